@@ -1,0 +1,111 @@
+"""Frozen dataclasses to JSON and back, typed and strict: the only way a value crosses the gap."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from typing import Any, Dict, List, Type, TypeVar
+
+T = TypeVar("T")
+
+
+class Malformed(ValueError):
+    """JSON that is not the value it should be; ``problems`` names every place, not only the first."""
+
+    def __init__(self, problems: List[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def encode(value: Any) -> Any:
+    """Turn a dataclass (tuples, str, int, float, bool and None inside) into JSON-able data."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    return value
+
+
+def dumps(value: Any) -> str:
+    """Encode as canonical text: sorted keys, two spaces, a newline at the end; same value, same bytes."""
+    return json.dumps(encode(value), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def parse(text: str) -> Any:
+    """Parse JSON text; raises :class:`Malformed`."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Malformed([f"not JSON: {error}"]) from error
+
+
+def loads(cls: Type[T], text: str) -> T:
+    """Parse JSON text as `cls`; raises :class:`Malformed`."""
+    return decode(cls, parse(text))
+
+
+def decode(cls: Type[T], data: Any) -> T:
+    """Build `cls` from JSON data, checking names and types throughout; raises :class:`Malformed`.
+
+    A field with a default may be absent (an older writer did not know it); an unknown field is a problem,
+    because a newer writer says so with a higher schema number.
+    """
+    problems: List[str] = []
+    value = _decode(cls, data, cls.__name__.lower(), problems)
+    if problems:
+        raise Malformed(problems)
+    return typing.cast(T, value)
+
+
+def _decode(kind: Any, data: Any, where: str, problems: List[str]) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Union:
+        if data is None and type(None) in arguments:
+            return None
+        return _decode(next(item for item in arguments if item is not type(None)), data, where, problems)
+    if origin is tuple:
+        if not isinstance(data, list):
+            problems.append(f"{where}: a list is needed, found {_name(data)}")
+            return ()
+        return tuple(
+            _decode(arguments[0], item, f"{where}[{index}]", problems) for index, item in enumerate(data)
+        )
+    if origin is dict:
+        if not isinstance(data, dict):
+            problems.append(f"{where}: an object is needed, found {_name(data)}")
+            return {}
+        return {key: _decode(arguments[1], item, f"{where}.{key}", problems) for key, item in data.items()}
+    if dataclasses.is_dataclass(kind):
+        return _decode_dataclass(kind, data, where, problems)
+    if kind is Any:
+        return data
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
+        problems.append(f"{where}: {kind.__name__} is needed, found {_name(data)}")
+    return data
+
+
+def _decode_dataclass(kind: Any, data: Any, where: str, problems: List[str]) -> Any:
+    if not isinstance(data, dict):
+        problems.append(f"{where}: an object is needed, found {_name(data)}")
+        return None
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    problems.extend(f"{where}.{name}: unknown field" for name in sorted(set(data) - set(fields)))
+    values: Dict[str, Any] = {}
+    complete = True
+    for name, field in fields.items():
+        if name in data:
+            values[name] = _decode(hints[name], data[name], f"{where}.{name}", problems)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(f"{where}.{name}: missing")
+            complete = False
+    return kind(**values) if complete else None
+
+
+def _name(data: Any) -> str:
+    return "null" if data is None else type(data).__name__

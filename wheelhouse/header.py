@@ -1,0 +1,81 @@
+"""The ``sh`` script in front of the ZIP: finds a Python, and vouches for the size and bytes of the file."""
+
+from __future__ import annotations
+
+import hashlib
+import pkgutil
+import re
+from dataclasses import dataclass
+from typing import BinaryIO, Callable, Optional
+
+from wheelhouse.target import Target
+
+_SIZE = re.compile(rb"^# airferry-size: (\d{20})$", re.MULTILINE)
+_SHA256 = re.compile(rb"^# airferry-sha256: ([0-9a-f]{64})$", re.MULTILINE)
+_LONGEST = 65536
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What the header declares: `size` of the whole file in bytes, its `sha256`, and where that stands.
+
+    The digest is taken over the whole file with its own 64 digits read as zeros, so that a change of any
+    other byte, header included, shows.
+    """
+
+    size: int
+    sha256: str
+    offset: int
+
+
+def render(airflow: str, target: Target) -> bytes:
+    """The header for a release and target, unsealed: size and digest are zeros."""
+    text = pkgutil.get_data("wheelhouse", "header.sh")
+    assert text is not None
+    for name, value in (("AIRFLOW", airflow), ("LABEL", target.label), ("PYTHON", target.python)):
+        text = text.replace(b"@" + name.encode() + b"@", value.encode())
+    return text
+
+
+def read_seal(stream: BinaryIO) -> Optional[Seal]:
+    """Read the seal from the beginning of a bundle; None when there is none."""
+    stream.seek(0)
+    head = stream.read(_LONGEST)
+    size, sha256 = _SIZE.search(head), _SHA256.search(head)
+    if not size or not sha256:
+        return None
+    return Seal(int(size.group(1)), sha256.group(1).decode(), sha256.start(1))
+
+
+def digest(stream: BinaryIO, offset: int, progress: Optional[Callable[[int], None]] = None) -> str:
+    """The file's sha256 with the 64 bytes at `offset` read as zeros; `progress` gets each chunk's bytes."""
+    hasher = hashlib.sha256()
+    stream.seek(0)
+    hasher.update(stream.read(offset))
+    stream.seek(offset + 64)
+    hasher.update(b"0" * 64)
+    while True:
+        chunk = stream.read(_CHUNK)
+        if not chunk:
+            return hasher.hexdigest()
+        hasher.update(chunk)
+        if progress:
+            progress(len(chunk))
+
+
+def seal(stream: BinaryIO) -> None:
+    """Write size and digest into the header of a finished file, open for reading and writing."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    head = stream.read(_LONGEST)
+    for pattern, value in ((_SIZE, b"%020d" % size), (_SHA256, b"0" * 64)):
+        match = pattern.search(head)
+        assert match is not None
+        stream.seek(match.start(1))
+        stream.write(value)
+    found = read_seal(stream)
+    assert found is not None
+    value = digest(stream, found.offset).encode()
+    stream.seek(found.offset)
+    stream.write(value)

@@ -1,0 +1,30 @@
+"""Names inside a bundle. The order is the order in the file: what is read first lies first."""
+
+from __future__ import annotations
+
+STAGE0 = "__main__.py"
+MANIFEST = "manifest.json"
+LOCK = "pylock.toml"
+RUNTIME = "runtime/"
+DAGS = "dags/"
+TOOLS = "tools/"
+SERVICES = "services/"
+POSTGRES = "postgres/"
+WHEELS = "wheels/"
+
+SECTIONS = (RUNTIME, DAGS, TOOLS, SERVICES, POSTGRES, WHEELS)
+
+# zipimport reads ZIP64 archives only from Python 3.13 on.
+MAX_BYTES = 2**32 - 1
+MAX_MEMBERS = 2**16 - 1
+
+
+def bundle_name(airflow: str, python_tag: str, platform: str) -> str:
+    """The file name of a bundle: ``airflow-3.3.2-cp311-manylinux_2_28_x86_64.run``."""
+    return f"airflow-{airflow}-{python_tag}-{platform}.run"
+
+
+def is_safe(name: str) -> bool:
+    """Whether a member's name stays inside the folder that it is unpacked into, on any file system."""
+    parts = name.split("/")
+    return bool(name) and not name.startswith("/") and "\\" not in name and not {"", ".", ".."} & set(parts)

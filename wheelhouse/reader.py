@@ -1,0 +1,132 @@
+"""Reading a bundle, by path or from a file that is open already."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Callable, Dict, List, Optional, Type
+
+from wheelhouse import header, layout
+from wheelhouse.errors import BundleDamaged, BundleUnsupported
+from wheelhouse.manifest import File, Manifest
+
+_COPY_AGAIN = "Nothing was changed. Copy the file again from the medium and compare: sha256sum -c FILE.sha256"
+_CHUNK = 1 << 20
+
+
+class Bundle:
+    """An open bundle. A context manager; reading is by member name, extraction checks every hash."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        """Take an open binary file; `path` is its name for messages.
+
+        Raises :class:`BundleUnsupported` for a file that is no bundle, :class:`BundleDamaged` for one that
+        is not whole.
+        """
+        self.path = path
+        self.stream = stream
+        found = header.read_seal(stream)
+        if found is None:
+            raise BundleUnsupported(
+                f"{path} is not an airferry bundle.",
+                needed="a file that airferry bundle made, such as airflow-3.3.2-cp311-….run",
+            )
+        self.seal = found
+        size = stream.seek(0, os.SEEK_END)
+        if size != found.size:
+            raise BundleDamaged(
+                f"{path} is not whole.",
+                found=f"{size:,} bytes",
+                needed=f"{found.size:,} bytes",
+                hint=_COPY_AGAIN,
+            )
+        try:
+            self._archive = zipfile.ZipFile(stream)
+            text = self._archive.read(layout.MANIFEST).decode()
+        except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+            raise BundleDamaged(f"{path} is damaged.", found=str(error), hint=_COPY_AGAIN) from error
+        self.manifest = Manifest.loads(text)
+        self._files: Dict[str, File] = {file.path: file for file in self.manifest.files}
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Open the file at `path`; raises as the constructor, and OSError when it cannot be read."""
+        stream = path.open("rb")
+        try:
+            return cls(stream, path)
+        except BaseException:
+            stream.close()
+            raise
+
+    def __enter__(self) -> Bundle:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self._archive.close()
+        self.stream.close()
+
+    def names(self) -> List[str]:
+        """The names of all members as the archive lists them."""
+        return self._archive.namelist()
+
+    def read(self, name: str) -> bytes:
+        """A member's content, checked against the manifest; raises :class:`BundleDamaged`."""
+        chunks: List[bytes] = []
+        self._copy(name, chunks.append)
+        return b"".join(chunks)
+
+    def extract(self, name: str, destination: Path, mode: int = 0o644) -> None:
+        """Write a member to `destination`, checked against the manifest; raises :class:`BundleDamaged`.
+
+        The parent folder must exist. A file that fails the check is removed.
+        """
+        try:
+            with destination.open("wb") as stream:
+                self._copy(name, stream.write)
+        except BaseException:
+            destination.unlink()
+            raise
+        destination.chmod(mode)
+
+    def extract_folder(self, prefix: str, destination: Path) -> None:
+        """Write all members below `prefix` (ending in a slash) below `destination`."""
+        for name in self._files:
+            if name.startswith(prefix):
+                if not layout.is_safe(name):
+                    raise BundleDamaged(f"{self.path} holds a member with an unsafe name.", found=name)
+                target = destination / name[len(prefix) :]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self.extract(name, target)
+
+    def _copy(self, name: str, write: Callable[[bytes], object]) -> None:
+        file = self._files.get(name)
+        if file is None:
+            raise BundleDamaged(f"{self.path} has no member {name}.", hint=_COPY_AGAIN)
+        hasher = hashlib.sha256()
+        try:
+            with self._archive.open(name) as member:
+                while True:
+                    chunk = member.read(_CHUNK)
+                    if not chunk:
+                        break
+                    hasher.update(chunk)
+                    write(chunk)
+        except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
+            raise BundleDamaged(
+                f"{name} in {self.path} is damaged.", found=str(error), hint=_COPY_AGAIN
+            ) from error
+        if hasher.hexdigest() != file.sha256:
+            raise BundleDamaged(
+                f"{name} in {self.path} was changed.",
+                found=f"sha256 {hasher.hexdigest()}",
+                needed=f"sha256 {file.sha256}",
+                hint=_COPY_AGAIN,
+            )

@@ -1,0 +1,52 @@
+"""Verifying a whole bundle before anything is written on the host."""
+
+from __future__ import annotations
+
+from typing import Callable, List, Optional
+
+from wheelhouse import header, layout
+from wheelhouse.errors import BundleDamaged
+from wheelhouse.reader import Bundle
+
+
+def verify(bundle: Bundle, progress: Optional[Callable[[int], None]] = None) -> None:
+    """Check the whole file and its list of members.
+
+    The seal covers every byte of the file; when it does not hold, every member is checked in turn to name
+    the damaged ones. Members that the manifest does not list, or that are missing, are named as well.
+    `progress` gets the bytes of each chunk read. Raises :class:`BundleDamaged`.
+    """
+    problems = _membership(bundle)
+    if header.digest(bundle.stream, bundle.seal.offset, progress) != bundle.seal.sha256:
+        problems += _damaged(bundle) or ["the bytes between the members (header or directory) were changed"]
+    elif not problems:
+        problems += _damaged(bundle)
+    if problems:
+        raise BundleDamaged(
+            f"{bundle.path} is not what was bundled.",
+            found="\n".join(problems[:20]),
+            needed=f"{len(bundle.manifest.files)} members, each with the sha256 in the manifest",
+            hint="Nothing was changed. Copy the file again from the medium and compare: "
+            "sha256sum -c FILE.sha256",
+        )
+
+
+def _membership(bundle: Bundle) -> List[str]:
+    names = bundle.names()
+    listed = {file.path for file in bundle.manifest.files} | {layout.MANIFEST}
+    problems = [f"{name}: not listed in the manifest" for name in sorted(set(names) - listed)]
+    problems += [f"{name}: missing" for name in sorted(listed - set(names))]
+    problems += [f"{name}: there twice" for name in sorted(set(names)) if names.count(name) > 1]
+    problems += [f"{name}: unsafe name" for name in names if not layout.is_safe(name)]
+    return problems
+
+
+def _damaged(bundle: Bundle) -> List[str]:
+    problems = []
+    for file in bundle.manifest.files:
+        if file.path in bundle.names():
+            try:
+                bundle.read(file.path)
+            except BundleDamaged as error:
+                problems.append(error.message)
+    return problems
