@@ -33,7 +33,7 @@ for word in "$@"; do
     previous=$word
 done
 
-best= rank=0 seen=
+best='' rank=0 seen=''
 consider() {
     case $1 in /*) path=$1 ;; *) path=$(command -v "$1" 2>/dev/null) ;; esac
     [ -n "$path" ] && [ -x "$path" ] && [ ! -d "$path" ] || return 0

@@ -83,6 +83,10 @@ class Bundle:
         self._copy(name, chunks.append)
         return b"".join(chunks)
 
+    def check(self, name: str) -> None:
+        """Read a member to its end and compare its hash; raises :class:`BundleDamaged`."""
+        self._copy(name, len)
+
     def extract(self, name: str, destination: Path, mode: int = 0o644) -> None:
         """Write a member to `destination`, checked against the manifest; raises :class:`BundleDamaged`.
 

@@ -43,10 +43,11 @@ def _membership(bundle: Bundle) -> List[str]:
 
 def _damaged(bundle: Bundle) -> List[str]:
     problems = []
+    present = set(bundle.names())
     for file in bundle.manifest.files:
-        if file.path in bundle.names():
+        if file.path in present:
             try:
-                bundle.read(file.path)
+                bundle.check(file.path)
             except BundleDamaged as error:
                 problems.append(error.message)
     return problems
