@@ -1,0 +1,198 @@
+"""What differs between Airflow releases, as data.
+
+Every row was read from the releases' own default configuration and command line, and run. A value holds from
+the version beside it until the next one; ``None`` means that the release has no such thing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Generic, Optional, Tuple, TypeVar
+
+from wheelhouse.errors import AirferryError
+
+OLDEST = "2.2.2"
+NEWEST = "3.3.2"
+
+Version = Tuple[int, int, int]
+Command = Tuple[str, ...]
+Place = Optional[Tuple[str, str]]  # section and option of airflow.cfg
+T = TypeVar("T")
+
+
+class UnsupportedAirflow(AirferryError):
+    """An Airflow version that this tool cannot install."""
+
+    reference = "unsupported-airflow"
+    exit_code = 27
+
+
+def numbers(version: str) -> Version:
+    """The three numbers of a version; a pre-release counts as the release it leads to.
+
+    Raises :class:`UnsupportedAirflow` for a text that is no version.
+    """
+    match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:(?:a|b|rc)\d+)?", version.strip())
+    if match is None:
+        raise UnsupportedAirflow(
+            f"{version!r} is not an Airflow version.",
+            needed="three numbers",
+            hint=f"Give the exact version, for example {NEWEST}.",
+        )
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+@dataclass(frozen=True)
+class Row(Generic[T]):
+    """One difference: what it is, and its value from each version on, oldest first."""
+
+    what: str
+    since: Tuple[Tuple[str, T], ...]
+
+    def at(self, version: Version) -> T:
+        """The value that holds for `version`."""
+        return [value for first, value in self.since if numbers(first) <= version][-1]
+
+
+def _row(what: str, *since: Tuple[str, T]) -> Row[T]:
+    return Row(what, since)
+
+
+_BASIC_AUTH = "airflow.api.auth.backend.basic_auth"
+_FAB_BASIC_AUTH = "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth"
+_SESSION = "airflow.api.auth.backend.session"
+
+COMPONENTS: Row[Tuple[str, ...]] = _row(
+    "components",
+    ("2.2.2", ("webserver", "scheduler", "triggerer")),
+    ("3.0.0", ("api-server", "scheduler", "dag-processor", "triggerer")),
+)
+INITIALISE: Row[Command] = _row(
+    "create or upgrade the schema", ("2.2.2", ("db", "init")), ("2.7.0", ("db", "migrate"))
+)
+TRIGGER_DATE = _row("option for the date of a run (`dags trigger`)", ("2.2.2", "-e"), ("3.0.0", "-l"))
+BACKFILL: Row[Command] = _row(
+    "backfill of a date range",
+    ("2.2.2", ("dags", "backfill", "-s", "{first}", "-e", "{last}", "{dag}")),
+    (
+        "3.0.0",
+        ("backfill", "create", "--dag-id", "{dag}", "--from-date", "{first}", "--to-date", "{last}"),
+    ),
+)
+CONFIG_LINT: Row[Optional[Command]] = _row(
+    "check of airflow.cfg", ("2.2.2", None), ("3.0.0", ("config", "lint"))
+)
+HEALTH_PATH = _row("health address", ("2.2.2", "/health"), ("3.0.0", "/api/v2/monitor/health"))
+HEALTH_KEYS: Row[Tuple[str, ...]] = _row(
+    "must be healthy there",
+    ("2.2.2", ("metadatabase", "scheduler")),
+    ("2.6.2", ("metadatabase", "scheduler", "triggerer")),
+    ("3.0.0", ("metadatabase", "scheduler", "triggerer", "dag_processor")),
+)
+LOGIN = _row("login of the REST API", ("2.2.2", "basic"), ("3.0.0", "token"))
+API_PATH = _row("REST API", ("2.2.2", "/api/v1"), ("3.0.0", "/api/v2"))
+DRIVERS: Row[Tuple[str, ...]] = _row(
+    "database drivers", ("2.2.2", ("psycopg2-binary",)), ("3.0.0", ("psycopg2-binary", "asyncpg"))
+)
+AUTH_MANAGERS: Row[Tuple[str, ...]] = _row("`--auth`", ("2.2.2", ("fab",)), ("3.0.0", ("fab", "simple")))
+DAG_IMPORT = _row(
+    "import in DAG files", ("2.2.2", "from airflow import DAG"), ("3.0.0", "from airflow.sdk import DAG")
+)
+SCHEDULE = _row(
+    "schedule argument of a DAG",
+    ("2.2.2", "schedule_interval"),
+    ("2.4.0", "schedule or schedule_interval"),
+    ("3.0.0", "schedule"),
+)
+DAILY_DATE = _row(
+    "date of a scheduled @daily run",
+    ("2.2.2", "the day before it starts"),
+    ("3.0.0", "the day on which it starts"),
+)
+CATCHUP = _row("catchup unless the DAG says otherwise", ("2.2.2", "on"), ("3.0.0", "off"))
+# What the newest patch of each line declares; earlier patches declared the newest Python later.
+PYTHONS: Row[Tuple[str, ...]] = _row(
+    "Python",
+    ("2.2.2", ("3.6", "3.7", "3.8", "3.9")),
+    ("2.3.0", ("3.7", "3.8", "3.9")),
+    ("2.3.1", ("3.7", "3.8", "3.9", "3.10")),
+    ("2.6.2", ("3.7", "3.8", "3.9", "3.10", "3.11")),
+    ("2.7.0", ("3.8", "3.9", "3.10", "3.11")),
+    ("2.9.0", ("3.8", "3.9", "3.10", "3.11", "3.12")),
+    ("2.11.0", ("3.9", "3.10", "3.11", "3.12")),
+    ("2.11.1", ("3.10", "3.11", "3.12")),
+    ("3.0.0", ("3.9", "3.10", "3.11", "3.12")),
+    ("3.1.0", ("3.10", "3.11", "3.12", "3.13")),
+    ("3.2.0", ("3.10", "3.11", "3.12", "3.13", "3.14")),
+)
+
+DATABASE_URL: Row[Place] = _row(
+    "database", ("2.2.2", ("core", "sql_alchemy_conn")), ("2.3.0", ("database", "sql_alchemy_conn"))
+)
+DEFAULT_CONNECTIONS: Row[Place] = _row(
+    "example connections",
+    ("2.2.2", ("core", "load_default_connections")),
+    ("2.3.0", ("database", "load_default_connections")),
+    ("3.0.0", None),
+)
+WEB_PORT: Row[Place] = _row(
+    "web port", ("2.2.2", ("webserver", "web_server_port")), ("3.0.0", ("api", "port"))
+)
+WEB_HOST: Row[Place] = _row(
+    "web address", ("2.2.2", ("webserver", "web_server_host")), ("3.0.0", ("api", "host"))
+)
+BASE_URL: Row[Place] = _row(
+    "address in links and mails", ("2.2.2", ("webserver", "base_url")), ("3.0.0", ("api", "base_url"))
+)
+SECRET_KEY: Row[Place] = _row(
+    "key of web sessions", ("2.2.2", ("webserver", "secret_key")), ("3.0.2", ("api", "secret_key"))
+)
+JWT_SECRET: Row[Place] = _row("key of API tokens", ("2.2.2", None), ("3.0.0", ("api_auth", "jwt_secret")))
+AUTH_MANAGER: Row[Place] = _row("auth manager", ("2.2.2", None), ("3.0.0", ("core", "auth_manager")))
+AUTH_BACKENDS: Row[Place] = _row(
+    "login of the REST API",
+    ("2.2.2", ("api", "auth_backend")),
+    ("2.3.0", ("api", "auth_backends")),
+    ("3.0.0", None),
+)
+# The session backend is what the pages themselves use from 2.3 on.
+AUTH_BACKENDS_VALUE = _row(
+    "login of the REST API, value",
+    ("2.2.2", _BASIC_AUTH),
+    ("2.3.0", f"{_BASIC_AUTH},{_SESSION}"),
+    ("2.9.0", f"{_FAB_BASIC_AUTH},{_SESSION}"),
+)
+EXECUTION_API: Row[Place] = _row(
+    "task API address", ("2.2.2", None), ("3.0.0", ("core", "execution_api_server_url"))
+)
+DAG_SCAN: Row[Place] = _row(
+    "seconds between looks for new DAG files",
+    ("2.2.2", ("scheduler", "dag_dir_list_interval")),
+    ("3.0.0", ("dag_processor", "refresh_interval")),
+)
+TELEMETRY: Row[Place] = _row(
+    "telemetry switch",
+    ("2.2.2", None),
+    ("2.10.0", ("usage_data_collection", "enabled")),
+    ("2.10.5", None),
+)
+# The Swagger page loads its scripts from the internet.
+SWAGGER: Row[Place] = _row(
+    "Swagger page of the REST API", ("2.2.2", None), ("3.0.2", ("api", "enable_swagger_ui"))
+)
+TRIGGER_LOG_PORT: Row[Place] = _row(
+    "port for logs of running triggers",
+    ("2.2.2", None),
+    ("2.6.0", ("logging", "trigger_log_server_port")),
+)
+
+PLACES: Tuple[Row[Place], ...] = (
+    DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET, AUTH_MANAGER,
+    AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, SWAGGER, TELEMETRY,
+)  # fmt: skip
+
+# Every table that was there after the migration of each release from 2.2.2 to 3.3.2.
+TABLES = ("alembic_version", "connection", "dag", "dag_run", "job", "log", "serialized_dag", "slot_pool",
+          "task_instance", "variable", "xcom")  # fmt: skip
+FAB_TABLES = ("ab_permission", "ab_role", "ab_user")

@@ -1,0 +1,222 @@
+"""One Airflow release: its processes, commands and addresses, and the settings of an offline installation."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from bootstrap.airflow import differences
+from bootstrap.airflow.config import Setting
+from bootstrap.airflow.differences import NEWEST, OLDEST, Command, Place, Row, UnsupportedAirflow, Version
+from bootstrap.secret import Secret
+
+_FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+_SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A long-running process of Airflow: ``airflow ARGUMENTS``."""
+
+    name: str
+    arguments: Command
+
+
+@dataclass(frozen=True)
+class Release:
+    """One exact Airflow version; ``known`` is False when it is newer than every one that was tried."""
+
+    version: str
+    numbers: Version
+    known: bool
+
+    @property
+    def components(self) -> Tuple[Component, ...]:
+        """The processes of a running Airflow, the one that serves the pages first."""
+        return tuple(Component(name, (name,)) for name in differences.COMPONENTS.at(self.numbers))
+
+    @property
+    def initialise(self) -> Command:
+        """Creates the schema, or brings an older one up to date; safe to repeat."""
+        return differences.INITIALISE.at(self.numbers)
+
+    @property
+    def check_schema(self) -> Command:
+        """Fails within a second or two when the schema's revision is not that of the code."""
+        return ("db", "check-migrations", "--migration-wait-timeout", "1")
+
+    @property
+    def lint(self) -> Optional[Command]:
+        """Airflow's own check of airflow.cfg, where it has one."""
+        return differences.CONFIG_LINT.at(self.numbers)
+
+    @property
+    def pythons(self) -> Tuple[str, ...]:
+        """The Python versions that its packages declare."""
+        return differences.PYTHONS.at(self.numbers)
+
+    @property
+    def drivers(self) -> Tuple[str, ...]:
+        """The database drivers that have to be in the bundle."""
+        return differences.DRIVERS.at(self.numbers)
+
+    @property
+    def auth_managers(self) -> Tuple[str, ...]:
+        """The kinds of login that can be installed, the default first."""
+        return differences.AUTH_MANAGERS.at(self.numbers)
+
+    @property
+    def health_path(self) -> str:
+        """Where the web server tells the health of all components."""
+        return differences.HEALTH_PATH.at(self.numbers)
+
+    @property
+    def health_keys(self) -> Tuple[str, ...]:
+        """The parts that must be ``healthy`` there; others may be null."""
+        return differences.HEALTH_KEYS.at(self.numbers)
+
+    @property
+    def login(self) -> str:
+        """``basic`` (HTTP basic authentication) or ``token`` (a JWT from ``/auth/token``)."""
+        return differences.LOGIN.at(self.numbers)
+
+    @property
+    def api_path(self) -> str:
+        """Where the REST API begins."""
+        return differences.API_PATH.at(self.numbers)
+
+    def create_admin(self, user: str, password: str) -> Command:
+        """Creates an account with the role Admin; an account of that name is left as it is."""
+        name = ("--firstname", "Airflow", "--lastname", "Admin", "--email", f"{user}@localhost.invalid")
+        return ("users", "create", "--username", user, *name, "--role", "Admin", "--password", password)
+
+    def trigger(self, dag_id: str, run_id: str, logical_date: datetime) -> Command:
+        """Starts a run for `logical_date` (with a time zone)."""
+        option = differences.TRIGGER_DATE.at(self.numbers)
+        return ("dags", "trigger", "--run-id", run_id, option, logical_date.isoformat(), dag_id)
+
+    def backfill(self, dag_id: str, first: date, last: date) -> Command:
+        """Runs every scheduled date from `first` to `last`, both included."""
+        values = {"dag": dag_id, "first": first.isoformat(), "last": last.isoformat()}
+        return tuple(part.format(**values) for part in differences.BACKFILL.at(self.numbers))
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What an installation decides for itself.
+
+    ``database_url`` is ``postgresql+psycopg2://user:password@host:port/name``, user and password quoted as in
+    a URL; the keys come from :func:`generate_fernet_key` and ``bootstrap.secret.generate``. ``base_url`` is
+    how browsers reach the server ("": not known). The log ports are left as they are when None.
+    """
+
+    home: Path
+    database_url: Secret
+    fernet_key: Secret
+    secret_key: Secret
+    jwt_secret: Secret
+    web_host: str = "0.0.0.0"  # noqa: S104  # an Airflow is there to be reached by its users
+    web_port: int = 8080
+    parallelism: int = 4
+    auth: str = "fab"
+    admin_user: str = "admin"
+    dag_scan_seconds: int = 30
+    base_url: str = ""
+    log_port: Optional[int] = None
+    trigger_log_port: Optional[int] = None
+
+    @property
+    def passwords_file(self) -> Path:
+        """Where the simple auth manager keeps its accounts (JSON, user -> password)."""
+        return self.home / "secrets" / "simple-auth-passwords.json"
+
+
+def release_for(version: str) -> Release:
+    """The release of that version; one newer than all known is taken to be like the newest known.
+
+    Raises :class:`UnsupportedAirflow` for a text that is no version, or one below :data:`OLDEST`.
+    """
+    numbers = differences.numbers(version)
+    if numbers < differences.numbers(OLDEST):
+        raise UnsupportedAirflow(
+            f"Airflow {version} cannot be installed.",
+            found=version,
+            needed=f"{OLDEST} or newer",
+            hint=f"Older releases were never tried without a network; choose one from {OLDEST} to {NEWEST}.",
+        )
+    return Release(version, numbers, numbers <= differences.numbers(NEWEST))
+
+
+def generate_fernet_key() -> Secret:
+    """A new key for the passwords of connections and variables (32 random bytes, URL-safe base 64)."""
+    return Secret(base64.urlsafe_b64encode(os.urandom(32)).decode("ascii"))
+
+
+def settings(release: Release, parameters: Parameters) -> List[Setting]:
+    """Everything that airflow.cfg must say before the first migration of an offline installation.
+
+    All of it belongs into one edit: LocalExecutor beside SQLite stops every command of 2.x, and an auth
+    manager set after the migration of 3.x has no tables. The keys of an installation that has run before must
+    be the ones it has (`config.get`), or its stored passwords cannot be read any more.
+
+    Raises :class:`UnsupportedAirflow` for a kind of login that the release does not have.
+    """
+    if parameters.auth not in release.auth_managers:
+        raise UnsupportedAirflow(
+            f"Airflow {release.version} has no login of the kind {parameters.auth!r}.",
+            needed=" or ".join(release.auth_managers),
+        )
+    numbers = release.numbers
+    chosen = [
+        Setting("core", "executor", "LocalExecutor"),
+        Setting("core", "parallelism", str(parameters.parallelism)),
+        Setting("core", "load_examples", "False"),
+        # The default asks the resolver for the host's full name: where DNS swallows questions, that hangs.
+        Setting("core", "hostname_callable", "socket.gethostname"),
+        Setting("core", "fernet_key", parameters.fernet_key.reveal(), secret=True),
+    ]
+
+    def put(row: Row[Place], value: str, *, secret: bool = False) -> None:
+        place = row.at(numbers)
+        if place is not None:
+            chosen.append(Setting(*place, value, secret))
+
+    put(differences.DATABASE_URL, parameters.database_url.reveal(), secret=True)
+    put(differences.DEFAULT_CONNECTIONS, "False")
+    put(differences.WEB_HOST, parameters.web_host)
+    put(differences.WEB_PORT, str(parameters.web_port))
+    put(differences.SECRET_KEY, parameters.secret_key.reveal(), secret=True)
+    put(differences.JWT_SECRET, parameters.jwt_secret.reveal(), secret=True)
+    put(differences.AUTH_BACKENDS, differences.AUTH_BACKENDS_VALUE.at(numbers))
+    put(differences.AUTH_MANAGER, _SIMPLE if parameters.auth == "simple" else _FAB)
+    # Without it tasks look for port 8080 of "localhost", whatever the port is, and all of them fail.
+    put(
+        differences.EXECUTION_API,
+        f"http://{_reachable(parameters.web_host)}:{parameters.web_port}/execution/",
+    )
+    put(differences.DAG_SCAN, str(parameters.dag_scan_seconds))
+    put(differences.SWAGGER, "False")
+    put(differences.TELEMETRY, "False")
+    if parameters.base_url:
+        put(differences.BASE_URL, parameters.base_url)
+    elif numbers < (3, 0, 0):
+        # Only mails use it. 3.x sends browsers there after the login, so there it stays unset: relative.
+        put(differences.BASE_URL, f"http://localhost:{parameters.web_port}")
+    if parameters.log_port is not None:
+        chosen.append(Setting("logging", "worker_log_server_port", str(parameters.log_port)))
+    if parameters.trigger_log_port is not None:
+        put(differences.TRIGGER_LOG_PORT, str(parameters.trigger_log_port))
+    if parameters.auth == "simple":
+        chosen.append(Setting("core", "simple_auth_manager_users", f"{parameters.admin_user}:admin"))
+        chosen.append(Setting("core", "simple_auth_manager_passwords_file", str(parameters.passwords_file)))
+    return chosen
+
+
+def _reachable(host: str) -> str:
+    """The address at which this host itself reaches a server bound to `host`."""
+    address = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{address}]" if ":" in address else address
