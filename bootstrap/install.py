@@ -1,0 +1,118 @@
+"""Turning a bundle into a running Airflow: verify, preflight, plan, execute."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import List, Optional
+
+from bootstrap import handoff, lock, plan, receipt
+from bootstrap.account import current
+from bootstrap.home import Home
+from bootstrap.installation import Installation
+from bootstrap.options import Options
+from bootstrap.plan import Done, Journal, Progress, Step
+from bootstrap.receipt import Receipt
+from bootstrap.secret import Secret
+from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
+from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.database import ClusterStep, DatabaseStep
+from bootstrap.steps.packages import LinkStep, ReleaseStep
+from bootstrap.steps.secrets import FoldersStep
+from wheelhouse.errors import AirferryError
+from wheelhouse.reader import Bundle
+
+
+class WrongRelease(AirferryError):
+    """The home holds another bundle's installation."""
+
+    reference = "upgrade-unsupported"
+    exit_code = 40
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an install did: the receipt as it stands now, and each step."""
+
+    receipt: Receipt
+    steps: List[Done]
+
+
+def steps(installation: Installation, bundle: Bundle, password: Optional[Secret]) -> List[Step]:
+    """The whole plan, in order."""
+    return [
+        FoldersStep(installation.home, password),
+        ReleaseStep(installation, bundle),
+        LinkStep(installation),
+        ClusterStep(installation),
+        DatabaseStep(installation),
+        ConfigurationStep(installation),
+        MigrationStep(installation),
+        PipelinesStep(installation, bundle),
+        StartStep(installation),
+        ProofStep(installation),
+    ]
+
+
+def describe(chosen: Receipt, bundle: Bundle) -> List[str]:
+    """The plan as lines for ``--dry-run``; nothing is changed."""
+    home = Home(Path(chosen.home))
+    lines = []
+    if os.geteuid() == 0:
+        lines.append(f"Make the account {chosen.account} unless it is there, and {home.path} for it")
+    if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
+        return [*lines, f"Complete whatever is missing in {home.path} (it cannot be looked into now)"]
+    lines += [
+        step.describe() + ("" if _todo(step) else " (already done)")
+        for step in steps(Installation(chosen), bundle, None)
+    ]
+    return lines
+
+
+def _todo(step: Step) -> bool:
+    # before anything is unpacked, a step that looks through a carried program finds none
+    try:
+        return not step.done()
+    except (AirferryError, OSError):
+        return True
+
+
+def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progress) -> Outcome:
+    """Execute the plan as the service account, which this process runs as.
+
+    Raises :class:`~bootstrap.lock.HomeBusy`, :class:`WrongRelease`, and whatever a step raises; after any
+    of them the same command again completes the work.
+    """
+    home = Home(Path(chosen.home))
+    home.path.mkdir(parents=True, exist_ok=True)
+    with lock.held(home.lock):
+        earlier = receipt.find(home.receipt)
+        if earlier and earlier.completed and earlier.bundle_id != chosen.bundle_id:
+            raise WrongRelease(
+                f"{home.path} holds an installation of another bundle.",
+                found=f"Airflow {earlier.airflow} ({earlier.bundle_id})",
+                needed=f"Airflow {chosen.airflow} ({chosen.bundle_id})",
+                hint="This version of airferry does not upgrade yet: install into another home with --home.",
+            )
+        password = handoff.password(options.admin_password_file)
+        home.own_logs.mkdir(parents=True, exist_ok=True)
+        receipt.save(home.receipt, chosen)
+        journal = Journal(home.journal)
+        journal.write("install-started", bundle=chosen.bundle_id, by=current().name)
+        done = plan.execute(steps(Installation(chosen), bundle, password), progress, journal)
+        if not chosen.completed:
+            chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+            receipt.save(home.receipt, chosen)
+        journal.write("install-done", bundle=chosen.bundle_id)
+    return Outcome(chosen, done)
+
+
+def interpreter(options: Options) -> str:
+    """The Python that Airflow will run on: the one that was named, else the one that runs this."""
+    if options.python:
+        return str(Path(options.python).expanduser().absolute())
+    # inside a venv the venv's own Python would tie the installation to that folder
+    return str(getattr(sys, "_base_executable", "") or sys.executable)

@@ -1,0 +1,147 @@
+"""One installation: where its parts lie and how its programs are run, all derived from the receipt."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from bootstrap import process, secret
+from bootstrap.airflow.command import Airflow
+from bootstrap.airflow.release import Release as AirflowRelease
+from bootstrap.airflow.release import release_for
+from bootstrap.home import Home, Release
+from bootstrap.postgres import embedded
+from bootstrap.receipt import Receipt
+from bootstrap.secret import Secret
+from bootstrap.services.supervisor import Program, Supervisor
+
+POSTGRES = "postgres"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the steps of an install and the commands for daily use work on."""
+
+    receipt: Receipt
+
+    @property
+    def home(self) -> Home:
+        """Its paths."""
+        return Home(Path(self.receipt.home))
+
+    @property
+    def release(self) -> Release:
+        """The unpacked bundle that it runs from."""
+        return self.home.release(self.receipt.bundle_id)
+
+    @property
+    def version(self) -> AirflowRelease:
+        """What is particular to its Airflow version."""
+        return release_for(self.receipt.airflow)
+
+    @cached_property
+    def airflow(self) -> Airflow:
+        """Airflow's own commands."""
+        return Airflow(
+            self.version, self.release.venv, self.home.path, self.home.install_log, self._library_path()
+        )
+
+    @cached_property
+    def cluster(self) -> embedded.Cluster:
+        """The private PostgreSQL cluster."""
+        return embedded.Cluster(
+            bin=embedded.programs(self.release.postgres),
+            data=self.home.cluster,
+            port=self.receipt.database.port,
+            secrets=self.home.secrets,
+            log=self.home.install_log,
+            env=process.environment(self._library_path()),
+        )
+
+    @property
+    def services(self) -> Supervisor:
+        """Whatever keeps the components running."""
+        return Supervisor(
+            self.release.supervisor / "bin" / "python",
+            self.home.run,
+            self.home.etc / "supervisord.conf",
+            self.home.own_logs / "supervisord.log",
+            process.environment({**self._library_path(), "AIRFERRY_HOME": self.receipt.home}),
+        )
+
+    @property
+    def components(self) -> List[str]:
+        """Airflow's components, the web server first."""
+        return [component.name for component in self.version.components]
+
+    @property
+    def url(self) -> str:
+        """The web address on this host."""
+        return f"http://{self.probe_address}:{self.receipt.web_port}"
+
+    @property
+    def probe_address(self) -> str:
+        """The address at which this host itself reaches the web server."""
+        return "127.0.0.1" if self.receipt.web_host in ("0.0.0.0", "") else self.receipt.web_host  # noqa: S104
+
+    def database_url(self) -> Secret:
+        """The SQLAlchemy URL of the metadata database, password included."""
+        database = self.receipt.database
+        password = secret.read(self.home.postgres_password).reveal()
+        return Secret(
+            f"postgresql+psycopg2://{database.role}:{password}@{database.host}:{database.port}/{database.name}"
+        )
+
+    def programs(self) -> List[Program]:
+        """The components for the service manager, PostgreSQL first."""
+        logs = self.home.own_logs
+        launcher = str(self.home.bin / "airflow")
+        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave
+        found = [Program(POSTGRES, self.cluster.command, logs / "postgres.log", stop_signal="INT")]
+        for component in self.version.components:
+            found.append(
+                Program(component.name, (launcher, *component.arguments), logs / f"{component.name}.log")
+            )
+        return found
+
+    def scripts(self) -> Dict[str, Tuple[str, int]]:
+        """The commands in ``bin/`` and the environment they share: path below home -> (text, mode)."""
+        home, python = (shlex.quote(text) for text in (self.receipt.home, self.receipt.python))
+        variables = {**self.airflow.environment(), "AIRFERRY_HOME": self.receipt.home}
+        # these belong to whoever runs the command
+        for name in ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ"):
+            variables.pop(name, None)
+        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(variables.items()))
+        library = self.receipt.library_path
+        keep = f"LD_LIBRARY_PATH={shlex.quote(library)} " if library else ""
+        environment = (
+            "# Written by airferry; read by sh. What every process of this installation runs with.\n"
+            "for name in $(env | sed -n 's/^\\(AIRFLOW_[A-Za-z0-9_]*\\|PYTHON[A-Z]*\\)=.*/\\1/p'); do\n"
+            '    unset "$name"\n'
+            "done\n"
+            f"{exports}"
+        )
+        airflow = (
+            "#!/bin/sh\n"
+            "# Airflow's command line, with the environment of this installation. Written by airferry.\n"
+            f'[ "$(id -u)" -eq 0 ] && [ {shlex.quote(self.receipt.account)} != root ] &&\n'
+            f'    exec {home}/bin/airferry run -- {home}/bin/airflow "$@"\n'
+            f". {home}/etc/environment.sh\n"
+            f'exec {home}/current/venv/bin/python -m airflow "$@"\n'
+        )
+        airferry = (
+            "#!/bin/sh\n"
+            "# Looks after this installation: sh airferry --help. Written by airferry.\n"
+            f'{keep}AIRFERRY_HOME={home} exec {python} -I -S -X utf8 {home}/current/runtime "$@"\n'
+        )
+        return {
+            "etc/environment.sh": (environment, 0o644),
+            "bin/airflow": (airflow, 0o755),
+            "bin/airferry": (airferry, 0o755),
+        }
+
+    def _library_path(self) -> Dict[str, str]:
+        return {"LD_LIBRARY_PATH": self.receipt.library_path} if self.receipt.library_path else {}

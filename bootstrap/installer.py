@@ -1,0 +1,149 @@
+"""Putting locked wheels into a venv without a network: with uv, or with pip where uv cannot run."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Mapping, Optional, Sequence
+
+from bootstrap import process
+from wheelhouse.errors import AirferryError
+from wheelhouse.manifest import Package
+
+
+class PackagesDamaged(AirferryError):
+    """Files of installed packages are missing or have another size than their RECORD says."""
+
+    reference = "packages-damaged"
+    exit_code = 39
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The carried installers, unpacked: `uv` is a program, `pip` a wheel that Python can run."""
+
+    uv: Path
+    pip: Path
+
+    @classmethod
+    def unpack(cls, wheels: Path, destination: Path) -> Tools:
+        """Take uv's program out of its wheel and put both below `destination`."""
+        uv = destination / "uv"
+        source = next(wheels.glob("pip-*.whl"))
+        pip = destination / source.name
+        with zipfile.ZipFile(str(next(wheels.glob("uv-*.whl")))) as archive:
+            name = next(item for item in archive.namelist() if item.endswith(".data/scripts/uv"))
+            uv.write_bytes(archive.read(name))
+        uv.chmod(0o755)
+        source.replace(pip)
+        return cls(uv, pip)
+
+    def uv_runs(self, env: Mapping[str, str]) -> bool:
+        """Whether uv can be executed here (not on every kernel, nor on a noexec mount)."""
+        try:
+            process.run([self.uv, "--version"], what="try uv", env=env, timeout=30)
+        except process.CommandFailed:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Venv:
+    """A virtual environment to make at `path` for the interpreter `python`."""
+
+    path: Path
+    python: Path
+
+    @property
+    def interpreter(self) -> Path:
+        """The venv's own Python."""
+        return self.path / "bin" / "python"
+
+    def create(
+        self,
+        tools: Tools,
+        packages: Sequence[Package],
+        wheels: Path,
+        *,
+        cache: Path,
+        env: Mapping[str, str],
+        log: Optional[Path],
+    ) -> None:
+        """Make the venv and install `packages` from the folder `wheels`, each checked by its sha256.
+
+        Nothing is resolved, built or looked up: exactly these files. `cache` must lie on the same file
+        system, so that uv can link instead of copying. Raises CommandFailed, :class:`PackagesDamaged`.
+        """
+        requirements = wheels.parent / f"{self.path.name}-requirements.txt"
+        requirements.write_text("".join(_requirement(item, wheels) for item in packages), encoding="utf-8")
+        if tools.uv_runs(env):
+            isolated = {
+                **env,
+                "UV_CACHE_DIR": str(cache),
+                "UV_LINK_MODE": "hardlink",
+                "UV_PYTHON_DOWNLOADS": "never",
+            }
+            common = ["--no-config", "--offline", "--quiet"]
+            process.run(
+                [tools.uv, "venv", *common, "--no-project", "--python", self.python, self.path],
+                what="make the virtual environment", env=isolated, log=log,
+            )  # fmt: skip
+            process.run(
+                [
+                    tools.uv, "pip", "install", *common, "--python", self.interpreter, "--no-index",
+                    "--no-deps", "--require-hashes", "--no-build", "-r", requirements,
+                ],
+                what="install the packages", env=isolated, log=log,
+            )  # fmt: skip
+        else:
+            process.run(
+                [self.python, "-I", "-m", "venv", "--without-pip", self.path],
+                what="make the virtual environment", env=env, log=log,
+            )  # fmt: skip
+            process.run(
+                [
+                    self.interpreter, "-I", tools.pip / "pip", "install", "--isolated", "--no-index",
+                    "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile", "--no-cache-dir",
+                    "--disable-pip-version-check", "--no-input", "--quiet", "-r", requirements,
+                ],
+                what="install the packages", env=env, log=log, timeout=1800,
+            )  # fmt: skip
+        problems = self.damaged()
+        if problems:
+            raise PackagesDamaged(
+                f"The packages in {self.path} are not whole.",
+                found="\n".join(problems[:10]),
+                hint="Look at the free space (df -h, df -i) and run the same command again.",
+            )
+
+    def damaged(self) -> List[str]:
+        """What RECORD lists and the disk lacks, a line each (recording installed projects, PEP 376, 627)."""
+        problems = []
+        for record in sorted(self.path.glob("lib/python3*/site-packages/*.dist-info/RECORD")):
+            root = record.parent.parent
+            with record.open(encoding="utf-8", newline="") as stream:
+                for row in csv.reader(stream):
+                    problem = _differs(root, row)
+                    if problem:
+                        problems.append(f"{record.parent.name}: {problem}")
+        return problems
+
+
+def _differs(root: Path, row: List[str]) -> str:
+    if len(row) != 3 or row[0].endswith(".pyc"):
+        return ""
+    try:
+        size = (root / row[0]).stat().st_size
+    except OSError:
+        return f"{row[0]} is missing"
+    # console scripts are written by the installer: their size stands in RECORD as well
+    if row[2].isdigit() and size != int(row[2]):
+        return f"{row[0]} has {size} bytes, not {row[2]}"
+    return ""
+
+
+def _requirement(package: Package, wheels: Path) -> str:
+    url = (wheels / package.filename).as_uri()
+    return f"{package.name} @ {url} --hash=sha256:{package.sha256}\n"

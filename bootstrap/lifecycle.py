@@ -1,0 +1,142 @@
+"""Daily use of an installation: status, start, stop."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+from bootstrap import account, process, receipt
+from bootstrap.airflow import health
+from bootstrap.home import Home
+from bootstrap.installation import POSTGRES, Installation
+from bootstrap.lock import held
+from bootstrap.services.supervisor import ServiceError
+from bootstrap.steps.airflow import start as start_all
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ComponentStatus:
+    """One component: what the service manager says, and what Airflow's own health says of it."""
+
+    name: str
+    state: str
+    health: str
+    note: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it runs and nothing says that it is ill."""
+        return self.state == "RUNNING" and self.health in ("healthy", "")
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of an installation; ``schema`` versions the JSON."""
+
+    schema: int
+    airflow: str
+    bundle_id: str
+    home: str
+    url: str
+    components: Tuple[ComponentStatus, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every component is."""
+        return all(component.good for component in self.components)
+
+
+def opened(home: Home) -> Installation:
+    """Load an installation and continue as its account; raises NotInstalled, AccountError."""
+    _readable(home)
+    found = receipt.load(home.receipt)
+    owner = account.find(found.account) or account.Account(found.account, home.path.stat().st_uid, -1)
+    account.run_as(owner, home.path)
+    return Installation(found)
+
+
+def status(installation: Installation) -> Status:
+    """Look at every component; never fails because one is down."""
+    states = installation.services.states()
+    reported = health.fetch(installation.version, installation.probe_address, installation.receipt.web_port)
+    components = []
+    for name in [POSTGRES, *installation.components]:
+        state = states.get(name)
+        components.append(
+            ComponentStatus(
+                name,
+                state.state if state else "STOPPED",
+                _health_of(name, installation, reported),
+                state.note if state else "supervisord does not run",
+            )
+        )
+    found = installation.receipt
+    return Status(SCHEMA, found.airflow, found.bundle_id, found.home, installation.url, tuple(components))
+
+
+def start(installation: Installation, names: Sequence[str] = ()) -> None:
+    """Start all components and wait for health, or start only `names`."""
+    with held(installation.home.lock):
+        if not names:
+            start_all(installation)
+            return
+        _check(installation, names)
+        installation.services.configure(installation.programs())
+        installation.services.launch()
+        installation.services.start(list(names))
+
+
+def stop(installation: Installation, names: Sequence[str] = ()) -> None:
+    """Stop all components and supervisord, Airflow before PostgreSQL; or stop only `names`."""
+    with held(installation.home.lock):
+        if names:
+            _check(installation, names)
+            installation.services.stop(list(names))
+            return
+        if installation.services.running():
+            installation.services.stop([POSTGRES, *installation.components])
+        installation.services.shut_down()
+
+
+def exec_as_account(installation: Installation, command: List[str]) -> None:
+    """Replace this process by `command`, as the installation's account; raises CommandFailed."""
+    try:
+        os.execvpe(command[0], command, {**os.environ, "HOME": installation.receipt.home})  # noqa: S606
+    except OSError as error:
+        raise process.CommandFailed(f"{command[0]} did not start: {error.strerror}.") from error
+
+
+def _check(installation: Installation, names: Sequence[str]) -> None:
+    known = [POSTGRES, *installation.components]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ServiceError(
+            f"There is no component {', '.join(unknown)}.", needed="one of " + ", ".join(known)
+        )
+
+
+# The health page names what it reports on by its own keys.
+_KEYS: Dict[str, str] = {
+    "scheduler": "scheduler",
+    "triggerer": "triggerer",
+    "dag-processor": "dag_processor",
+    POSTGRES: "metadatabase",
+}
+
+
+def _health_of(name: str, installation: Installation, reported: health.Health) -> str:
+    if name == installation.version.web_component:
+        return "unreachable" if reported.problem and not reported.components else "healthy"
+    return reported.components.get(_KEYS.get(name, name), "")
+
+
+def _readable(home: Home) -> None:
+    if Path(home.path).exists() and not os.access(str(home.path), os.X_OK):
+        raise account.AccountError(
+            f"{home.path} cannot be entered by {account.current().name}.",
+            hint="Run this as the account that owns it, or as root.",
+        )

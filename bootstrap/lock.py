@@ -1,0 +1,42 @@
+"""One install at a time in one home: an advisory lock that the kernel releases with its holder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Iterator
+
+from wheelhouse.errors import AirferryError
+
+
+class HomeBusy(AirferryError):
+    """Another command is changing this home."""
+
+    reference = "home-busy"
+    exit_code = 35
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path`; raises :class:`HomeBusy` with the holder when somebody else does."""
+    descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+            raise HomeBusy(
+                f"Another airferry is at work in {path.parent}.",
+                found=holder or "a process that did not name itself",
+                hint="Wait until it has ended, then run the same command again.",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(
+            descriptor, f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0
+        )
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,129 @@
+"""What an admin may choose for an install, and how the rest is chosen: earlier choice, then the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional, Set
+
+from bootstrap import account as accounts
+from bootstrap import receipt as receipts
+from bootstrap.home import Home
+from bootstrap.postgres import embedded
+from bootstrap.receipt import Database, Receipt
+from wheelhouse import __version__
+from wheelhouse.errors import AirferryError
+from wheelhouse.reader import Bundle
+
+WEB_PORT = 8080
+# Far from 5432, where a server of the distribution's may come up one day.
+POSTGRES_PORT = 25432
+
+
+class InvalidOption(AirferryError):
+    """An option of the install that cannot be used."""
+
+    reference = "invalid-option"
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options as they were given; None means not given."""
+
+    home: Home
+    python: Optional[str] = None
+    account: Optional[str] = None
+    host: Optional[str] = None
+    port: Optional[int] = None
+    postgres_port: Optional[int] = None
+    parallelism: Optional[int] = None
+    admin_user: Optional[str] = None
+    admin_password_file: Optional[Path] = None
+
+    @property
+    def account_name(self) -> str:
+        """Who everything will run as."""
+        if self.account:
+            return self.account
+        return accounts.DEFAULT if os.geteuid() == 0 else accounts.current().name
+
+
+def choose(options: Options, bundle: Bundle, python: str) -> Receipt:
+    """Settle every choice: an option, else the earlier install's choice, else what suits this host."""
+    manifest = bundle.manifest
+    earlier = receipts.find(options.home.receipt)
+    taken: Set[int] = set()
+    same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
+    fresh = Receipt(
+        schema=receipts.SCHEMA,
+        airferry=__version__,
+        airflow=manifest.airflow,
+        bundle_id=manifest.bundle_id,
+        bundle_file=bundle.path.name,
+        bundle_sha256=bundle.seal.sha256,
+        python=python,
+        home=str(options.home.path),
+        account=options.account_name,
+        web_host=options.host or "0.0.0.0",  # noqa: S104 - as Airflow's own default
+        web_port=options.port or (0 if earlier else free_port(WEB_PORT, taken)),
+        parallelism=options.parallelism or default_parallelism(),
+        auth="fab",
+        admin_user=options.admin_user or "admin",
+        database=Database(
+            host=embedded.ADDRESS,
+            port=options.postgres_port or (0 if earlier else free_port(POSTGRES_PORT, taken)),
+            name=embedded.DATABASE,
+            role=embedded.ROLE,
+            server=manifest.postgres.version if manifest.postgres else "",
+        ),
+        services="supervisor",
+        library_path=os.environ.get("LD_LIBRARY_PATH", ""),
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+    if earlier is None:
+        return fresh
+    return replace(
+        fresh,
+        python=earlier.python if same_bundle and not options.python else python,
+        account=options.account or earlier.account,
+        web_host=options.host or earlier.web_host,
+        web_port=options.port or earlier.web_port,
+        parallelism=options.parallelism or earlier.parallelism,
+        auth=earlier.auth,
+        admin_user=options.admin_user or earlier.admin_user,
+        database=replace(earlier.database, port=options.postgres_port or earlier.database.port),
+        library_path=fresh.library_path or earlier.library_path,
+        started=earlier.started,
+        completed=earlier.completed if same_bundle else "",
+    )
+
+
+def default_parallelism() -> int:
+    """Tasks at once: two a core, and no more than memory carries (0.1 GB a forked worker, half for them)."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(2, min(2 * (os.cpu_count() or 1), int(memory / 2 / 1e8), 32))
+
+
+def free_port(first: int, taken: Set[int]) -> int:
+    """The first TCP port from `first` on that nobody holds; added to `taken`."""
+    for port in range(first, first + 200):
+        if port not in taken and is_free(port):
+            taken.add(port)
+            return port
+    raise InvalidOption(f"No free TCP port between {first} and {first + 199}.", hint="Name one with --port.")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on that TCP port on all addresses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True

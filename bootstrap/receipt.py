@@ -1,0 +1,101 @@
+"""The receipt: what was installed, for every later command to know. It holds no secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from wheelhouse import codec
+from wheelhouse.errors import AirferryError
+
+SCHEMA = 1
+
+
+class NotInstalled(AirferryError):
+    """There is no installation in this home, or it was made by a newer airferry."""
+
+    reference = "not-installed"
+    exit_code = 37
+
+
+@dataclass(frozen=True)
+class Database:
+    """The metadata database; `server` is the version of a carried server."""
+
+    host: str
+    port: int
+    name: str
+    role: str
+    server: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an install decided and did; times are RFC 3339 in UTC.
+
+    ``completed`` stays empty until the example pipeline has run to success.
+    """
+
+    schema: int
+    airferry: str
+    airflow: str
+    bundle_id: str
+    bundle_file: str
+    bundle_sha256: str
+    python: str
+    home: str
+    account: str
+    web_host: str
+    web_port: int
+    parallelism: int
+    auth: str
+    admin_user: str
+    database: Database
+    services: str
+    library_path: str = ""
+    started: str = ""
+    completed: str = ""
+
+
+def save(path: Path, receipt: Receipt) -> None:
+    """Write the receipt in one step."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(codec.dumps(receipt))
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def find(path: Path) -> Optional[Receipt]:
+    """Read the receipt; None when there is none. Raises :class:`NotInstalled` for one we cannot read."""
+    text = None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        text = path.read_text(encoding="utf-8")
+    if text is None:
+        return None
+    try:
+        return codec.loads(Receipt, text)
+    except codec.Malformed as error:
+        raise NotInstalled(
+            f"The receipt {path} cannot be read.",
+            found="\n".join(error.problems[:5]),
+            needed=f"a receipt of schema {SCHEMA}",
+            hint="It was edited, or written by a newer airferry: use the newer bundle file. Moving the"
+            " receipt away makes an install start afresh; the database in postgres/ is kept.",
+        ) from error
+
+
+def load(path: Path) -> Receipt:
+    """Read the receipt; raises :class:`NotInstalled` when there is none."""
+    receipt = find(path)
+    if receipt is None:
+        raise NotInstalled(
+            f"There is no airferry installation in {path.parent}.",
+            found=f"no {path.name}",
+            hint="Name the right one with --home, or install: sh FILE install --home " + str(path.parent),
+        )
+    return receipt

@@ -1,0 +1,262 @@
+"""Components under supervisor (supervisord.org), for hosts where systemd is not ours to use.
+
+Configuration file and XML-RPC API: supervisor's manual, "Configuration File" and "XML-RPC API".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import os
+import socket
+import stat
+import tempfile
+import time
+import xmlrpc.client
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from bootstrap import process
+from wheelhouse.errors import AirferryError
+
+# sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
+_LONGEST_SOCKET = 100
+# A component may take 20 s to finish what it does, then its whole group is killed.
+_STOP_SECONDS = 20
+
+
+class ServiceError(AirferryError):
+    """A component cannot be started or stopped."""
+
+    reference = "service-error"
+    exit_code = 38
+
+
+@dataclass(frozen=True)
+class Program:
+    """A component to keep running: `command` in the foreground, its output goes to `log`.
+
+    The stop signal goes to the program alone, the kill that may follow to its whole group.
+    """
+
+    name: str
+    command: Tuple[str, ...]
+    log: Path
+    stop_signal: str = "TERM"
+
+
+@dataclass(frozen=True)
+class State:
+    """A component's state in supervisor's words (RUNNING, STOPPED, STARTING, BACKOFF, FATAL, EXITED)."""
+
+    name: str
+    state: str
+    pid: int
+    note: str
+
+
+class Supervisor:
+    """supervisord of one installation; `python` is its venv's, `run` a private folder."""
+
+    def __init__(
+        self, python: Path, run: Path, configuration: Path, log: Path, env: Mapping[str, str]
+    ) -> None:
+        self.python = python
+        self.run = run
+        self.configuration = configuration
+        self.log = log
+        self.env = env
+
+    @property
+    def socket(self) -> Path:
+        """The control socket; below the temporary folder when the home's path is too long for one."""
+        inside = self.run / "supervisor.sock"
+        if len(os.fsencode(str(inside))) <= _LONGEST_SOCKET:
+            return inside
+        digest = hashlib.sha256(os.fsencode(str(self.run))).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"airferry-{os.getuid()}-{digest}" / "supervisor.sock"
+
+    def configure(self, programs: Sequence[Program]) -> None:
+        """Write the configuration file for `programs`, in the order in which they start."""
+        text = [
+            "; Written by airferry; changes are overwritten by the next install.",
+            "[unix_http_server]",
+            f"file = {_escape(str(self.socket))}",
+            "chmod = 0600",
+            "",
+            "[supervisord]",
+            f"logfile = {_escape(str(self.log))}",
+            "logfile_maxbytes = 10MB",
+            "logfile_backups = 3",
+            f"pidfile = {_escape(str(self.run / 'supervisord.pid'))}",
+            f"childlogdir = {_escape(str(self.log.parent))}",
+            "umask = 027",
+            "",
+            "[rpcinterface:supervisor]",
+            "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+            "",
+        ]
+        for priority, program in enumerate(programs, 1):
+            text += [
+                f"[program:{program.name}]",
+                "command = " + _escape(" ".join(_quote(word) for word in program.command)),
+                f"priority = {priority}",
+                "autostart = false",
+                "autorestart = true",
+                "startsecs = 1",
+                "startretries = 5",
+                f"stopsignal = {program.stop_signal}",
+                f"stopwaitsecs = {_STOP_SECONDS}",
+                "killasgroup = true",
+                "redirect_stderr = true",
+                f"stdout_logfile = {_escape(str(program.log))}",
+                "stdout_logfile_maxbytes = 20MB",
+                "stdout_logfile_backups = 5",
+                "",
+            ]
+        temporary = self.configuration.with_name(self.configuration.name + ".new")
+        temporary.write_text("\n".join(text), encoding="utf-8")
+        temporary.chmod(0o600)
+        temporary.replace(self.configuration)
+
+    def running(self) -> bool:
+        """Whether our supervisord answers."""
+        try:
+            return bool(self._call("getState")["statecode"] == 1)
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return False
+
+    def launch(self, seconds: float = 20) -> None:
+        """Start supervisord, or have a running one read a changed configuration."""
+        if self.running():
+            self._reload()
+            return
+        _private_folder(self.socket.parent)
+        process.run(
+            [self.python, "-m", "supervisor.supervisord", "-c", self.configuration],
+            what="start supervisord", env=self.env, timeout=60, hint=f"Its log is {self.log}.",
+        )  # fmt: skip
+        deadline = time.monotonic() + seconds
+        while not self.running():
+            if time.monotonic() > deadline:
+                raise ServiceError("supervisord did not answer.", hint=f"Its log is {self.log}.")
+            time.sleep(0.05)
+
+    def shut_down(self, seconds: float = 60) -> None:
+        """Stop every component and supervisord itself; no process stays."""
+        if not self.running():
+            return
+        self._call("shutdown")
+        deadline = time.monotonic() + seconds
+        while self.running() or self.socket.exists():
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    f"supervisord still runs after {seconds:.0f} seconds.", hint=f"Its log is {self.log}."
+                )
+            time.sleep(0.1)
+
+    def states(self) -> Dict[str, State]:
+        """All components by name; empty when supervisord does not run."""
+        try:
+            found = self._call("getAllProcessInfo")
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+            return {}
+        return {
+            item["name"]: State(
+                item["name"], item["statename"], int(item["pid"]), item["spawnerr"] or item["description"]
+            )
+            for item in found
+        }
+
+    def start(self, names: Sequence[str]) -> None:
+        """Start components together; returns when each stayed up a second, or raises :class:`ServiceError`."""
+        waiting: List[str] = []
+        for name in names:
+            try:
+                self._call("startProcess", name, False)
+                waiting.append(name)
+            except xmlrpc.client.Fault as fault:
+                if "ALREADY_STARTED" not in fault.faultString:
+                    raise self._failed(name, fault.faultString) from None
+        while waiting:
+            time.sleep(0.1)
+            states = self.states()
+            for name in list(waiting):
+                state = states.get(name)
+                if state is None or state.state in ("FATAL", "EXITED"):
+                    raise self._failed(name, state.note if state else "supervisord has gone")
+                if state.state == "RUNNING":
+                    waiting.remove(name)
+
+    def stop(self, names: Sequence[str]) -> None:
+        """Stop components, the last started first."""
+        for name in reversed(names):
+            with contextlib.suppress(xmlrpc.client.Fault):
+                self._call("stopProcess", name, True)
+
+    def _failed(self, name: str, note: str) -> ServiceError:
+        log = self.log.with_name(f"{name}.log")
+        tail = ""
+        with contextlib.suppress(OSError):
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
+        return ServiceError(
+            f"The component {name} does not stay up.", found=f"{note}\n{tail}", hint=f"Its log is {log}."
+        )
+
+    def _reload(self) -> None:
+        added, changed, removed = self._call("reloadConfig")[0]
+        for name in (*removed, *changed):
+            self._call("stopProcessGroup", name)
+            self._call("removeProcessGroup", name)
+        for name in (*changed, *added):
+            self._call("addProcessGroup", name)
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        with xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self.socket)) as proxy:
+            return getattr(proxy.supervisor, method)(*arguments)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=90)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = str(path)
+
+    def make_connection(self, host: object) -> http.client.HTTPConnection:
+        return _UnixConnection(self._path)
+
+
+def _private_folder(folder: Path) -> None:
+    """Make a folder that only we can enter; raises :class:`ServiceError` when somebody else's lies there."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise ServiceError(
+            f"{folder} is not a private folder of this account.",
+            found=f"owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}",
+            needed=f"owner {os.getuid()}, mode 0700",
+            hint="Remove it, or choose a home with a shorter path.",
+        )
+
+
+def _quote(word: str) -> str:
+    # supervisor splits commands as shlex does, but expands nothing inside quotes
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _escape(value: str) -> str:
+    # ConfigParser-like expansion of %(here)s and the like
+    return value.replace("%", "%%")

@@ -1,0 +1,1 @@
+"""The changes that an installation is made of, one noun a module."""

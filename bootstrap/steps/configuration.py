@@ -1,0 +1,105 @@
+"""airflow.cfg: written by Airflow itself, then edited in place for an offline LocalExecutor."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Dict, List
+
+from bootstrap import secret
+from bootstrap.airflow import config, release
+from bootstrap.airflow.config import Setting
+from bootstrap.installation import Installation
+from bootstrap.steps.secrets import FERNET, JWT, SECRET_KEY
+
+# Values that stand in a default file and are no key that somebody chose.
+_NO_KEY = ("", "temporary_key")
+
+
+class ConfigurationStep:
+    """Write the settings of ours; everything else in an airflow.cfg that is there already stays.
+
+    What was written is remembered (secrets as ``***``), so that a later run writes only settings whose
+    intended value has changed since, and an admin's own edits stay.
+    """
+
+    name = "configuration"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.path = installation.home.airflow_cfg
+        self.record = installation.home.etc / "airflow-settings.json"
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        kept = "edit" if self.path.exists() else "write"
+        return f"{kept.capitalize()} {self.path}: PostgreSQL, LocalExecutor, no example DAGs, keys"
+
+    def done(self) -> bool:
+        """Whether the file is there and no intended value has changed."""
+        return self.path.is_file() and not self._changed()
+
+    def apply(self) -> None:
+        """Edit the file in one step; one that somebody else made is copied first."""
+        foreign = self.path.exists() and not self.record.exists()
+        if foreign:
+            self._keep_copy()
+            self._adopt_keys()
+        self.installation.airflow.write_config()
+        text = config.read(self.path)
+        config.write(self.path, config.edit(text, self._changed()))
+        temporary = self.record.with_name(self.record.name + ".new")
+        temporary.write_text(json.dumps(self._fingerprint(), indent=2) + "\n", encoding="utf-8")
+        temporary.replace(self.record)
+
+    def settings(self) -> List[Setting]:
+        """Every setting that this installation intends."""
+        receipt, secrets = self.installation.receipt, self.installation.home.secrets
+        parameters = release.Parameters(
+            home=self.installation.home.path,
+            database_url=self.installation.database_url(),
+            fernet_key=secret.read(secrets / FERNET),
+            secret_key=secret.read(secrets / SECRET_KEY),
+            jwt_secret=secret.read(secrets / JWT),
+            web_port=receipt.web_port,
+            web_host=receipt.web_host,
+            parallelism=receipt.parallelism,
+            auth=receipt.auth,
+            admin_user=receipt.admin_user,
+        )
+        return list(release.settings(self.installation.version, parameters))
+
+    def _changed(self) -> List[Setting]:
+        known = self._known()
+        return [item for item in self.settings() if known.get(_key(item)) != _shown(item)]
+
+    def _fingerprint(self) -> Dict[str, str]:
+        return {_key(item): _shown(item) for item in self.settings()}
+
+    def _known(self) -> Dict[str, str]:
+        try:
+            found: Dict[str, str] = json.loads(self.record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def _keep_copy(self) -> None:
+        copy = Path(f"{self.path}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
+        config.write(copy, config.read(self.path))
+
+    def _adopt_keys(self) -> None:
+        text, secrets = config.read(self.path), self.installation.home.secrets
+        for item in self.settings():
+            name = {"fernet_key": FERNET, "secret_key": SECRET_KEY, "jwt_secret": JWT}.get(item.option)
+            value = config.get(text, item.section, item.option)
+            if name and value not in (None, *_NO_KEY):
+                secret.write(secrets / name, secret.Secret(value or ""))
+
+
+def _key(item: Setting) -> str:
+    return f"[{item.section}] {item.option}"
+
+
+def _shown(item: Setting) -> str:
+    return "***" if item.secret else item.value

@@ -1,0 +1,64 @@
+"""The metadata database: a cluster, its server, and the database with the role that owns it."""
+
+from __future__ import annotations
+
+from bootstrap import secret
+from bootstrap.installation import POSTGRES, Installation
+
+
+class ClusterStep:
+    """Make the private PostgreSQL cluster."""
+
+    name = "cluster"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        receipt = self.installation.receipt
+        return (
+            f"Create a PostgreSQL {receipt.database.server} cluster in {self.installation.home.cluster}"
+            f" (127.0.0.1:{receipt.database.port})"
+        )
+
+    def done(self) -> bool:
+        """Whether the cluster is there and configured."""
+        return (self.installation.home.cluster / "airferry.conf").is_file()
+
+    def apply(self) -> None:
+        """Run initdb and write the configuration."""
+        cluster = self.installation.cluster
+        if not cluster.exists():
+            cluster.create(secret.read(self.installation.home.postgres_password))
+        # every worker, parser and web process holds a pool of up to 15 connections in the worst case
+        cluster.configure(max(100, 60 + 3 * self.installation.receipt.parallelism))
+
+
+class DatabaseStep:
+    """Start the server and make the role and its database."""
+
+    name = "database"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        database = self.installation.receipt.database
+        return f"Start PostgreSQL and create the database {database.name} owned by {database.role}"
+
+    def done(self) -> bool:
+        """Whether the server runs and the role can log in to its database."""
+        services = self.installation.services
+        state = services.states().get(POSTGRES)
+        return state is not None and state.state == "RUNNING" and self.installation.cluster.has_database()
+
+    def apply(self) -> None:
+        """Start supervisor and the server, then run the SQL."""
+        services, cluster = self.installation.services, self.installation.cluster
+        services.configure(self.installation.programs())
+        services.launch()
+        services.start([POSTGRES])
+        cluster.wait()
+        cluster.create_database(secret.read(self.installation.home.postgres_password))

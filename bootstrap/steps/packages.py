@@ -1,0 +1,110 @@
+"""The release folder: everything that a bundle holds, unpacked and checked, then marked complete."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Sequence
+
+from bootstrap.installation import Installation
+from bootstrap.installer import Tools, Venv
+from bootstrap.postgres import embedded
+from wheelhouse import layout
+from wheelhouse.manifest import Package
+from wheelhouse.reader import Bundle
+
+
+class ReleaseStep:
+    """Unpack the bundle below ``releases/`` and install its packages; an unfinished folder is made anew."""
+
+    name = "packages"
+
+    def __init__(self, installation: Installation, bundle: Bundle) -> None:
+        self.installation = installation
+        self.bundle = bundle
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        count = len(self.bundle.manifest.packages)
+        return f"Install {count} packages into {self.installation.release.path}"
+
+    def done(self) -> bool:
+        """Whether the release is marked complete."""
+        return self.installation.release.complete.exists()
+
+    def apply(self) -> None:
+        """Unpack, install, check, mark."""
+        release, manifest = self.installation.release, self.bundle.manifest
+        if release.path.exists():
+            shutil.rmtree(str(release.path))
+        for folder in (release.runtime, release.tools, release.postgres, release.staging):
+            folder.mkdir(parents=True)
+        self.bundle.extract_folder(layout.RUNTIME, release.runtime)
+        self.bundle.extract(layout.STAGE0, release.runtime / "__main__.py")
+        tools = Tools.unpack(self._stage(manifest.tools, "tools"), release.tools)
+        self._install(tools, release.supervisor, manifest.services)
+        self._install(tools, release.venv, manifest.packages)
+        if manifest.postgres:
+            wheels = self._stage([manifest.postgres.package], "postgres")
+            embedded.unpack(wheels / manifest.postgres.package.filename, release.postgres)
+        shutil.rmtree(str(release.staging))
+        self.bundle.extract(layout.LOCK, release.path / layout.LOCK)
+        release.manifest.write_text(manifest.dumps(), encoding="utf-8")
+        release.complete.write_text(manifest.bundle_id + "\n", encoding="utf-8")
+
+    def _install(self, tools: Tools, path: Path, packages: Sequence[Package]) -> None:
+        release = self.installation.release
+        Venv(path, Path(self.installation.receipt.python)).create(
+            tools,
+            packages,
+            self._stage(packages, path.name),
+            cache=release.staging / "cache",
+            env=self.installation.services.env,
+            log=self.installation.home.install_log,
+        )
+
+    def _stage(self, packages: Sequence[Package], name: str) -> Path:
+        folder = self.installation.release.staging / name
+        folder.mkdir()
+        for package in packages:
+            self.bundle.extract(package.path, folder / package.filename)
+        return folder
+
+
+class LinkStep:
+    """Make ``current`` point to the release, and write the commands in ``bin/``."""
+
+    name = "commands"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Write the commands in {self.installation.home.bin}"
+
+    def done(self) -> bool:
+        """Whether the link and every file are as they should be."""
+        home, release = self.installation.home, self.installation.release
+        link = home.current_link
+        if not link.is_symlink() or link.resolve() != release.path.resolve():
+            return False
+        return all(
+            (home.path / name).is_file() and (home.path / name).read_text(encoding="utf-8") == text
+            for name, (text, _) in self.installation.scripts().items()
+        )
+
+    def apply(self) -> None:
+        """Write the files, then switch the link in one step."""
+        home, release = self.installation.home, self.installation.release
+        for name, (text, mode) in self.installation.scripts().items():
+            target = home.path / name
+            temporary = target.with_name(target.name + ".new")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.chmod(mode)
+            temporary.replace(target)
+        link = home.current_link.with_name("current.new")
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(Path("releases") / release.id)
+        link.replace(home.current_link)

@@ -1,0 +1,61 @@
+"""The folders of an installation, and the passwords and keys that it generates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+from bootstrap import secret
+from bootstrap.airflow.release import generate_fernet_key
+from bootstrap.home import Home
+from bootstrap.secret import Secret
+
+FERNET, SECRET_KEY, JWT = "fernet-key", "secret-key", "jwt-secret"
+
+
+class FoldersStep:
+    """Make the home's folders and whatever secret is not there yet."""
+
+    name = "home"
+
+    def __init__(self, home: Home, admin_password: Optional[Secret]) -> None:
+        self.home = home
+        self.admin_password = admin_password
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Make {self.home.path}, with generated passwords and keys in {self.home.secrets}"
+
+    def done(self) -> bool:
+        """Whether every folder and secret is there."""
+        return all(folder.is_dir() for folder, _ in self._folders()) and all(
+            path.is_file() for path in self._secrets()
+        )
+
+    def apply(self) -> None:
+        """Make what is missing; nothing that is there is changed, save that private folders are closed."""
+        for folder, mode in self._folders():
+            folder.mkdir(parents=True, exist_ok=True)
+            if folder != self.home.path:
+                folder.chmod(mode)
+        given = {self.home.admin_password: self.admin_password}
+        for path in self._secrets():
+            if not path.is_file():
+                value = generate_fernet_key() if path.name == FERNET else secret.generate(32)
+                secret.write(path, given.get(path) or value)
+
+    def _folders(self) -> list[tuple[Path, int]]:
+        home = self.home
+        return [
+            (home.path, 0o755),
+            *((folder, 0o755) for folder in (home.bin, home.dags, home.etc, home.path / "plugins")),
+            *((folder, 0o750) for folder in (home.logs, home.own_logs)),
+            (home.path / "releases", 0o755),
+            (home.secrets, 0o700),
+            (home.run, 0o700),
+        ]
+
+    def _secrets(self) -> list[Path]:
+        home = self.home
+        keys = [home.secrets / name for name in (FERNET, SECRET_KEY, JWT)]
+        return [home.admin_password, home.postgres_password, *keys]
