@@ -29,7 +29,7 @@ HOME = typer.Option(
 )
 JSON = typer.Option(
     False, "--json", help="Print the result as JSON on standard output, and nothing else there."
-)  # noqa: FBT003
+)
 PYTHON = typer.Option(None, "--python", metavar="PATH", help="The Python that Airflow shall run on.")
 PORT = typer.Option(
     None, "--port", min=1, max=65535, help="The web server's port (default: 8080 or the next free)."
@@ -86,7 +86,7 @@ def main() -> int:
     return guard(parsed, console, json="--json" in sys.argv)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - click's callback
+def _version(wanted: bool) -> None:
     if wanted:
         Console().print(f"airferry {__version__}")
         raise typer.Exit
@@ -97,7 +97,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - click's callback
 def _common(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
-    ),  # noqa: FBT001, FBT003
+    ),
 ) -> None:
     pass
 
@@ -124,11 +124,11 @@ def install(
     parallelism: Optional[int] = typer.Option(
         None, min=1, help="Tasks at once (default: by cores and memory)."
     ),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),  # noqa: FBT001, FBT003
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
     ignore: Optional[List[str]] = typer.Option(
         None, metavar="ID", help="Go on in spite of this finding of doctor."
     ),
-    json: bool = JSON,  # noqa: FBT001
+    json: bool = JSON,
 ) -> int:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
     console = Console(quiet=json)
@@ -178,8 +178,8 @@ def doctor_bundle(
     home: Optional[Path] = HOME,
     python: Optional[str] = PYTHON,
     port: Optional[int] = PORT,
-    strict: bool = typer.Option(False, "--strict", help="Exit 4 when there are warnings."),  # noqa: FBT001, FBT003
-    json: bool = JSON,  # noqa: FBT001
+    strict: bool = typer.Option(False, "--strict", help="Exit 4 when there are warnings."),
+    json: bool = JSON,
 ) -> int:
     """Judge whether this bundle will work on this host; changes nothing."""
     console = Console(quiet=json)
@@ -195,7 +195,7 @@ def doctor_bundle(
 
 
 @bundled.command(name="verify")
-def verify_command(json: bool = JSON) -> int:  # noqa: FBT001
+def verify_command(json: bool = JSON) -> int:
     """Check every byte of this file against what was bundled."""
     console = Console(quiet=json)
     with Bundle.open(Path(sys.argv[0])) as bundle:
@@ -209,7 +209,7 @@ def verify_command(json: bool = JSON) -> int:  # noqa: FBT001
 
 
 @installed.command()
-def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:  # noqa: FBT001
+def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Show every component and whether Airflow calls it healthy. Exit 0 when all are, 33 otherwise."""
     console = Console(quiet=json)
     found = lifecycle.status(lifecycle.opened(_home(home)))
@@ -271,8 +271,8 @@ def restart(
 @installed.command(name="doctor")
 def doctor_home(
     home: Optional[Path] = HOME,
-    strict: bool = typer.Option(False, "--strict", help="Exit 4 when there are warnings."),  # noqa: FBT001, FBT003
-    json: bool = JSON,  # noqa: FBT001
+    strict: bool = typer.Option(False, "--strict", help="Exit 4 when there are warnings."),
+    json: bool = JSON,
 ) -> int:
     """Judge whether this installation is sound; changes nothing."""
     console = Console(quiet=json)

@@ -66,7 +66,7 @@ class Installation:
         """Whatever keeps the components running."""
         return Supervisor(
             self.release.supervisor / "bin" / "python",
-            self.home.run,
+            self.home.path,
             self.home.etc / "supervisord.conf",
             self.home.own_logs / "supervisord.log",
             process.environment({**self._library_path(), "AIRFERRY_HOME": self.receipt.home}),

@@ -58,13 +58,14 @@ class State:
 
 
 class Supervisor:
-    """supervisord of one installation; `python` is its venv's, `run` a private folder."""
+    """supervisord of one installation; `python` is its venv's, `run` a private folder below `home`."""
 
     def __init__(
-        self, python: Path, run: Path, configuration: Path, log: Path, env: Mapping[str, str]
+        self, python: Path, home: Path, configuration: Path, log: Path, env: Mapping[str, str]
     ) -> None:
         self.python = python
-        self.run = run
+        self.home = home
+        self.run = home / "run"
         self.configuration = configuration
         self.log = log
         self.env = env
@@ -111,7 +112,8 @@ class Supervisor:
                 f"stopwaitsecs = {_STOP_SECONDS}",
                 "killasgroup = true",
                 "redirect_stderr = true",
-                f"stdout_logfile = {_escape(str(program.log))}",
+                # relative to supervisord's own folder: supervisor expands % in this one value twice
+                f"stdout_logfile = {os.path.relpath(str(program.log), str(self.home))}",
                 "stdout_logfile_maxbytes = 20MB",
                 "stdout_logfile_backups = 5",
                 "",
@@ -136,7 +138,7 @@ class Supervisor:
         _private_folder(self.socket.parent)
         process.run(
             [self.python, "-m", "supervisor.supervisord", "-c", self.configuration],
-            what="start supervisord", env=self.env, timeout=60, hint=f"Its log is {self.log}.",
+            what="start supervisord", env=self.env, cwd=self.home, timeout=60, hint=f"Its log is {self.log}.",
         )  # fmt: skip
         deadline = time.monotonic() + seconds
         while not self.running():
@@ -170,8 +172,11 @@ class Supervisor:
             for item in found
         }
 
-    def start(self, names: Sequence[str]) -> None:
-        """Start components together; returns when each stayed up a second, or raises :class:`ServiceError`."""
+    def start(self, names: Sequence[str], *, settle: bool = True) -> None:
+        """Start components together, and wait until each has stayed up a second unless `settle` is false.
+
+        Raises :class:`ServiceError` for one that does not stay up.
+        """
         waiting: List[str] = []
         for name in names:
             try:
@@ -180,7 +185,7 @@ class Supervisor:
             except xmlrpc.client.Fault as fault:
                 if "ALREADY_STARTED" not in fault.faultString:
                     raise self._failed(name, fault.faultString) from None
-        while waiting:
+        while waiting and settle:
             time.sleep(0.1)
             states = self.states()
             for name in list(waiting):

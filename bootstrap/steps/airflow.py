@@ -149,7 +149,7 @@ def start(installation: Installation, seconds: float = 180) -> None:
     services = installation.services
     services.configure(installation.programs())
     services.launch()
-    services.start([POSTGRES])
+    services.start([POSTGRES], settle=False)
     installation.cluster.wait()
     services.start(installation.components)
     health.wait(installation.version, installation.probe_address, installation.receipt.web_port, seconds)

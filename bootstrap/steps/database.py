@@ -59,6 +59,6 @@ class DatabaseStep:
         services, cluster = self.installation.services, self.installation.cluster
         services.configure(self.installation.programs())
         services.launch()
-        services.start([POSTGRES])
+        services.start([POSTGRES], settle=False)
         cluster.wait()
         cluster.create_database(secret.read(self.installation.home.postgres_password))
