@@ -1,0 +1,1 @@
+"""The internet side: resolves, fetches, builds and writes the bundle."""

@@ -1,0 +1,156 @@
+"""From chosen files to the bundle: packages as the manifest lists them, members, and the file itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from bundler import graph, lock
+from bundler.errors import DownloadFailed, InvalidRequest, OutputFailed
+from bundler.lock import Artifact
+from bundler.payload import Carried
+from bundler.transport import without_credentials
+from wheelhouse import layout, writer
+from wheelhouse.manifest import Manifest, Package, Source
+from wheelhouse.tags import floor
+from wheelhouse.target import Target
+from wheelhouse.writer import Member
+
+# The first second that a ZIP member can bear.
+_EARLIEST = datetime(1980, 1, 1, tzinfo=timezone.utc)
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel at hand: where it lies, where it was published, and what it was built from if it was."""
+
+    name: str
+    version: str
+    path: Path
+    filename: str
+    sha256: str
+    url: str
+    uploaded: str
+    built_from: Source | None = None
+
+    @classmethod
+    def of(cls, name: str, version: str, artifact: Artifact, path: Path) -> Wheel:
+        """A published wheel that was fetched to `path`."""
+        url = without_credentials(artifact.url)
+        return cls(name, version, path, artifact.filename, artifact.sha256, url, artifact.uploaded)
+
+
+def packages(
+    wheels: Sequence[Wheel], requirements: Iterable[str], target: Target
+) -> tuple[tuple[Package, ...], dict[str, graph.Metadata]]:
+    """Describe the wheels for the manifest, each with who needs it; raises DownloadFailed."""
+    metadata = {wheel.name: _metadata(wheel) for wheel in wheels}
+    askers = graph.required_by([Requirement(text) for text in requirements], metadata, target)
+    described = tuple(
+        _package(wheel, layout.WHEELS, metadata[wheel.name], askers.get(wheel.name, ()))
+        for wheel in sorted(wheels, key=lambda wheel: wheel.name)
+    )
+    return described, metadata
+
+
+def carried(items: Sequence[Carried], files: Mapping[str, Path], folder: str) -> tuple[Package, ...]:
+    """Describe what goes in whole below `folder` (``tools/`` and the like)."""
+    wheels = [Wheel.of(item.name, item.version, item.artifact, files[item.artifact.sha256]) for item in items]
+    return tuple(_package(wheel, folder, _metadata(wheel), ()) for wheel in wheels)
+
+
+def members(described: Iterable[Package], files: Mapping[str, Path]) -> list[Member]:
+    """The members of packages, from the files by sha256."""
+    return [Member(package.path, files[package.sha256]) for package in described]
+
+
+def highest_floor(described: Iterable[Package], target: Target) -> str:
+    """The C library that all files together need, e.g. ``glibc 2.28``; empty when none needs any."""
+    needs = [floor(package.filename, target.host.libc) for package in described]
+    return (
+        max((need for need in needs if need), key=lambda need: need.version).libc_label if any(needs) else ""
+    )
+
+
+def created(uploaded: Iterable[str]) -> datetime:
+    """The time that the bundle bears: SOURCE_DATE_EPOCH, else the newest upload time of what is in it."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if text:
+        if not text.isdigit():
+            raise InvalidRequest("SOURCE_DATE_EPOCH is not a number of seconds.", found=text)
+        moment = datetime.fromtimestamp(int(text), timezone.utc)
+    else:
+        times = [datetime.fromisoformat(item.replace("Z", "+00:00")) for item in uploaded if item]
+        moment = max(times, default=_EARLIEST).astimezone(timezone.utc)
+    return max(moment.replace(microsecond=0), _EARLIEST)
+
+
+def write(
+    folder: Path,
+    manifest: Manifest,
+    content: Sequence[Member],
+    moment: datetime,
+    progress: Callable[[int], None],
+) -> tuple[Path, Path, Manifest, str]:
+    """Write the bundle and its ``.sha256`` into `folder`.
+
+    Returns both paths, the complete manifest and the file's sha256. Raises :class:`OutputFailed`; nothing
+    half-made stays.
+    """
+    target = manifest.target
+    path = folder / layout.bundle_name(manifest.airflow, target.tag, target.platform)
+    beside = path.with_name(path.name + ".sha256")
+    everything = [*content, Member(layout.LOCK, lock.write(manifest.packages, target).encode())]
+    stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        complete = writer.write(path, manifest, everything, timestamp=stamp, progress=progress)
+        with path.open("rb") as stream:
+            sha256 = _digest(stream.read)
+        temporary = beside.with_name(beside.name + ".part")
+        temporary.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
+        temporary.replace(beside)
+    except OSError as error:
+        raise OutputFailed(
+            f"The bundle cannot be written to {folder}: {error.strerror}.",
+            found=str(error),
+            hint="Name another folder with --output.",
+        ) from error
+    return path, beside, complete, sha256
+
+
+def _digest(read: Callable[[int], bytes]) -> str:
+    hasher = hashlib.sha256()
+    while chunk := read(1 << 20):
+        hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def _metadata(wheel: Wheel) -> graph.Metadata:
+    try:
+        return graph.read_metadata(wheel.path)
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise DownloadFailed(
+            f"{wheel.filename} is not a wheel that can be read.", found=str(error)
+        ) from error
+
+
+def _package(wheel: Wheel, folder: str, metadata: graph.Metadata, askers: tuple[str, ...]) -> Package:
+    return Package(
+        name=wheel.name,
+        version=wheel.version,
+        path=folder + wheel.filename,
+        size=wheel.path.stat().st_size,
+        sha256=wheel.sha256,
+        url=wheel.url,
+        unpacked=metadata.unpacked,
+        required_by=askers,
+        built_from=wheel.built_from,
+    )

@@ -1,0 +1,239 @@
+"""The use case: a request becomes a bundle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import requests
+
+from bundler import assemble, build, constraints, lock, payload, release
+from bundler.assemble import Wheel
+from bundler.cache import Cache
+from bundler.constraints import ConstraintSet
+from bundler.fetch import Fetcher
+from bundler.index import PYPI, Index
+from bundler.lock import Artifact, Locked
+from bundler.payload import Payload
+from bundler.progress import Progress, Silent
+from bundler.release import Release
+from bundler.resolver import Question, Resolver
+from bundler.resolver.uv import Uv
+from bundler.spec import BundleRequest, default_extras, drivers
+from bundler.transport import open_session
+from wheelhouse import __version__, layout
+from wheelhouse.manifest import SCHEMA, Manifest, Postgres
+from wheelhouse.writer import Member
+
+
+@dataclass(frozen=True)
+class BundleResult:
+    """A finished bundle: the file, ``.sha256`` beside it, and what is inside; `seconds` by stage."""
+
+    path: Path
+    sha256_path: Path
+    size: int
+    sha256: str
+    manifest: Manifest
+    warnings: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def make_bundle(
+    request: BundleRequest,
+    progress: Progress | None = None,
+    *,
+    cache: Cache | None = None,
+    stage0: bytes | None = None,
+) -> BundleResult:
+    """Make the bundle that is asked for.
+
+    `stage0` replaces bootstrap's ``__main__.py``. Raises the errors of :mod:`bundler.errors`; what was
+    fetched stays in the cache, and no bundle that is half-made stays in the output folder.
+    """
+    with open_session((request.index_url, *request.extra_index_urls)) as session:
+        return _Making(request, progress or Silent(), cache or Cache.default(), session).run(stage0)
+
+
+class _Making:
+    """One run: what its steps share."""
+
+    def __init__(
+        self, request: BundleRequest, progress: Progress, cache: Cache, session: requests.Session
+    ) -> None:
+        self.request = request
+        self.progress = progress
+        self.cache = cache
+        self.index = Index(request.index_url, session)
+        self.fetcher = Fetcher(session, cache, offline=request.offline)
+        self.resolver: Resolver = Uv(cache)
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        self.seconds: dict[str, float] = {}
+
+    def run(self, stage0: bytes | None) -> BundleResult:
+        target = self.request.target
+        carried = payload.choose(target)
+        with ThreadPoolExecutor(1) as background:
+            # What every bundle carries is known before anything is resolved.
+            early = background.submit(self._fetch_carried, carried)
+            with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
+                found, constraint_set, requirements, locked = self._resolve()
+                step.outcome = f"Airflow {found.version}, {len(locked)} packages"
+            with self._timed("download"):
+                wheels = self._download(locked)
+                files = early.result()
+        with self._timed("build"):
+            wheels += self._build(found, locked)
+        with self._timed("assemble"):
+            return self._assemble(found, constraint_set, requirements, wheels, carried, files, stage0)
+
+    def _resolve(self) -> tuple[Release, ConstraintSet, tuple[str, ...], tuple[Locked, ...]]:
+        request = self.request
+        found = release.find(self.index, request.airflow)
+        release.check(found, request.target)
+        constraint_set = constraints.find(
+            request.constraints,
+            found.version,
+            request.target.python,
+            index_url=request.index_url,
+            as_of=found.as_of,
+        )
+        if constraint_set.warning:
+            self._warn(constraint_set.warning)
+        extras = request.extras if request.extras is not None else default_extras(found.version)
+        bracket = f"[{','.join(extras)}]" if extras else ""
+        requirements = (
+            f"{release.PROJECT}{bracket}=={found.version}",
+            *drivers(found.version),
+            *request.requirements,
+        )
+        locked = self.resolver.resolve(
+            Question(
+                requirements=requirements,
+                target=request.target,
+                index_url=request.index_url,
+                constraints=constraint_set.text,
+                exclude_newer=constraint_set.exclude_newer,
+                requirement_files=request.requirement_files,
+                extra_index_urls=request.extra_index_urls,
+                find_links=request.find_links,
+                offline=request.offline,
+            )
+        )
+        if not constraint_set.text:
+            digest = constraints.pins_digest({item.name: item.version for item in locked})
+            constraint_set = replace(constraint_set, record=replace(constraint_set.record, sha256=digest))
+        return found, constraint_set, requirements, locked
+
+    def _download(self, locked: tuple[Locked, ...]) -> list[Wheel]:
+        tags = lock.target_tags(self.request.target)
+        chosen = {item.name: lock.choose(item.wheels, tags) for item in locked}
+        wanted = [artifact for artifact in chosen.values() if artifact]
+        total = sum(item.size for item in wanted)
+        with self.progress.progress(total, f"Download {len(wanted)} wheels") as advance:
+            files = self.fetcher.fetch(wanted, advance)
+        return [
+            Wheel.of(item.name, item.version, artifact, files[artifact.sha256])
+            for item in locked
+            if (artifact := chosen[item.name])
+        ]
+
+    def _build(self, found: Release, locked: tuple[Locked, ...]) -> list[Wheel]:
+        tags = lock.target_tags(self.request.target)
+        missing = [item for item in locked if lock.choose(item.wheels, tags) is None]
+        if not missing:
+            return []
+        builder = build.Builder(self.request, self.cache, self.fetcher, self.resolver, as_of=found.as_of)
+        built = []
+        for item in missing:
+            with self.progress.step(f"Build {item.name} {item.version}"):
+                built.append(builder.build(item))
+        return built
+
+    def _assemble(
+        self,
+        found: Release,
+        constraint_set: ConstraintSet,
+        requirements: tuple[str, ...],
+        wheels: list[Wheel],
+        carried: Payload,
+        files: dict[str, Path],
+        stage0: bytes | None,
+    ) -> BundleResult:
+        target = self.request.target
+        described, _ = assemble.packages(wheels, requirements, target)
+        tools = assemble.carried(carried.tools, files, layout.TOOLS)
+        services = assemble.carried(carried.services, files, layout.SERVICES)
+        postgres = assemble.carried([carried.postgres], files, layout.POSTGRES) if carried.postgres else ()
+        whole = (*described, *tools, *services, *postgres)
+        if not postgres:
+            self.notes.append(
+                f"No PostgreSQL server is carried: none exists as a wheel for {target.platform}. "
+                "The host needs its own, or one on another host."
+            )
+            self._warn(self.notes[-1])
+        moment = assemble.created(
+            (*(wheel.uploaded for wheel in wheels), *(item.uploaded for item in carried.artifacts))
+        )
+        manifest = Manifest(
+            schema=SCHEMA,
+            airferry=__version__,
+            airflow=found.version,
+            target=target,
+            floor=assemble.highest_floor(whole, target),
+            extras=self.request.extras if self.request.extras is not None else default_extras(found.version),
+            requirements=requirements,
+            constraints=constraint_set.record,
+            resolver=self.resolver.tool,
+            created=moment.isoformat().replace("+00:00", "Z"),
+            packages=described,
+            tools=tools,
+            services=services,
+            postgres=Postgres(carried.postgres_version, postgres[0]) if postgres else None,
+            files=(),
+            notes=tuple(self.notes),
+        )
+        by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
+        members: list[Member] = [
+            *payload.program(stage0),
+            *payload.libraries(files[item.artifact.sha256] for item in carried.runtime),
+            *payload.dags(),
+            *assemble.members(whole, by_hash),
+        ]
+        with self.progress.progress(sum(member.size for member in members), "Write the bundle") as advance:
+            path, beside, manifest, sha256 = assemble.write(
+                self.request.output, manifest, members, moment, advance
+            )
+        size = path.stat().st_size
+        return BundleResult(path, beside, size, sha256, manifest, tuple(self.warnings), self.seconds)
+
+    def _fetch_carried(self, carried: Payload) -> dict[str, Path]:
+        artifacts: tuple[Artifact, ...] = carried.artifacts
+        if self.request.index_url.rstrip("/") != PYPI and not self.request.offline:
+            artifacts = tuple(
+                self._from_mirror(item.name, item.artifact) for item in (*carried.whole, *carried.runtime)
+            )
+        return self.fetcher.fetch(artifacts)
+
+    def _from_mirror(self, name: str, artifact: Artifact) -> Artifact:
+        if (self.cache.files / artifact.sha256).exists():
+            return artifact
+        for item in self.index.files(name):
+            if item.filename == artifact.filename:
+                return replace(artifact, url=item.url)
+        return artifact
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self.progress.warning(text)
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 3)

@@ -1,0 +1,61 @@
+"""What can go wrong on the internet side; each class owns its exit code (20 to 29)."""
+
+from __future__ import annotations
+
+from wheelhouse.errors import AirferryError
+
+
+class ConstraintsUnavailable(AirferryError):
+    """The constraint file that was asked for cannot be had, or is not one."""
+
+    reference = "constraints-unavailable"
+    exit_code = 20
+
+
+class ResolutionFailed(AirferryError):
+    """No set of packages meets all requirements; ``found`` holds the resolver's own words."""
+
+    reference = "resolution-failed"
+    exit_code = 21
+
+
+class DownloadFailed(AirferryError):
+    """The index or a file cannot be had, after all retries."""
+
+    reference = "download-failed"
+    exit_code = 22
+
+
+class HashMismatch(AirferryError):
+    """A file is not the one that the lock names."""
+
+    reference = "hash-mismatch"
+    exit_code = 23
+
+
+class BuildFailed(AirferryError):
+    """A source distribution cannot be built into a wheel."""
+
+    reference = "build-failed"
+    exit_code = 24
+
+
+class NoFittingWheel(AirferryError):
+    """A package has no wheel for the target, and building one does not help."""
+
+    reference = "no-fitting-wheel"
+    exit_code = 25
+
+
+class OutputFailed(AirferryError):
+    """The bundle, or a file of the cache, cannot be written."""
+
+    reference = "output-failed"
+    exit_code = 26
+
+
+class InvalidRequest(AirferryError):
+    """What was asked for is not possible or not clear; ``found`` lists every problem."""
+
+    reference = "invalid-request"
+    exit_code = 27

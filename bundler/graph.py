@@ -1,0 +1,109 @@
+"""Who needs whom, from the wheels' own metadata, for the target and not for this machine."""
+
+from __future__ import annotations
+
+import email.parser
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from wheelhouse.target import Target
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a wheel says about itself; `unpacked` is in bytes."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+    requires_python: str
+    extras: tuple[str, ...]
+    licence: str
+    unpacked: int
+
+
+def read_metadata(wheel: Path) -> Metadata:
+    """Read ``METADATA`` and the directory of a wheel; raises ValueError or zipfile.BadZipFile."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [
+            name
+            for name in archive.namelist()
+            if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+        ]
+        if len(names) != 1:
+            raise ValueError(f"{wheel.name} has {len(names)} METADATA files")
+        message = email.parser.BytesParser().parsebytes(archive.read(names[0]), headersonly=True)
+        unpacked = sum(info.file_size for info in archive.infolist())
+    licence = message.get("License-Expression") or "; ".join(
+        value.rsplit(" :: ", 1)[-1]
+        for value in message.get_all("Classifier", [])
+        if value.startswith("License ::")
+    )
+    if not licence:
+        # A License field is free text, at times the whole licence.
+        licence = str(message.get("License", "")).strip().split("\n", 1)[0][:80]
+    return Metadata(
+        str(message["Name"]),
+        str(message["Version"]),
+        tuple(str(value) for value in message.get_all("Requires-Dist", [])),
+        str(message.get("Requires-Python", "")),
+        tuple(canonicalize_name(str(value)) for value in message.get_all("Provides-Extra", [])),
+        licence,
+        unpacked,
+    )
+
+
+def environment(target: Target) -> dict[str, str]:
+    """The target's marker environment (PEP 508)."""
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": f"{target.python}.0",
+        "os_name": "posix",
+        "platform_machine": target.host.machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": f"{target.python}.0",
+        "python_version": target.python,
+        "sys_platform": "linux",
+    }
+
+
+def required_by(
+    roots: Iterable[Requirement], metadata: Mapping[str, Metadata], target: Target
+) -> dict[str, tuple[str, ...]]:
+    """Which packages ask for which, following only the extras that are really asked for.
+
+    Keys of `metadata` and of the result are normalised names; a package that only the request asks for
+    has nobody.
+    """
+    fixed = environment(target)
+    askers: dict[str, set[str]] = defaultdict(set)
+    waiting = [(canonicalize_name(root.name), extra) for root in roots for extra in ("", *root.extras)]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) in seen or name not in metadata:
+            continue
+        seen.add((name, extra))
+        for text in metadata[name].requires:
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                continue  # old metadata may hold what PEP 508 does not know; it only explains here
+            if requirement.marker and not requirement.marker.evaluate({**fixed, "extra": extra}):
+                continue
+            child = canonicalize_name(requirement.name)
+            if child != name:
+                askers[child].add(name)
+            waiting += [
+                (child, canonicalize_name(wanted) if wanted else "") for wanted in ("", *requirement.extras)
+            ]
+    return {name: tuple(sorted(askers.get(name, ()))) for name in metadata}

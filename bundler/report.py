@@ -1,0 +1,67 @@
+"""A finished bundle, for people and for scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bootstrap.console import Console, size_text
+from bundler.bundle import BundleResult
+from wheelhouse import codec
+from wheelhouse.manifest import Constraints
+
+
+def summary(result: BundleResult, console: Console) -> None:
+    """Print what was made, what it fits, where it came from, and the command to run inside."""
+    manifest = result.manifest
+    needs = f", its files need {manifest.floor}" if manifest.floor else ""
+    rows = [
+        ("File", str(result.path)),
+        ("Size", f"{size_text(result.size)} ({result.size:,} bytes)"),
+        (
+            "Airflow",
+            f"{manifest.airflow} with {', '.join(manifest.extras)}; {len(manifest.packages)} packages",
+        ),
+        ("Fits", f"{manifest.target.label}{needs}"),
+        ("Constraints", constraints_text(manifest.constraints)),
+        ("PostgreSQL", manifest.postgres.version if manifest.postgres else "none: the host needs its own"),
+        ("sha256", result.sha256),
+        ("Bundle id", manifest.bundle_id),
+        ("Took", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())),
+    ]
+    console.summary(rows)
+    console.print()
+    console.print(f"Carry it with {result.sha256_path.name} into the closed network, and run there:")
+    console.command(f"sha256sum -c {result.sha256_path.name}")
+    console.command(f"sh {result.path.name} install")
+
+
+def constraints_text(constraints: Constraints) -> str:
+    """Where the versions come from, in a line or two."""
+    if constraints.source == "release-date":
+        return f"none; resolved as of the day of the release ({constraints.as_of}) from {constraints.url}"
+    generated = f", generated on {constraints.generated_on}" if constraints.generated_on else ""
+    return f"{constraints.source}: {constraints.url}{generated}, sha256 {constraints.sha256}"
+
+
+def as_dict(result: BundleResult) -> dict[str, Any]:
+    """The result for ``--json``."""
+    manifest = result.manifest
+    return {
+        "file": str(result.path),
+        "sha256_file": str(result.sha256_path),
+        "size": result.size,
+        "sha256": result.sha256,
+        "bundle_id": manifest.bundle_id,
+        "airflow": manifest.airflow,
+        "python": manifest.target.python,
+        "platform": manifest.target.platform,
+        "floor": manifest.floor,
+        "extras": list(manifest.extras),
+        "packages": len(manifest.packages),
+        "built": [package.name for package in manifest.packages if package.built_from],
+        "constraints": codec.encode(manifest.constraints),
+        "created": manifest.created,
+        "command": f"sh {result.path.name} install",
+        "warnings": list(result.warnings),
+        "seconds": result.seconds,
+    }

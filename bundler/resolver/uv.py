@@ -1,0 +1,148 @@
+"""uv: resolves for any Python and platform, in about a second."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import uv as uv_package
+
+from bootstrap import process
+from bootstrap.secret import Secret
+from bundler import lock
+from bundler.cache import Cache
+from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
+from bundler.resolver import Question
+from bundler.transport import credentials
+from wheelhouse.manifest import Tool
+from wheelhouse.target import Target
+
+# glibc versions that uv can resolve for (uv pip compile --help); the next lower one is the safe side.
+_GLIBC = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
+_MACHINES = ("x86_64", "aarch64")
+# What uv may take from this host beside the few that every child inherits: the way to the index.
+_NETWORK = (
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSL_CLIENT_CERT",
+    "NETRC",
+)
+_UNREACHABLE = ("error sending request", "Failed to fetch", "Could not connect", "client error", "timed out")
+
+
+class Uv:
+    """The uv of this program's own environment, with a cache of its own and no configuration of the host."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self.program = Path(uv_package.find_uv_bin())
+
+    @property
+    def tool(self) -> Tool:
+        """The uv that resolves."""
+        text = process.run([self.program, "--version"], what="ask uv for its version").stdout
+        return Tool("uv", text.split()[1])
+
+    def environment(self, question: Question) -> dict[str, str]:
+        """The environment of uv; credentials go in here and not on the command line, for others to see."""
+        kept = {name: os.environ[name] for name in _NETWORK if name in os.environ}
+        certificates = os.environ.get("PIP_CERT") or os.environ.get("REQUESTS_CA_BUNDLE")
+        if certificates:
+            kept.setdefault("SSL_CERT_FILE", certificates)
+        return process.environment(
+            {
+                **kept,
+                "UV_CACHE_DIR": str(self._cache.uv),
+                "UV_DEFAULT_INDEX": question.index_url,
+                "UV_INDEX": " ".join(question.extra_index_urls),
+                "UV_FIND_LINKS": ",".join(question.find_links),
+                "UV_OFFLINE": "1" if question.offline else "",
+                "UV_SYSTEM_CERTS": "1",
+                "UV_PYTHON_DOWNLOADS": "never",
+                "UV_NO_PROGRESS": "1",
+                "NO_COLOR": "1",
+            }
+        )
+
+    def resolve(self, question: Question) -> tuple[lock.Locked, ...]:
+        """Resolve for the target; see :class:`bundler.resolver.Resolver`."""
+        with tempfile.TemporaryDirectory(prefix="airferry-") as name:
+            folder = Path(name)
+            arguments: list[process.Argument] = [
+                self.program,
+                "pip",
+                "compile",
+                "--no-config",
+                "--no-sources",
+            ]
+            # Without a path uv asks every interpreter on PATH, which takes seconds where shims are.
+            arguments += ["--python", sys.executable, "--python-version", question.target.python]
+            arguments += ["--python-platform", platform_name(question.target)]
+            arguments += ["--format", "pylock.toml", "--no-header", "--no-annotate"]
+            if question.exclude_newer:
+                arguments += ["--exclude-newer", question.exclude_newer]
+            if question.constraints:
+                (folder / "constraints.txt").write_text(question.constraints, encoding="utf-8")
+                arguments += ["--constraints", "constraints.txt"]
+            (folder / "requirements.in").write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
+            arguments += [
+                "requirements.in",
+                *(str(path.absolute()) for path in question.requirement_files),
+            ]
+            hidden = [
+                Secret(pair[1])
+                for url in (question.index_url, *question.extra_index_urls)
+                if (pair := credentials(url)) and pair[1]
+            ]
+            result = process.run(
+                arguments,
+                what="resolve the packages",
+                env=self.environment(question),
+                cwd=folder,
+                ok=range(256),
+                secrets=hidden,
+            )
+            if result.status:
+                raise _failure(result.stderr)
+            return lock.read(result.stdout, folder)
+
+
+def platform_name(target: Target) -> str:
+    """What uv calls the target; for a glibc that it does not know, the next lower one that it does."""
+    host = target.host
+    if host.machine not in _MACHINES:
+        raise InvalidRequest(
+            f"uv cannot resolve for {host.machine}.",
+            needed=f"a platform on {' or '.join(_MACHINES)}",
+            hint="On a machine of that kind, with that Python, --resolver pip-tools can.",
+        )
+    if host.libc == "musl":
+        return f"{host.machine}-unknown-linux-musl"
+    known = [minor for minor in _GLIBC if minor <= host.version[1]]
+    return f"{host.machine}-manylinux_2_{max(known, default=_GLIBC[0])}"
+
+
+def _failure(text: str) -> DownloadFailed | ResolutionFailed:
+    words = "\n".join(line for line in text.strip().splitlines() if not line.startswith("warning: "))
+    if any(sign in words for sign in _UNREACHABLE):
+        return DownloadFailed(
+            "The package index cannot be read while resolving.",
+            found=words,
+            hint="Check this machine's network and proxy settings, or name a mirror with --index-url.",
+        )
+    return ResolutionFailed(
+        "No set of packages meets all requirements.",
+        found=words,
+        hint="With constraints every version is fixed by them: drop the requirement that disagrees, choose "
+        "another Airflow release, or another constraint file.",
+    )
