@@ -1,0 +1,1 @@
+"""Collectors: what this host is, as JSON-able values. They judge nothing, change nothing and end in time."""

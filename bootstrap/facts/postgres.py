@@ -1,0 +1,68 @@
+"""PostgreSQL of the host: programs and running servers, as far as files show them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence, Tuple
+
+FOLDERS = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/usr/lib/postgresql*/bin",
+    "/usr/libexec/postgresql*",
+    "/usr/local/pgsql*/bin",
+    "/opt/*pgsql*/bin",
+    "/opt/postgres*/bin",
+    "/usr/local/bin",
+    "/usr/bin",
+)
+SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108  (where servers put them)
+_PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_config")
+
+
+@dataclass(frozen=True)
+class Programs:
+    """A folder with PostgreSQL's programs; `version` as the folder's name tells, or empty."""
+
+    folder: str
+    programs: Tuple[str, ...]
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """`installed` programs by folder, and the Unix sockets of running servers."""
+
+    installed: Tuple[Programs, ...] = ()
+    sockets: Tuple[str, ...] = ()
+
+
+def collect(folders: Sequence[str] = FOLDERS, path: Optional[str] = None) -> Postgres:
+    """Look into the usual folders and at pg_config on PATH; no program is run."""
+    candidates = [str(found) for pattern in folders for found in sorted(Path("/").glob(pattern.lstrip("/")))]
+    config = shutil.which("pg_config", path=path)
+    if config:
+        candidates.append(str(Path(config).parent))
+    found = {}
+    for folder in candidates:
+        real = os.path.realpath(folder)
+        programs = tuple(name for name in _PROGRAMS if os.access(Path(real, name), os.X_OK))
+        if {"initdb", "postgres", "psql", "pg_dump"} & set(programs) and real not in found:
+            version = re.search(r"(?:postgresql|pgsql|postgres)[-/]?(\d+(?:\.\d+)?)", real)
+            found[real] = Programs(real, programs, version.group(1) if version else "")
+    return Postgres(tuple(found.values()), _sockets())
+
+
+def _sockets() -> Tuple[str, ...]:
+    sockets = set()
+    for folder in SOCKETS:
+        with contextlib.suppress(OSError):
+            for path in Path(folder).glob(".s.PGSQL.*"):
+                if path.suffix[1:].isdigit():
+                    sockets.add(os.path.realpath(path))
+    return tuple(sorted(sockets))
