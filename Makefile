@@ -1,0 +1,48 @@
+# Two commands do all the set-up on a fresh machine: make demo, make test.
+# PYTHON chooses the interpreter (3.10 or newer); the first fitting one otherwise.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+	&& { command -v $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS ?= tests
+
+.PHONY: help demo test unit e2e lint format bench clean
+
+help: ## Show what there is to make
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
+
+$(VENV)/ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 or newer with venv and ensurepip was found (Debian: apt-get install python3 python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: $(VENV)/ready ## Bundle the newest Airflow, install it with the network cut off, run the example pipeline
+	$(BIN)/python -m bench.demo
+
+test: lint unit e2e ## Everything that CI runs
+
+unit: $(VENV)/ready ## Unit and integration tests (minutes)
+	$(BIN)/python -m pytest -m "not e2e" $(TESTS)
+
+e2e: $(VENV)/ready ## Real installs of a real Airflow, cut off from the network
+	$(BIN)/python -m pytest -m e2e $(TESTS)
+
+lint: $(VENV)/ready ## ruff, mypy strict, and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready ## Format the code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/ready ## Ratios against pip, all measured in one run
+	$(BIN)/python -m bench
+
+clean: ## Remove what make made
+	rm -rf $(VENV) build dist .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

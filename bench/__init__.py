@@ -1,0 +1,1 @@
+"""Measurements, and the demonstration that `make demo` runs."""
