@@ -17,6 +17,9 @@ from bootstrap.secret import Secret
 _FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 _SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 
+# Where the simple auth manager's accounts lie below HOME: JSON, user -> password.
+SIMPLE_PASSWORDS = Path("secrets", "simple-auth-passwords.json")
+
 
 @dataclass(frozen=True)
 class Component:
@@ -129,11 +132,6 @@ class Parameters:
     log_port: Optional[int] = None
     trigger_log_port: Optional[int] = None
 
-    @property
-    def passwords_file(self) -> Path:
-        """Where the simple auth manager keeps its accounts (JSON, user -> password)."""
-        return self.home / "secrets" / "simple-auth-passwords.json"
-
 
 def release_for(version: str) -> Release:
     """The release of that version; one newer than all known is taken to be like the newest known.
@@ -212,7 +210,8 @@ def settings(release: Release, parameters: Parameters) -> List[Setting]:
         put(differences.TRIGGER_LOG_PORT, str(parameters.trigger_log_port))
     if parameters.auth == "simple":
         chosen.append(Setting("core", "simple_auth_manager_users", f"{parameters.admin_user}:admin"))
-        chosen.append(Setting("core", "simple_auth_manager_passwords_file", str(parameters.passwords_file)))
+        passwords = parameters.home / SIMPLE_PASSWORDS
+        chosen.append(Setting("core", "simple_auth_manager_passwords_file", str(passwords)))
     return chosen
 
 

@@ -1,0 +1,165 @@
+"""Airflow's own commands, run in the release's venv, in an environment free of the host's settings."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import socket
+from datetime import datetime
+from pathlib import Path
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+
+from bootstrap import process, secret
+from bootstrap.airflow.config import ConfigurationError
+from bootstrap.airflow.release import SIMPLE_PASSWORDS, Release
+from bootstrap.process import CommandFailed, Result
+from bootstrap.secret import Secret
+
+
+class Airflow:
+    """The ``airflow`` of one venv, working on one home."""
+
+    def __init__(
+        self,
+        release: Release,
+        venv: Path,
+        home: Path,
+        log: Optional[Path] = None,
+        extra_env: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        self.release = release
+        self.venv = venv
+        self.home = home
+        self.log = log
+        self._extra = dict(extra_env or {})
+
+    def environment(self) -> Dict[str, str]:
+        """The whole environment of Airflow's commands and components.
+
+        Without AIRFLOW__* (they would win over airflow.cfg) and without proxies: through one, the tasks of
+        3.x cannot reach the API server on this host, and all of them fail.
+        """
+        base = process.environment()
+        direct = f"127.0.0.1,localhost,::1,{socket.gethostname()}"
+        own = {
+            "AIRFLOW_HOME": str(self.home),
+            "PATH": f"{self.venv / 'bin'}:{base['PATH']}",
+            "NO_PROXY": direct,
+            "no_proxy": direct,
+        }
+        return process.environment({**own, **self._extra})
+
+    def run(self, *arguments: str, what: str, timeout: float = 600.0, ok: Iterable[int] = (0,)) -> Result:
+        """Run one command, ``airflow ARGUMENTS``; never give it a password."""
+        command: List[process.Argument] = [self._python, "-m", "airflow", *arguments]
+        return process.run(command, what=what, env=self.environment(), timeout=timeout, ok=ok, log=self.log)
+
+    def run_together(
+        self,
+        commands: Sequence[Sequence[str]],
+        *,
+        what: str,
+        timeout: float = 900.0,
+        secrets: Iterable[Secret] = (),
+        ok: Iterable[int] = (0,),
+    ) -> Result:
+        """Run several commands in one process, importing Airflow once; stop at the first that fails.
+
+        Passwords may be in them: they travel on standard input. Name them in `secrets`, so that no log shows
+        them.
+        """
+        source = pkgutil.get_data("bootstrap.airflow", "together.py")
+        if source is None:  # pragma: no cover  # only a loader without get_data
+            raise FileNotFoundError("bootstrap/airflow/together.py")
+        return process.run(
+            [self._python, "-c", source.decode("utf-8")],
+            what=what,
+            env=self.environment(),
+            stdin=Secret(json.dumps([list(command) for command in commands])),
+            timeout=timeout,
+            secrets=secrets,
+            ok=ok,
+            log=self.log,
+        )
+
+    def write_config(self) -> Path:
+        """Have Airflow write its default airflow.cfg, unless there is one."""
+        path = self.home / "airflow.cfg"
+        if not path.exists():
+            self.run("config", "get-value", "core", "dags_folder", what="write the default airflow.cfg")
+        if not path.exists():
+            raise ConfigurationError(
+                f"Airflow did not write {path}.", hint="Check that the folder is writable for this account."
+            )
+        return path
+
+    def initialise_and_create_admin(self, user: str, password: Secret, auth: str = "fab") -> None:
+        """Create or upgrade the schema, check it, and make the admin account; safe to repeat.
+
+        An account of that name that exists already keeps its password and roles.
+        """
+        commands: List[Sequence[str]] = [self.release.initialise, self.release.check_schema]
+        if auth == "simple":
+            self._write_simple_password(user, password, keep=True)
+        else:
+            commands.append(self.release.create_admin(user, password.reveal()))
+        what = f"create Airflow's tables and the account {user}"
+        self.run_together(commands, what=what, secrets=(password,))
+
+    def set_password(self, user: str, password: Secret, auth: str = "fab") -> None:
+        """Give `user` a new password; an account that is not there is made, with the role Admin.
+
+        Releases without ``users reset-password`` get the account deleted and made anew.
+        """
+        if auth == "simple":
+            self._write_simple_password(user, password, keep=False)
+            return
+        create = self.release.create_admin(user, password.reveal())
+        reset = ("users", "reset-password", "--username", user, "--password", password.reveal())
+        what = f"set the password of {user}"
+        try:
+            self.run_together([create, reset], what=what, secrets=(password,))
+        except CommandFailed:
+            delete = ("users", "delete", "--username", user)
+            self.run_together([delete, create], what=what, secrets=(password,))
+
+    def schema_problem(self) -> Optional[str]:
+        """What is wrong with the revision of the schema; None when it is that of this release's code.
+
+        It says nothing of the tables themselves: see ``metadata.missing_tables``.
+        """
+        try:
+            self.run(*self.release.check_schema, what="check the revision of the schema", timeout=120)
+        except CommandFailed as error:
+            lines = error.found.splitlines()
+            return lines[-1] if lines else error.message
+        return None
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler run a DAG that it knows."""
+        self.run("dags", "unpause", dag_id, what=f"unpause the DAG {dag_id}")
+
+    def trigger(self, dag_id: str, run_id: str, logical_date: datetime) -> None:
+        """Start one run of a DAG that the scheduler knows; `logical_date` has a time zone."""
+        command = self.release.trigger(dag_id, run_id, logical_date)
+        self.run(*command, what=f"trigger the DAG {dag_id}")
+
+    def unpause_and_trigger(self, dag_id: str, run_id: str, logical_date: datetime) -> None:
+        """Both in one process."""
+        commands = [("dags", "unpause", dag_id), self.release.trigger(dag_id, run_id, logical_date)]
+        self.run_together(commands, what=f"trigger the DAG {dag_id}")
+
+    @property
+    def _python(self) -> Path:
+        return self.venv / "bin" / "python"
+
+    def _write_simple_password(self, user: str, password: Secret, *, keep: bool) -> None:
+        # Without this file the simple auth manager makes one that everybody can read, and logs the password.
+        path = self.home / SIMPLE_PASSWORDS
+        known: Dict[str, str] = {}
+        if path.exists():
+            known = json.loads(path.read_text(encoding="utf-8") or "{}")
+        if not (keep and user in known):
+            known[user] = password.reveal()
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        secret.write(path, Secret(json.dumps(known)))

@@ -1,0 +1,64 @@
+"""Questions to the metadata database itself: cheap, the same in every release, and without a password.
+
+A `query` runs one SQL statement and returns its rows as text, a row a line, columns separated by tabs
+(``psql -At -F TAB``).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Callable, Dict, List
+
+from bootstrap.airflow.differences import FAB_TABLES, TABLES
+
+Query = Callable[[str], str]
+
+# Airflow's own rule for the ids of DAGs; run ids hold a few characters more.
+_ID = re.compile(r"[\w.~:+-]+")
+
+
+def missing_tables(query: Query, auth: str = "fab") -> List[str]:
+    """The tables that this database lacks: a migration can claim success without having made them."""
+    wanted = (*TABLES, *FAB_TABLES) if auth == "fab" else TABLES
+    rows = query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    found = {row.strip() for row in rows.splitlines()}
+    return [name for name in wanted if name not in found]
+
+
+def dag_is_known(query: Query, dag_id: str) -> bool:
+    """Whether the scheduler has read the DAG, so that it can be unpaused and triggered."""
+    tables = "dag JOIN serialized_dag USING (dag_id)"
+    # _text admits nothing that could end the literal: here and below
+    return bool(query(f"SELECT 1 FROM {tables} WHERE dag_id = {_text(dag_id)} LIMIT 1").strip())  # noqa: S608
+
+
+def import_errors(query: Query) -> Dict[str, str]:
+    """The DAG files that could not be read: file -> last line of what went wrong."""
+    rows = query("SELECT filename, regexp_replace(rtrim(stacktrace), '.*\\n', '') FROM import_error")
+    pairs = (row.partition("\t") for row in rows.split("\n") if row)
+    return {name: problem for name, _, problem in pairs}
+
+
+def run_state(query: Query, dag_id: str, run_id: str) -> str:
+    """The state of a run: ``queued``, ``running``, ``success`` or ``failed``; "" when there is none."""
+    return query(f"SELECT state FROM dag_run WHERE {_run(dag_id, run_id)}").strip()  # noqa: S608
+
+
+def task_states(query: Query, dag_id: str, run_id: str) -> Dict[str, str]:
+    """The state of every task of a run; "" for one that has not been scheduled yet."""
+    where = _run(dag_id, run_id)
+    rows = query(
+        f"SELECT task_id, state FROM task_instance WHERE {where} ORDER BY start_date, task_id"  # noqa: S608
+    )
+    pairs = (row.partition("\t") for row in rows.split("\n") if row)
+    return {task: state for task, _, state in pairs}
+
+
+def _run(dag_id: str, run_id: str) -> str:
+    return f"dag_id = {_text(dag_id)} AND run_id = {_text(run_id)}"
+
+
+def _text(name: str) -> str:
+    if not _ID.fullmatch(name):
+        raise ValueError(f"not an id of Airflow's: {name!r}")
+    return f"'{name}'"
