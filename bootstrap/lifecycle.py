@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from bootstrap import account, process, receipt
 from bootstrap.airflow import health
@@ -70,7 +70,7 @@ def status(installation: Installation) -> Status:
             ComponentStatus(
                 name,
                 state.state if state else "STOPPED",
-                _health_of(name, installation, reported),
+                reported.components.get("metadatabase" if name == POSTGRES else name, ""),
                 state.note if state else "supervisord does not run",
             )
         )
@@ -117,21 +117,6 @@ def _check(installation: Installation, names: Sequence[str]) -> None:
         raise ServiceError(
             f"There is no component {', '.join(unknown)}.", needed="one of " + ", ".join(known)
         )
-
-
-# The health page names what it reports on by its own keys.
-_KEYS: Dict[str, str] = {
-    "scheduler": "scheduler",
-    "triggerer": "triggerer",
-    "dag-processor": "dag_processor",
-    POSTGRES: "metadatabase",
-}
-
-
-def _health_of(name: str, installation: Installation, reported: health.Health) -> str:
-    if name == installation.version.web_component:
-        return "unreachable" if reported.problem and not reported.components else "healthy"
-    return reported.components.get(_KEYS.get(name, name), "")
 
 
 def _readable(home: Home) -> None:

@@ -19,6 +19,8 @@ from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
 WEB_PORT = 8080
+# Task logs of a running scheduler (this one) and triggerer (the next) are read from these.
+LOG_PORT = 8793
 # Far from 5432, where a server of the distribution's may come up one day.
 POSTGRES_PORT = 25432
 
@@ -70,6 +72,8 @@ def choose(options: Options, bundle: Bundle, python: str) -> Receipt:
         account=options.account_name,
         web_host=options.host or "0.0.0.0",  # noqa: S104 - as Airflow's own default
         web_port=options.port or (0 if earlier else free_port(WEB_PORT, taken)),
+        log_port=0 if earlier else free_port(LOG_PORT, taken),
+        trigger_log_port=0 if earlier else free_port(LOG_PORT + 1, taken),
         parallelism=options.parallelism or default_parallelism(),
         auth="fab",
         admin_user=options.admin_user or "admin",
@@ -92,6 +96,8 @@ def choose(options: Options, bundle: Bundle, python: str) -> Receipt:
         account=options.account or earlier.account,
         web_host=options.host or earlier.web_host,
         web_port=options.port or earlier.web_port,
+        log_port=earlier.log_port,
+        trigger_log_port=earlier.trigger_log_port,
         parallelism=options.parallelism or earlier.parallelism,
         auth=earlier.auth,
         admin_user=options.admin_user or earlier.admin_user,

@@ -50,6 +50,8 @@ class Receipt:
     account: str
     web_host: str
     web_port: int
+    log_port: int
+    trigger_log_port: int
     parallelism: int
     auth: str
     admin_user: str

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from bootstrap import process
+from bootstrap.services import strays
 from wheelhouse.errors import AirferryError
 
 # sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
@@ -135,10 +136,11 @@ class Supervisor:
         if self.running():
             self._reload()
             return
+        strays.end(self.home)
         _private_folder(self.socket.parent)
         process.run(
             [self.python, "-m", "supervisor.supervisord", "-c", self.configuration],
-            what="start supervisord", env=self.env, cwd=self.home, timeout=60, hint=f"Its log is {self.log}.",
+            what="start supervisord", env={**self.env, strays.MARK: str(self.home)}, cwd=self.home, timeout=60, hint=f"Its log is {self.log}.",
         )  # fmt: skip
         deadline = time.monotonic() + seconds
         while not self.running():
@@ -149,6 +151,7 @@ class Supervisor:
     def shut_down(self, seconds: float = 60) -> None:
         """Stop every component and supervisord itself; no process stays."""
         if not self.running():
+            strays.end(self.home)
             return
         self._call("shutdown")
         deadline = time.monotonic() + seconds
@@ -158,6 +161,7 @@ class Supervisor:
                     f"supervisord still runs after {seconds:.0f} seconds.", hint=f"Its log is {self.log}."
                 )
             time.sleep(0.1)
+        strays.end(self.home)
 
     def states(self) -> Dict[str, State]:
         """All components by name; empty when supervisord does not run."""

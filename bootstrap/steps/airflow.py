@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import List
 
 from bootstrap import secret
-from bootstrap.airflow import health
+from bootstrap.airflow import health, metadata
+from bootstrap.airflow.api import LoginFailed, Session
 from bootstrap.installation import POSTGRES, Installation
 from wheelhouse import layout
 from wheelhouse.errors import AirferryError
@@ -23,6 +24,13 @@ class PipelineFailed(AirferryError):
 
     reference = "pipeline-failed"
     exit_code = 34
+
+
+class MigrationFailed(AirferryError):
+    """The schema is not what this release needs after its own migration."""
+
+    reference = "migration-failed"
+    exit_code = 42
 
 
 class MigrationStep:
@@ -47,6 +55,13 @@ class MigrationStep:
         receipt, airflow = self.installation.receipt, self.installation.airflow
         password = secret.read(self.installation.home.admin_password)
         airflow.initialise_and_create_admin(receipt.admin_user, password, receipt.auth)
+        missing = metadata.missing_tables(self.installation.cluster.query, receipt.auth)
+        if missing:
+            raise MigrationFailed(
+                "Airflow called its migration done, but the schema is not whole.",
+                found=f"no table {', '.join(missing)}",
+                hint=f"Its output is in {self.installation.home.install_log}. Run the same command again.",
+            )
         self.marker.write_text("", encoding="utf-8")
 
 
@@ -111,14 +126,8 @@ class StartStep:
     def apply(self) -> None:
         """Start, wait for health, and log in with the admin's password."""
         start(self.installation)
-        receipt = self.installation.receipt
-        health.login(
-            self.installation.version,
-            self.installation.probe_address,
-            receipt.web_port,
-            receipt.admin_user,
-            secret.read(self.installation.home.admin_password),
-        )
+        if not self.installation.receipt.completed:
+            _login(self.installation)
 
 
 class ProofStep:
@@ -160,34 +169,60 @@ def prove(installation: Installation, seconds: float = 300) -> None:
 
     Raises :class:`PipelineFailed` with the states of its tasks and where their logs lie.
     """
-    now = datetime.now(timezone.utc)
-    day = (now - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    # an earlier, unfinished proof may have used the same date
-    logical = day + timedelta(seconds=now.hour * 3600 + now.minute * 60 + now.second)
-    run_id = f"airferry_proof_{now.strftime('%Y%m%dT%H%M%S')}"
-    installation.airflow.unpause_and_trigger(PROOF_DAG, run_id, logical)
+    query = installation.cluster.query
     deadline = time.monotonic() + seconds
+    while not metadata.dag_is_known(query, PROOF_DAG):
+        if time.monotonic() > deadline:
+            raise _failed(installation, "never read by Airflow", _import_errors(installation))
+        time.sleep(0.2)
+    now = datetime.now(timezone.utc)
+    run_id = f"airferry_proof_{now.strftime('%Y%m%dT%H%M%S')}"
+    _trigger(installation, run_id, now - timedelta(days=1))
     state = ""
-    while time.monotonic() < deadline:
-        state = installation.cluster.query(
-            f"SELECT state FROM dag_run WHERE dag_id = '{PROOF_DAG}' AND run_id = '{run_id}'"  # noqa: S608
-        )
-        if state in ("success", "failed"):
+    while state not in ("success", "failed"):
+        if time.monotonic() > deadline:
             break
         time.sleep(0.2)
+        state = metadata.run_state(query, PROOF_DAG, run_id)
     if state != "success":
-        raise PipelineFailed(
-            f"The example pipeline {PROOF_DAG} ended as {state or 'not started'}.",
-            found="\n".join(_tasks(installation, run_id)),
-            needed=f"success within {seconds:.0f} seconds",
-            hint=f"The task logs are below {installation.home.logs}, the scheduler's is"
-            f" {installation.home.own_logs / 'scheduler.log'}. Everything else is installed; running the"
-            " install again repeats only this step.",
-        )
+        tasks = metadata.task_states(query, PROOF_DAG, run_id)
+        found = [f"task {task}: {task_state or 'not started'}" for task, task_state in tasks.items()]
+        raise _failed(installation, state or "not started", found)
 
 
-def _tasks(installation: Installation, run_id: str) -> List[str]:
-    rows = installation.cluster.query(
-        f"SELECT task_id, state FROM task_instance WHERE run_id = '{run_id}' ORDER BY 1"  # noqa: S608
+def _trigger(installation: Installation, run_id: str, logical_date: datetime) -> None:
+    try:
+        session = _login(installation)
+    except LoginFailed:
+        # The password was changed in Airflow itself; its own command needs none, and seconds instead.
+        installation.airflow.unpause_and_trigger(PROOF_DAG, run_id, logical_date)
+        return
+    session.unpause(PROOF_DAG)
+    session.trigger(PROOF_DAG, run_id, logical_date)
+
+
+def _login(installation: Installation) -> Session:
+    receipt = installation.receipt
+    return health.login(
+        installation.version,
+        installation.probe_address,
+        receipt.web_port,
+        receipt.admin_user,
+        secret.read(installation.home.admin_password),
     )
-    return [f"task {row}".replace("\t", ": ") for row in rows.splitlines()] or ["no task was started"]
+
+
+def _failed(installation: Installation, state: str, found: List[str]) -> PipelineFailed:
+    home = installation.home
+    return PipelineFailed(
+        f"The example pipeline {PROOF_DAG} did not succeed: {state}.",
+        found="\n".join(found) or "no task was started",
+        needed="a run that ends in success",
+        hint=f"The task logs are below {home.logs}, the components' in {home.own_logs}. Everything else is"
+        " installed; running the install again repeats only this step.",
+    )
+
+
+def _import_errors(installation: Installation) -> List[str]:
+    errors = metadata.import_errors(installation.cluster.query)
+    return [f"{name}: {problem}" for name, problem in errors.items()]

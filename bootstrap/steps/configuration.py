@@ -64,6 +64,8 @@ class ConfigurationStep:
             jwt_secret=secret.read(secrets / JWT),
             web_port=receipt.web_port,
             web_host=receipt.web_host,
+            log_port=receipt.log_port,
+            trigger_log_port=receipt.trigger_log_port,
             parallelism=receipt.parallelism,
             auth=receipt.auth,
             admin_user=receipt.admin_user,

@@ -30,6 +30,10 @@ class ClusterStep:
         """Run initdb and write the configuration."""
         cluster = self.installation.cluster
         if not cluster.exists():
+            # a new cluster knows nothing of what an earlier one had
+            for pattern in ("migrated-*", "proved-*"):
+                for marker in self.installation.home.run.glob(pattern):
+                    marker.unlink()
             cluster.create(secret.read(self.installation.home.postgres_password))
         # every worker, parser and web process holds a pool of up to 15 connections in the worst case
         cluster.configure(max(100, 60 + 3 * self.installation.receipt.parallelism))
