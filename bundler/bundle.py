@@ -14,7 +14,6 @@ import requests
 from bundler import assemble, build, constraints, lock, payload, release
 from bundler.assemble import Wheel
 from bundler.cache import Cache
-from bundler.constraints import ConstraintSet
 from bundler.fetch import Fetcher
 from bundler.index import PYPI, Index
 from bundler.lock import Artifact, Locked
@@ -26,7 +25,7 @@ from bundler.resolver.uv import Uv
 from bundler.spec import BundleRequest, default_extras, drivers
 from bundler.transport import open_session
 from wheelhouse import __version__, layout
-from wheelhouse.manifest import SCHEMA, Manifest, Postgres
+from wheelhouse.manifest import SCHEMA, Constraints, Manifest, Postgres
 from wheelhouse.writer import Member
 
 
@@ -48,15 +47,27 @@ def make_bundle(
     progress: Progress | None = None,
     *,
     cache: Cache | None = None,
-    stage0: bytes | None = None,
+    carried: Payload | None = None,
 ) -> BundleResult:
     """Make the bundle that is asked for.
 
-    `stage0` replaces bootstrap's ``__main__.py``. Raises the errors of :mod:`bundler.errors`; what was
-    fetched stays in the cache, and no bundle that is half-made stays in the output folder.
+    `carried` is by default what :func:`bundler.payload.choose` gives for the target. Raises the errors of
+    :mod:`bundler.errors`; what was fetched stays in the cache, and no bundle that is half-made stays in the
+    output folder.
     """
     with open_session((request.index_url, *request.extra_index_urls)) as session:
-        return _Making(request, progress or Silent(), cache or Cache.default(), session).run(stage0)
+        return _Making(request, progress or Silent(), cache or Cache.default(), session).run(
+            carried or payload.choose(request.target)
+        )
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    release: Release
+    constraints: Constraints
+    extras: tuple[str, ...]
+    question: Question
+    locked: tuple[Locked, ...]
 
 
 class _Making:
@@ -70,29 +81,28 @@ class _Making:
         self.cache = cache
         self.index = Index(request.index_url, session)
         self.fetcher = Fetcher(session, cache, offline=request.offline)
-        self.resolver: Resolver = Uv(cache)
+        self.uv = Uv(cache)
+        self.resolver: Resolver = self.uv
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
 
-    def run(self, stage0: bytes | None) -> BundleResult:
-        target = self.request.target
-        carried = payload.choose(target)
+    def run(self, carried: Payload) -> BundleResult:
         with ThreadPoolExecutor(1) as background:
             # What every bundle carries is known before anything is resolved.
             early = background.submit(self._fetch_carried, carried)
             with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
-                found, constraint_set, requirements, locked = self._resolve()
-                step.outcome = f"Airflow {found.version}, {len(locked)} packages"
+                resolved = self._resolve()
+                step.outcome = f"Airflow {resolved.release.version}, {len(resolved.locked)} packages"
             with self._timed("download"):
-                wheels = self._download(locked)
+                wheels = self._download(resolved.locked)
                 files = early.result()
         with self._timed("build"):
-            wheels += self._build(found, locked)
+            wheels += self._build(resolved)
         with self._timed("assemble"):
-            return self._assemble(found, constraint_set, requirements, wheels, carried, files, stage0)
+            return self._assemble(resolved, wheels, carried, files)
 
-    def _resolve(self) -> tuple[Release, ConstraintSet, tuple[str, ...], tuple[Locked, ...]]:
+    def _resolve(self) -> _Resolved:
         request = self.request
         found = release.find(self.index, request.airflow)
         release.check(found, request.target)
@@ -112,23 +122,22 @@ class _Making:
             *drivers(found.version),
             *request.requirements,
         )
-        locked = self.resolver.resolve(
-            Question(
-                requirements=requirements,
-                target=request.target,
-                index_url=request.index_url,
-                constraints=constraint_set.text,
-                exclude_newer=constraint_set.exclude_newer,
-                requirement_files=request.requirement_files,
-                extra_index_urls=request.extra_index_urls,
-                find_links=request.find_links,
-                offline=request.offline,
-            )
+        question = Question(
+            requirements=requirements,
+            target=request.target,
+            index_url=request.index_url,
+            constraints=constraint_set.text,
+            exclude_newer=constraint_set.exclude_newer,
+            requirement_files=request.requirement_files,
+            extra_index_urls=request.extra_index_urls,
+            find_links=request.find_links,
+            offline=request.offline,
         )
+        locked = self.resolver.resolve(question)
         if not constraint_set.text:
             digest = constraints.pins_digest({item.name: item.version for item in locked})
             constraint_set = replace(constraint_set, record=replace(constraint_set.record, sha256=digest))
-        return found, constraint_set, requirements, locked
+        return _Resolved(found, constraint_set.record, extras, question, locked)
 
     def _download(self, locked: tuple[Locked, ...]) -> list[Wheel]:
         tags = lock.target_tags(self.request.target)
@@ -143,12 +152,14 @@ class _Making:
             if (artifact := chosen[item.name])
         ]
 
-    def _build(self, found: Release, locked: tuple[Locked, ...]) -> list[Wheel]:
+    def _build(self, resolved: _Resolved) -> list[Wheel]:
         tags = lock.target_tags(self.request.target)
-        missing = [item for item in locked if lock.choose(item.wheels, tags) is None]
+        missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
         if not missing:
             return []
-        builder = build.Builder(self.request, self.cache, self.fetcher, self.resolver, as_of=found.as_of)
+        builder = build.Builder(
+            resolved.question, self.cache, self.fetcher, self.uv, as_of=resolved.release.as_of
+        )
         built = []
         for item in missing:
             with self.progress.step(f"Build {item.name} {item.version}"):
@@ -157,16 +168,13 @@ class _Making:
 
     def _assemble(
         self,
-        found: Release,
-        constraint_set: ConstraintSet,
-        requirements: tuple[str, ...],
+        resolved: _Resolved,
         wheels: list[Wheel],
         carried: Payload,
         files: dict[str, Path],
-        stage0: bytes | None,
     ) -> BundleResult:
         target = self.request.target
-        described, _ = assemble.packages(wheels, requirements, target)
+        described, _ = assemble.packages(wheels, resolved.question.requirements, target)
         tools = assemble.carried(carried.tools, files, layout.TOOLS)
         services = assemble.carried(carried.services, files, layout.SERVICES)
         postgres = assemble.carried([carried.postgres], files, layout.POSTGRES) if carried.postgres else ()
@@ -183,12 +191,12 @@ class _Making:
         manifest = Manifest(
             schema=SCHEMA,
             airferry=__version__,
-            airflow=found.version,
+            airflow=resolved.release.version,
             target=target,
             floor=assemble.highest_floor(whole, target),
-            extras=self.request.extras if self.request.extras is not None else default_extras(found.version),
-            requirements=requirements,
-            constraints=constraint_set.record,
+            extras=resolved.extras,
+            requirements=resolved.question.requirements,
+            constraints=resolved.constraints,
             resolver=self.resolver.tool,
             created=moment.isoformat().replace("+00:00", "Z"),
             packages=described,
@@ -200,7 +208,7 @@ class _Making:
         )
         by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
         members: list[Member] = [
-            *payload.program(stage0),
+            *payload.program(),
             *payload.libraries(files[item.artifact.sha256] for item in carried.runtime),
             *payload.dags(),
             *assemble.members(whole, by_hash),

@@ -79,13 +79,9 @@ def choose(target: Target) -> Payload:
     )
 
 
-def program(stage0: bytes | None = None) -> Iterator[Member]:
-    """The members of stage 0 and of the closed side's own packages, from where they are imported here.
-
-    `stage0` is the content of ``__main__.py``, by default bootstrap's.
-    """
-    content = (_home("bootstrap") / "__main__.py").read_bytes() if stage0 is None else stage0
-    yield Member(layout.STAGE0, content)
+def program() -> Iterator[Member]:
+    """The members of stage 0 and of the closed side's own packages, from where they are imported here."""
+    yield Member(layout.STAGE0, _home("bootstrap") / "__main__.py")
     for package in ("bootstrap", "wheelhouse"):
         for name, path in _content(_home(package)):
             yield Member(f"{layout.RUNTIME}{package}/{name}", path)
