@@ -140,8 +140,12 @@ class Supervisor:
         _private_folder(self.socket.parent)
         process.run(
             [self.python, "-m", "supervisor.supervisord", "-c", self.configuration],
-            what="start supervisord", env={**self.env, strays.MARK: str(self.home)}, cwd=self.home, timeout=60, hint=f"Its log is {self.log}.",
-        )  # fmt: skip
+            what="start supervisord",
+            env={**self.env, strays.MARK: str(self.home)},
+            cwd=self.home,
+            timeout=60,
+            hint=f"Its log is {self.log}.",
+        )
         deadline = time.monotonic() + seconds
         while not self.running():
             if time.monotonic() > deadline:

@@ -1,0 +1,1 @@
+"""The commands, as they stand in a bundle and in an installation."""

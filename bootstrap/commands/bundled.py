@@ -1,0 +1,161 @@
+"""``sh FILE COMMAND``: install, doctor, verify."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bootstrap import handoff, preflight
+from bootstrap import install as installing
+from bootstrap import options as choosing
+from bootstrap.commands.shared import HOME, JSON, PORT, PYTHON, STRICT, application, home_of
+from bootstrap.console import Console
+from bootstrap.doctor.render import render
+from bootstrap.home import Home
+from bootstrap.options import Options
+from bootstrap.receipt import Receipt
+from wheelhouse import codec
+from wheelhouse.reader import Bundle
+from wheelhouse.verify import verify as verify_bundle
+
+app = application(
+    "sh FILE", "Apache Airflow for a host without a network: everything it needs is in this one file."
+)
+
+
+@app.command()
+def install(
+    home: Optional[Path] = HOME,
+    python: Optional[str] = PYTHON,
+    port: Optional[int] = PORT,
+    host: Optional[str] = typer.Option(
+        None, help="The address the web server listens on (default: 0.0.0.0)."
+    ),
+    postgres_port: Optional[int] = typer.Option(
+        None, min=1, max=65535, help="PostgreSQL's port on 127.0.0.1."
+    ),
+    account: Optional[str] = typer.Option(None, help="The account to run as; root only (default: airflow)."),
+    admin_user: Optional[str] = typer.Option(None, help="Airflow's first account (default: admin)."),
+    admin_password_file: Optional[Path] = typer.Option(
+        None,
+        exists=True,
+        dir_okay=False,
+        help="A file whose first line is its password (default: generated).",
+    ),
+    parallelism: Optional[int] = typer.Option(
+        None, min=1, help="Tasks at once (default: by cores and memory)."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
+    ignore: Optional[List[str]] = typer.Option(
+        None, metavar="ID", help="Go on in spite of this finding of doctor."
+    ),
+    json: bool = JSON,
+) -> int:
+    """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
+    console = Console(quiet=json)
+    options = Options(
+        home=home_of(home),
+        python=python,
+        account=account,
+        host=host,
+        port=port,
+        postgres_port=postgres_port,
+        parallelism=parallelism,
+        admin_user=admin_user,
+        admin_password_file=admin_password_file.absolute() if admin_password_file else None,
+    )
+    with handoff.bundle(Path(sys.argv[0])) as bundle:
+        chosen = choosing.choose(options, bundle, installing.interpreter(options))
+        if not handoff.is_inner():
+            with console.progress(bundle.seal.size, "Verify the bundle") as advance:
+                verify_bundle(bundle, advance)
+            report = preflight.judge(bundle, chosen, options)
+            preflight.check(report, ignore or [], console)
+        if dry_run:
+            lines = installing.describe(chosen, bundle)
+            if json:
+                console.json({"schema": 1, "ok": True, "plan": lines, "receipt": codec.encode(chosen)})
+            else:
+                for number, line in enumerate(lines, 1):
+                    console.print(f"{number:2}. {line}")
+                console.print("Nothing was changed.")
+            return 0
+        if os.geteuid() == 0 and not handoff.is_inner():
+            return handoff.run(chosen, bundle, options, _inner_arguments(chosen, json=json))
+        try:
+            outcome = installing.install(chosen, bundle, options, console)
+        finally:
+            handoff.clean_up(options.home)
+    if json:
+        steps = [codec.encode(step) for step in outcome.steps]
+        console.json({"schema": 1, "ok": True, "receipt": codec.encode(outcome.receipt), "steps": steps})
+    else:
+        _welcome(console, outcome.receipt)
+    return 0
+
+
+@app.command(name="doctor")
+def doctor_bundle(
+    home: Optional[Path] = HOME,
+    python: Optional[str] = PYTHON,
+    port: Optional[int] = PORT,
+    strict: bool = STRICT,
+    json: bool = JSON,
+) -> int:
+    """Judge whether this bundle will work on this host; changes nothing."""
+    console = Console(quiet=json)
+    options = Options(home=home_of(home), python=python, port=port)
+    with Bundle.open(Path(sys.argv[0])) as bundle:
+        chosen = choosing.choose(options, bundle, installing.interpreter(options))
+        report = preflight.judge(bundle, chosen, options)
+    if json:
+        console.json(report.as_dict())
+    else:
+        render(report, console, next_command=f"sh {Path(sys.argv[0]).name} install")
+    return report.exit_code(strict)
+
+
+@app.command(name="verify")
+def verify_command(json: bool = JSON) -> int:
+    """Check every byte of this file against what was bundled."""
+    console = Console(quiet=json)
+    with Bundle.open(Path(sys.argv[0])) as bundle:
+        with console.progress(bundle.seal.size, "Verify the bundle") as advance:
+            verify_bundle(bundle, advance)
+        if json:
+            console.json({"schema": 1, "ok": True, "bundle_id": bundle.manifest.bundle_id})
+        else:
+            console.print(f"{bundle.path.name} is whole: {bundle.manifest.bundle_id}")
+    return 0
+
+
+def _inner_arguments(chosen: Receipt, *, json: bool) -> List[str]:
+    """The command line of the process that root hands over to: every choice is made already."""
+    return [
+        "install", "--home", chosen.home, "--python", chosen.python, "--host", chosen.web_host,
+        "--port", str(chosen.web_port), "--postgres-port", str(chosen.database.port),
+        "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
+        *(["--json"] if json else []),
+    ]  # fmt: skip
+
+
+def _welcome(console: Console, found: Receipt) -> None:
+    home = Home(Path(found.home))
+    web = "localhost" if found.web_host == "0.0.0.0" else found.web_host  # noqa: S104 - compared, not bound
+    console.summary(
+        [
+            ("Web", f"http://{web}:{found.web_port}"),
+            ("Login", found.admin_user),
+            ("Password", f"in {home.admin_password} (readable by {found.account} only)"),
+            ("DAG files", str(home.dags)),
+            ("Database", f"PostgreSQL {found.database.server} on 127.0.0.1:{found.database.port}"),
+            ("Status", f"{home.bin}/airferry status"),
+            ("Start, stop", f"{home.bin}/airferry start    {home.bin}/airferry stop"),
+            ("Airflow", f"{home.bin}/airflow dags list"),
+        ],
+        title=f"Airflow {found.airflow} runs, and the example pipeline has succeeded.",
+    )

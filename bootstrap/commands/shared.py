@@ -1,0 +1,47 @@
+"""Options that both command lines share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import typer
+
+from bootstrap.home import Home
+
+HOME = typer.Option(
+    None,
+    "--home",
+    help="The installation's folder (default: $AIRFLOW_HOME, /opt/airflow for root, ~/airflow).",
+)
+JSON = typer.Option(
+    False, "--json", help="Print the result as JSON on standard output, and nothing else there."
+)
+PYTHON = typer.Option(None, "--python", metavar="PATH", help="The Python that Airflow shall run on.")
+PORT = typer.Option(
+    None, "--port", min=1, max=65535, help="The web server's port (default: 8080 or the next free)."
+)
+STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
+
+
+def application(name: str, help_text: str) -> typer.Typer:
+    """A command line in plain text, with ``-h`` and errors that pass through to our own boundary."""
+    settings: Dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+    return typer.Typer(
+        name=name,
+        help=help_text,
+        context_settings=settings,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+def home_of(named: Optional[Path]) -> Home:
+    """The named home, else the one that the command belongs to, else the default."""
+    if named:
+        return Home(named.expanduser().absolute())
+    inside = os.environ.get("AIRFERRY_HOME")
+    return Home(Path(inside)) if inside else Home.default()

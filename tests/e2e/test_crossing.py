@@ -1,0 +1,273 @@
+"""One real bundle, installed for real without a network, by an ordinary account and by root."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.hosts import Host, hostile, wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+# The proof of a living Airflow is in every install: it ends with a run of the example pipeline.
+
+
+@pytest.fixture(scope="module")
+def crossing(bundle: Path, user_host: Host) -> Iterator[tuple[Host, Path, dict[str, Any]]]:
+    """An install by an ordinary account on a host that does all it can to get in the way."""
+    home = user_host.folder / "Air flow 한글"
+    host = Host(
+        user_host.folder,
+        user_host.python,
+        user_host.uid,
+        user_host.gid,
+        user_host.namespace,
+        dict(hostile()),
+        umask=0o077,
+    )
+    home.mkdir()
+    # somebody else's Airflow was here: their settings stay, their file is kept
+    (home / "airflow.cfg").write_text("# ours\n[core]\nmax_active_tasks_per_dag = 7\nexecutor = X\n")
+    if os.geteuid() == 0:
+        for path in (home, home / "airflow.cfg"):
+            os.chown(path, host.uid, host.gid)
+    result = host.json("sh", bundle, "install", "--home", home, "--python", host.python, "--json")
+    yield host, home, result
+    host.run(home / "bin" / "airferry", "stop")
+
+
+def test_install_runs_and_is_healthy(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
+    host, home, result = crossing
+    assert [step["state"] for step in result["steps"]][-1] == "done"
+    assert result["receipt"]["completed"]
+    status = host.json(home / "bin" / "airferry", "status", "--json")
+    assert {item["name"]: item["state"] for item in status["components"]}["scheduler"] == "RUNNING"
+    assert {item["health"] for item in status["components"]} == {"healthy"}
+
+
+def test_configuration_is_ours_and_keeps_theirs(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
+    host, home, _ = crossing
+    text = (home / "airflow.cfg").read_text(encoding="utf-8")
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    assert text.startswith("# ours\n")
+    assert parser["core"]["max_active_tasks_per_dag"] == "7"
+    assert parser["core"]["executor"] == "LocalExecutor"
+    assert parser["core"]["load_examples"] == "False"
+    assert parser["database"]["sql_alchemy_conn"].startswith("postgresql+psycopg2://airflow:")
+    assert next(home.glob("airflow.cfg.*.bak")).read_text().endswith("executor = X\n")
+    # what the host's environment says does not reach the installation
+    asked = host.run(home / "bin" / "airflow", "config", "get-value", "core", "executor")
+    assert asked.stdout.splitlines()[-1] == "LocalExecutor"
+
+
+def test_secrets_show_nowhere(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
+    _, home, _ = crossing
+    secrets = {path.name: path.read_text().strip() for path in (home / "secrets").iterdir()}
+    secrets.pop("pgpass")
+    allowed = {home / "airflow.cfg"}
+    for path in home.rglob("*"):
+        inside = home / "releases" in path.parents or home / "secrets" in path.parents
+        if path.is_file() and not path.is_symlink() and not inside and path not in allowed:
+            content = path.read_bytes()
+            found = [name for name, value in secrets.items() if value.encode() in content]
+            assert not found, f"{found} in {path}"
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes()
+        except OSError:
+            continue
+        assert not [name for name, value in secrets.items() if value.encode() in line]
+    for path in (home / "airflow.cfg", *(home / "secrets").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((home / "secrets").stat().st_mode) == 0o700
+
+
+def test_nothing_is_writable_by_others(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
+    _, home, _ = crossing
+    loose = [path for path in home.rglob("*") if not path.is_symlink() and path.lstat().st_mode & 0o022]
+    assert not [path for path in loose if not stat.S_ISSOCK(path.lstat().st_mode)]
+
+
+def test_running_again_finds_nothing_to_do(crossing: tuple[Host, Path, dict[str, Any]], bundle: Path) -> None:
+    host, home, _ = crossing
+    again = host.json("sh", bundle, "install", "--home", home, "--python", host.python, "--json")
+    assert {step["state"] for step in again["steps"]} == {"already"}
+
+
+def test_killed_component_comes_back(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
+    host, home, _ = crossing
+
+    def pid() -> int:
+        states = host.json(home / "bin" / "airferry", "status", "--json", status=0)["components"]
+        note = next(item["note"] for item in states if item["name"] == "triggerer")
+        return int(note.split()[1].rstrip(","))
+
+    before = pid()
+    os.kill(before, signal.SIGKILL)
+
+    def back() -> bool:
+        found = host.run(home / "bin" / "airferry", "status", "--json")
+        return found.returncode == 0 and pid() != before
+
+    wait_until("the triggerer is back", back, 90)
+
+
+def test_stop_leaves_no_process_and_start_brings_all_back(
+    crossing: tuple[Host, Path, dict[str, Any]],
+) -> None:
+    host, home, _ = crossing
+    assert host.run(home / "bin" / "airferry", "stop").returncode == 0
+    assert host.processes(home) == []
+    down = host.run(home / "bin" / "airferry", "status")
+    assert down.returncode == 33
+    assert "scheduler" in down.stdout
+    assert host.run(home / "bin" / "airferry", "start").returncode == 0
+    assert host.run(home / "bin" / "airferry", "status").returncode == 0
+
+
+def test_occupied_ports_are_passed_over_and_kills_are_survived(bundle: Path, user_host: Host) -> None:
+    """Another web server and database on the usual ports; the installer killed three times on its way."""
+    home = user_host.folder / "killed"
+    script = (
+        "import os, signal, socket, subprocess, sys, time\n"
+        "held = [socket.create_server(('', port)) for port in (8080, 25432, 8793)]\n"
+        "for seconds in (1.5, 5.0, 11.0):\n"
+        "    child = subprocess.Popen(sys.argv[1:], start_new_session=True, stdout=2)\n"
+        "    time.sleep(seconds)\n"
+        "    os.killpg(child.pid, signal.SIGKILL); child.wait()\n"
+        "sys.exit(subprocess.call(sys.argv[1:]))\n"
+    )
+    install: list[str | Path] = [
+        "sh",
+        bundle,
+        "install",
+        "--home",
+        home,
+        "--python",
+        user_host.python,
+        "--json",
+    ]
+    try:
+        # one process holds the ports in the namespace that all four installs share
+        result = user_host.json(user_host.python, "-c", script, *install)
+        assert result["receipt"]["web_port"] == 8081
+        assert result["receipt"]["database"]["port"] == 25433
+        assert result["receipt"]["completed"]
+    finally:
+        user_host.run(home / "bin" / "airferry", "stop")
+    assert user_host.processes(home) == []
+
+
+def test_named_port_in_use_blocks_before_anything_is_written(bundle: Path, user_host: Host) -> None:
+    home = user_host.folder / "blocked"
+    script = (
+        "import socket, subprocess, sys\n"
+        "held = socket.create_server(('', 8080))\n"
+        "sys.exit(subprocess.call(sys.argv[1:]))\n"
+    )
+    ran = user_host.run(
+        user_host.python, "-c", script, "sh", bundle, "install", "--home", home, "--port", "8080"
+    )
+    assert ran.returncode == 3, ran.stderr
+    assert "port-in-use" in ran.stdout + ran.stderr
+    assert not home.exists()
+
+
+def test_dry_run_changes_nothing(bundle: Path, user_host: Host) -> None:
+    home = user_host.folder / "dry"
+    ran = user_host.run("sh", bundle, "install", "--dry-run", "--home", home, "--python", user_host.python)
+    assert ran.returncode == 0, ran.stderr
+    assert "Nothing was changed" in ran.stdout
+    assert not home.exists()
+
+
+def test_interrupt_says_that_nothing_is_lost(bundle: Path, user_host: Host) -> None:
+    home = user_host.folder / "interrupted"
+    child = user_host.command(
+        ["sh", str(bundle), "install", "--home", str(home), "--python", user_host.python]
+    )
+    wait_until("the packages are being installed", (home / "releases").exists, 30)
+    time.sleep(0.3)
+    os.killpg(child.pid, signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert "same command again" in err
+    assert user_host.processes(home) == []
+    shutil.rmtree(home)
+
+
+def test_damaged_file_writes_nothing(bundle: Path, user_host: Host) -> None:
+    home = user_host.folder / "damaged"
+    copy = user_host.folder / "damaged.run"
+    shutil.copy(bundle, copy)
+    with copy.open("r+b") as stream:
+        stream.seek(copy.stat().st_size // 2)
+        byte = stream.read(1)[0]
+        stream.seek(-1, os.SEEK_CUR)
+        stream.write(bytes([byte ^ 1]))
+    ran = user_host.run("sh", copy, "install", "--home", home, "--python", user_host.python)
+    copy.unlink()
+    assert ran.returncode == 10, ran.stderr
+    assert "bundle-damaged" in ran.stderr
+    assert "wheels/" in ran.stderr or "postgres/" in ran.stderr
+    assert not home.exists()
+
+
+def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, scratch: Path) -> None:
+    """The bundle and the password lie where only root can look; everything runs as the account."""
+    private = root_host.folder / "private"
+    private.mkdir(mode=0o700)
+    carried = private / bundle.name
+    shutil.copy(bundle, carried)
+    carried.chmod(0o600)
+    (private / "password").write_text("Four-Words-Are-Better-8\n")
+    (private / "password").chmod(0o600)
+    home = scratch / "opt-airflow"
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    try:
+        result = root_host.json(
+            "sh", carried, "install", "--home", home, "--json", "--python", root_host.python,
+            "--admin-user", "kim", "--admin-password-file", private / "password",
+        )  # fmt: skip
+        assert result["receipt"]["account"] == "airflow"
+        account = pwd.getpwnam("airflow")
+        foreign = [path for path in home.rglob("*") if path.lstat().st_uid != account.pw_uid]
+        assert not foreign
+        assert not (home / ".handoff").exists()
+        assert (home / "secrets" / "admin-password").read_text() == "Four-Words-Are-Better-8\n"
+        status = root_host.json(home / "bin" / "airferry", "status", "--json")
+        assert all(item["health"] == "healthy" for item in status["components"])
+        owners = subprocess.run(
+            ["ps", "-eo", "user:32,args"], capture_output=True, text=True, check=True
+        ).stdout
+        running = [line.split()[0] for line in owners.splitlines() if str(home) in line]
+        assert set(running) == {"airflow"}
+        said = root_host.run(home / "bin" / "airflow", "dags", "list")
+        assert "airferry_pipeline" in said.stdout, said.stderr
+    finally:
+        root_host.run(home / "bin" / "airferry", "stop")
+        assert root_host.processes(home) == []
+        if "airflow" not in known:
+            subprocess.run(["userdel", "airflow"], check=False)
+
+
+def test_the_namespace_has_no_way_out(user_host: Host) -> None:
+    """The control of all tests here: from such a host nothing but loopback can be reached."""
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), 3)"
+    ran = user_host.run(user_host.python, "-c", code)
+    assert ran.returncode == 1
+    assert "unreachable" in ran.stderr
+    assert socket.create_server(("127.0.0.1", 0))
