@@ -82,7 +82,8 @@ class Session:
         base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         if release.login == "token":
             body = {"username": user, "password": password.reveal()}
-            answer = _object(base, *_send(f"{base}/auth/token", timeout, method="POST", body=body))
+            url = f"{base}/auth/token"
+            answer = _object(url, *_send(url, timeout, method="POST", body=body))
             authorization = Secret(f"Bearer {answer.get('access_token', '')}")
         else:
             pair = f"{user}:{password.reveal()}".encode()
