@@ -13,12 +13,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NEEDED = (3, 8)
 
 
-def stop(what, hint):
+def stop(what, found, needed, hint):
     sys.stderr.write("airferry: %s\n" % what)
-    sys.stderr.write("  found:  %s is Python %d.%d.%d\n" % ((sys.executable,) + tuple(sys.version_info[:3])))
-    sys.stderr.write("  needed: CPython %d.%d or newer with its whole standard library\n" % NEEDED)
+    sys.stderr.write("  found:  %s\n" % found)
+    sys.stderr.write("  needed: %s\n" % needed)
     sys.stderr.write("  %s\n" % hint)
     raise SystemExit(10)
+
+
+def this_python():
+    return "%s is Python %d.%d.%d" % ((sys.executable,) + tuple(sys.version_info[:3]))
 
 
 def isolate():
@@ -26,19 +30,46 @@ def isolate():
     flags = sys.flags
     if flags.isolated and flags.no_site and flags.utf8_mode:
         return
+    # Without PATH in the environment Python does not know its own name.
+    python = sys.executable or os.path.realpath("/proc/self/exe")
     # sys.argv[0] is the file (or folder) that Python was asked to run.
-    command = [sys.executable, "-I", "-S", "-X", "utf8", sys.argv[0]] + sys.argv[1:]
-    os.execv(sys.executable, command)
+    os.execv(python, [python, "-I", "-S", "-X", "utf8", sys.argv[0]] + sys.argv[1:])
+
+
+def check(path):
+    """Compare the file with its seal (wheelhouse/header.py) before anything else in it is believed."""
+    import hashlib
+    import re
+
+    hasher = hashlib.sha256()
+    with open(path, "rb") as stream:
+        head = stream.read(65536)
+        said = re.search(b"^# airferry-sha256: ([0-9a-f]{64})$", head, re.MULTILINE)
+        start = said.start(1) if said else 0
+        hasher.update(head[:start] + b"0" * 64 + head[start + 64 :])
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            hasher.update(chunk)
+    if not said or hasher.hexdigest() != said.group(1).decode():
+        stop(
+            "this file is not what was bundled, nothing was changed (bundle-damaged)",
+            "sha256 %s" % hasher.hexdigest(),
+            "sha256 %s" % (said.group(1).decode() if said else "in the header"),
+            "Copy it again from the medium, then compare: sha256sum -c %s.sha256" % os.path.basename(path),
+        )
 
 
 def main():
+    whole = "CPython %d.%d or newer with its whole standard library" % NEEDED
     if sys.version_info < NEEDED:
         stop(
             "this Python is too old to run it (python-version); nothing was changed",
+            this_python(),
+            whole,
             "Use sh instead of python: it looks for a Python that fits. Or name one: sh FILE --python PATH",
         )
+    isolate()
     missing = []
-    for name in ("zlib", "zipfile", "json", "shutil", "tempfile", "subprocess", "typing"):
+    for name in ("zlib", "zipfile", "json", "hashlib", "shutil", "tempfile", "subprocess", "typing"):
         try:
             __import__(name)
         except ImportError as error:
@@ -46,11 +77,13 @@ def main():
     if missing:
         stop(
             "this Python lacks parts of its standard library (python-incomplete): %s" % ", ".join(missing),
+            this_python(),
+            whole,
             "On Debian install python3 and not only python3-minimal; a Python compiled by hand needs the"
             " headers of zlib (zlib1g-dev, zlib-devel) when it is built.",
         )
-    isolate()
     if os.path.isfile(HERE):
+        check(HERE)
         sys.path.insert(0, os.path.join(HERE, "runtime"))
     from bootstrap.cli import main as run
 

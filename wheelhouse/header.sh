@@ -4,6 +4,7 @@
 #   sh FILE install    installs; sh FILE --help lists everything
 # airferry-format: 1
 # airferry-size: 00000000000000000000
+# airferry-stage0: 0000000000000000000000000000000000000000000000000000000000000000 0                   .
 # airferry-sha256: 0000000000000000000000000000000000000000000000000000000000000000
 # Everything behind the last line of this script is a ZIP archive.
 set -u
@@ -18,11 +19,22 @@ stop() {
     exit 10
 }
 
-declared=$(sed -n '/^# airferry-size: /{s/[^0-9]//g;s/^0*//;p;q;}' "$file" 2>/dev/null)
+damaged() {
+    stop "this file is not whole, nothing was changed (bundle-damaged)" "$@" \
+        "Copy it again from the medium, then compare: sha256sum -c $(basename "$file").sha256"
+}
+
+[ -f "$file" ] || stop "$file is not a file that can be read" "Run it as sh PATH/TO/FILE."
+seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$file" 2>/dev/null; }
+declared=$(seal size | sed 's/^0*//')
 size=$(wc -c <"$file" | tr -d ' ')
-[ "$size" = "$declared" ] || stop "this file is not whole, nothing was changed (bundle-damaged)" \
-    "found:  $size bytes" "needed: $declared bytes" \
-    "Copy it again from the medium, then compare: sha256sum -c $(basename "$file").sha256"
+[ "$size" = "$declared" ] || damaged "found:  $size bytes" "needed: $declared bytes"
+# Stage 0 checks the whole file; this checks stage 0 (sha256, place and length), where there is a sha256sum.
+stage0=$(seal stage0)
+place=${stage0#* }
+length=${place#* }
+sum=$({ tail -c "+${place%% *}" "$file" | head -c "${length%% *}" | sha256sum; } 2>/dev/null)
+[ -z "$sum" ] || [ "${sum%% *}" = "${stage0%% *}" ] || damaged "found:  its first member was changed"
 
 # An interpreter named with --python or AIRFERRY_PYTHON comes first.
 named=${AIRFERRY_PYTHON:-}
@@ -38,7 +50,8 @@ consider() {
     case $1 in /*) path=$1 ;; *) path=$(command -v "$1" 2>/dev/null) ;; esac
     [ -n "$path" ] && [ -x "$path" ] && [ ! -d "$path" ] || return 0
     # 4: fits and is complete, 3: fits, 2: another Python that can at least say so, 1: too old
-    said=$("$path" -c 'import sys
+    said=$("$path" -E -s -S -c 'import sys
+sys.path = [p for p in sys.path if p]
 v = sys.version_info
 r = 1
 if v >= (3, 8):
@@ -51,7 +64,7 @@ if v >= (3, 8):
             r = 4
     except ImportError:
         pass
-sys.stdout.write("%d %d.%d.%d" % ((r,) + tuple(v[:3])))' 2>/dev/null) || return 0
+sys.stdout.write("%d %d.%d.%d" % ((r,) + tuple(v[:3])))' 2>/dev/null </dev/null) || return 0
     seen="$seen
   $path is Python ${said#* }"
     [ "${said%% *}" -gt "$rank" ] && rank=${said%% *} best=$path
@@ -61,6 +74,8 @@ sys.stdout.write("%d %d.%d.%d" % ((r,) + tuple(v[:3])))' 2>/dev/null) || return 
 if [ -n "$named" ]; then
     consider "$named"
     [ "$rank" -gt 0 ] || stop "$named is not a Python interpreter that can be run" "needed: CPython $need"
+    [ "$rank" -ge 2 ] || stop "this Python cannot run this bundle (python-missing)" "found:$seen" \
+        "needed: CPython $need with its standard library"
 else
     for name in "python$need" python3 python; do [ "$rank" -lt 4 ] && consider "$name"; done
     if [ "$rank" -lt 4 ]; then

@@ -14,9 +14,10 @@ WHEELS = "wheels/"
 
 SECTIONS = (RUNTIME, DAGS, TOOLS, SERVICES, POSTGRES, WHEELS)
 
-# zipimport reads ZIP64 archives only from Python 3.13 on.
-MAX_BYTES = 2**32 - 1
-MAX_MEMBERS = 2**16 - 1
+# zipimport reads ZIP64 archives only from Python 3.13 on. The format needs ZIP64 from 4 GiB on, but zipfile
+# writes it from 2 GiB on; 65,535 members is what the end record says for "see ZIP64".
+MAX_BYTES = 2**31 - 1
+MAX_MEMBERS = 2**16 - 2
 
 
 def bundle_name(airflow: str, python_tag: str, platform: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import zipfile
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Callable, Dict, List, Optional, Type
+from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Type
 
 from wheelhouse import header, layout
 from wheelhouse.errors import BundleDamaged, BundleUnsupported
@@ -46,7 +47,7 @@ class Bundle:
         try:
             self._archive = zipfile.ZipFile(stream)
             text = self._archive.read(layout.MANIFEST).decode()
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        except Exception as error:
             raise BundleDamaged(f"{path} is damaged.", found=str(error), hint=_COPY_AGAIN) from error
         self.manifest = Manifest.loads(text)
         self._files: Dict[str, File] = {file.path: file for file in self.manifest.files}
@@ -96,7 +97,8 @@ class Bundle:
             with destination.open("wb") as stream:
                 self._copy(name, stream.write)
         except BaseException:
-            destination.unlink()
+            with contextlib.suppress(OSError):
+                destination.unlink()
             raise
         destination.chmod(mode)
 
@@ -115,18 +117,9 @@ class Bundle:
         if file is None:
             raise BundleDamaged(f"{self.path} has no member {name}.", hint=_COPY_AGAIN)
         hasher = hashlib.sha256()
-        try:
-            with self._archive.open(name) as member:
-                while True:
-                    chunk = member.read(_CHUNK)
-                    if not chunk:
-                        break
-                    hasher.update(chunk)
-                    write(chunk)
-        except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
-            raise BundleDamaged(
-                f"{name} in {self.path} is damaged.", found=str(error), hint=_COPY_AGAIN
-            ) from error
+        for chunk in self._chunks(name):
+            hasher.update(chunk)
+            write(chunk)
         if hasher.hexdigest() != file.sha256:
             raise BundleDamaged(
                 f"{name} in {self.path} was changed.",
@@ -134,3 +127,18 @@ class Bundle:
                 needed=f"sha256 {file.sha256}",
                 hint=_COPY_AGAIN,
             )
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        try:
+            with self._archive.open(name) as member:
+                while True:
+                    chunk = member.read(_CHUNK)
+                    if not chunk:
+                        return
+                    yield chunk
+        # A changed byte may say "encrypted", "lzma" or "version 14.8": zipfile raises RuntimeError and
+        # NotImplementedError then, and lets the errors of its decompressors through.
+        except Exception as error:
+            raise BundleDamaged(
+                f"{name} in {self.path} is damaged.", found=str(error), hint=_COPY_AGAIN
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Callable, List, Optional
 
 from wheelhouse import header, layout
@@ -36,7 +37,7 @@ def _membership(bundle: Bundle) -> List[str]:
     listed = {file.path for file in bundle.manifest.files} | {layout.MANIFEST}
     problems = [f"{name}: not listed in the manifest" for name in sorted(set(names) - listed)]
     problems += [f"{name}: missing" for name in sorted(listed - set(names))]
-    problems += [f"{name}: there twice" for name in sorted(set(names)) if names.count(name) > 1]
+    problems += [f"{name}: there twice" for name, count in sorted(Counter(names).items()) if count > 1]
     problems += [f"{name}: unsafe name" for name in names if not layout.is_safe(name)]
     return problems
 

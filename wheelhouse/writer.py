@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import os
 import zipfile
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterator, Optional, Sequence, Tuple, Union
 
 from wheelhouse import header, layout
 from wheelhouse.errors import AirferryError
@@ -71,14 +72,15 @@ def write(
     :class:`BundleTooLarge`, and OSError when the disk is full.
     """
     ordered = sorted(members, key=_order)
-    _check(ordered)
+    script = header.render(manifest.airflow, manifest.target)
+    _check(ordered, len(script))
     manifest = replace(manifest, files=tuple(member.described() for member in ordered))
     complete = [Member(layout.MANIFEST, manifest.dumps().encode()), *ordered]
     complete.sort(key=_order)
     temporary = path.with_name(path.name + ".part")
     try:
         with temporary.open("w+b") as stream:
-            stream.write(header.render(manifest.airflow, manifest.target))
+            stream.write(script)
             with zipfile.ZipFile(stream, "a", allowZip64=False) as archive:
                 for member in complete:
                     _write_member(archive, member, timestamp, progress)
@@ -87,10 +89,11 @@ def write(
             os.fsync(stream.fileno())
         temporary.chmod(0o755 & ~_umask())
         temporary.replace(path)
-    except BaseException:
+    except zipfile.LargeZipFile as error:
+        raise _too_large(str(error)) from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise
     return manifest
 
 
@@ -124,19 +127,24 @@ def _order(member: Member) -> Tuple[int, str]:
     raise ValueError(f"a bundle has no place for {member.name}")
 
 
-def _check(members: Sequence[Member]) -> None:
-    names: List[str] = [member.name for member in members]
-    bad = [name for name in names if not layout.is_safe(name) or names.count(name) > 1]
+def _check(members: Sequence[Member], before: int) -> None:
+    names = Counter(member.name for member in members)
+    bad = [name for name, count in names.items() if not layout.is_safe(name) or count > 1]
     if bad or layout.MANIFEST in names:
         raise ValueError(f"members that cannot be written: {bad or layout.MANIFEST}")
-    size = sum(member.size + 200 for member in members)
-    if size > layout.MAX_BYTES or len(members) >= layout.MAX_MEMBERS:
-        raise BundleTooLarge(
-            "The bundle would be larger than a file that Python runs can be.",
-            found=f"{size:,} bytes, {len(members):,} members",
-            needed=f"at most {layout.MAX_BYTES:,} bytes and {layout.MAX_MEMBERS:,} members",
-            hint="Leave out extras or requirements, or make two bundles.",
-        )
+    # a local header of 30 bytes, a directory entry of 46, each with the name; the end record has 22
+    size = before + 22 + sum(member.size + 76 + 2 * len(member.name.encode()) for member in members)
+    if size > layout.MAX_BYTES or len(members) + 1 > layout.MAX_MEMBERS:
+        raise _too_large(f"{size:,} bytes, {len(members):,} members")
+
+
+def _too_large(found: str) -> BundleTooLarge:
+    return BundleTooLarge(
+        "The bundle would be larger than a file that every Python runs can be.",
+        found=found,
+        needed=f"at most {layout.MAX_BYTES:,} bytes and {layout.MAX_MEMBERS:,} members",
+        hint="Leave out extras or requirements, or make two bundles.",
+    )
 
 
 def _umask() -> int:
