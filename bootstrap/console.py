@@ -142,9 +142,10 @@ class Console:
         for line in self._wrap(text, self._width(self._out) - indent):
             self._put(self._out, [(" " * indent if line else "", ""), (line, style)])
 
-    def command(self, text: str, *, indent: int = 4) -> None:
-        """Print a command to be copied: on one line, however long."""
-        self._put(self._out, [(" " * indent, ""), (text, "bold")])
+    def command(self, text: str, *, indent: int = 4, label: str = "") -> None:
+        """Print a command to be copied, on one line however long, from column `indent` on."""
+        head = f"  {label}:".ljust(indent) if label else " " * indent
+        self._put(self._out, [(head, "bold"), (text, "")])
 
     def labelled(
         self, label: str, text: str, *, style: str = "bold", align: int = 0, indent: int = 0

@@ -67,7 +67,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a host is (the field names are those of the collectors). A part is None when its collector failed, which then is in `failures`."""
+    """What a host is; the fields bear their collectors' names.
+
+    A part is None when its collector failed, which then is in `failures`.
+    """
 
     schema: int
     airferry: str

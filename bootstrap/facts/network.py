@@ -29,7 +29,8 @@ class Lookup:
 class Network:
     """`own` is this host's own name, `proxies` the names of the proxy variables that are set (no values).
 
-    `no_proxy_local` says whether NO_PROXY exempts 127.0.0.1 and localhost.
+    `no_proxy_local` says whether NO_PROXY exempts 127.0.0.1 and localhost; `loopback` why a connection from
+    127.0.0.1 to itself fails, empty when it does not.
     """
 
     own: Lookup
@@ -37,6 +38,7 @@ class Network:
     nameservers: int = 0
     proxies: Tuple[str, ...] = ()
     no_proxy_local: bool = False
+    loopback: str = ""
 
 
 def collect(environ: Optional[Mapping[str, str]] = None, seconds: float = RESOLVE_SECONDS) -> Network:
@@ -54,6 +56,7 @@ def collect(environ: Optional[Mapping[str, str]] = None, seconds: float = RESOLV
         _nameservers(),
         tuple(sorted(name for name in environ if name.lower() in PROXIES and environ[name])),
         "*" in exempt or {"127.0.0.1", "localhost"} <= exempt,
+        _loopback(),
     )
 
 
@@ -95,3 +98,15 @@ def _nameservers() -> int:
     except OSError:
         return 0
     return sum(line.split()[:1] == ["nameserver"] for line in text.splitlines())
+
+
+def _loopback() -> str:
+    try:
+        with socket.socket() as server, socket.socket() as client:
+            server.bind(("127.0.0.1", 0))
+            server.listen(1)
+            client.settimeout(RESOLVE_SECONDS)
+            client.connect(server.getsockname())
+    except OSError as error:
+        return str(error)
+    return ""

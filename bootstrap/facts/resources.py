@@ -16,7 +16,10 @@ _UNLIMITED = 1 << 60  # control groups v1 write a number near 2**63 for "no limi
 
 @dataclass(frozen=True)
 class Resources:
-    """Sizes in bytes; a limit of None means that there is none. `cpus` is what this process may use."""
+    """Sizes in bytes; a limit of None means that there is none. `cpus` is what this process may use.
+
+    `shared_memory` is the size of /dev/shm, None when it is not there or not writable for this account.
+    """
 
     memory: int
     available: int
@@ -46,7 +49,8 @@ def collect() -> Resources:
     shared = None
     with contextlib.suppress(OSError):
         room = os.statvfs("/dev/shm")  # noqa: S108  (only looked at)
-        shared = room.f_blocks * room.f_frsize
+        if os.access("/dev/shm", os.W_OK):  # noqa: S108
+            shared = room.f_blocks * room.f_frsize
     return Resources(
         memory=memory.get("MemTotal", 0),
         available=memory.get("MemAvailable", memory.get("MemFree", 0)),

@@ -101,7 +101,7 @@ def test_error_names_everything_and_wraps() -> None:
     piped.console.error(
         BundleDamaged(
             "The file is not whole.",
-            found="a.whl: changed\n/a/path/longer/than/what/remains/of/the/line/and/which/stays/whole/a.whl: gone",
+            found="a.whl: changed\n/a/path/longer/than/what/remains/of/the/line/and/stays/whole/a.whl: gone",
             needed="each member with its sha256",
             hint="Nothing was changed. Copy the file again from the medium, then compare it with its sum.",
         )
@@ -109,7 +109,7 @@ def test_error_names_everything_and_wraps() -> None:
     assert piped.err() == textwrap.dedent("""\
         error: The file is not whole. [bundle-damaged]
           found:  a.whl: changed
-                  /a/path/longer/than/what/remains/of/the/line/and/which/stays/whole/a.whl:
+                  /a/path/longer/than/what/remains/of/the/line/and/stays/whole/a.whl:
                   gone
           needed: each member with its sha256
           hint:   Nothing was changed. Copy the file again from the medium, then compare

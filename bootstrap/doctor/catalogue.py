@@ -1,0 +1,306 @@
+"""Every finding that there is: what it is about and why it matters. Data, for output and for the docs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`title` in a few words, `why` it matters to Airflow, `more` for ``--explain``."""
+
+    title: str
+    why: str = ""
+    more: str = ""
+
+
+_MODULE_MORE = (
+    "A Python that was compiled by hand builds each of these modules only if it finds the library's headers,"
+    " and ends with success when it does not. Install the headers and build that Python again, use the"
+    " distribution's own Python, or name another interpreter with --python."
+)
+
+CATALOGUE: Dict[str, Entry] = {
+    # the interpreter
+    "python-ok": Entry("Python fits"),
+    "python-missing": Entry(
+        "No Python of the needed version",
+        "A bundle holds compiled packages for exactly one minor version of CPython.",
+        "Doctor looks at the interpreter named with --python, then at the one that runs it, then at PATH and"
+        " the usual folders (/usr/local/bin, /opt/*/bin, software collections, pyenv, uv). Install that"
+        " version, name its path with --python, or have the bundle made for a Python that is here.",
+    ),
+    "python-version": Entry(
+        "The named Python is another version",
+        "A bundle holds compiled packages for exactly one minor version of CPython.",
+    ),
+    "python-broken": Entry(
+        "This Python does not start",
+        "Airflow's own environment is made from this interpreter and uses its standard library.",
+    ),
+    "python-implementation": Entry(
+        "This Python is not CPython", "The compiled packages in the bundle are made for CPython alone."
+    ),
+    "python-32-bit": Entry(
+        "This Python is a 32-bit program", "The compiled packages in the bundle are 64-bit."
+    ),
+    "python-free-threaded": Entry(
+        "This Python is a free-threaded build",
+        "It has another binary interface: the compiled packages in the bundle cannot be loaded.",
+    ),
+    "python-debug": Entry("This Python is a debug build", "It works, but runs Airflow several times slower."),
+    "python-minimal": Entry(
+        "This Python lacks parts of its standard library",
+        "Airflow imports them at once; pip and uv need some of them too.",
+        "Debian and Ubuntu cut Python in two: python3-minimal holds the interpreter and a few"
+        " modules for the system's own start, python3.X all the rest.",
+    ),
+    "python-ctypes-missing": Entry(
+        "This Python lacks the module ctypes",
+        "The install would succeed and 'airflow version' would answer, but the scheduler, the"
+        " dag-processor, the triggerer and the web server would die at once.",
+        "_ctypes is built only where the headers of libffi are installed (Debian: libffi-dev, RHEL:"
+        " libffi-devel). " + _MODULE_MORE,
+    ),
+    "python-ssl-missing": Entry(
+        "This Python lacks the module ssl",
+        "The install would succeed, but Airflow's components import it and die.",
+        "_ssl needs OpenSSL 1.1.1 or newer with its headers (Debian: libssl-dev, RHEL: openssl-devel). "
+        + _MODULE_MORE,
+    ),
+    "python-zlib-missing": Entry(
+        "This Python lacks the module zlib",
+        "Neither pip nor most of Airflow runs without it.",
+        "zlib needs its headers (Debian: zlib1g-dev, RHEL: zlib-devel). " + _MODULE_MORE,
+    ),
+    "python-sqlite3-missing": Entry(
+        "This Python lacks the module sqlite3",
+        "Airflow fails with it only on an SQLite database; airferry uses PostgreSQL. DAGs and plugins that"
+        " use SQLite will fail.",
+        "_sqlite3 needs its headers (Debian: libsqlite3-dev, RHEL: sqlite-devel). " + _MODULE_MORE,
+    ),
+    "python-compression-missing": Entry(
+        "This Python lacks bz2 or lzma",
+        "Airflow runs without them; DAGs that read or write such files (pandas does) will fail.",
+        "_bz2 and _lzma need headers (Debian: libbz2-dev liblzma-dev, RHEL: bzip2-devel xz-devel). "
+        + _MODULE_MORE,
+    ),
+    "python-semaphores-missing": Entry(
+        "This Python has no semaphores",
+        "LocalExecutor runs tasks in processes that share a queue, which needs them.",
+        "Python was built or runs without POSIX semaphores (sem_open), which on Linux live in /dev/shm.",
+    ),
+    "python-hidden": Entry(
+        "The service account cannot reach this Python",
+        "Everything runs as that account, because PostgreSQL refuses root; a home folder of mode 0700 hides"
+        " a Python below it.",
+        "Use a Python outside of home folders (/usr/bin, /usr/local, /opt), or open the folders named for"
+        " passing through (chmod o+x). Doctor does not weigh access control lists; where one is set it only"
+        " warns.",
+    ),
+    # the machine
+    "machine-ok": Entry("The machine and its C library fit"),
+    "machine-wrong": Entry(
+        "The bundle is for another kind of machine", "The programs in the bundle cannot be executed here."
+    ),
+    "libc-other": Entry(
+        "The bundle is for another C library",
+        "Compiled packages for glibc do not run on musl (Alpine), nor the other way round.",
+    ),
+    "libc-too-old": Entry(
+        "The C library of this host is too old",
+        "These packages were built against a newer one and cannot be loaded.",
+        "The platform in the bundle's name (manylinux_2_28) says which glibc it was made for. A bundle for"
+        " an older one is made outside with --platform, for example manylinux_2_17.",
+    ),
+    "libc-unknown": Entry(
+        "The C library of this host is unknown",
+        "Whether the compiled packages can be loaded here shows only when they are.",
+    ),
+    # disk
+    "disk-ok": Entry("There is room"),
+    "disk-full": Entry(
+        "Not enough room for the installation",
+        "The install would stop half-way; a full disk later stops PostgreSQL and with it every task.",
+    ),
+    "disk-low": Entry(
+        "Little room to grow",
+        "Task logs and the database grow every day; a full disk stops PostgreSQL and with it every task.",
+    ),
+    "inodes-few": Entry(
+        "Not enough inodes for the installation",
+        "Packages are many small files: the disk is full for them although there is room.",
+    ),
+    "tmp-full": Entry(
+        "The folder for temporary files is full",
+        "Airflow's tasks and many libraries write there and fail without it.",
+    ),
+    "tmp-noexec": Entry(
+        "Programs in the folder for temporary files cannot be executed",
+        "Nothing of airferry runs from there.",
+    ),
+    # the home of the installation
+    "home-ok": Entry("The home can be used"),
+    "home-not-a-folder": Entry("Something else is in the home's place", "A folder is needed there."),
+    "home-read-only": Entry(
+        "The home is on a read-only filesystem", "Nothing can be written there, not even by root."
+    ),
+    "home-not-writable": Entry(
+        "The home cannot be written", "The account that installs must be able to make folders there."
+    ),
+    "home-noexec": Entry(
+        "Programs in the home cannot be executed",
+        "uv, PostgreSQL and all compiled packages run from there ('failed to map segment from shared"
+        " object' is how that looks later).",
+    ),
+    "home-filesystem": Entry(
+        "The home's filesystem cannot hold an installation",
+        "PostgreSQL refuses a data folder whose owner and mode cannot be set, and the environment needs"
+        " symbolic links.",
+    ),
+    "home-network": Entry(
+        "The home is on a network filesystem",
+        "A PostgreSQL cluster there is lost when the connection breaks at the wrong moment, and every"
+        " import of Airflow is slow.",
+    ),
+    "home-volatile": Entry(
+        "The home does not last", "Database, DAGs and logs would be gone after the next restart or clean-up."
+    ),
+    "home-foreign": Entry(
+        "The home holds something else",
+        "An installation owns its home: it makes folders such as bin, logs and releases there, and root"
+        " gives all of it to the service account.",
+        "A folder that holds an airflow.cfg, an earlier airferry installation, or nothing but dags, plugins"
+        " and logs is fine.",
+    ),
+    "home-hidden": Entry(
+        "The service account cannot reach the home",
+        "Everything runs as that account, because PostgreSQL refuses root.",
+    ),
+    "home-path": Entry(
+        "The home's path cannot be used",
+        "A colon ends a folder in PATH, control characters end lines in configuration files, and uv makes"
+        " no environment in a path that is not UTF-8 (measured). Blanks, Korean and other letters are fine.",
+    ),
+    "home-path-unusual": Entry(
+        "The home's path has unusual characters",
+        "airferry quotes them, but DAGs and scripts of your own may not.",
+    ),
+    "airflow-cfg-kept": Entry(
+        "There is an airflow.cfg already",
+        "Only the settings that this installation needs are changed in it; the file as it was is kept"
+        " beside it.",
+    ),
+    "installation-found": Entry(
+        "There is an installation of airferry already", "What is done stays; only what is missing is done."
+    ),
+    # resources
+    "resources-ok": Entry("There is memory"),
+    "memory-short": Entry(
+        "Too little memory",
+        "The kernel kills processes of Airflow or PostgreSQL as soon as a task runs.",
+    ),
+    "memory-low": Entry(
+        "Little memory",
+        "With LocalExecutor each task that runs at the same time is a process of its own.",
+    ),
+    "shared-memory-missing": Entry(
+        "There is no shared memory",
+        "PostgreSQL and LocalExecutor keep queues and semaphores in /dev/shm.",
+    ),
+    "open-files-low": Entry(
+        "Few files may be open at the same time", "The web server and PostgreSQL need several hundred."
+    ),
+    "processes-low": Entry(
+        "Few processes may run at the same time",
+        "Airflow's components, its workers and PostgreSQL's connections are a process each.",
+    ),
+    # ports
+    "ports-ok": Entry("The ports are free"),
+    "port-in-use": Entry("A port is in use", "Two programs cannot listen on the same port."),
+    "port-other": Entry(
+        "The usual port is in use", "The installer takes the next free one and says which in the end."
+    ),
+    "port-privileged": Entry(
+        "A port below 1024 is reserved", "Airflow runs as an ordinary account, which may not take it."
+    ),
+    # account
+    "account-ok": Entry("The account can be used"),
+    "account-made": Entry(
+        "The service account will be made", "PostgreSQL refuses to run as root, and Airflow does not need it."
+    ),
+    "account-root": Entry("Everything would run as root", "PostgreSQL refuses to start as root."),
+    "account-no-useradd": Entry(
+        "The service account cannot be made",
+        "PostgreSQL refuses to run as root, and this host has neither useradd nor adduser.",
+    ),
+    "account-unnamed": Entry(
+        "This account has no name",
+        "PostgreSQL looks its own account up in the password database and stops without an entry.",
+    ),
+    "umask-strict": Entry(
+        "New files are private here (umask)", "airferry sets the modes that it needs itself."
+    ),
+    # network
+    "network-ok": Entry("This host finds itself"),
+    "loopback-down": Entry(
+        "This host cannot connect to itself",
+        "Airflow talks to PostgreSQL and its components to each other over 127.0.0.1.",
+    ),
+    "hostname-slow": Entry(
+        "Looking up this host's own name takes long",
+        "Airflow looks it up for every task; where DNS is a black hole each one waits. airferry sets"
+        " hostname_callable so that Airflow does not ask (2.6 and newer).",
+    ),
+    "hostname-unknown": Entry(
+        "This host's own name cannot be looked up",
+        "airferry sets hostname_callable so that Airflow does not ask.",
+    ),
+    "proxy-set": Entry(
+        "Proxy variables are set",
+        "Airflow 3 would send its own task API through the proxy, and every task would fail; airferry starts"
+        " its components without them.",
+    ),
+    # settings
+    "environment-ignored": Entry(
+        "Settings in the environment are ignored",
+        "They would reach into the installation, and make it come out differently on each host.",
+    ),
+    "airflow-variables": Entry(
+        "AIRFLOW variables are set",
+        "They win over airflow.cfg. airferry starts Airflow without them: what you need goes into that file.",
+    ),
+    "locale-other": Entry(
+        "The locale is not UTF-8", "Airflow and PostgreSQL are started with UTF-8 all the same."
+    ),
+    "clock-behind": Entry(
+        "The clock is behind",
+        "Schedules, tokens and certificates depend on it; when it is set right later, Airflow runs all that"
+        " seems to have been missed.",
+    ),
+    # security
+    "fips-md5": Entry(
+        "MD5 is refused on this host (FIPS)",
+        "Airflow before 2.7.3 needs it for serialised DAGs and fails.",
+    ),
+    "fips-on": Entry("FIPS mode is on", "This Airflow does not need MD5; DAGs or providers of your own may."),
+    "fapolicyd-on": Entry(
+        "fapolicyd is running",
+        "It refuses to execute programs that it does not know, and the home will be full of those"
+        " ('Operation not permitted').",
+    ),
+    "selinux-enforcing": Entry(
+        "SELinux is enforcing", "Its usual policy lets an installation like this one run."
+    ),
+    # doctor itself
+    "facts-incomplete": Entry("Something could not be looked at", "What depends on it was not judged."),
+    "check-crashed": Entry(
+        "A check failed", "This is a fault of airferry's; what the check is about was not judged."
+    ),
+}
+
+
+def explain(identifier: str) -> Entry:
+    """The entry of a finding; raises KeyError for an id that there is not."""
+    return CATALOGUE[identifier]

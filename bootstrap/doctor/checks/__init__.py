@@ -1,0 +1,1 @@
+"""Checks by subject; each takes facts and needs and yields findings."""

@@ -1,0 +1,51 @@
+"""The machine and its C library, against the tag of every wheel."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from bootstrap.doctor.finding import BLOCKER, OK, WARNING, Finding
+from bootstrap.doctor.needs import Needs
+from bootstrap.facts.host import Facts
+from wheelhouse.tags import unfit
+
+_NAMED = 8
+
+
+def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
+    """Machine, kind of C library, then its version."""
+    libc = facts.libc
+    if libc is None:
+        return
+    needed = f"{needs.machine}, {needs.libc_label} or newer"
+    rebuild = "Have the bundle made for this host (outside: airferry bundle --platform {})."
+    if libc.machine != needs.machine:
+        tag = f"{'musllinux_1_2' if libc.name == 'musl' else 'manylinux_2_28'}_{libc.machine}"
+        yield Finding("machine-wrong", BLOCKER, libc.machine, needs.machine, rebuild.format(tag))
+        return
+    if not libc.name or libc.numbers == (0, 0):
+        yield Finding(
+            "libc-unknown", WARNING, f"{libc.name or 'neither glibc nor musl'} {libc.version}", needed
+        )
+        return
+    if libc.name != needs.libc:
+        tag = f"{'musllinux_1_2' if libc.name == 'musl' else 'manylinux_2_28'}_{libc.machine}"
+        yield Finding(
+            "libc-other", BLOCKER, f"{libc.name} {libc.version}", needs.libc_label, rebuild.format(tag)
+        )
+        return
+    reasons = {name: unfit(name, libc.machine, libc.name, libc.numbers) for name in needs.wheels}
+    bad = [f"{name} {reason}" for name, reason in reasons.items() if reason]
+    if bad:
+        more = [f"and {len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
+        tag = f"manylinux_{libc.numbers[0]}_{libc.numbers[1]}_{libc.machine}"
+        yield Finding(
+            "libc-too-old",
+            BLOCKER,
+            "\n".join([f"{libc.name} {libc.version}", *bad[:_NAMED], *more]),
+            needed,
+            rebuild.format(tag),
+        )
+        return
+    fitting = f"{len(needs.wheels)} packages fit" if needs.wheels else "fits"
+    yield Finding("machine-ok", OK, f"{libc.machine}, {libc.name} {libc.version}: {fitting}")

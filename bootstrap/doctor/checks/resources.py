@@ -1,0 +1,58 @@
+"""Memory, shared memory and limits."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from bootstrap.console import size_text
+from bootstrap.doctor.finding import BLOCKER, OK, WARNING, Finding
+from bootstrap.doctor.needs import Needs
+from bootstrap.facts.host import Facts
+from bootstrap.facts.resources import Resources
+
+_OPEN_FILES = 1024
+_PROCESSES = 100
+_SHARED = 16_000_000
+
+
+def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
+    """Memory of the host or of the control group, then the limits."""
+    resources = facts.resources
+    if resources is None:
+        return
+    yield from _memory(resources, needs)
+    if resources.shared_memory is None or resources.shared_memory < _SHARED:
+        found = "no /dev/shm" if resources.shared_memory is None else size_text(resources.shared_memory)
+        yield Finding(
+            "shared-memory-missing", BLOCKER, found, f"a writable /dev/shm of {size_text(_SHARED)} and more",
+            "Mount it; a container gets it from its runtime (--shm-size).",
+            ("mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /dev/shm",), needs_root=True,
+        )  # fmt: skip
+    if resources.open_files is not None and resources.open_files < _OPEN_FILES:
+        yield Finding(
+            "open-files-low", WARNING, f"{resources.open_files} (ulimit -n)", f"{_OPEN_FILES}",
+            "Raise nofile for the account in /etc/security/limits.conf.", needs_root=True,
+        )  # fmt: skip
+    least = _PROCESSES + 2 * needs.parallelism
+    if resources.processes is not None and resources.processes < least:
+        yield Finding(
+            "processes-low", WARNING, f"{resources.processes} (ulimit -u)", f"{least}",
+            "Raise nproc for the account in /etc/security/limits.conf.", needs_root=True,
+        )  # fmt: skip
+
+
+def _memory(resources: Resources, needs: Needs) -> Iterator[Finding]:
+    usable = resources.usable_memory
+    limited = " (limit of the control group)" if usable < resources.memory else ""
+    found = f"{size_text(usable)}{limited}, {size_text(resources.available)} of the host's available"
+    wanted = f"{size_text(needs.memory)} for {needs.parallelism} tasks at the same time"
+    fewer = "Give the host more memory, or let fewer tasks run at the same time with --parallelism."
+    if 0 < usable < needs.memory_least:
+        yield Finding("memory-short", BLOCKER, found, wanted, "Give the host more memory.")
+    elif 0 < usable < needs.memory or resources.available + resources.swap < needs.memory:
+        yield Finding("memory-low", WARNING, found, wanted, fewer)
+    else:
+        cpus = resources.usable_cpus
+        yield Finding(
+            "resources-ok", OK, f"{size_text(usable)} of memory{limited}, {cpus} CPU{'s' if cpus > 1 else ''}"
+        )

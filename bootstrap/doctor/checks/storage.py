@@ -1,0 +1,49 @@
+"""Room on the disks."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from bootstrap.console import size_text
+from bootstrap.doctor.finding import BLOCKER, NOTE, OK, WARNING, Finding
+from bootstrap.doctor.needs import Needs
+from bootstrap.facts.disk import Place
+from bootstrap.facts.host import Facts
+
+_TMP_LEAST = 50_000_000
+
+
+def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
+    """Room and inodes at the home, then the folder for temporary files."""
+    if facts.home is not None:
+        yield from _home(facts.home, needs)
+    if facts.tmp is not None:
+        yield from _tmp(facts.tmp)
+
+
+def _home(home: Place, needs: Needs) -> Iterator[Finding]:
+    where = f"{home.mount or home.base} ({home.filesystem})"
+    found = f"{size_text(home.free_bytes)} free on {where}"
+    wanted = f"{size_text(needs.room + needs.growth)}: {size_text(needs.room)} now, the rest to grow"
+    ours = "releases" in home.entries
+    larger = "Make room there, or choose a larger disk with --home."
+    if home.free_bytes < needs.room and not ours:
+        yield Finding("disk-full", BLOCKER, found, wanted, larger)
+    elif home.free_bytes < (0 if ours else needs.room) + needs.growth:
+        yield Finding("disk-low", WARNING, found, wanted, larger)
+    else:
+        yield Finding("disk-ok", OK, f"{found}, {size_text(needs.room)} needed")
+    if 0 <= home.free_inodes < needs.inodes and not ours:
+        yield Finding(
+            "inodes-few", BLOCKER, f"{home.free_inodes:,} free on {where}", f"{needs.inodes:,} files", larger
+        )
+
+
+def _tmp(tmp: Place) -> Iterator[Finding]:
+    if tmp.free_bytes < _TMP_LEAST or tmp.free_inodes == 0:
+        yield Finding(
+            "tmp-full", WARNING, f"{size_text(tmp.free_bytes)} free at {tmp.path}",
+            f"{size_text(_TMP_LEAST)} and more", "Make room there, or set TMPDIR to another folder.",
+        )  # fmt: skip
+    if tmp.noexec:
+        yield Finding("tmp-noexec", NOTE, f"{tmp.path} is mounted noexec")

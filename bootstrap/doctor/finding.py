@@ -1,0 +1,111 @@
+"""A finding and a report: what doctor says, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Tuple
+
+from bootstrap.doctor.catalogue import CATALOGUE
+
+SCHEMA = 1
+
+BLOCKER = "blocker"
+WARNING = "warning"
+NOTE = "note"
+OK = "ok"
+SEVERITIES = (BLOCKER, WARNING, NOTE, OK)
+
+EXIT_BLOCKED = 3
+EXIT_WARNINGS = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was judged.
+
+    `id` is stable and stands in the catalogue; `severity` is blocker (it will not work), warning (it may
+    not, or not for long), note (good to know) or ok. `commands` are exact and carry out the `remedy`;
+    `needs_root` says that an ordinary account cannot.
+    """
+
+    id: str
+    severity: str
+    found: str
+    needed: str = ""
+    remedy: str = ""
+    commands: Tuple[str, ...] = ()
+    needs_root: bool = False
+
+    @property
+    def title(self) -> str:
+        """What it is about, in a few words."""
+        return CATALOGUE[self.id].title
+
+    @property
+    def why(self) -> str:
+        """Why it matters to Airflow."""
+        return CATALOGUE[self.id].why
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The finding as JSON-able data."""
+        return {
+            "id": self.id,
+            "severity": self.severity,
+            "title": self.title,
+            "found": self.found,
+            "needed": self.needed,
+            "why": self.why,
+            "remedy": self.remedy,
+            "commands": list(self.commands),
+            "needs_root": self.needs_root,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, the gravest first; `subject` is what was judged and `host` where."""
+
+    subject: str
+    host: str
+    findings: Tuple[Finding, ...]
+
+    def of(self, severity: str) -> Tuple[Finding, ...]:
+        """The findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity == severity)
+
+    @property
+    def blockers(self) -> Tuple[Finding, ...]:
+        """What will make it fail."""
+        return self.of(BLOCKER)
+
+    @property
+    def warnings(self) -> Tuple[Finding, ...]:
+        """What may make it fail."""
+        return self.of(WARNING)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether anything blocks."""
+        return bool(self.blockers)
+
+    def exit_code(self, strict: bool = False) -> int:
+        """0 when nothing blocks, 3 when something does, 4 for warnings when `strict`."""
+        if self.blocked:
+            return EXIT_BLOCKED
+        return EXIT_WARNINGS if strict and self.warnings else 0
+
+    def as_dict(self) -> Dict[str, Any]:
+        """The report as JSON-able data (docs/reference/json.md)."""
+        return {
+            "schema": SCHEMA,
+            "subject": self.subject,
+            "host": self.host,
+            "blocked": self.blocked,
+            "counts": {severity: len(self.of(severity)) for severity in SEVERITIES},
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def ordered(findings: List[Finding]) -> Tuple[Finding, ...]:
+    """The gravest first, otherwise as they came."""
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))

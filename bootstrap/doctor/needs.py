@@ -1,0 +1,103 @@
+"""What an installation asks of its host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Sequence, Tuple
+
+from wheelhouse.manifest import Manifest, Package
+
+# Measured on Airflow 3.3.2, 2.10.5 and 2.2.2 with PostgreSQL 18: an environment takes 10 to 15 % more on
+# disk than its files are long, a file is 17 to 20 kB, bytecode written later adds up to a quarter, a new
+# cluster is 72 MB.
+_BLOCKS = 1.15
+_BYTECODE = 0.25
+_CLUSTER = 100_000_000
+_BYTES_PER_FILE = 12_000
+_OTHER_FILES = 5_000
+_GROWTH = 1_000_000_000
+# LocalExecutor: 0.55 to 0.8 GB with 4 workers, 0.6 to 1.1 GB with 32; PostgreSQL 0.1 GB.
+_MEMORY = 800_000_000
+_MEMORY_PER_TASK = 40_000_000
+_MEMORY_LEAST = 700_000_000
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port that will be listened on; `named` when the user asked for that very one."""
+
+    number: int
+    purpose: str
+    named: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a bundle and the choices of its user need; sizes in bytes.
+
+    `room` must be free for the install, `growth` more is wanted for the time after. `memory` is enough for
+    `parallelism` tasks, below `memory_least` nothing works. `wheels` are the file names of everything
+    compiled or not that the bundle holds. `account` will run everything (empty: whoever asks);
+    `interpreter` is the one that the user named. `created` is when the bundle was made (RFC 3339).
+    """
+
+    airflow: str
+    label: str
+    python: str
+    machine: str
+    libc: str
+    libc_label: str
+    wheels: Tuple[str, ...]
+    room: int
+    growth: int
+    inodes: int
+    memory: int
+    memory_least: int
+    parallelism: int
+    home: str
+    ports: Tuple[Port, ...] = ()
+    account: str = ""
+    interpreter: Optional[str] = None
+    created: str = ""
+
+
+def needs_of(
+    manifest: Manifest,
+    *,
+    home: str,
+    ports: Sequence[Port] = (),
+    parallelism: int = 4,
+    account: str = "",
+    python: Optional[str] = None,
+) -> Needs:
+    """What the bundle of `manifest` needs, installed with these choices."""
+    carried = _carried(manifest)
+    packed = sum(package.size for package in carried)
+    # a manifest that does not know how long its files are when unpacked: wheels shrink to about a third
+    unpacked = max(manifest.unpacked, packed if manifest.unpacked else 3 * packed)
+    host = manifest.target.host
+    return Needs(
+        airflow=manifest.airflow,
+        label=manifest.target.label,
+        python=manifest.target.python,
+        machine=host.machine,
+        libc=host.libc,
+        libc_label=manifest.floor or host.libc_label,
+        wheels=tuple(package.filename for package in carried),
+        room=int(unpacked * _BLOCKS + packed + _CLUSTER),
+        growth=int(unpacked * _BYTECODE + _GROWTH),
+        inodes=unpacked // _BYTES_PER_FILE + _OTHER_FILES,
+        memory=_MEMORY + _MEMORY_PER_TASK * parallelism,
+        memory_least=_MEMORY_LEAST,
+        parallelism=parallelism,
+        home=home,
+        ports=tuple(ports),
+        account=account,
+        interpreter=python,
+        created=manifest.created,
+    )
+
+
+def _carried(manifest: Manifest) -> Tuple[Package, ...]:
+    postgres = (manifest.postgres.package,) if manifest.postgres else ()
+    return (*manifest.packages, *manifest.tools, *manifest.services, *postgres)

@@ -1,0 +1,102 @@
+"""What to type on this very distribution; packages come from its own mirror or medium, never an address."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Dict, Optional, Tuple
+
+from bootstrap.facts.distribution import Distribution
+
+_INSTALL = {
+    "apt": "apt-get install",
+    "dnf": "dnf install",
+    "yum": "yum install",
+    "zypper": "zypper install",
+    "apk": "apk add",
+}
+_BY_ID = {
+    "debian": "apt",
+    "ubuntu": "apt",
+    "fedora": "dnf",
+    "rhel": "dnf",
+    "centos": "dnf",
+    "suse": "zypper",
+    "opensuse": "zypper",
+    "sles": "zypper",
+    "alpine": "apk",
+}
+# the headers that a Python compiled by hand needs for a module
+HEADERS: Dict[str, Dict[str, str]] = {
+    "ctypes": {"apt": "libffi-dev", "rpm": "libffi-devel", "zypper": "libffi-devel", "apk": "libffi-dev"},
+    "ssl": {"apt": "libssl-dev", "rpm": "openssl-devel", "zypper": "libopenssl-devel", "apk": "openssl-dev"},
+    "zlib": {"apt": "zlib1g-dev", "rpm": "zlib-devel", "zypper": "zlib-devel", "apk": "zlib-dev"},
+    "sqlite3": {
+        "apt": "libsqlite3-dev", "rpm": "sqlite-devel", "zypper": "sqlite3-devel", "apk": "sqlite-dev",
+    },
+    "bz2": {"apt": "libbz2-dev", "rpm": "bzip2-devel", "zypper": "libbz2-devel", "apk": "bzip2-dev"},
+    "lzma": {"apt": "liblzma-dev", "rpm": "xz-devel", "zypper": "xz-devel", "apk": "xz-dev"},
+}  # fmt: skip
+
+
+def family(distribution: Optional[Distribution]) -> str:
+    """How this distribution installs packages: apt, dnf, yum, zypper, apk, or empty when unknown."""
+    if distribution is None:
+        return ""
+    for manager in distribution.managers:
+        return {"apt-get": "apt"}.get(manager, manager)
+    for name in (distribution.id, *distribution.like):
+        if name.partition("-")[0] in _BY_ID:
+            return _BY_ID[name.partition("-")[0]]
+    return ""
+
+
+def install(distribution: Optional[Distribution], *packages: str) -> Tuple[str, ...]:
+    """The command that installs `packages`; nothing when the distribution is unknown."""
+    kind = family(distribution)
+    return (f"{_INSTALL[kind]} {' '.join(packages)}",) if kind else ()
+
+
+def headers(distribution: Optional[Distribution], *modules: str) -> Tuple[str, ...]:
+    """The packages with the headers for `modules`; Debian's names when the distribution is unknown."""
+    kind = {"dnf": "rpm", "yum": "rpm"}.get(family(distribution), family(distribution)) or "apt"
+    return tuple(HEADERS[module][kind] for module in modules)
+
+
+def python_packages(distribution: Optional[Distribution], minor: str) -> Tuple[str, ...]:
+    """The packages that make up the whole Python `minor` (``3.11``)."""
+    kind = family(distribution)
+    short = "python" + minor.replace(".", "")
+    major_release = re.match(r"\d+", distribution.version) if distribution else None
+    release = int(major_release.group()) if major_release else 0
+    if kind == "zypper":
+        return (short,)
+    if kind == "apk":
+        return ("python3",)
+    if kind in ("dnf", "yum"):
+        own = {8: "3.6", 9: "3.9", 10: "3.12"}.get(release, "")
+        if own == minor:
+            return ("python3",)
+        # modules of RHEL 8 bear names without the dot, newer packages do not
+        return (short,) if release == 8 and minor in ("3.8", "3.9") else (f"python{minor}",)
+    return (f"python{minor}",)
+
+
+def library(distribution: Optional[Distribution], error: str) -> Tuple[str, Tuple[str, ...]]:
+    """The shared library that `error` misses, and how to find the package that holds it."""
+    match = re.search(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object", error)
+    if not match:
+        return "", ()
+    name = match.group(1)
+    commands = {
+        "dnf": (f"dnf install '*/{name}'",),
+        "yum": (f"yum install '*/{name}'",),
+        "zypper": (f"zypper search --provides '{name}()(64bit)'",),
+        "apk": (f"apk add so:{name}",),
+    }
+    return name, commands.get(family(distribution), ())
+
+
+def quoted(path: str) -> str:
+    """A path as it is typed in a shell."""
+    return shlex.quote(path)

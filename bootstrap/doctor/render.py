@@ -1,0 +1,77 @@
+"""A report for people: what blocks first, the one next command last."""
+
+from __future__ import annotations
+
+from bootstrap.console import Console
+from bootstrap.doctor.catalogue import CATALOGUE
+from bootstrap.doctor.finding import BLOCKER, NOTE, OK, SEVERITIES, WARNING, Finding, Report
+
+_STYLES = {BLOCKER: "bold red", WARNING: "bold yellow", NOTE: "cyan", OK: "green"}
+_ALIGN = max(len(severity) for severity in SEVERITIES) + 2
+
+
+def render(report: Report, console: Console, *, next_command: str, again: str = "") -> None:
+    """Print the report on stdout.
+
+    `next_command` is what to do when nothing blocks, `again` how to look once more when something does;
+    nothing is said where they are empty.
+    """
+    console.print(f"Doctor: {report.subject}", "bold")
+    console.print(f"Host:   {report.host}")
+    console.print()
+    for finding in report.findings:
+        _render(finding, console)
+    if report.findings:
+        console.print()
+    console.print(_counts(report), "bold")
+    if report.blocked:
+        if again:
+            console.print("Next: do what is said for each blocker, then look again:")
+            console.command(again)
+    elif next_command:
+        console.print("Next:")
+        console.command(next_command)
+
+
+def render_entry(identifier: str, console: Console) -> None:
+    """Print what there is to know about a finding; raises KeyError for an id that there is not."""
+    entry = CATALOGUE[identifier]
+    console.print(f"{identifier}: {entry.title}.", "bold")
+    for text in (entry.why, entry.more):
+        if text:
+            console.print()
+            console.print(text)
+
+
+def _render(finding: Finding, console: Console) -> None:
+    style = _STYLES[finding.severity]
+    if finding.severity == OK:
+        console.labelled("ok", f"{finding.title}: {finding.found}", style=style, align=_ALIGN)
+        return
+    if finding.severity == NOTE:
+        lines = [f"{finding.title} ({finding.found}). {finding.why}".rstrip(), finding.remedy]
+        text = "\n".join(filter(None, lines)) + f" [{finding.id}]"
+        console.labelled("note", text, style=style, align=_ALIGN)
+        return
+    console.labelled(finding.severity, f"{finding.title} [{finding.id}]", style=style, align=_ALIGN)
+    alone = finding.needs_root and not finding.commands
+    remedy = finding.remedy + (" This needs root." if alone else "")
+    rows = (("found", finding.found), ("needed", finding.needed), ("why", finding.why), ("remedy", remedy))
+    for label, text in rows:
+        if text:
+            console.labelled(label, text, style="bold", align=_ALIGN + 2, indent=2)
+    for index, command in enumerate(finding.commands):
+        label = ("as root" if finding.needs_root else "run") if index == 0 else ""
+        console.command(command, label=label, indent=_ALIGN + 2)
+    console.print()
+
+
+def _counts(report: Report) -> str:
+    words = []
+    for severity in (BLOCKER, WARNING, NOTE):
+        count = len(report.of(severity))
+        if count:
+            words.append(f"{count} {severity}{'s' if count > 1 else ''}")
+    if not report.blocked:
+        return f"Nothing blocks{' (' + ', '.join(words) + ')' if words else ''}."
+    return f"{', '.join(words)}. Nothing was changed."

@@ -1,0 +1,66 @@
+"""Judging a host: every check on the facts, and what a check that fails becomes."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterator, List, Tuple
+
+from bootstrap.console import size_text
+from bootstrap.doctor.checks import (
+    account,
+    home,
+    interpreter,
+    machine,
+    network,
+    ports,
+    resources,
+    settings,
+    storage,
+)
+from bootstrap.doctor.finding import WARNING, Finding, Report, ordered
+from bootstrap.doctor.needs import Needs
+from bootstrap.facts.host import Facts
+
+Check = Callable[[Facts, Needs], Iterator[Finding]]
+
+CHECKS: Tuple[Check, ...] = (
+    interpreter.check,
+    machine.check,
+    home.check,
+    storage.check,
+    resources.check,
+    account.check,
+    ports.check,
+    network.check,
+    settings.environment,
+    settings.region,
+    settings.security,
+)
+
+
+def diagnose(facts: Facts, needs: Needs, checks: Tuple[Check, ...] = CHECKS) -> Report:
+    """Judge the facts; never raises: a check that fails is itself a finding."""
+    findings: List[Finding] = [
+        Finding("facts-incomplete", WARNING, f"{failure.name}: {failure.error}") for failure in facts.failures
+    ]
+    for check in checks:
+        try:
+            findings += list(check(facts, needs))
+        except Exception as error:  # noqa: BLE001  (the others still count)
+            name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
+            findings.append(Finding("check-crashed", WARNING, f"{name}: {type(error).__name__}: {error}"))
+    return Report(f"Airflow {needs.airflow} for {needs.label}", describe(facts), ordered(findings))
+
+
+def describe(facts: Facts) -> str:
+    """The host in one line."""
+    parts = []
+    if facts.distribution and facts.distribution.name:
+        parts.append(facts.distribution.name)
+    if facts.libc:
+        parts += [facts.libc.machine, f"{facts.libc.name} {facts.libc.version}".strip()]
+    if facts.resources:
+        cpus = facts.resources.usable_cpus
+        parts.append(
+            f"{cpus} CPU{'s' if cpus > 1 else ''}, {size_text(facts.resources.usable_memory)} of memory"
+        )
+    return ", ".join(part for part in parts if part)
