@@ -14,6 +14,7 @@ import requests
 from bundler import assemble, build, constraints, lock, payload, release
 from bundler.assemble import Wheel
 from bundler.cache import Cache
+from bundler.errors import DownloadFailed
 from bundler.fetch import Fetcher
 from bundler.index import PYPI, Index
 from bundler.lock import Artifact, Locked
@@ -229,12 +230,14 @@ class _Making:
         return self.fetcher.fetch(artifacts)
 
     def _from_mirror(self, name: str, artifact: Artifact) -> Artifact:
-        if (self.cache.files / artifact.sha256).exists():
+        """The same file at the index that was named; one that lacks it leaves the public address."""
+        if artifact.path is not None or (self.cache.files / artifact.sha256).exists():
             return artifact
-        for item in self.index.files(name):
-            if item.filename == artifact.filename:
-                return replace(artifact, url=item.url)
-        return artifact
+        try:
+            found = [item.url for item in self.index.files(name) if item.filename == artifact.filename]
+        except DownloadFailed:
+            found = []
+        return replace(artifact, url=found[0]) if found else artifact
 
     def _warn(self, text: str) -> None:
         self.warnings.append(text)

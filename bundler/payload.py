@@ -97,6 +97,8 @@ def libraries(wheels: Iterable[Path]) -> Iterator[Member]:
                 skip = (
                     info.is_dir() or info.filename.endswith((".pyc", "/RECORD")) or parts[0].endswith(".data")
                 )
+                if info.filename.endswith((".so", ".pyd")):
+                    raise ValueError(f"{path.name} holds a compiled file, which one Python alone could load")
                 if not skip and not set(parts) & set(_LEFT_OUT):
                     yield Member(layout.RUNTIME + info.filename, wheel.read(info))
 

