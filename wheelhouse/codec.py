@@ -38,7 +38,7 @@ def parse(text: str) -> Any:
     """Parse JSON text; raises :class:`Malformed`."""
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Malformed([f"not JSON: {error}"]) from error
 
 

@@ -26,6 +26,6 @@ def bundle_name(airflow: str, python_tag: str, platform: str) -> str:
 
 
 def is_safe(name: str) -> bool:
-    """Whether a member's name stays inside the folder that it is unpacked into, on any file system."""
+    """Whether a member stays inside the folder that it is unpacked into, and its name can be shown."""
     parts = name.split("/")
-    return bool(name) and not name.startswith("/") and "\\" not in name and not {"", ".", ".."} & set(parts)
+    return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(parts)

@@ -13,15 +13,13 @@ from wheelhouse.reader import Bundle
 def verify(bundle: Bundle, progress: Optional[Callable[[int], None]] = None) -> None:
     """Check the whole file and its list of members.
 
-    The seal covers every byte of the file; when it does not hold, every member is checked in turn to name
-    the damaged ones. Members that the manifest does not list, or that are missing, are named as well.
-    `progress` gets the bytes of each chunk read. Raises :class:`BundleDamaged`.
+    Members that are damaged, missing, or not listed in the manifest are all named; the seal covers every
+    other byte of the file. `progress` gets the bytes of each chunk read. Raises :class:`BundleDamaged`.
     """
-    problems = _membership(bundle)
-    if header.digest(bundle.stream, bundle.seal.offset, progress) != bundle.seal.sha256:
-        problems += _damaged(bundle) or ["the bytes between the members (header or directory) were changed"]
-    elif not problems:
-        problems += _damaged(bundle)
+    sealed = header.digest(bundle.stream, bundle.seal.offset, progress) == bundle.seal.sha256
+    problems = [*_membership(bundle), *_damaged(bundle)]
+    if not sealed and not problems:
+        problems = ["the bytes between the members (header or directory) were changed"]
     if problems:
         raise BundleDamaged(
             f"{bundle.path} is not what was bundled.",
@@ -38,7 +36,7 @@ def _membership(bundle: Bundle) -> List[str]:
     problems = [f"{name}: not listed in the manifest" for name in sorted(set(names) - listed)]
     problems += [f"{name}: missing" for name in sorted(listed - set(names))]
     problems += [f"{name}: there twice" for name, count in sorted(Counter(names).items()) if count > 1]
-    problems += [f"{name}: unsafe name" for name in names if not layout.is_safe(name)]
+    problems += [f"{name!r}: unsafe name" for name in names if not layout.is_safe(name)]
     return problems
 
 
