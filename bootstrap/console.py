@@ -285,6 +285,9 @@ class Console:
 
         lines: List[str] = []
         for line in text.expandtabs(4).split("\n"):
+            if cell_len(line) <= width:
+                lines.append(line.rstrip())
+                continue
             words = line.split()
             indent = " " * (len(line) - len(line.lstrip()))
             current = indent + "".join(words[:1])

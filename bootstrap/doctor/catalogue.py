@@ -239,9 +239,7 @@ CATALOGUE: Dict[str, Entry] = {
         "This account has no name",
         "PostgreSQL looks its own account up in the password database and stops without an entry.",
     ),
-    "umask-strict": Entry(
-        "New files are private here (umask)", "airferry sets the modes that it needs itself."
-    ),
+    "umask-strict": Entry("New files are private here", "airferry sets the modes that it needs itself."),
     # network
     "network-ok": Entry("This host finds itself"),
     "loopback-down": Entry(
@@ -290,9 +288,7 @@ CATALOGUE: Dict[str, Entry] = {
         "It refuses to execute programs that it does not know, and the home will be full of those"
         " ('Operation not permitted').",
     ),
-    "selinux-enforcing": Entry(
-        "SELinux is enforcing", "Its usual policy lets an installation like this one run."
-    ),
+    "selinux-enforcing": Entry("SELinux is on", "Its usual policy lets an installation like this one run."),
     # doctor itself
     "facts-incomplete": Entry("Something could not be looked at", "What depends on it was not judged."),
     "check-crashed": Entry(

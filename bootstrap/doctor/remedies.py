@@ -39,6 +39,29 @@ HEADERS: Dict[str, Dict[str, str]] = {
 }  # fmt: skip
 
 
+# RHEL and its kin: the version behind the package python3
+_SYSTEM = {"7": "3.6", "8": "3.6", "9": "3.9", "10": "3.12"}
+# The Pythons that releases offer as packages of their own; what is not listed is not known.
+OFFERED: Dict[Tuple[str, str], Tuple[str, ...]] = {
+    ("debian", "10"): ("3.7",),
+    ("debian", "11"): ("3.9",),
+    ("debian", "12"): ("3.11",),
+    ("debian", "13"): ("3.13",),
+    ("ubuntu", "20.04"): ("3.8", "3.9"),
+    ("ubuntu", "22.04"): ("3.10", "3.11"),
+    ("ubuntu", "24.04"): ("3.12",),
+    ("el", "7"): ("3.6",),
+    ("el", "8"): ("3.6", "3.8", "3.9", "3.11", "3.12"),
+    ("el", "9"): ("3.9", "3.11", "3.12"),
+    ("el", "10"): ("3.12",),
+    ("alpine", "3.18"): ("3.11",),
+    ("alpine", "3.19"): ("3.11",),
+    ("alpine", "3.20"): ("3.12",),
+    ("alpine", "3.21"): ("3.12",),
+    ("alpine", "3.22"): ("3.12",),
+}
+
+
 def family(distribution: Optional[Distribution]) -> str:
     """How this distribution installs packages: apt, dnf, yum, zypper, apk, or empty when unknown."""
     if distribution is None:
@@ -63,23 +86,33 @@ def headers(distribution: Optional[Distribution], *modules: str) -> Tuple[str, .
     return tuple(HEADERS[module][kind] for module in modules)
 
 
-def python_packages(distribution: Optional[Distribution], minor: str) -> Tuple[str, ...]:
-    """The packages that make up the whole Python `minor` (``3.11``)."""
-    kind = family(distribution)
+def offers(distribution: Optional[Distribution], minor: str) -> bool:
+    """Whether this release may have packages of Python `minor` (``3.11``); true when that is not known."""
+    return minor in OFFERED.get(_release(distribution), (minor,))
+
+
+def install_python(distribution: Optional[Distribution], minor: str) -> Tuple[str, ...]:
+    """The command that installs the whole Python `minor`; nothing where there is no such package."""
+    if distribution is None or not offers(distribution, minor):
+        return ()
+    kind, release = family(distribution), _release(distribution)
     short = "python" + minor.replace(".", "")
-    major_release = re.match(r"\d+", distribution.version) if distribution else None
-    release = int(major_release.group()) if major_release else 0
-    if kind == "zypper":
-        return (short,)
-    if kind == "apk":
-        return ("python3",)
-    if kind in ("dnf", "yum"):
-        own = {8: "3.6", 9: "3.9", 10: "3.12"}.get(release, "")
-        if own == minor:
-            return ("python3",)
-        # modules of RHEL 8 bear names without the dot, newer packages do not
-        return (short,) if release == 8 and minor in ("3.8", "3.9") else (f"python{minor}",)
-    return (f"python{minor}",)
+    package = f"python{minor}"
+    if kind == "zypper" or (release == ("el", "8") and minor in ("3.8", "3.9")):
+        package = short
+    if kind == "apk" or (release[0] == "el" and minor == _SYSTEM.get(release[1])):
+        package = "python3"
+    return install(distribution, package)
+
+
+def _release(distribution: Optional[Distribution]) -> Tuple[str, str]:
+    if distribution is None:
+        return "", ""
+    if {"rhel", "centos", "fedora"} & {distribution.id, *distribution.like} and distribution.id != "fedora":
+        return "el", distribution.version.split(".")[0]
+    if distribution.id == "alpine":
+        return "alpine", ".".join(distribution.version.split(".")[:2])
+    return distribution.id, distribution.version
 
 
 def library(distribution: Optional[Distribution], error: str) -> Tuple[str, Tuple[str, ...]]:

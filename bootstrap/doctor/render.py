@@ -16,8 +16,8 @@ def render(report: Report, console: Console, *, next_command: str, again: str = 
     `next_command` is what to do when nothing blocks, `again` how to look once more when something does;
     nothing is said where they are empty.
     """
-    console.print(f"Doctor: {report.subject}", "bold")
-    console.print(f"Host:   {report.host}")
+    console.labelled("Doctor", report.subject, style="bold", align=_ALIGN)
+    console.labelled("Host", report.host, style="bold", align=_ALIGN)
     console.print()
     for finding in report.findings:
         _render(finding, console)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import closed, service_user
@@ -10,6 +10,7 @@ from bootstrap.doctor.finding import BLOCKER, NOTE, OK, SEVERITIES, WARNING, Fin
 from bootstrap.doctor.needs import Needs
 from bootstrap.facts.host import Facts
 from bootstrap.facts.python import Interpreter
+from wheelhouse.target import OLDEST_PYTHON
 
 # CLOSED_HOSTS: what each missing module did to a real Airflow
 _MODULES = (
@@ -85,18 +86,28 @@ def _missing(facts: Facts, needs: Needs) -> Finding:
     broken = [item for item in pythons if item.minor == needs.python and item.error]
     found = [f"{item.path}: {item.error}" for item in broken]
     found += [f"{item.path} is {_described(item)}" for item in pythons if item not in broken]
-    packages = remedies.python_packages(facts.distribution, needs.python)
+    offered = remedies.offers(facts.distribution, needs.python)
+    from_here = (
+        f"Install Python {needs.python} from this distribution's mirror or medium,"
+        if offered
+        else f"This distribution has no package of Python {needs.python}:"
+    )
     return Finding(
         "python-missing",
         BLOCKER,
         "\n".join(found) or "no Python at all",
         needed,
-        f"Install Python {needs.python} from this distribution's mirror or medium where it has that version,"
-        " name one elsewhere with --python PATH, or have the bundle made for a Python that is here"
-        " (outside: airferry bundle --python VERSION).",
-        remedies.install(facts.distribution, *packages),
-        needs_root=True,
+        f"{from_here} name one elsewhere with --python PATH, or have the bundle made for a Python that is"
+        f" here (outside: airferry bundle --python {_newest(pythons)}).",
+        remedies.install_python(facts.distribution, needs.python),
+        needs_root=offered,
     )
+
+
+def _newest(pythons: Sequence[Interpreter]) -> str:
+    minors = [tuple(map(int, item.minor.split("."))) for item in pythons if item.minor and not item.error]
+    newest = max((minor for minor in minors if minor >= OLDEST_PYTHON), default=())
+    return ".".join(map(str, newest)) or "VERSION"
 
 
 def _described(python: Interpreter) -> str:
@@ -131,7 +142,7 @@ def _modules(python: Interpreter, facts: Facts, needs: Needs) -> Iterator[Findin
         yield Finding(
             "python-minimal", BLOCKER, found, f"CPython {needs.python} with its whole standard library",
             "Install the whole of that Python (on Debian python3, not only python3-minimal).",
-            remedies.install(facts.distribution, *remedies.python_packages(facts.distribution, needs.python)),
+            remedies.install_python(facts.distribution, needs.python),
             needs_root=True,
         )  # fmt: skip
         return
@@ -170,11 +181,10 @@ def _module_missing(
             commands, needs_root=True,
         )  # fmt: skip
     if python.base_prefix == "/usr":
-        packages = remedies.python_packages(facts.distribution, needs.python)
         return Finding(
             identifier, severity, found, needed,
             f"Install the whole of the distribution's Python, {better}",
-            remedies.install(facts.distribution, *packages), needs_root=True,
+            remedies.install_python(facts.distribution, needs.python), needs_root=True,
         )  # fmt: skip
     packages = remedies.headers(facts.distribution, *names)
     return Finding(

@@ -7,6 +7,7 @@ from typing import Iterator
 from bootstrap.doctor.finding import BLOCKER, OK, WARNING, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.facts.host import Facts
+from bootstrap.facts.libc import Libc
 from wheelhouse.tags import unfit
 
 _NAMED = 8
@@ -20,8 +21,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     needed = f"{needs.machine}, {needs.libc_label} or newer"
     rebuild = "Have the bundle made for this host (outside: airferry bundle --platform {})."
     if libc.machine != needs.machine:
-        tag = f"{'musllinux_1_2' if libc.name == 'musl' else 'manylinux_2_28'}_{libc.machine}"
-        yield Finding("machine-wrong", BLOCKER, libc.machine, needs.machine, rebuild.format(tag))
+        yield Finding("machine-wrong", BLOCKER, libc.machine, needs.machine, rebuild.format(_tag(libc)))
         return
     if not libc.name or libc.numbers == (0, 0):
         yield Finding(
@@ -29,23 +29,28 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         )
         return
     if libc.name != needs.libc:
-        tag = f"{'musllinux_1_2' if libc.name == 'musl' else 'manylinux_2_28'}_{libc.machine}"
         yield Finding(
-            "libc-other", BLOCKER, f"{libc.name} {libc.version}", needs.libc_label, rebuild.format(tag)
+            "libc-other", BLOCKER, f"{libc.name} {libc.version}", needs.libc_label, rebuild.format(_tag(libc))
         )
         return
     reasons = {name: unfit(name, libc.machine, libc.name, libc.numbers) for name in needs.wheels}
     bad = [f"{name} {reason}" for name, reason in reasons.items() if reason]
     if bad:
         more = [f"and {len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
-        tag = f"manylinux_{libc.numbers[0]}_{libc.numbers[1]}_{libc.machine}"
         yield Finding(
             "libc-too-old",
             BLOCKER,
             "\n".join([f"{libc.name} {libc.version}", *bad[:_NAMED], *more]),
             needed,
-            rebuild.format(tag),
+            rebuild.format(_tag(libc)),
         )
         return
     fitting = f"{len(needs.wheels)} packages fit" if needs.wheels else "fits"
     yield Finding("machine-ok", OK, f"{libc.machine}, {libc.name} {libc.version}: {fitting}")
+
+
+def _tag(libc: Libc) -> str:
+    """The platform to ask a bundle for: the usual one, or an older one where this host needs it."""
+    usual = {"musl": (1, 2)}.get(libc.name, (2, 28))
+    major, minor = min(usual, libc.numbers) if libc.numbers != (0, 0) else usual
+    return f"{'musllinux' if libc.name == 'musl' else 'manylinux'}_{major}_{minor}_{libc.machine}"

@@ -61,7 +61,7 @@ def security(facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield Finding("fips-on", NOTE, refused or "crypto.fips_enabled = 1")
     if found.fapolicyd:
         yield Finding(
-            "fapolicyd-on", WARNING, "fapolicyd is running", "",
+            "fapolicyd-on", WARNING, "/run/fapolicyd/fapolicyd.fifo", "",
             "Have the home trusted once the install is done (and again after each upgrade):",
             (f"fapolicyd-cli --file add {remedies.quoted(needs.home)}/", "fapolicyd-cli --update"),
             needs_root=True,

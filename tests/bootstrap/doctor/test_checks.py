@@ -1,0 +1,359 @@
+"""Each check as a table, without a host: one thing is changed on a good host, and one finding comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bootstrap.doctor.catalogue import CATALOGUE
+from bootstrap.doctor.checks.interpreter import choose
+from bootstrap.doctor.finding import BLOCKER, NOTE, OK, WARNING, Finding, Report
+from bootstrap.doctor.needs import Needs, Port
+from bootstrap.doctor.run import diagnose
+from bootstrap.facts.access import Gate
+from bootstrap.facts.account import User
+from bootstrap.facts.environment import Environment
+from bootstrap.facts.host import Facts, Failure
+from bootstrap.facts.libc import Libc
+from bootstrap.facts.network import Lookup
+from bootstrap.facts.ports import Port as Held
+from bootstrap.facts.python import Interpreter
+from bootstrap.facts.security import Security
+
+Change = Callable[[Facts], Facts]
+
+
+def part(name: str, /, **values: Any) -> Change:
+    """Change fields of one part of the facts."""
+    return lambda facts: replace(facts, **{name: replace(getattr(facts, name), **values)})
+
+
+def python(**values: Any) -> Change:
+    """Change fields of the only interpreter."""
+    return lambda facts: replace(facts, pythons=(replace((facts.pythons or ())[0], **values),))
+
+
+def module(name: str, error: str, **values: Any) -> Change:
+    """Let the only interpreter fail to import a module."""
+
+    def change(facts: Facts) -> Facts:
+        only = (facts.pythons or ())[0]
+        return replace(facts, pythons=(replace(only, modules={**only.modules, name: error}, **values),))
+
+    return change
+
+
+def one(report: Report, identifier: str) -> Finding:
+    found = [finding for finding in report.findings if finding.id == identifier]
+    assert len(found) == 1, [finding.id for finding in report.findings]
+    return found[0]
+
+
+def test_nothing_is_wrong_with_a_good_host(facts: Facts, needs: Needs) -> None:
+    report = diagnose(facts, needs)
+    assert [(finding.id, finding.severity) for finding in report.findings if finding.severity != OK] == [
+        ("account-made", NOTE)
+    ]
+    assert {finding.id for finding in report.findings if finding.severity == OK} == {
+        "python-ok", "machine-ok", "home-ok", "disk-ok", "resources-ok", "ports-ok", "network-ok",
+    }  # fmt: skip
+    assert (report.exit_code(), report.exit_code(strict=True)) == (0, 0)
+
+
+NO_CTYPES = "ModuleNotFoundError: No module named '_ctypes'"
+
+CASES: list[tuple[Change, str, str]] = [
+    # the interpreter
+    (lambda facts: replace(facts, pythons=()), "python-missing", BLOCKER),
+    (python(version="3.12.1"), "python-missing", BLOCKER),
+    (python(error="cannot execute"), "python-missing", BLOCKER),
+    (python(implementation="pypy"), "python-implementation", BLOCKER),
+    (python(bits=32), "python-32-bit", BLOCKER),
+    (python(free_threaded=True), "python-free-threaded", BLOCKER),
+    (python(debug=True), "python-debug", WARNING),
+    (module("ctypes", NO_CTYPES), "python-ctypes-missing", BLOCKER),
+    (module("ssl", "ModuleNotFoundError: No module named '_ssl'"), "python-ssl-missing", BLOCKER),
+    (module("zlib", "ModuleNotFoundError: No module named 'zlib'"), "python-zlib-missing", BLOCKER),
+    (module("sqlite3", "ModuleNotFoundError: No module named '_sqlite3'"), "python-sqlite3-missing", WARNING),
+    (module("lzma", "ModuleNotFoundError: No module named '_lzma'"), "python-compression-missing", NOTE),
+    (module("json", "ModuleNotFoundError: No module named 'json'"), "python-minimal", BLOCKER),
+    (
+        module("multiprocessing.synchronize", "ImportError: This platform lacks a functioning sem_open"),
+        "python-semaphores-missing",
+        BLOCKER,
+    ),
+    (python(gates=(Gate("/root", 0o700, 0, 0),)), "python-hidden", BLOCKER),
+    (python(gates=(Gate("/root", 0o700, 0, 0, acl=True),)), "python-hidden", WARNING),
+    # the machine
+    (part("libc", machine="aarch64"), "machine-wrong", BLOCKER),
+    (part("libc", name="musl", version="1.2.5"), "libc-other", BLOCKER),
+    (part("libc", version="2.17"), "libc-too-old", BLOCKER),
+    (part("libc", name="", version=""), "libc-unknown", WARNING),
+    # the home
+    (part("home", path="/srv/a:b"), "home-path", BLOCKER),
+    (part("home", path="/srv/a\nb"), "home-path", BLOCKER),
+    (part("home", path="/srv/\udcff"), "home-path", BLOCKER),
+    (part("home", path="/srv/it's"), "home-path-unusual", NOTE),
+    (part("home", read_only=True, writable=False), "home-read-only", BLOCKER),
+    (part("home", noexec=True), "home-noexec", BLOCKER),
+    (part("home", writable=False), "home-not-writable", BLOCKER),
+    (part("home", filesystem="vfat"), "home-filesystem", BLOCKER),
+    (part("home", filesystem="nfs4"), "home-network", WARNING),
+    (part("home", filesystem="tmpfs"), "home-volatile", WARNING),
+    (part("home", path="/tmp/airflow"), "home-volatile", WARNING),
+    (part("home", gates=(Gate("/root", 0o700, 0, 0),)), "home-hidden", BLOCKER),
+    (part("home", kind="file"), "home-not-a-folder", BLOCKER),
+    (part("home", problem="/opt is not a folder"), "home-not-a-folder", BLOCKER),
+    (part("home", kind="folder", entries=("bin", "etc", "usr")), "home-foreign", BLOCKER),
+    (part("home", kind="folder", entries=("airflow.cfg", "dags", "mine")), "airflow-cfg-kept", NOTE),
+    (part("home", kind="folder", entries=("bin", "receipt.json", "releases")), "installation-found", NOTE),
+    # room
+    (part("home", free_bytes=599_999_999), "disk-full", BLOCKER),
+    (part("home", free_bytes=1_600_000_000), "disk-low", WARNING),
+    (part("home", free_inodes=29_999), "inodes-few", BLOCKER),
+    (part("tmp", free_bytes=1000), "tmp-full", WARNING),
+    (part("tmp", noexec=True), "tmp-noexec", NOTE),
+    # resources
+    (part("resources", memory=600_000_000), "memory-short", BLOCKER),
+    (part("resources", memory_limit=500_000_000), "memory-short", BLOCKER),
+    (part("resources", memory=900_000_000), "memory-low", WARNING),
+    (part("resources", available=300_000_000, swap=0), "memory-low", WARNING),
+    (part("resources", shared_memory=None), "shared-memory-missing", BLOCKER),
+    (part("resources", open_files=256), "open-files-low", WARNING),
+    (part("resources", processes=50), "processes-low", WARNING),
+    # ports: these were chosen for the user
+    (lambda facts: replace(facts, ports=(Held(8080, "held", loopback=False),)), "port-other", NOTE),
+    # the account
+    (part("account", useradd=""), "account-no-useradd", BLOCKER),
+    (part("account", me=User("etl", 1000, 1000)), "account-no-useradd", BLOCKER),
+    (part("account", service=User("airflow", 0, 0)), "account-root", BLOCKER),
+    (part("account", umask=0o077), "umask-strict", NOTE),
+    # the network
+    (part("network", loopback="[Errno 101] Network is unreachable"), "loopback-down", BLOCKER),
+    (
+        part("network", own=Lookup("db1", (), 1.0, "no answer within 1 s", timed_out=True)),
+        "hostname-slow",
+        NOTE,
+    ),
+    (part("network", own=Lookup("db1", (), 0.01, "Name or service not known")), "hostname-unknown", NOTE),
+    (part("network", proxies=("http_proxy",)), "proxy-set", NOTE),
+    # settings
+    (lambda facts: replace(facts, environment=Environment(("PIP_INDEX_URL",))), "environment-ignored", NOTE),
+    (
+        lambda facts: replace(facts, environment=Environment((), ("/etc/pip.conf",))),
+        "environment-ignored",
+        NOTE,
+    ),
+    (lambda facts: replace(facts, environment=Environment(("AIRFLOW__CORE__X",))), "airflow-variables", NOTE),
+    (part("region", charset="euc_kr", locale={"LANG": "ko_KR.EUC-KR"}), "locale-other", NOTE),
+    (part("region", now="2020-01-01T00:00:00Z"), "clock-behind", WARNING),
+    # security
+    (lambda facts: replace(facts, security=Security(fips=True)), "fips-on", NOTE),
+    (lambda facts: replace(facts, security=Security(fapolicyd=True)), "fapolicyd-on", WARNING),
+    (lambda facts: replace(facts, security=Security(selinux="enforcing")), "selinux-enforcing", NOTE),
+    # doctor itself
+    (lambda facts: replace(facts, failures=(Failure("disk", "OSError: x"),)), "facts-incomplete", WARNING),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "identifier", "severity"),
+    CASES,
+    ids=[f"{index}-{case[1]}" for index, case in enumerate(CASES)],
+)
+def test_one_fault_is_one_finding(
+    facts: Facts, needs: Needs, change: Change, identifier: str, severity: str
+) -> None:
+    report = diagnose(change(facts), needs)
+    finding = one(report, identifier)
+    assert finding.severity == severity
+    assert {item.id for item in report.blockers} == ({identifier} if severity == BLOCKER else set())
+    assert {item.id for item in report.warnings} == ({identifier} if severity == WARNING else set())
+    assert report.exit_code() == (3 if severity == BLOCKER else 0)
+    assert report.exit_code(strict=True) == {BLOCKER: 3, WARNING: 4}.get(severity, 0)
+
+
+def test_every_id_of_the_catalogue_is_tried() -> None:
+    elsewhere = {"python-broken", "python-version", "port-in-use", "port-privileged", "account-unnamed",
+                 "account-ok", "account-made", "fips-md5", "check-crashed"}  # fmt: skip
+    fine = {identifier for identifier in CATALOGUE if identifier.endswith("-ok")}
+    assert {case[1] for case in CASES} | elsewhere | fine == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{index}-{case[1]}" for index, case in enumerate(CASES)])
+def test_findings_are_complete_and_name_no_address(
+    facts: Facts, needs: Needs, case: tuple[Change, str, str]
+) -> None:
+    finding = one(diagnose(case[0](facts), needs), case[1])
+    assert finding.found
+    if finding.severity in (BLOCKER, WARNING) and finding.id not in ("facts-incomplete", "libc-unknown"):
+        assert finding.remedy
+        assert finding.needed or finding.id == "fapolicyd-on"
+    assert "://" not in " ".join([finding.remedy, finding.why, *finding.commands])
+
+
+def test_named_interpreter_of_another_version(facts: Facts, needs: Needs) -> None:
+    other = Interpreter("/opt/py/bin/python3", "/opt/py/bin/python3.12", "named", "3.12.1", asked=True)
+    facts = replace(facts, pythons=(other, *(facts.pythons or ())))
+    finding = one(diagnose(facts, replace(needs, interpreter="/opt/py/bin/python3")), "python-version")
+    assert finding.severity == BLOCKER
+    assert "3.12.1" in finding.found
+    assert "--python /usr/bin/python3" in finding.remedy
+
+
+def test_named_interpreter_that_does_not_start(facts: Facts, needs: Needs) -> None:
+    error = "libpython3.11.so.1.0: cannot open shared object file"
+    other = Interpreter("/opt/py/bin/python3", "/opt/py/bin/python3", "named", asked=True, error=error)
+    facts = replace(facts, pythons=(other, *(facts.pythons or ())))
+    finding = one(diagnose(facts, replace(needs, interpreter="/opt/py/bin/python3")), "python-broken")
+    assert finding.severity == BLOCKER
+    assert error in finding.found
+
+
+def test_named_interpreter_is_the_one_that_is_judged(facts: Facts, needs: Needs) -> None:
+    whole = (facts.pythons or ())[0]
+    named = replace(whole, path="/opt/py/bin/python3", origin="named", modules={"ctypes": NO_CTYPES})
+    facts = replace(facts, pythons=(named, whole))
+    assert choose(facts, needs) == whole
+    report = diagnose(facts, replace(needs, interpreter=named.path))
+    assert "/opt/py/bin/python3" in one(report, "python-ctypes-missing").found
+
+
+def test_all_interpreters_are_listed_when_none_fits(facts: Facts, needs: Needs) -> None:
+    found = (
+        Interpreter("/usr/bin/python2.7", "/usr/bin/python2.7", "path", "2.7"),
+        replace((facts.pythons or ())[0], path="/usr/bin/python3.9", version="3.9.2"),
+        Interpreter("/opt/a/bin/python3.11", "x", "path", "3.11", asked=True, error="Permission denied"),
+    )
+    finding = one(diagnose(replace(facts, pythons=found), needs), "python-missing")
+    assert finding.found.splitlines() == [
+        "/opt/a/bin/python3.11: Permission denied",
+        "/usr/bin/python2.7 is Python 2.7",
+        "/usr/bin/python3.9 is CPython 3.9.2",
+    ]
+
+
+def test_best_interpreter_is_chosen_not_the_first(facts: Facts, needs: Needs) -> None:
+    whole = replace((facts.pythons or ())[0], origin="path")
+    lame = replace(whole, path="/usr/local/bin/python3.11", modules={"ctypes": NO_CTYPES})
+    debug = replace(whole, path="/usr/local/bin/python3.11d", debug=True)
+    assert choose(replace(facts, pythons=(lame, debug, whole)), needs) == whole
+    assert choose(replace(facts, pythons=(lame, debug)), needs) == debug
+    # among equals the first: the one that runs this
+    assert choose(replace(facts, pythons=(replace(whole, path="/a"), whole)), needs) == replace(
+        whole, path="/a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "identifier"),
+    [("held", "port-in-use"), ("unknown", "port-in-use"), ("denied", "port-privileged")],
+)
+def test_named_port_must_be_free(facts: Facts, needs: Needs, state: str, identifier: str) -> None:
+    held = Held(80, state, loopback=False, user="www-data", process="nginx (pid 812)")
+    facts = replace(facts, ports=(held,))
+    report = diagnose(facts, replace(needs, ports=(Port(80, "web server", named=True),)))
+    assert {finding.id for finding in report.blockers} == {identifier}
+    if state == "held":
+        assert one(report, identifier).found == "port 80 is held by nginx (pid 812), account www-data"
+
+
+def test_port_that_is_not_needed_does_not_matter(facts: Facts, needs: Needs) -> None:
+    facts = replace(facts, ports=(Held(5432, "held", loopback=False),))
+    assert not diagnose(facts, needs).blocked
+
+
+@pytest.mark.parametrize(
+    ("airflow", "blocked"), [("2.6.3", True), ("2.7.2", True), ("2.7.3", False), ("3.3.2", False)]
+)
+def test_md5_matters_before_2_7_3(facts: Facts, needs: Needs, airflow: str, blocked: bool) -> None:
+    facts = python(md5="[digital envelope routines] unsupported")(facts)
+    report = diagnose(facts, replace(needs, airflow=airflow))
+    assert {finding.id for finding in report.blockers} == ({"fips-md5"} if blocked else set())
+    assert ("fips-on" in {finding.id for finding in report.findings}) is not blocked
+
+
+def test_ordinary_account_installs_for_itself(facts: Facts, needs: Needs) -> None:
+    facts = part("account", me=User("etl", 1000, 1000, (1000,), "/home/etl"))(facts)
+    facts = part("home", gates=(Gate("/home/etl", 0o700, 1000, 1000),))(facts)
+    report = diagnose(facts, replace(needs, account=""))
+    assert not report.blocked
+    assert one(report, "account-ok").found == "etl runs everything"
+
+
+def test_account_without_a_name(facts: Facts, needs: Needs) -> None:
+    facts = part("account", me=User("", 12345, 0))(facts)
+    assert {finding.id for finding in diagnose(facts, replace(needs, account="")).blockers} == {
+        "account-unnamed"
+    }
+
+
+@pytest.mark.parametrize(
+    ("gate", "passes"),
+    [
+        (Gate("/srv/app", 0o750, 0, 500), True),  # its group
+        (Gate("/srv/app", 0o700, 900, 0), True),  # its own
+        (Gate("/srv/app", 0o740, 0, 500), False),  # may list, not pass
+        (Gate("/srv/app", 0o050, 900, 500), False),  # the owner's bits count for the owner
+    ],
+)
+def test_account_that_is_there_passes_by_owner_and_group(
+    facts: Facts, needs: Needs, gate: Gate, passes: bool
+) -> None:
+    facts = part("account", service=User("airflow", 900, 900, (500, 900)))(facts)
+    facts = python(gates=(gate,))(part("home", gates=(gate,))(facts))
+    assert {finding.id for finding in diagnose(facts, needs).blockers} == (
+        set() if passes else {"python-hidden", "home-hidden"}
+    )
+
+
+def test_home_of_the_installation_itself_may_be_closed(facts: Facts, needs: Needs) -> None:
+    facts = part(
+        "home",
+        kind="folder",
+        base="/opt/airflow",
+        real="/opt/airflow",
+        gates=(Gate("/opt/airflow", 0o700, 0, 0),),
+    )(facts)
+    assert not diagnose(facts, needs).blocked
+
+
+def test_wheels_that_do_not_fit_are_named(facts: Facts, needs: Needs) -> None:
+    finding = one(
+        diagnose(replace(facts, libc=Libc("x86_64", "3.10", "glibc", "2.17")), needs), "libc-too-old"
+    )
+    assert finding.found.splitlines() == [
+        "glibc 2.17",
+        "cryptography-46.0.1-cp311-abi3-manylinux_2_28_x86_64.whl needs glibc 2.28",
+    ]
+    assert "manylinux_2_17_x86_64" in finding.remedy
+
+
+def test_older_libc_than_the_target_is_fine_when_every_wheel_fits(facts: Facts, needs: Needs) -> None:
+    facts = replace(facts, libc=Libc("x86_64", "3.10", "glibc", "2.17"))
+    assert not diagnose(facts, replace(needs, wheels=needs.wheels[::2])).blocked
+
+
+def test_a_check_that_crashes_is_a_finding(facts: Facts, needs: Needs) -> None:
+    def broken(facts: Facts, needs: Needs) -> Any:
+        raise ZeroDivisionError("no")
+
+    def fine(facts: Facts, needs: Needs) -> Any:
+        yield Finding("machine-ok", OK, "x")
+
+    report = diagnose(facts, needs, (broken, fine))
+    assert [finding.id for finding in report.findings] == ["check-crashed", "machine-ok"]
+    assert "ZeroDivisionError" in report.findings[0].found
+
+
+PARTS = sorted(set(Facts.__dataclass_fields__) - {"schema", "airferry", "request", "failures"})
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_that_is_unknown_crashes_no_check(facts: Facts, needs: Needs, name: str) -> None:
+    unknown: dict[str, Any] = {name: None}
+    report = diagnose(replace(facts, **unknown), needs)
+    assert "check-crashed" not in {finding.id for finding in report.findings}

@@ -1,0 +1,282 @@
+"""The whole report: on saved hosts, as text of 80 columns, as JSON, and what it is made from."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from bootstrap.console import Console
+from bootstrap.doctor import remedies
+from bootstrap.doctor.catalogue import CATALOGUE
+from bootstrap.doctor.finding import SEVERITIES, Finding, Report, ordered
+from bootstrap.doctor.needs import Needs, Port, needs_of
+from bootstrap.doctor.render import render, render_entry
+from bootstrap.doctor.run import describe, diagnose
+from bootstrap.facts.distribution import Distribution
+from bootstrap.facts.host import Facts
+from wheelhouse import codec
+from wheelhouse.manifest import Constraints, Manifest, Package, Postgres, Tool
+from wheelhouse.target import Target
+
+DATA = Path(__file__).parent / "data"
+ROOT = Path(__file__).parents[3]
+
+
+def load(name: str) -> Facts:
+    return codec.loads(Facts, (DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def judge(name: str, needs: Needs) -> Report:
+    facts = load(name)
+    return diagnose(facts, replace(needs, home=facts.request.home, account=facts.request.account))
+
+
+def text_of(report: Report, environ: Optional[dict[str, str]] = None, **commands: str) -> str:
+    out = io.StringIO()
+    console = Console(io.StringIO(), out, environ={"LANG": "C"} if environ is None else environ)
+    render(report, console, **{"next_command": "", **commands})
+    return out.getvalue()
+
+
+# what each of these hosts is known for
+HOSTS = {
+    "debian-12": set(),
+    "rhel-8": set(),
+    "centos-7": {"python-ctypes-missing", "python-ssl-missing", "libc-too-old"},
+    "alpine-3.20": {"python-missing", "libc-other"},
+    "debian-11-minimal": {"python-missing", "machine-wrong"},
+}
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_saved_hosts_are_judged_like_this_one(name: str, needs: Needs) -> None:
+    report = judge(name, needs)
+    assert {finding.id for finding in report.blockers} == HOSTS[name]
+    assert "check-crashed" not in {finding.id for finding in report.findings}
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.json")), ids=lambda path: str(path.stem))
+def test_saved_facts_come_back_the_same(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert codec.dumps(codec.loads(Facts, text)) == text
+
+
+def test_a_minimal_debian_is_told_so(needs: Needs) -> None:
+    host = load("debian-11-minimal")
+    facts = replace(host, libc=replace(host.libc, machine="x86_64") if host.libc else None)
+    report = diagnose(facts, replace(needs, python="3.9"))
+    assert [finding.id for finding in report.blockers] == ["python-minimal"]
+    assert report.blockers[0].commands == ("apt-get install python3.9",)
+
+
+def test_report_reads_well_in_a_pipe(needs: Needs) -> None:
+    shown = text_of(judge("centos-7", needs), next_command="sh FILE install", again="sh FILE doctor")
+    assert shown.startswith(
+        textwrap.dedent("""\
+        Doctor:  Airflow 3.3.2 for CPython 3.11, x86_64, glibc >= 2.28
+        Host:    CentOS Linux 7 (Core), x86_64, glibc 2.17, 4 CPUs, 8.0 GB of memory
+
+        blocker: This Python lacks the module ctypes [python-ctypes-missing]
+          found:   /usr/local/bin/python3.11: ModuleNotFoundError: No module named
+                   '_ctypes'
+          needed:  a CPython 3.11 that can import ctypes
+          why:     The install would succeed and 'airflow version' would answer, but the
+                   scheduler, the dag-processor, the triggerer and the web server would
+                   die at once.
+          remedy:  This Python was built without the headers (libffi-devel): install
+                   them and build it again, or name another interpreter with --python.
+          as root: yum install libffi-devel
+
+        blocker: This Python lacks the module ssl [python-ssl-missing]
+        """)
+    )
+    assert shown.endswith(
+        textwrap.dedent("""\
+        ok:      This host finds itself: db1 is 192.0.2.11
+
+        3 blockers, 1 note. Nothing was changed.
+        Next: do what is said for each blocker, then look again:
+            sh FILE doctor
+        """)
+    )
+
+
+@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("locale", ["C", "ko_KR.EUC-KR", "en_US.UTF-8"])
+def test_lines_fit_80_columns_in_every_locale(name: str, locale: str, needs: Needs) -> None:
+    for line in text_of(judge(name, needs), {"LANG": locale}).splitlines():
+        assert len(line) <= 80 or "/" in line, line
+        assert line == line.rstrip()
+        assert "\x1b" not in line
+        assert line.isascii()
+
+
+def test_report_ends_with_the_next_command_when_nothing_blocks(needs: Needs) -> None:
+    shown = text_of(judge("rhel-8", needs), next_command="sh FILE install", again="sh FILE doctor")
+    assert shown.endswith("Nothing blocks (1 warning, 7 notes).\nNext:\n    sh FILE install\n")
+
+
+def test_gravest_first_otherwise_in_order() -> None:
+    findings = [
+        Finding("disk-ok", severity, str(index)) for index, severity in enumerate(SEVERITIES[::-1] * 2)
+    ]
+    assert [finding.found for finding in ordered(findings)] == ["3", "7", "2", "6", "1", "5", "0", "4"]
+
+
+def test_json_has_everything_and_survives_a_round_trip(needs: Needs) -> None:
+    report = judge("centos-7", needs)
+    data = json.loads(json.dumps(report.as_dict()))
+    assert data == report.as_dict()
+    assert (data["schema"], data["blocked"]) == (1, True)
+    assert data["counts"] == {"blocker": 3, "warning": 0, "note": 1, "ok": 5}
+    assert set(data["findings"][0]) == {
+        "id", "severity", "title", "found", "needed", "why", "remedy", "commands", "needs_root",
+    }  # fmt: skip
+
+
+def test_host_is_described_in_a_line() -> None:
+    assert describe(load("alpine-3.20")) == (
+        "Alpine Linux v3.20, x86_64, musl 1.2.5, 4 CPUs, 8.0 GB of memory"
+    )
+
+
+# the catalogue
+
+
+def test_every_id_in_the_code_is_in_the_catalogue_and_the_other_way_round() -> None:
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "bootstrap" / "doctor").rglob("*.py")
+        if path.name != "catalogue.py"
+    )
+    unused = [identifier for identifier in CATALOGUE if f'"{identifier}"' not in code]
+    assert unused == []
+    used = set(re.findall(r'Finding\(\s*"([a-z0-9-]+)"', code))
+    assert used <= set(CATALOGUE)
+
+
+@pytest.mark.parametrize("identifier", CATALOGUE)
+def test_entries_are_sentences(identifier: str) -> None:
+    entry = CATALOGUE[identifier]
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", identifier)
+    assert not entry.title.endswith(".")
+    assert identifier.endswith("-ok") or entry.why
+    for text in filter(None, (entry.why, entry.more)):
+        assert text.endswith((".", ")."))
+        assert "://" not in text
+        assert "  " not in text
+
+
+def test_explaining_an_id() -> None:
+    out = io.StringIO()
+    render_entry("python-ctypes-missing", Console(io.StringIO(), out, environ={"LANG": "C"}))
+    assert out.getvalue().startswith(
+        "python-ctypes-missing: This Python lacks the module ctypes.\n\nThe install"
+    )
+    assert "libffi-devel" in out.getvalue()
+    with pytest.raises(KeyError):
+        render_entry("no-such-id", Console(io.StringIO(), out))
+
+
+# needs
+
+
+def package(name: str, size: int, unpacked: int) -> Package:
+    filename = f"{name}-1-cp311-cp311-manylinux_2_17_x86_64.whl"
+    return Package(name, "1", f"wheels/{filename}", size, "0" * 64, "https://example.org/", unpacked)
+
+
+def manifest(unpacked: int) -> Manifest:
+    return Manifest(
+        schema=1, airferry="0", airflow="3.3.2", target=Target("3.11", "manylinux_2_28_x86_64"),
+        floor="glibc 2.17", extras=(), requirements=(), constraints=Constraints("file", "x", "0"),
+        resolver=Tool("uv", "1"), created="2026-11-17T09:44:01Z",
+        packages=(package("a", 40_000_000, unpacked),), tools=(package("uv", 10_000_000, unpacked),),
+        services=(package("supervisor", 5_000_000, unpacked),),
+        postgres=Postgres("18.1", package("pg", 15_000_000, unpacked)), files=(),
+    )  # fmt: skip
+
+
+def test_needs_count_everything_that_is_carried() -> None:
+    needs = needs_of(
+        manifest(60_000_000), home="/h", ports=[Port(8080, "web server")], parallelism=8, account="airflow"
+    )
+    assert [name.split("-")[0] for name in needs.wheels] == ["a", "uv", "supervisor", "pg"]
+    # 240 MB unpacked and rounded up to blocks, 70 MB of wheels, 100 MB of a new cluster
+    assert needs.room == 276_000_000 + 70_000_000 + 100_000_000
+    assert needs.growth > 1_000_000_000
+    assert needs.inodes == 25_000
+    assert (needs.libc, needs.libc_label, needs.machine) == ("glibc", "glibc 2.17", "x86_64")
+    assert (needs.home, needs.account, needs.parallelism) == ("/h", "airflow", 8)
+    assert needs.memory > needs_of(manifest(1), home="/h", parallelism=4).memory > needs.memory_least
+
+
+def test_needs_of_a_manifest_that_does_not_know_its_unpacked_size() -> None:
+    assert needs_of(manifest(0), home="/h").room == 241_500_000 + 70_000_000 + 100_000_000
+
+
+# remedies
+
+
+ROCKY = Distribution("rocky", ("rhel", "centos", "fedora"), "9.4", "", ("dnf", "yum"))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "minor", "command"),
+    [
+        (Distribution("debian", (), "12", "", ("apt-get",)), "3.11", "apt-get install python3.11"),
+        (Distribution("debian", (), "11", "", ("apt-get",)), "3.11", ""),
+        (Distribution("ubuntu", ("debian",), "24.04"), "3.12", "apt-get install python3.12"),
+        (ROCKY, "3.11", "dnf install python3.11"),
+        (ROCKY, "3.9", "dnf install python3"),
+        (Distribution("rhel", ("fedora",), "8.10", "", ("dnf", "yum")), "3.9", "dnf install python39"),
+        (Distribution("rhel", ("fedora",), "8.10", "", ("dnf", "yum")), "3.12", "dnf install python3.12"),
+        (Distribution("centos", ("rhel", "fedora"), "7", "", ("yum",)), "3.11", ""),
+        (Distribution("sles", ("suse",), "15.6", "", ("zypper",)), "3.11", "zypper install python311"),
+        (Distribution("alpine", (), "3.20.3", "", ("apk",)), "3.12", "apk add python3"),
+        (Distribution("alpine", (), "3.20.3", "", ("apk",)), "3.11", ""),
+        (Distribution("nobody-knows"), "3.11", ""),
+        (None, "3.11", ""),
+    ],
+)  # fmt: skip
+def test_python_is_installed_as_this_distribution_does(
+    distribution: Optional[Distribution], minor: str, command: str
+) -> None:
+    assert remedies.install_python(distribution, minor) == ((command,) if command else ())
+
+
+def test_headers_are_named_as_this_distribution_does() -> None:
+    assert remedies.headers(Distribution("x", (), "", "", ("dnf",)), "ctypes", "zlib") == (
+        "libffi-devel",
+        "zlib-devel",
+    )
+    assert remedies.headers(Distribution("suse"), "ssl", "sqlite3") == ("libopenssl-devel", "sqlite3-devel")
+    assert remedies.headers(None, "bz2", "lzma") == ("libbz2-dev", "liblzma-dev")
+
+
+def test_a_missing_library_is_told_from_a_missing_module(facts: Facts, needs: Needs) -> None:
+    error = "ImportError: libffi.so.7: cannot open shared object file: No such file or directory"
+    only = (facts.pythons or ())[0]
+    facts = replace(
+        facts,
+        pythons=(replace(only, modules={**only.modules, "ctypes": error}),),
+        distribution=Distribution("rhel", ("fedora",), "9.4", "", ("dnf",)),
+    )
+    finding = diagnose(facts, needs).blockers[0]
+    assert finding.id == "python-ctypes-missing"
+    assert "libffi.so.7" in finding.remedy
+    assert finding.commands == ("dnf install '*/libffi.so.7'",)
+
+
+def test_paths_in_commands_are_quoted(facts: Facts, needs: Needs) -> None:
+    home = facts.home
+    assert home is not None
+    facts = replace(facts, home=replace(home, path="/srv/a b", writable=False))
+    assert diagnose(facts, needs).blockers[0].commands == ("install -d -o airflow '/srv/a b'",)
