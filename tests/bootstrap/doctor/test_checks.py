@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -23,7 +23,8 @@ from bootstrap.facts.ports import Port as Held
 from bootstrap.facts.python import Interpreter
 from bootstrap.facts.security import Security
 
-Change = Callable[[Facts], Facts]
+if TYPE_CHECKING:
+    Change = Callable[[Facts], Facts]
 
 
 def part(name: str, /, **values: Any) -> Change:
