@@ -1,0 +1,139 @@
+"""Shell scripts that you have, run every night in the right order and with the right date.
+
+You need no Python for this: write your scripts into the table scripts.csv beside this file. Only the settings
+between the two lines of === may have to be changed here.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+from pathlib import Path
+
+import pendulum
+
+# Airflow 3 keeps these in other places than Airflow 2; this finds them in both.
+try:
+    from airflow.providers.standard.operators.bash import BashOperator
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+    from airflow.operators.bash import BashOperator
+try:
+    from airflow.sdk import CronDataIntervalTimetable
+except ImportError:
+    from airflow.timetables.interval import CronDataIntervalTimetable
+
+# ============================================================================================================
+
+# Days begin and end at midnight in this time zone, for example "Asia/Seoul".
+TIMEZONE = "UTC"
+
+# The table: name, script, after. See ABOUT.
+TABLE = Path(__file__).with_name("scripts.csv")
+
+# What every script gets as its first argument: the day that the run works on, as 2026-11-20.
+DAY = "{{ day(dag_run) }}"
+
+ABOUT = """
+### Your shell scripts, every night, for the day that has just ended
+
+The table `{table}` says what runs. One line for each script:
+
+| column | what to write |
+|---|---|
+| `name` | a short name without blanks; it is shown in the web page |
+| `script` | the script: a full path, or one that begins beside the table |
+| `after` | the names that must have succeeded before, with blanks between them; empty: starts at once |
+
+Each script is run with bash, as it is, and gets the day as its first argument: `{example} 2026-11-20`. It has
+failed when its exit status is not 0; what comes after it then does not run. A changed table is read within a
+minute; a mistake in it is shown in the web page as an import error, with the number of the line.
+
+**The date belongs to the run, not to the clock:** a script that starts late, because those before it took
+long, still gets the day of the run. In the scripts, replace `$(date +%F)` by `$1`.
+
+#### To run days again, or days before this DAG was switched on
+
+Give the first and the last day; each day becomes a run of its own, with its own date.
+
+Airflow 3 (the scheduler does the work, the command comes back at once):
+
+    airflow backfill create --dag-id {dag_id} \\
+        --from-date 2026-11-01T00:00{offset} --to-date 2026-11-03T00:00{offset}
+
+Airflow 2 (this command does the work; leave it running until it ends):
+
+    airflow dags backfill {dag_id} \\
+        --start-date 2026-11-01T00:00{offset} --end-date 2026-11-03T00:00{offset}
+"""
+
+# ============================================================================================================
+
+ZONE = pendulum.timezone(TIMEZONE)
+
+
+def day(dag_run) -> str:
+    """The day of a run: that of its logical date, or of its triggering when it was given none.
+
+    {{ ds }} is the same when TIMEZONE is "UTC". Elsewhere it is not: it is always the date in UTC.
+    """
+    moment = getattr(dag_run, "logical_date", None) or dag_run.run_after
+    return moment.astimezone(ZONE).strftime("%Y-%m-%d")
+
+
+def read_table(path: Path) -> list:
+    """The rows of the table as (name, script, names before it); every mistake in it is told at once."""
+    rows, problems = [], []
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        for line, cells in enumerate(csv.reader(stream), 1):
+            name, script, after = ([cell.strip() for cell in cells] + ["", "", ""])[:3]
+            if name.startswith("#") or not (name or script) or (name, script) == ("name", "script"):
+                continue
+            file = path.parent / script
+            known = [row[0] for row in rows]
+            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+                problems.append(f"line {line}: the name {name!r} may have only letters, digits and _ . -")
+            if name in known:
+                problems.append(f"line {line}: there is another line with the name {name!r}")
+            if not script or not file.is_file():
+                problems.append(f"line {line}: there is no file {file}")
+            for other in after.split():
+                if other not in known:
+                    problems.append(f"line {line}: {name!r} comes after {other!r}, which is no name above it")
+            rows.append((name, file, after.split()))
+    if problems:
+        raise ValueError(f"{path}: " + "; ".join(problems))
+    return rows
+
+
+DAG_ID = "airferry_scripts"
+OFFSET = pendulum.datetime(2026, 11, 1, tz=ZONE).format("Z")
+SETTINGS = {
+    "dag_id": DAG_ID,
+    "description": "The shell scripts of scripts.csv, every night, for the day that has just ended",
+    "doc_md": ABOUT.format(
+        table=TABLE, dag_id=DAG_ID, offset=OFFSET, example=TABLE.parent / "scripts" / "collect.sh"
+    ),
+    "start_date": pendulum.datetime(2024, 1, 1, tz=ZONE),
+    "catchup": False,  # when switched on: do not run all the days since start_date
+    "tags": ["airferry"],
+    "user_defined_macros": {"day": day},
+}
+# Said in full: "@daily" alone means the day before in Airflow 2, and the day itself in Airflow 3.
+NIGHTLY = CronDataIntervalTimetable("0 0 * * *", timezone=ZONE)
+
+try:
+    dag = DAG(schedule=NIGHTLY, **SETTINGS)
+except TypeError:  # Airflow 2.2 and 2.3
+    dag = DAG(timetable=NIGHTLY, **SETTINGS)
+
+with dag:
+    tasks = {}
+    for name, script, after in read_table(TABLE):
+        # bash reads the script, so it need not be executable; the day behind it keeps Airflow from taking
+        # a command that ends in .sh for the name of a template.
+        tasks[name] = BashOperator(task_id=name, bash_command=f"bash {shlex.quote(str(script))} {DAY}")
+        for other in after:
+            tasks[other] >> tasks[name]

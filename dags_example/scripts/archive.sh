@@ -1,0 +1,4 @@
+#!/bin/sh
+set -eu
+day=$1
+echo "putting the files of $day away"
