@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from bootstrap import handoff
-from bootstrap.boundary import guard
+from bootstrap.boundary import INTERRUPTED, guard
 from bootstrap.commands import bundled, installed
 from bootstrap.console import Console
 from wheelhouse import __version__
@@ -30,6 +30,9 @@ def main() -> int:
         try:
             return run()
         except typer.Exit as leaving:
+            # typer turns Ctrl-C into this status
+            if leaving.exit_code == INTERRUPTED:
+                raise KeyboardInterrupt from leaving
             return leaving.exit_code
         except typer.Abort as aborted:
             raise KeyboardInterrupt from aborted

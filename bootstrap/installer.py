@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import zipfile
 from dataclasses import dataclass
@@ -110,6 +111,9 @@ class Venv:
                 ],
                 what="install the packages", env=env, log=log, timeout=1800,
             )  # fmt: skip
+        with contextlib.suppress(FileNotFoundError):
+            # uv leaves its lock writable for everybody
+            (self.path / ".lock").unlink()
         problems = self.damaged()
         if problems:
             raise PackagesDamaged(
