@@ -66,9 +66,7 @@ def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str])
             needed="an ordinary account",
             hint=f"Leave out --account: {accounts.DEFAULT} is made for you.",
         )
-    home.path.mkdir(parents=True, exist_ok=True)
-    if home.path.stat().st_uid != account.uid:
-        os.chown(str(home.path), account.uid, account.gid)
+    _give(home.path, account)
     given = password(options.admin_password_file)
     child = os.fork()
     if child == 0:
@@ -109,7 +107,7 @@ def _inner(
             os.close(writing)
             os.set_inheritable(reading, True)
             os.environ[_PASSWORD] = str(reading)
-        python = sys.executable
+        python = chosen.python
         os.execv(python, [python, "-I", "-S", "-X", "utf8", str(runtime), *arguments])  # noqa: S606
     except (AccountError, OSError) as error:
         sys.stderr.write(f"airferry: {error}\n")
@@ -120,6 +118,22 @@ def _inner(
 def clean_up(home: Home) -> None:
     """Remove the runtime that the inner process was started from; it runs from the release from now on."""
     shutil.rmtree(str(home.path / ".handoff"), ignore_errors=True)
+
+
+def _give(home: Path, account: Account) -> None:
+    """Make the home and give it to the account; a folder that holds something of another's is left alone."""
+    home.mkdir(parents=True, exist_ok=True)
+    owner = home.stat().st_uid
+    if owner == account.uid:
+        return
+    if any(home.iterdir()):
+        raise AccountError(
+            f"{home} is not empty and does not belong to {account.name}.",
+            found=f"owner {owner}",
+            needed=f"an empty folder, or one of {account.name}'s",
+            hint=f"Choose another folder with --home, or give it away first: chown -R {account.name} {home}",
+        )
+    os.chown(str(home), account.uid, account.gid)
 
 
 def _check(account: Account, python: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,11 +107,3 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
             receipt.save(home.receipt, chosen)
         journal.write("install-done", bundle=chosen.bundle_id)
     return Outcome(chosen, done)
-
-
-def interpreter(options: Options) -> str:
-    """The Python that Airflow will run on: the one that was named, else the one that runs this."""
-    if options.python:
-        return str(Path(options.python).expanduser().absolute())
-    # inside a venv the venv's own Python would tie the installation to that folder
-    return str(getattr(sys, "_base_executable", "") or sys.executable)

@@ -54,8 +54,11 @@ class Options:
         return accounts.DEFAULT if os.geteuid() == 0 else accounts.current().name
 
 
-def choose(options: Options, bundle: Bundle, python: str) -> Receipt:
-    """Settle every choice: an option, else the earlier install's choice, else what suits this host."""
+def choose(options: Options, bundle: Bundle) -> Receipt:
+    """Settle every choice: an option, else the earlier install's choice, else what suits this host.
+
+    ``python`` stays empty where nobody has chosen one yet: the preflight looks for it.
+    """
     manifest = bundle.manifest
     earlier = receipts.find(options.home.receipt)
     taken: Set[int] = set()
@@ -67,7 +70,7 @@ def choose(options: Options, bundle: Bundle, python: str) -> Receipt:
         bundle_id=manifest.bundle_id,
         bundle_file=bundle.path.name,
         bundle_sha256=bundle.seal.sha256,
-        python=python,
+        python=str(Path(options.python).expanduser().absolute()) if options.python else "",
         home=str(options.home.path),
         account=options.account_name,
         web_host=options.host or "0.0.0.0",  # noqa: S104 - as Airflow's own default
@@ -92,7 +95,7 @@ def choose(options: Options, bundle: Bundle, python: str) -> Receipt:
         return fresh
     return replace(
         fresh,
-        python=earlier.python if same_bundle and not options.python else python,
+        python=fresh.python or (earlier.python if same_bundle else ""),
         account=options.account or earlier.account,
         web_host=options.host or earlier.web_host,
         web_port=options.port or earlier.web_port,

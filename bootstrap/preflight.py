@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence
 
 from bootstrap import receipt
 from bootstrap.console import Console
+from bootstrap.doctor.checks.interpreter import choose
 from bootstrap.doctor.finding import Report
 from bootstrap.doctor.needs import Port, needs_of
 from bootstrap.doctor.render import render
@@ -27,7 +29,15 @@ class PreflightBlocked(AirferryError):
     exit_code = 3
 
 
-def judge(bundle: Bundle, chosen: Receipt, options: Options) -> Report:
+@dataclass(frozen=True)
+class Judgement:
+    """Doctor's report, and the interpreter that it would take; empty when none fits."""
+
+    report: Report
+    python: str
+
+
+def judge(bundle: Bundle, chosen: Receipt, options: Options) -> Judgement:
     """Collect this host's facts and judge them for the bundle and the choices; changes nothing."""
     earlier = receipt.find(Path(chosen.home) / "receipt.json")
     # an installation of ours holds its own ports
@@ -36,16 +46,17 @@ def judge(bundle: Bundle, chosen: Receipt, options: Options) -> Report:
         ports.append(Port(chosen.web_port, "web server", named=options.port is not None))
     if earlier is None or earlier.database.port != chosen.database.port:
         ports.append(Port(chosen.database.port, "PostgreSQL", named=options.postgres_port is not None))
-    return _diagnose(bundle.manifest, chosen, ports, options.python)
+    return _diagnose(bundle.manifest, chosen, ports)
 
 
 def judge_installed(installation: Installation) -> Report:
     """Judge the host once more for an installation that is there."""
     manifest = Manifest.loads(installation.release.manifest.read_text(encoding="utf-8"))
-    return _diagnose(manifest, installation.receipt, [], installation.receipt.python)
+    return _diagnose(manifest, installation.receipt, []).report
 
 
-def _diagnose(manifest: Manifest, chosen: Receipt, ports: Sequence[Port], python: str | None) -> Report:
+def _diagnose(manifest: Manifest, chosen: Receipt, ports: Sequence[Port]) -> Judgement:
+    python = chosen.python or None
     needs = needs_of(
         manifest,
         home=chosen.home,
@@ -63,7 +74,9 @@ def _diagnose(manifest: Manifest, chosen: Receipt, ports: Sequence[Port], python
             account=chosen.account,
         )
     )
-    return diagnose(facts, needs)
+    found = choose(facts, needs)
+    # the file itself: a link may be switched to another version, a shim depends on its user's settings
+    return Judgement(diagnose(facts, needs), found.resolved if found else "")
 
 
 def check(report: Report, ignored: Sequence[str], console: Console) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional
 
@@ -69,12 +70,13 @@ def install(
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
     )
     with handoff.bundle(Path(sys.argv[0])) as bundle:
-        chosen = choosing.choose(options, bundle, installing.interpreter(options))
+        chosen = choosing.choose(options, bundle)
         if not handoff.is_inner():
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 verify_bundle(bundle, advance)
-            report = preflight.judge(bundle, chosen, options)
-            preflight.check(report, ignore or [], console)
+            judgement = preflight.judge(bundle, chosen, options)
+            preflight.check(judgement.report, ignore or [], console)
+            chosen = replace(chosen, python=judgement.python)
         if dry_run:
             lines = installing.describe(chosen, bundle)
             if json:
@@ -110,8 +112,8 @@ def doctor_bundle(
     console = Console(quiet=json)
     options = Options(home=home_of(home), python=python, port=port)
     with Bundle.open(Path(sys.argv[0])) as bundle:
-        chosen = choosing.choose(options, bundle, installing.interpreter(options))
-        report = preflight.judge(bundle, chosen, options)
+        chosen = choosing.choose(options, bundle)
+        report = preflight.judge(bundle, chosen, options).report
     if json:
         console.json(report.as_dict())
     else:
