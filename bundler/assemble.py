@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from bundler import graph, lock
+from bundler.digest import file_digest
 from bundler.errors import DownloadFailed, InvalidRequest, OutputFailed
 from bundler.lock import Artifact
 from bundler.payload import Carried
@@ -112,8 +112,7 @@ def write(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         complete = writer.write(path, manifest, everything, timestamp=stamp, progress=progress)
-        with path.open("rb") as stream:
-            sha256 = _digest(stream.read)
+        sha256 = file_digest(path)
         temporary = beside.with_name(beside.name + ".part")
         temporary.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
         temporary.replace(beside)
@@ -124,13 +123,6 @@ def write(
             hint="Name another folder with --output.",
         ) from error
     return path, beside, complete, sha256
-
-
-def _digest(read: Callable[[int], bytes]) -> str:
-    hasher = hashlib.sha256()
-    while chunk := read(1 << 20):
-        hasher.update(chunk)
-    return hasher.hexdigest()
 
 
 def _metadata(wheel: Wheel) -> graph.Metadata:

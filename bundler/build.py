@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 import sysconfig
 import tempfile
@@ -21,6 +22,7 @@ from bundler import interpreters, lock, source
 from bundler.assemble import Wheel
 from bundler.buildenv import BuildEnvironment
 from bundler.cache import Cache
+from bundler.digest import file_digest
 from bundler.errors import BuildFailed, NoFittingWheel
 from bundler.fetch import Fetcher
 from bundler.lock import Artifact, Locked
@@ -151,10 +153,10 @@ class Builder:
         stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
         source.normalise(wheel, stamp)
         final = draft / wheel.name
-        final.write_bytes(wheel.read_bytes())
+        shutil.move(wheel, final)
         record = {
             "wheel": final.name,
-            "sha256": hashlib.sha256(final.read_bytes()).hexdigest(),
+            "sha256": file_digest(final),
             "build_requires": isolated.installed(),
         }
         (draft / "build.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
@@ -221,9 +223,7 @@ def _tree_digest(tree: Path) -> str:
     hasher = hashlib.sha256()
     for path in sorted(tree.rglob("*")):
         if path.is_file():
-            hasher.update(
-                f"{path.relative_to(tree)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode()
-            )
+            hasher.update(f"{path.relative_to(tree)}\0{file_digest(path)}\n".encode())
     return hasher.hexdigest()
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol
 import requests
 
 from bundler.cache import Cache
+from bundler.digest import file_digest
 from bundler.errors import DownloadFailed, HashMismatch, OutputFailed
 from bundler.lock import Artifact
 from bundler.transport import CONNECTIONS, TIMEOUT, reason, without_credentials
@@ -187,18 +188,10 @@ def _continues(answer: requests.Response, have: int) -> bool:
     return answer.status_code == 206 and given.startswith(f"bytes {have}-")
 
 
-def _digest(path: Path) -> str:
-    hasher = hashlib.sha256()
-    with path.open("rb") as stream:
-        for chunk in iter(lambda: stream.read(_CHUNK), b""):
-            hasher.update(chunk)
-    return hasher.hexdigest()
-
-
 def _cached(path: Path, sha256: str) -> bool:
     """Whether the cache has the file; one that was damaged there is removed."""
     try:
-        if _digest(path) == sha256:
+        if file_digest(path) == sha256:
             return True
     except FileNotFoundError:
         return False
@@ -210,7 +203,7 @@ def _cached(path: Path, sha256: str) -> bool:
 def _check_local(item: Artifact, advance: Listener) -> Path:
     assert item.path is not None
     try:
-        found = _digest(item.path)
+        found = file_digest(item.path)
     except OSError as error:
         raise DownloadFailed(f"{item.path} cannot be read: {error.strerror}.") from error
     if found != item.sha256:

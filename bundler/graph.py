@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -28,7 +29,7 @@ class Metadata:
     unpacked: int
 
 
-def read_metadata(wheel: Path) -> Metadata:
+def read_metadata(wheel: Path | IO[bytes]) -> Metadata:
     """Read ``METADATA`` and the directory of a wheel; raises ValueError or zipfile.BadZipFile."""
     with zipfile.ZipFile(wheel) as archive:
         names = [
@@ -37,7 +38,7 @@ def read_metadata(wheel: Path) -> Metadata:
             if name.endswith(".dist-info/METADATA") and name.count("/") == 1
         ]
         if len(names) != 1:
-            raise ValueError(f"{wheel.name} has {len(names)} METADATA files")
+            raise ValueError(f"{len(names)} METADATA files in a wheel")
         message = email.parser.BytesParser().parsebytes(archive.read(names[0]), headersonly=True)
         unpacked = sum(info.file_size for info in archive.infolist())
     licence = message.get("License-Expression") or "; ".join(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from bundler import cli, payload
 from bundler.bundle import BundleResult, make_bundle
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed
@@ -16,6 +18,7 @@ from bundler.payload import Carried, Payload
 from bundler.spec import BundleRequest
 from bundler.transport import open_session
 from tests.bundler.making import make_sdist, make_wheel
+from tests.bundler.runner import Run
 from tests.bundler.server import LocalIndex
 
 AIRFLOW = "3.3.2"
@@ -155,3 +158,25 @@ def setuptools(airflow: LocalIndex, tmp_path: Path) -> None:
     except (DownloadFailed, requests.RequestException) as error:
         pytest.skip(f"setuptools cannot be fetched: {error}")
     airflow.add(path)
+
+
+@pytest.fixture
+def run(
+    airflow: LocalIndex,
+    carried: Payload,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Run:
+    """Run a command line: exit status, stdout, stderr."""
+    monkeypatch.setattr(payload, "choose", lambda target: carried)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", airflow.url)
+    monkeypatch.chdir(tmp_path)
+
+    def execute(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["airferry", *arguments])
+        capfd.readouterr()
+        status = cli.main()
+        return status, *capfd.readouterr()
+
+    return execute

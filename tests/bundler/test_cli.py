@@ -4,40 +4,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bundler import cli, payload
-from bundler.payload import Payload
-from tests.bundler.server import LocalIndex
+from bundler.commands import bundle as bundle_command
+from tests.bundler.runner import Run
 from wheelhouse import __version__
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(
-    airflow: LocalIndex,
-    carried: Payload,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> Run:
-    """Run a command line: exit status, stdout, stderr."""
-    monkeypatch.setattr(payload, "choose", lambda target: carried)
-    monkeypatch.setenv("UV_DEFAULT_INDEX", airflow.url)
-    monkeypatch.chdir(tmp_path)
-
-    def execute(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["airferry", *arguments])
-        capfd.readouterr()
-        status = cli.main()
-        return status, *capfd.readouterr()
-
-    return execute
-
 
 BUNDLE = ("bundle", "--airflow", "3.3.2", "--python", "3.11", "--constraints", "release-date")
 FILE = "airflow-3.3.2-cp311-manylinux_2_28_x86_64.run"
@@ -106,7 +79,7 @@ def test_a_bug_leaves_a_log_and_says_where(run: Run, tmp_path: Path, monkeypatch
     def broken(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(cli, "make_bundle", broken)
+    monkeypatch.setattr(bundle_command, "make_bundle", broken)
     (tmp_path / "state").mkdir(exist_ok=True)
     status, _, err = run(*BUNDLE)
     assert status == 1
@@ -120,7 +93,7 @@ def test_ctrl_c_is_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "make_bundle", interrupted)
+    monkeypatch.setattr(bundle_command, "make_bundle", interrupted)
     status, _, err = run(*BUNDLE)
     assert status == 130
     assert "Traceback" not in err

@@ -1,0 +1,76 @@
+"""``airferry inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from bootstrap.console import Console, size_text
+from bundler import contents, report
+from bundler.commands import JSON, envelope
+from bundler.contents import Contents, Entry
+from wheelhouse import codec
+
+
+def inspect(
+    file: Path = typer.Argument(metavar="FILE", help="A bundle."),
+    licences: bool = typer.Option(False, "--licences", help="List the packages by licence instead."),
+    json: bool = JSON,
+) -> int:
+    """Show what is inside a bundle, why each package is there, and where everything came from."""
+    console = Console()
+    found = contents.read(file)
+    if json:
+        console.json(envelope(_as_dict(found)))
+    elif licences:
+        for licence, names in found.licences.items():
+            console.labelled(licence, "")
+            console.print(", ".join(names), indent=4)
+    else:
+        _show(found, console)
+    return 0
+
+
+def _show(found: Contents, console: Console) -> None:
+    manifest = found.manifest
+    console.summary(
+        [
+            ("File", str(found.path)),
+            ("Size", f"{size_text(found.size)}, {size_text(manifest.unpacked)} unpacked"),
+            ("Airflow", manifest.airflow),
+            ("Fits", manifest.target.label),
+            ("Needs", manifest.floor or "no particular C library"),
+            ("Requested", ", ".join(manifest.requirements)),
+            ("Constraints", report.constraints_text(manifest.constraints)),
+            ("Resolved by", f"{manifest.resolver.name} {manifest.resolver.version}"),
+            ("PostgreSQL", manifest.postgres.version if manifest.postgres else "none"),
+            ("Made by", f"airferry {manifest.airferry}, dated {manifest.created}"),
+            ("Bundle id", manifest.bundle_id),
+            *(("Note", note) for note in manifest.notes),
+        ]
+    )
+    console.print()
+    console.summary([(f"{entry.name} {entry.version}", _described(entry)) for entry in found.entries])
+
+
+def _described(entry: Entry) -> str:
+    parts = [size_text(entry.size), entry.licence or "licence not named"]
+    parts += [f"needs {entry.needs}"] if entry.needs else []
+    parts += ["built from source"] if entry.built else []
+    reason = "requested" if entry.role == "airflow" else entry.role
+    parts.append(f"for {', '.join(entry.required_by)}" if entry.required_by else reason)
+    return "; ".join(parts)
+
+
+def _as_dict(found: Contents) -> dict[str, object]:
+    manifest = found.manifest
+    return {
+        "file": str(found.path),
+        "size": found.size,
+        "unpacked": manifest.unpacked,
+        "bundle_id": manifest.bundle_id,
+        "packages": codec.encode(found.entries),
+        "licences": codec.encode(found.licences),
+        "manifest": codec.encode(manifest),
+    }

@@ -1,0 +1,111 @@
+"""What distinguishes two bundles: the sheet that whoever approved the first one needs for the second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wheelhouse import codec
+from wheelhouse.manifest import Manifest, Package
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference; `kind` is added, removed, changed (version) or replaced (same version, other file)."""
+
+    kind: str
+    name: str
+    before: str
+    after: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """All differences between two manifests: `packages`, the bundle's own `settings`, and other `files`."""
+
+    packages: tuple[Change, ...]
+    settings: tuple[Change, ...]
+    files: tuple[Change, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether there is none."""
+        return not (self.packages or self.settings or self.files)
+
+    @property
+    def new_bytes(self) -> int:
+        """The size of all package files that the first bundle does not have."""
+        return sum(change.size for change in self.packages if change.kind != "removed")
+
+
+def between(before: Manifest, after: Manifest) -> Difference:
+    """Compare two bundles by their manifests."""
+    return Difference(
+        tuple(_packages(_whole(before), _whole(after))),
+        tuple(_values(_settings(before), _settings(after))),
+        tuple(_values(_files(before), _files(after))),
+    )
+
+
+def _whole(manifest: Manifest) -> dict[str, Package]:
+    postgres = (manifest.postgres.package,) if manifest.postgres else ()
+    # A tool and a package of Airflow may be the same project (pip) in different versions.
+    named = [
+        ("", manifest.packages),
+        ("tool ", manifest.tools),
+        ("service ", manifest.services),
+        ("", postgres),
+    ]
+    return {prefix + package.name: package for prefix, packages in named for package in packages}
+
+
+def _packages(before: dict[str, Package], after: dict[str, Package]) -> list[Change]:
+    changes = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if old is None and new is not None:
+            changes.append(Change("added", name, "", new.version, new.size))
+        elif new is None and old is not None:
+            changes.append(Change("removed", name, old.version, ""))
+        elif old is not None and new is not None and old.version != new.version:
+            changes.append(Change("changed", name, old.version, new.version, new.size))
+        elif old is not None and new is not None and old.sha256 != new.sha256:
+            changes.append(Change("replaced", name, _tags(old), _tags(new), new.size))
+    return changes
+
+
+def _tags(package: Package) -> str:
+    return package.filename.removesuffix(".whl").split("-", 2)[2]
+
+
+def _settings(manifest: Manifest) -> dict[str, str]:
+    data = codec.encode(manifest)
+    constraints = data["constraints"]
+    return {
+        "airferry": manifest.airferry,
+        "airflow": manifest.airflow,
+        "python": manifest.target.python,
+        "platform": manifest.target.platform,
+        "floor": manifest.floor,
+        "extras": ", ".join(manifest.extras),
+        "requirements": ", ".join(manifest.requirements),
+        "resolver": f"{manifest.resolver.name} {manifest.resolver.version}",
+        "postgresql": manifest.postgres.version if manifest.postgres else "",
+        **{f"constraints {name}": str(constraints[name]) for name in sorted(constraints)},
+    }
+
+
+def _files(manifest: Manifest) -> dict[str, str]:
+    wheels = {package.path for package in _whole(manifest).values()}
+    # The lock follows from the packages.
+    return {file.path: file.sha256 for file in manifest.files if file.path not in {*wheels, "pylock.toml"}}
+
+
+def _values(before: dict[str, str], after: dict[str, str]) -> list[Change]:
+    changes = []
+    for name in sorted({*before, *after}):
+        old, new = before.get(name, ""), after.get(name, "")
+        if old != new:
+            kind = "changed" if old and new else "added" if new else "removed"
+            changes.append(Change(kind, name, old, new))
+    return changes
