@@ -55,6 +55,7 @@ def needs() -> Needs:
     )
 
 
+_LEFT_OUT = {"site-packages", "dist-packages", "__pycache__", "test"}
 _LAYOUT = """
 import os, sys, sysconfig
 print(sys.base_prefix)
@@ -97,11 +98,7 @@ def broken_python(tmp_path: Path) -> Callable[..., Path]:
         python.write_bytes(Path(executable).read_bytes())
         python.chmod(0o755)
         for folder, folders, files in os.walk(stdlib):
-            folders[:] = [
-                name
-                for name in folders
-                if name not in ("site-packages", "dist-packages", "__pycache__", "test")
-            ]
+            folders[:] = sorted(set(folders) - _LEFT_OUT - set(missing))
             target = library / Path(folder).relative_to(stdlib)
             target.mkdir(parents=True)
             for name in files:
