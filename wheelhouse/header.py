@@ -1,7 +1,7 @@
 """The ``sh`` script in front of the ZIP: finds a Python, and vouches for the size and bytes of the file.
 
-What is damaged cannot say so, so each part vouches for the next: sh compares the file's size and the bytes
-of stage 0, stage 0 the whole file, and only then is anything imported from it.
+sh compares both before it starts Python on the file (a damaged ZIP cannot say so itself); stage 0 compares
+the digest where sh could not, or was not asked.
 """
 
 from __future__ import annotations
@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import pkgutil
 import re
-import struct
 from dataclasses import dataclass
-from typing import BinaryIO, Callable, Optional, Tuple
+from typing import BinaryIO, Callable, Optional
 
 from wheelhouse.target import Target
 
 _SIZE = re.compile(rb"^# airferry-size: (\d{20})$", re.MULTILINE)
 _SHA256 = re.compile(rb"^# airferry-sha256: ([0-9a-f]{64})$", re.MULTILINE)
-_STAGE0 = re.compile(rb"^# airferry-stage0: ([0-9a-f]{64} [\d ]{20})\.$", re.MULTILINE)
 _LONGEST = 65536
 _CHUNK = 1 << 20
 
@@ -71,14 +69,11 @@ def digest(stream: BinaryIO, offset: int, progress: Optional[Callable[[int], Non
 
 
 def seal(stream: BinaryIO) -> None:
-    """Write size and digests into the header of a finished file, open for reading and writing."""
+    """Write size and digest into the header of a finished file, open for reading and writing."""
     size = stream.seek(0, 2)
     stream.seek(0)
     head = stream.read(_LONGEST)
-    start, stage0 = _first_member(head)
-    place = b"%d %d" % (start + 1, len(stage0))  # as tail -c counts
-    said = hashlib.sha256(stage0).hexdigest().encode() + b" " + place.ljust(20)
-    for pattern, value in ((_SIZE, b"%020d" % size), (_STAGE0, said), (_SHA256, b"0" * 64)):
+    for pattern, value in ((_SIZE, b"%020d" % size), (_SHA256, b"0" * 64)):
         match = pattern.search(head)
         assert match is not None
         stream.seek(match.start(1))
@@ -88,10 +83,3 @@ def seal(stream: BinaryIO) -> None:
     value = digest(stream, found.offset).encode()
     stream.seek(found.offset)
     stream.write(value)
-
-
-def _first_member(head: bytes) -> Tuple[int, bytes]:
-    """Where the first member begins, and all of it: local header (PKWARE APPNOTE 4.3.7) and content."""
-    start = head.index(b"PK\x03\x04")
-    packed, _, name, extra = struct.unpack("<IIHH", head[start + 18 : start + 30])
-    return start, head[start : start + 30 + name + extra + packed]

@@ -1,11 +1,10 @@
 #!/bin/sh
+# airferry-sha256: 0000000000000000000000000000000000000000000000000000000000000000
+# airferry-size: 00000000000000000000
+{ # sh reads up to the closing brace before it runs anything: a script that was cut short runs nothing
 # airferry bundle: Apache Airflow @AIRFLOW@ for @LABEL@.
 #   sh FILE doctor     judges this host and changes nothing
 #   sh FILE install    installs; sh FILE --help lists everything
-# airferry-format: 1
-# airferry-size: 00000000000000000000
-# airferry-stage0: 0000000000000000000000000000000000000000000000000000000000000000 0                   .
-# airferry-sha256: 0000000000000000000000000000000000000000000000000000000000000000
 # Everything behind the last line of this script is a ZIP archive.
 set -u
 file=$0
@@ -29,12 +28,11 @@ seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$file" 2>/dev/null; }
 declared=$(seal size | sed 's/^0*//')
 size=$(wc -c <"$file" | tr -d ' ')
 [ "$size" = "$declared" ] || damaged "found:  $size bytes" "needed: $declared bytes"
-# Stage 0 checks the whole file; this checks stage 0 (sha256, place and length), where there is a sha256sum.
-stage0=$(seal stage0)
-place=${stage0#* }
-length=${place#* }
-sum=$({ tail -c "+${place%% *}" "$file" | head -c "${length%% *}" | sha256sum; } 2>/dev/null)
-[ -z "$sum" ] || [ "${sum%% *}" = "${stage0%% *}" ] || damaged "found:  its first member was changed"
+# The sha256 is over the whole file with its own 64 digits, byte 30 to 93, read as zeros. On a host without
+# sha256sum, stage 0 compares it.
+sum=$({ head -c 29 "$file" && printf %064d 0 && tail -c +94 "$file"; } | sha256sum 2>/dev/null)
+sum=${sum%% *}
+[ -z "$sum" ] || [ "$sum" = "$(seal sha256)" ] || damaged "found:  sha256 $sum" "needed: sha256 $(seal sha256)"
 
 # An interpreter named with --python or AIRFERRY_PYTHON comes first.
 named=${AIRFERRY_PYTHON:-}
@@ -65,6 +63,7 @@ if v >= (3, 8):
     except ImportError:
         pass
 sys.stdout.write("%d %d.%d.%d" % ((r,) + tuple(v[:3])))' 2>/dev/null </dev/null) || return 0
+    case $said in [1-4]" "*.*) ;; *) return 0 ;; esac
     seen="$seen
   $path is Python ${said#* }"
     [ "${said%% *}" -gt "$rank" ] && rank=${said%% *} best=$path
@@ -95,5 +94,6 @@ fi
     "found:${seen:- none}" "needed: CPython $need with its standard library" \
     "Install python$need from this distribution's own packages or installation medium (Debian:" \
     "python$need, not python3-minimal; RHEL: python$need), or name one: sh $file install --python PATH"
-exec "$best" -I -S -X utf8 "$file" "$@"
+exec "$best" -I -S -X utf8 -X "sealed=$sum" "$file" "$@"
 exit 10
+}
