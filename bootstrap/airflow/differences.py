@@ -74,7 +74,7 @@ INITIALISE: Row[Command] = _row(
 TRIGGER_DATE = _row("option for the date of a run (`dags trigger`)", ("2.2.2", "-e"), ("3.0.0", "-l"))
 BACKFILL: Row[Command] = _row(
     "backfill of a date range",
-    ("2.2.2", ("dags", "backfill", "-s", "{first}", "-e", "{last}", "{dag}")),
+    ("2.2.2", ("dags", "backfill", "--start-date", "{first}", "--end-date", "{last}", "{dag}")),
     (
         "3.0.0",
         ("backfill", "create", "--dag-id", "{dag}", "--from-date", "{first}", "--to-date", "{last}"),

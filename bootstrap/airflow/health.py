@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.airflow import api
@@ -53,8 +54,13 @@ class Health:
         return not self.failing
 
 
-def fetch(release: Release, host: str, port: int, timeout: float = 5.0) -> Health:
-    """Ask the web server once; a server that does not answer is a finding, not an error."""
+def fetch(
+    release: Release, host: str, port: int, timeout: float = 5.0, since: Optional[datetime] = None
+) -> Health:
+    """Ask the web server once; a server that does not answer is a finding, not an error.
+
+    For `since` see :func:`judge`.
+    """
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}{release.health_path}"
     try:
         status, content = api.request(url, timeout=timeout)
@@ -66,19 +72,22 @@ def fetch(release: Release, host: str, port: int, timeout: float = 5.0) -> Healt
         raw = None
     if not isinstance(raw, dict):
         return _unreachable(release, f"HTTP {status} without health data from {url}")
-    return judge(release, raw)
+    return judge(release, raw, since)
 
 
-def judge(release: Release, raw: Mapping[str, object]) -> Health:
-    """Read the JSON of a health address."""
+def judge(release: Release, raw: Mapping[str, object], since: Optional[datetime] = None) -> Health:
+    """Read the JSON of a health address.
+
+    A component that was killed stays healthy there for half a minute; with `since` (with a time zone), only a
+    sign of life after that moment counts.
+    """
     found: Dict[str, str] = {release.components[0].name: HEALTHY}
     for key in (*release.health_keys, *raw):
         part = raw.get(key)
-        status = part.get("status") if isinstance(part, dict) else None
-        if status is not None:
-            found[_name(key)] = HEALTHY if status == HEALTHY else UNHEALTHY
-        elif key in release.health_keys:  # others may be missing: 2.x has no DAG processor of its own
-            found[_name(key)] = NEVER_STARTED
+        status = _status(part if isinstance(part, dict) else {}, f"latest_{key}_heartbeat", since)
+        # 2.x tells of a DAG processor that it does not have
+        if status != NEVER_STARTED or key in release.health_keys:
+            found[_name(key)] = status
     return Health(found, _needed(release), raw)
 
 
@@ -89,14 +98,17 @@ def wait(
     seconds: float = 180.0,
     on_poll: Optional[Callable[[Health], None]] = None,
     interval: float = 0.25,
+    since: Optional[datetime] = None,
 ) -> Health:
     """Ask until every needed part is healthy. `on_poll` sees each answer, and may raise to give up early.
+
+    For `since` see :func:`judge`.
 
     Raises :class:`AirflowUnhealthy` after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
-        health = fetch(release, host, port)
+        health = fetch(release, host, port, since=since)
         if on_poll is not None:
             on_poll(health)
         if health.healthy:
@@ -120,6 +132,17 @@ def login(
     Raises ``api.LoginFailed``, or ``api.RequestFailed`` when the server does not answer.
     """
     return Session.open(release, host, port, user, password, timeout)
+
+
+def _status(part: Mapping[str, object], heartbeat: str, since: Optional[datetime]) -> str:
+    status, last = part.get("status"), part.get(heartbeat)
+    if status != HEALTHY:
+        # A scheduler that never ran is "unhealthy" there, every other part is null.
+        never = status is None or (heartbeat in part and last is None)
+        return NEVER_STARTED if never else UNHEALTHY
+    if since is not None and isinstance(last, str) and datetime.fromisoformat(last) < since:
+        return UNHEALTHY
+    return HEALTHY
 
 
 def _unreachable(release: Release, problem: str) -> Health:
