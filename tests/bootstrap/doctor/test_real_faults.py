@@ -403,7 +403,8 @@ def test_dns_that_never_answers(here: Needs, tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\n")
     script = f"""
         ip link set lo up && ip link add hole type veth peer name end && ip link set end up &&
-        ip link set hole up && ip address add 192.0.2.2/24 dev hole && ip neighbour add 192.0.2.1 lladdr 02:00:00:00:00:01 dev hole &&
+        ip link set hole up && ip address add 192.0.2.2/24 dev hole &&
+        ip neighbour add 192.0.2.1 lladdr 02:00:00:00:00:01 dev hole &&
         hostname no-such-name && mount --bind {tmp_path}/resolv.conf /etc/resolv.conf && exec "$@"
     """
     probe = subprocess.run(
