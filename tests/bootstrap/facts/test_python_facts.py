@@ -40,7 +40,7 @@ def fake(path: Path, *, told: Path | None = None) -> Path:
 
 def test_the_running_interpreter_comes_first_and_answers() -> None:
     running = collect(environ={"PATH": ""}, folders=())[0]
-    assert (running.origin, running.path, running.resolved) == ("running", sys.executable, REAL)
+    assert (running.origin, running.resolved) == ("running", REAL)
     assert running.version == ".".join(map(str, sys.version_info[:3]))
     assert (running.minor, running.implementation, running.error) == (MINOR, sys.implementation.name, "")
     assert running.bits in (32, 64)
@@ -71,6 +71,14 @@ def test_each_file_once_whatever_leads_to_it(tmp_path: Path) -> None:
     assert [(item.origin, item.path) for item in pythons] == [("named", f"{tmp_path}/b/python")]
     assert pythons[0].resolved == str(real)
     assert pythons[0].version == "3.42"
+
+
+def test_an_environment_stands_for_what_it_was_made_from(tmp_path: Path) -> None:
+    real = fake(tmp_path / "opt" / "python3.42")
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python3").symlink_to(real)
+    (tmp_path / "venv" / "pyvenv.cfg").write_text("")
+    assert [item.path for item in found(f"{tmp_path}/venv/bin")] == [str(real)]
 
 
 def test_shims_are_passed_over_for_what_is_behind_them(tmp_path: Path) -> None:
