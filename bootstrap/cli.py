@@ -23,19 +23,8 @@ def main() -> int:
     name = f"sh {place.name}" if inside else "airferry"
 
     def run() -> int:
-        result = app(prog_name=name, standalone_mode=False)
-        return result if isinstance(result, int) else 0
-
-    def parsed() -> int:
         try:
-            return run()
-        except typer.Exit as leaving:
-            # typer turns Ctrl-C into this status
-            if leaving.exit_code == INTERRUPTED:
-                raise KeyboardInterrupt from leaving
-            return leaving.exit_code
-        except typer.Abort as aborted:
-            raise KeyboardInterrupt from aborted
+            result = app(prog_name=name, standalone_mode=False)
         except Exception as error:
             # click's own usage errors know how to show themselves
             show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
@@ -43,8 +32,12 @@ def main() -> int:
                 raise
             show()
             return int(code)
+        # typer turns Ctrl-C into this status
+        if result == INTERRUPTED:
+            raise KeyboardInterrupt
+        return result if isinstance(result, int) else 0
 
-    return guard(parsed, console, json="--json" in sys.argv)
+    return guard(run, console, json="--json" in sys.argv)
 
 
 def _version(wanted: bool) -> None:

@@ -87,7 +87,8 @@ def install(
                 console.print("Nothing was changed.")
             return 0
         if os.geteuid() == 0 and not handoff.is_inner():
-            return handoff.run(chosen, bundle, options, _inner_arguments(chosen, json=json))
+            # it has said all that there is to say
+            raise SystemExit(handoff.run(chosen, bundle, options, _inner_arguments(chosen, json=json)))
         try:
             outcome = installing.install(chosen, bundle, options, console)
         finally:

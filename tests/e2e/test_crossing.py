@@ -137,49 +137,35 @@ def test_stop_leaves_no_process_and_start_brings_all_back(
     assert host.run(home / "bin" / "airferry", "status").returncode == 0
 
 
-def test_occupied_ports_are_passed_over_and_kills_are_survived(bundle: Path, user_host: Host) -> None:
-    """Another web server and database on the usual ports; the installer killed three times on its way."""
+def test_occupied_ports_are_passed_over_and_kills_are_survived(
+    crossing: tuple[Host, Path, dict[str, Any]], bundle: Path, user_host: Host
+) -> None:
+    """The other installation holds the usual ports; the installer is killed three times on its way."""
+    _, other, _ = crossing
+    assert user_host.run(other / "bin" / "airferry", "status").returncode == 0
     home = user_host.folder / "killed"
-    script = (
-        "import os, signal, socket, subprocess, sys, time\n"
-        "held = [socket.create_server(('', port)) for port in (8080, 25432, 8793)]\n"
-        "for seconds in (1.5, 5.0, 11.0):\n"
-        "    child = subprocess.Popen(sys.argv[1:], start_new_session=True, stdout=2)\n"
-        "    time.sleep(seconds)\n"
-        "    os.killpg(child.pid, signal.SIGKILL); child.wait()\n"
-        "sys.exit(subprocess.call(sys.argv[1:]))\n"
-    )
-    install: list[str | Path] = [
-        "sh",
-        bundle,
-        "install",
-        "--home",
-        home,
-        "--python",
-        user_host.python,
-        "--json",
-    ]
+    install = ["sh", str(bundle), "install", "--home", str(home), "--python", user_host.python, "--json"]
     try:
-        # one process holds the ports in the namespace that all four installs share
-        result = user_host.json(user_host.python, "-c", script, *install)
+        for seconds in (1.5, 5.0, 12.0):
+            child = user_host.command(install)
+            time.sleep(seconds)
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+        result = user_host.json(*install)
         assert result["receipt"]["web_port"] == 8081
         assert result["receipt"]["database"]["port"] == 25433
         assert result["receipt"]["completed"]
     finally:
-        user_host.run(home / "bin" / "airferry", "stop")
+        user_host.run("sh", home / "bin" / "airferry", "stop")
     assert user_host.processes(home) == []
 
 
-def test_named_port_in_use_blocks_before_anything_is_written(bundle: Path, user_host: Host) -> None:
+def test_named_port_in_use_blocks_before_anything_is_written(
+    crossing: tuple[Host, Path, dict[str, Any]], bundle: Path, user_host: Host
+) -> None:
+    port = str(crossing[2]["receipt"]["web_port"])
     home = user_host.folder / "blocked"
-    script = (
-        "import socket, subprocess, sys\n"
-        "held = socket.create_server(('', 8080))\n"
-        "sys.exit(subprocess.call(sys.argv[1:]))\n"
-    )
-    ran = user_host.run(
-        user_host.python, "-c", script, "sh", bundle, "install", "--home", home, "--port", "8080"
-    )
+    ran = user_host.run("sh", bundle, "install", "--home", home, "--port", port, "--python", user_host.python)
     assert ran.returncode == 3, ran.stderr
     assert "port-in-use" in ran.stdout + ran.stderr
     assert not home.exists()
