@@ -9,7 +9,7 @@ import subprocess  # the only import of it outside the tests; a lint test keeps 
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Iterable, Mapping, Optional, Sequence, Union
+from typing import Iterable, Mapping, Optional, Sequence, Tuple, Union
 
 from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
@@ -43,7 +43,7 @@ def environment(extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
     """The environment of a child: the inherited few, UTF-8, and `extra` on top."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
     kept.setdefault("PATH", os.defpath)
-    kept.update({"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": ""})
+    kept.update({"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"})
     kept.update(extra or {})
     return {name: value for name, value in kept.items() if value}
 
@@ -95,7 +95,7 @@ def run(
         out, err = child.communicate(None if text is None else text.encode(), timeout=timeout)
     except BaseException as error:
         kill_group(child.pid)
-        out, err = child.communicate()
+        out, err = _last_words(child)
         result = _result(child.returncode, out, err, started, hidden)
         _append(log, command, result, hidden)
         if isinstance(error, subprocess.TimeoutExpired):
@@ -116,26 +116,22 @@ def run(
     return result
 
 
-def start(
-    arguments: Sequence[Argument], *, env: Mapping[str, str], cwd: Path, output: Union[int, IO[bytes]]
-) -> int:
-    """Start a program in its own session, leave it running, and return its process id."""
-    child = subprocess.Popen(
-        [str(argument) for argument in arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env=dict(env),
-        cwd=str(cwd),
-        start_new_session=True,
-    )
-    return child.pid
-
-
 def kill_group(pid: int) -> None:
     """Kill the process group that `pid` leads; one that has gone is fine."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _last_words(child: subprocess.Popen[bytes]) -> Tuple[bytes, bytes]:
+    """What a killed program has left in its pipes; a stranger that it started may keep them open for ever."""
+    try:
+        return child.communicate(timeout=2)
+    except subprocess.TimeoutExpired as error:
+        for stream in (child.stdout, child.stderr):
+            if stream:
+                stream.close()
+        child.wait()
+        return error.stdout or b"", error.stderr or b""
 
 
 def _result(status: int, out: bytes, err: bytes, started: float, hidden: Sequence[str]) -> Result:
@@ -154,14 +150,16 @@ def _mask(text: str, hidden: Sequence[str]) -> str:
 def _append(log: Optional[Path], command: Sequence[str], result: Result, hidden: Sequence[str]) -> None:
     if log is None:
         return
-    with log.open("a", encoding="utf-8") as stream:
+    # a path may hold bytes that are no UTF-8
+    with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(f"$ {_mask(' '.join(command), hidden)}\n{result.stdout}{result.stderr}")
         stream.write(f"# {_ended(result.status)} in {result.seconds:.1f} s\n")
 
 
 def _ended(status: int) -> str:
     if status < 0:
-        return f"was ended by signal {-status} ({signal.Signals(-status).name})"
+        names = {item.value: item.name for item in signal.Signals}  # real-time signals have none
+        return f"was ended by signal {-status} ({names.get(-status, 'real-time')})"
     return f"ended with exit status {status}"
 
 

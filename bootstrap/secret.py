@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -51,7 +52,8 @@ def generate(length: int = 24) -> Secret:
 def write(path: Path, secret: Secret) -> None:
     """Write `secret` to `path` with mode 0600, replacing the file in one step (newline at the end)."""
     temporary = path.with_name(path.name + ".new")
-    temporary.unlink() if temporary.exists() else None
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
     descriptor = os.open(str(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(secret.reveal() + "\n")
