@@ -34,9 +34,13 @@ def dag_is_known(query: Query, dag_id: str) -> bool:
 
 def import_errors(query: Query) -> Dict[str, str]:
     """The DAG files that could not be read: file -> last line of what went wrong."""
-    rows = query("SELECT filename, regexp_replace(rtrim(stacktrace), '.*\\n', '') FROM import_error")
-    pairs = (row.partition("\t") for row in rows.split("\n") if row)
-    return {name: problem for name, _, problem in pairs}
+    # the trace on one line, its lines as columns
+    rows = query("SELECT filename, replace(stacktrace, chr(10), chr(9)) FROM import_error")
+    found = {}
+    for row in filter(None, rows.split("\n")):
+        name, *lines = row.split("\t")
+        found[name] = [line for line in (name, *lines) if line.strip()][-1]
+    return found
 
 
 def run_state(query: Query, dag_id: str, run_id: str) -> str:
