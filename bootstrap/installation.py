@@ -52,8 +52,9 @@ class Installation:
     @cached_property
     def cluster(self) -> embedded.Cluster:
         """The private PostgreSQL cluster."""
+        programs = self.receipt.database.programs
         return embedded.Cluster(
-            bin=embedded.programs(self.release.postgres),
+            bin=Path(programs) if programs else embedded.programs(self.release.postgres),
             data=self.home.cluster,
             port=self.receipt.database.port,
             secrets=self.home.secrets,

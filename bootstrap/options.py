@@ -12,7 +12,7 @@ from typing import Optional, Set
 from bootstrap import account as accounts
 from bootstrap import receipt as receipts
 from bootstrap.home import Home
-from bootstrap.postgres import embedded
+from bootstrap.postgres import embedded, host
 from bootstrap.receipt import Database, Receipt
 from wheelhouse import __version__
 from wheelhouse.errors import AirferryError
@@ -41,6 +41,7 @@ class Options:
     account: Optional[str] = None
     host: Optional[str] = None
     port: Optional[int] = None
+    postgres: str = ""
     postgres_port: Optional[int] = None
     parallelism: Optional[int] = None
     admin_user: Optional[str] = None
@@ -62,6 +63,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
     manifest = bundle.manifest
     earlier = receipts.find(options.home.receipt)
     taken: Set[int] = set()
+    server = _server(options, bundle, earlier)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
     fresh = Receipt(
         schema=receipts.SCHEMA,
@@ -85,7 +87,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
             port=options.postgres_port or (0 if earlier else free_port(POSTGRES_PORT, taken)),
             name=embedded.DATABASE,
             role=embedded.ROLE,
-            server=manifest.postgres.version if manifest.postgres else "",
+            server=server.version,
+            programs=server.programs,
         ),
         services="supervisor",
         library_path=os.environ.get("LD_LIBRARY_PATH", ""),
@@ -109,6 +112,23 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         started=earlier.started,
         completed=earlier.completed if same_bundle else "",
     )
+
+
+@dataclass(frozen=True)
+class _Server:
+    version: str
+    programs: str
+
+
+def _server(options: Options, bundle: Bundle, earlier: Optional[Receipt]) -> _Server:
+    """Whose PostgreSQL runs the cluster; a cluster that is there stays with whose it was made by."""
+    if earlier and options.home.cluster.exists():
+        return _Server(earlier.database.server, earlier.database.programs)
+    carried = bundle.manifest.postgres
+    if options.postgres == "host" or carried is None:
+        found = host.find()
+        return _Server(found.version, str(found.folder))
+    return _Server(carried.version, "")
 
 
 def default_parallelism() -> int:

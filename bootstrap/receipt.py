@@ -23,13 +23,17 @@ class NotInstalled(AirferryError):
 
 @dataclass(frozen=True)
 class Database:
-    """The metadata database; `server` is the version of a carried server."""
+    """The metadata database: a private cluster of `server`, the version of PostgreSQL.
+
+    `programs` is the folder of the host's own programs; empty for the carried ones.
+    """
 
     host: str
     port: int
     name: str
     role: str
     server: str
+    programs: str = ""
 
 
 @dataclass(frozen=True)

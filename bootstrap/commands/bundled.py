@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import typer
 
@@ -36,6 +36,9 @@ def install(
     host: Optional[str] = typer.Option(
         None, help="The address the web server listens on (default: 0.0.0.0)."
     ),
+    postgres: str = typer.Option(
+        "carried", help="Whose PostgreSQL runs the private cluster: carried, or host (its own package)."
+    ),
     postgres_port: Optional[int] = typer.Option(
         None, min=1, max=65535, help="PostgreSQL's port on 127.0.0.1."
     ),
@@ -64,6 +67,7 @@ def install(
         account=account,
         host=host,
         port=port,
+        postgres=_one_of("--postgres", postgres, ("carried", "host")),
         postgres_port=postgres_port,
         parallelism=parallelism,
         admin_user=admin_user,
@@ -136,11 +140,20 @@ def verify_command(json: bool = JSON) -> int:
     return 0
 
 
+def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:
+    if value not in known:
+        raise choosing.InvalidOption(
+            f"{option} {value} is not known.", needed=f"{option} " + " or ".join(known)
+        )
+    return value
+
+
 def _inner_arguments(chosen: Receipt, *, json: bool) -> List[str]:
     """The command line of the process that root hands over to: every choice is made already."""
     return [
         "install", "--home", chosen.home, "--python", chosen.python, "--host", chosen.web_host,
         "--port", str(chosen.web_port), "--postgres-port", str(chosen.database.port),
+        "--postgres", "host" if chosen.database.programs else "carried",
         "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
         *(["--json"] if json else []),
     ]  # fmt: skip

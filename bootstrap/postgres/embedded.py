@@ -81,6 +81,11 @@ class Cluster:
         return self.secrets / "pgpass"
 
     @property
+    def role_password(self) -> Path:
+        """The file with the password of Airflow's role."""
+        return self.secrets / "postgres-password"
+
+    @property
     def command(self) -> Tuple[str, ...]:
         """What a service manager runs in the foreground."""
         return str(self.bin / "postgres"), "-D", str(self.data)
@@ -89,16 +94,10 @@ class Cluster:
         """Whether the cluster was made completely."""
         return (self.data / "PG_VERSION").is_file()
 
-    def create(self, password: Secret) -> None:
-        """Make the cluster beside its place and move it there when it is whole; `password` is the role's."""
+    def create(self) -> None:
+        """Make the cluster beside its place and move it there when it is whole."""
         if not self.superuser_password.exists():
             secret.write(self.superuser_password, secret.generate())
-        superuser = secret.read(self.superuser_password)
-        lines = [
-            f"{ADDRESS}:{self.port}:*:{ROLE}:{password.reveal()}",
-            f"{ADDRESS}:{self.port}:*:{SUPERUSER}:{superuser.reveal()}",
-        ]
-        secret.write(self.pgpass, Secret("\n".join(lines)))
         fresh = self.data.with_name(self.data.name + ".new")
         if fresh.exists():
             shutil.rmtree(str(fresh))
@@ -111,18 +110,27 @@ class Cluster:
         )  # fmt: skip
         fresh.replace(self.data)
 
-    def configure(self, connections: int) -> None:
-        """Write the settings of ours to a file of their own that postgresql.conf includes."""
-        own = self.data / "airferry.conf"
-        own.write_text(
+    def settings(self, connections: int) -> str:
+        """The settings of ours, for a file of their own that postgresql.conf includes."""
+        return (
             "# Written by airferry. Put changes of your own below the include in postgresql.conf.\n"
             f"listen_addresses = '{ADDRESS}'\n"
             f"port = {self.port}\n"
             "unix_socket_directories = ''\n"
             f"max_connections = {connections}\n"
-            "password_encryption = 'scram-sha-256'\n",
-            encoding="utf-8",
+            "password_encryption = 'scram-sha-256'\n"
         )
+
+    def is_configured(self, connections: int) -> bool:
+        """Whether the cluster is there with these very settings."""
+        own = self.data / "airferry.conf"
+        return own.is_file() and own.read_text(encoding="utf-8") == self.settings(connections)
+
+    def configure(self, connections: int) -> None:
+        """Write the settings, and the passwords for the port that they name."""
+        self._write_pgpass()
+        own = self.data / "airferry.conf"
+        own.write_text(self.settings(connections), encoding="utf-8")
         main = self.data / "postgresql.conf"
         text = main.read_text(encoding="utf-8")
         if "include = 'airferry.conf'" not in text:
@@ -152,10 +160,11 @@ class Cluster:
                 )
             time.sleep(0.1)
 
-    def create_database(self, password: Secret) -> None:
+    def create_database(self) -> None:
         """Make the role and the database that it owns, or set the role's password when they are there."""
         # A failing statement would be logged with the password in it.
         quiet = "SET log_min_error_statement = panic; SET log_statement = none;\n"
+        password = secret.read(self.role_password)
         exists = self.query(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'", superuser=True)  # noqa: S608
         verb = "ALTER" if exists else "CREATE"
         role = f"{quiet}{verb} ROLE {ROLE} LOGIN PASSWORD '{password.reveal()}';\n"
@@ -190,6 +199,13 @@ class Cluster:
             [*self._psql(SUPERUSER, "postgres"), "-q", "-f", "-"],
             what=what, env=self._client_env(), stdin=sql, timeout=120,
         )  # fmt: skip
+
+    def _write_pgpass(self) -> None:
+        lines = [
+            f"{ADDRESS}:{self.port}:*:{ROLE}:{secret.read(self.role_password).reveal()}",
+            f"{ADDRESS}:{self.port}:*:{SUPERUSER}:{secret.read(self.superuser_password).reveal()}",
+        ]
+        secret.write(self.pgpass, Secret("\n".join(lines)))
 
     def _psql(self, user: str, database: str) -> Tuple[str, ...]:
         return (

@@ -204,10 +204,12 @@ class Supervisor:
                     waiting.remove(name)
 
     def stop(self, names: Sequence[str]) -> None:
-        """Stop components, the last started first."""
+        """Stop components, the last started first; one that does not run is fine."""
+        states = self.states()
         for name in reversed(names):
-            with contextlib.suppress(xmlrpc.client.Fault):
-                self._call("stopProcess", name, True)
+            if name in states:
+                with contextlib.suppress(xmlrpc.client.Fault):
+                    self._call("stopProcess", name, True)
 
     def _failed(self, name: str, note: str) -> ServiceError:
         log = self.log.with_name(f"{name}.log")

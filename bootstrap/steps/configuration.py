@@ -49,6 +49,8 @@ class ConfigurationStep:
         self.installation.airflow.write_config()
         text = config.read(self.path)
         config.write(self.path, config.edit(text, self._changed()))
+        # whoever runs has read the old file; the start step brings all back
+        self.installation.services.stop(self.installation.components)
         temporary = self.record.with_name(self.record.name + ".new")
         temporary.write_text(json.dumps(self._fingerprint(), indent=2) + "\n", encoding="utf-8")
         temporary.replace(self.record)

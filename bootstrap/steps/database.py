@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bootstrap import secret
 from bootstrap.installation import POSTGRES, Installation
 
 
@@ -24,19 +23,23 @@ class ClusterStep:
 
     def done(self) -> bool:
         """Whether the cluster is there and configured."""
-        return (self.installation.home.cluster / "airferry.conf").is_file()
+        return self.installation.cluster.is_configured(self._connections())
 
     def apply(self) -> None:
-        """Run initdb and write the configuration."""
-        cluster = self.installation.cluster
+        """Run initdb, or only write the configuration; a server that runs with another one is stopped."""
+        cluster, services = self.installation.cluster, self.installation.services
         if not cluster.exists():
             # a new cluster knows nothing of what an earlier one had
             for pattern in ("migrated-*", "proved-*"):
                 for marker in self.installation.home.run.glob(pattern):
                     marker.unlink()
-            cluster.create(secret.read(self.installation.home.postgres_password))
+            cluster.create()
+        services.stop([POSTGRES, *self.installation.components])
+        cluster.configure(self._connections())
+
+    def _connections(self) -> int:
         # every worker, parser and web process holds a pool of up to 15 connections in the worst case
-        cluster.configure(max(100, 60 + 3 * self.installation.receipt.parallelism))
+        return max(100, 60 + 3 * self.installation.receipt.parallelism)
 
 
 class DatabaseStep:
@@ -65,4 +68,4 @@ class DatabaseStep:
         services.launch()
         services.start([POSTGRES], settle=False)
         cluster.wait()
-        cluster.create_database(secret.read(self.installation.home.postgres_password))
+        cluster.create_database()
