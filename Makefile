@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help demo test unit e2e lint format bench clean
+.PHONY: help demo test unit e2e matrix lint format bench clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
@@ -30,6 +30,9 @@ unit: $(VENV)/ready ## Unit and integration tests (minutes)
 
 e2e: $(VENV)/ready ## Real installs of a real Airflow, cut off from the network
 	$(BIN)/python -m pytest -m e2e $(TESTS)
+
+matrix: $(VENV)/ready ## Every Airflow of the matrix, or ONLY=2.10.5/3.11: installed, run, restarted
+	$(BIN)/python -m tests.e2e.matrix --only "$(ONLY)"
 
 lint: $(VENV)/ready ## ruff, mypy strict, and the import contract
 	$(BIN)/ruff check .
