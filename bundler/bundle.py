@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from bundler import assemble, build, constraints, lock, payload, release
+from bundler import assemble, build, lock, payload, resolution
 from bundler.assemble import Wheel
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed
@@ -20,13 +20,14 @@ from bundler.index import PYPI, Index
 from bundler.lock import Artifact, Locked
 from bundler.payload import Payload
 from bundler.progress import Progress, Silent
-from bundler.release import Release
-from bundler.resolver import Question, Resolver
+from bundler.release import PROJECT
+from bundler.resolution import Resolution
+from bundler.resolver import Resolver
 from bundler.resolver.uv import Uv
-from bundler.spec import BundleRequest, default_extras, drivers
+from bundler.spec import BundleRequest
 from bundler.transport import open_session
 from wheelhouse import __version__, layout
-from wheelhouse.manifest import SCHEMA, Constraints, Manifest, Postgres
+from wheelhouse.manifest import SCHEMA, Manifest, Postgres
 from wheelhouse.writer import Member
 
 
@@ -62,15 +63,6 @@ def make_bundle(
         )
 
 
-@dataclass(frozen=True)
-class _Resolved:
-    release: Release
-    constraints: Constraints
-    extras: tuple[str, ...]
-    question: Question
-    locked: tuple[Locked, ...]
-
-
 class _Making:
     """One run: what its steps share."""
 
@@ -93,8 +85,10 @@ class _Making:
             # What every bundle carries is known before anything is resolved.
             early = background.submit(self._fetch_carried, carried)
             with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
-                resolved = self._resolve()
+                resolved = resolution.resolve(self.request, self.index, self.resolver)
                 step.outcome = f"Airflow {resolved.release.version}, {len(resolved.locked)} packages"
+            for warning in (*self.request.warnings, *resolved.warnings):
+                self._warn(warning)
             with self._timed("download"):
                 wheels = self._download(resolved.locked)
                 files = early.result()
@@ -103,46 +97,10 @@ class _Making:
         with self._timed("assemble"):
             return self._assemble(resolved, wheels, carried, files)
 
-    def _resolve(self) -> _Resolved:
-        request = self.request
-        found = release.find(self.index, request.airflow)
-        release.check(found, request.target)
-        constraint_set = constraints.find(
-            request.constraints,
-            found.version,
-            request.target.python,
-            index_url=request.index_url,
-            as_of=found.as_of,
-        )
-        if constraint_set.warning:
-            self._warn(constraint_set.warning)
-        extras = request.extras if request.extras is not None else default_extras(found.version)
-        bracket = f"[{','.join(extras)}]" if extras else ""
-        requirements = (
-            f"{release.PROJECT}{bracket}=={found.version}",
-            *drivers(found.version),
-            *request.requirements,
-        )
-        question = Question(
-            requirements=requirements,
-            target=request.target,
-            index_url=request.index_url,
-            constraints=constraint_set.text,
-            exclude_newer=constraint_set.exclude_newer,
-            requirement_files=request.requirement_files,
-            extra_index_urls=request.extra_index_urls,
-            find_links=request.find_links,
-            offline=request.offline,
-        )
-        locked = self.resolver.resolve(question)
-        if not constraint_set.text:
-            digest = constraints.pins_digest({item.name: item.version for item in locked})
-            constraint_set = replace(constraint_set, record=replace(constraint_set.record, sha256=digest))
-        return _Resolved(found, constraint_set.record, extras, question, locked)
-
     def _download(self, locked: tuple[Locked, ...]) -> list[Wheel]:
         tags = lock.target_tags(self.request.target)
         chosen = {item.name: lock.choose(item.wheels, tags) for item in locked}
+        resolution.check_hashes(self.request.requirements, chosen)
         wanted = [artifact for artifact in chosen.values() if artifact]
         total = sum(item.size for item in wanted)
         with self.progress.progress(total, f"Download {len(wanted)} wheels") as advance:
@@ -153,7 +111,7 @@ class _Making:
             if (artifact := chosen[item.name])
         ]
 
-    def _build(self, resolved: _Resolved) -> list[Wheel]:
+    def _build(self, resolved: Resolution) -> list[Wheel]:
         tags = lock.target_tags(self.request.target)
         missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
         if not missing:
@@ -163,19 +121,20 @@ class _Making:
         )
         built = []
         for item in missing:
-            with self.progress.step(f"Build {item.name} {item.version}"):
+            with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
                 built.append(builder.build(item))
         return built
 
     def _assemble(
         self,
-        resolved: _Resolved,
+        resolved: Resolution,
         wheels: list[Wheel],
         carried: Payload,
         files: dict[str, Path],
     ) -> BundleResult:
         target = self.request.target
-        described, _ = assemble.packages(wheels, resolved.question.requirements, target)
+        described, metadata = assemble.packages(wheels, resolved.requirements, target)
+        resolution.check_extras(resolved, metadata[PROJECT])
         tools = assemble.carried(carried.tools, files, layout.TOOLS)
         services = assemble.carried(carried.services, files, layout.SERVICES)
         postgres = assemble.carried([carried.postgres], files, layout.POSTGRES) if carried.postgres else ()
@@ -196,7 +155,7 @@ class _Making:
             target=target,
             floor=assemble.highest_floor(whole, target),
             extras=resolved.extras,
-            requirements=resolved.question.requirements,
+            requirements=resolved.requirements,
             constraints=resolved.constraints,
             resolver=self.resolver.tool,
             created=moment.isoformat().replace("+00:00", "Z"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from packaging.utils import canonicalize_name
 
 from bundler.errors import ConstraintsUnavailable
 from bundler.transport import open_session, reason, without_credentials
@@ -18,7 +19,10 @@ OFFICIAL = "https://raw.githubusercontent.com/apache/airflow/constraints-{airflo
 # A refused or unresolvable address answers at once; this is for one that swallows everything.
 _TIMEOUT = (3.0, 10.0)
 _GENERATED = re.compile(r"generated on (\d{4}-\d\d-\d\d[T ][\d:.]+)")
-_PIN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*(==|@)", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*(==|@)", re.MULTILINE)
+# A copy often bears the address that it was taken from; the generator names the branch.
+_ADDRESS = re.compile(r"^#.*/constraints-(\d[\w.]*)/constraints-(3\.\d+)\.txt", re.MULTILINE)
+_BRANCH = re.compile(r"^#.*\"v(\d+)-(\d+)-(?:test|stable)\" branch", re.MULTILINE | re.IGNORECASE)
 _MINORS = tuple(f"3.{minor}" for minor in range(8, 16))
 
 
@@ -27,12 +31,20 @@ class ConstraintSet:
     """Constraints to resolve with: a file's `text`, or a date (RFC 3339) after which nothing counts.
 
     `record` is what the manifest keeps; for a date its sha256 is filled in from the resolved set.
+    `says_release` (3.3.1 or 3.3) and `says_python` are what the file's own head tells, if it does.
     """
 
     record: Constraints
     text: str = ""
     exclude_newer: str = ""
     warning: str = ""
+    says_release: str = ""
+    says_python: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The normalised names that the file pins."""
+        return frozenset(canonicalize_name(match.group(1)) for match in _PIN.finditer(self.text))
 
 
 class Unreachable(Exception):
@@ -163,7 +175,11 @@ def _from_text(source: str, url: str, content: bytes) -> ConstraintSet:
         hashlib.sha256(content).hexdigest(),
         generated_on=generated.group(1) if generated else "",
     )
-    return ConstraintSet(record, text=text)
+    address, branch = _ADDRESS.search(text), _BRANCH.search(text)
+    release = address.group(1) if address else ".".join(branch.groups()) + "." if branch else ""
+    return ConstraintSet(
+        record, text=text, says_release=release, says_python=address.group(2) if address else ""
+    )
 
 
 def _release_date(index_url: str, as_of: str) -> ConstraintSet:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import tomli_w
 from packaging.pylock import Package as LockPackage
@@ -195,11 +196,7 @@ def _artifact(file: PackageWheel | PackageSdist, base: Path) -> Artifact:
             f"The index gives no sha256 for {file.filename}.", needed="a sha256 of every file"
         )
     uploaded = file.upload_time.isoformat().replace("+00:00", "Z") if file.upload_time else ""
-    return Artifact(
-        file.filename,
-        file.url or "",
-        sha256.lower(),
-        file.size or 0,
-        uploaded,
-        (base / file.path) if file.path else None,
-    )
+    url, path = file.url or "", (base / file.path) if file.path else None
+    if url.startswith("file:"):
+        url, path = "", Path(unquote(urlsplit(url).path))
+    return Artifact(file.filename, url, sha256.lower(), file.size or 0, uploaded, path)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from bundler import hosts
 from bundler.errors import InvalidRequest
 from bundler.index import PYPI
+from bundler.requirements import Wanted, gather
 from wheelhouse.errors import InvalidTarget
 from wheelhouse.target import Target
 
@@ -37,10 +37,10 @@ class BundleRequest:
     index_url: str = field(default=PYPI, repr=False)
     extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
-    requirements: tuple[str, ...] = ()
-    requirement_files: tuple[Path, ...] = ()
+    requirements: tuple[Wanted, ...] = ()
     resolver: str = "uv"
     offline: bool = False
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def parse(
@@ -49,6 +49,9 @@ class BundleRequest:
         airflow: str = "",
         python: str = "",
         platform: str = "",
+        glibc: str = "",
+        like: str = "",
+        machine: str = "",
         extras: tuple[str, ...] | None = None,
         constraints: str = "auto",
         output: Path = Path("dist"),
@@ -62,29 +65,27 @@ class BundleRequest:
     ) -> BundleRequest:
         """Check everything; raises :class:`InvalidRequest` that lists every problem.
 
-        Empty `python` and `platform` mean this interpreter's version and :func:`default_platform`.
+        An empty `python` means this interpreter's version; `platform`, `glibc`, `like` and `machine` are
+        those of :func:`bundler.hosts.platform_tag`.
         """
         problems: list[str] = []
         target = Target("3.11", "manylinux_2_28_x86_64")
         try:
-            target = Target.parse(python or default_python(), platform or default_platform())
+            tag = hosts.platform_tag(tag=platform, glibc=glibc, like=like, machine=machine)
+            target = Target.parse(python or default_python(), tag)
         except InvalidTarget as error:
-            problems.append(f"{error.message} Needed: {error.needed}.")
+            problems.append(f"{error.message} Needed: {error.needed}." if error.needed else error.message)
         if airflow:
             problems += _version_problems(airflow)
         problems += [f"--extra {name}: not a name" for name in extras or () if not _EXTRA.fullmatch(name)]
         if not constraints:
             problems.append("--constraints is empty: auto, official, release-date, a path or a URL")
-        for text in requirements:
-            try:
-                Requirement(text)
-            except InvalidRequirement as error:
-                if not text.endswith(".whl") and not Path(text).is_dir():
-                    problems.append(f"requirement {text!r}: {str(error).splitlines()[0]}")
-        problems += [f"-r {path}: no such file" for path in requirement_files if not path.is_file()]
+        gathered = gather(requirements, requirement_files)
+        problems += gathered.problems
         for url in (index_url, *extra_index_urls):
             if not url.startswith(("https://", "http://")):
                 problems.append("an index URL must start with https:// or http://")
+        problems += [f"--find-links {item}: no such folder" for item in find_links if not _exists(item)]
         if resolver not in RESOLVERS:
             problems.append(f"--resolver {resolver}: one of {', '.join(RESOLVERS)}")
         if output.exists() and not output.is_dir():
@@ -103,23 +104,17 @@ class BundleRequest:
             output=output,
             index_url=index_url,
             extra_index_urls=extra_index_urls,
-            find_links=find_links,
-            requirements=requirements,
-            requirement_files=requirement_files,
+            find_links=tuple(_absolute(item) for item in find_links),
+            requirements=gathered.wanted,
             resolver=resolver,
             offline=offline,
+            warnings=gathered.warnings,
         )
 
 
 def default_python() -> str:
     """The minor version of the interpreter that runs this."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-def default_platform() -> str:
-    """Linux with glibc 2.28 (RHEL 8, Debian 10 and everything newer) on this machine's architecture."""
-    machine = platform.machine().lower()
-    return f"manylinux_2_28_{ {'amd64': 'x86_64', 'arm64': 'aarch64'}.get(machine, machine) }"
 
 
 def default_extras(airflow: str) -> tuple[str, ...]:
@@ -140,3 +135,11 @@ def _version_problems(airflow: str) -> list[str]:
     except InvalidVersion:
         return [f"--airflow {airflow}: not a version"]
     return []
+
+
+def _exists(link: str) -> bool:
+    return "://" in link or Path(link).expanduser().exists()
+
+
+def _absolute(link: str) -> str:
+    return link if "://" in link else str(Path(link).expanduser().resolve())

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from bootstrap.console import Console
-from bundler import report, spec
+from bundler import hosts, report
 from bundler.bundle import make_bundle
 from bundler.commands import JSON, envelope
 from bundler.index import PYPI
@@ -21,9 +21,24 @@ def bundle(
     airflow: str = typer.Option(
         "", metavar="VERSION", help="The Airflow release (default: the newest final one)."
     ),
+    requirement: list[str] = typer.Argument(
+        None,
+        metavar="REQUIREMENT",
+        help="What else comes along, resolved together with Airflow: requirements, wheels, project folders.",
+        show_default=False,
+    ),
     python: str = typer.Option("", metavar="X.Y", help="The host's Python (default: this one's version)."),
     platform: str = typer.Option(
-        "", metavar="TAG", help=f"The host's platform tag (default: {spec.default_platform()})."
+        "", metavar="TAG", help=f"The host's platform tag (default: {hosts.default_platform()})."
+    ),
+    glibc: str = typer.Option("", metavar="2.X", help="Instead of --platform: the host's glibc."),
+    like: str = typer.Option(
+        "", metavar="NAME", help=f"Instead of --platform: a distribution ({', '.join(hosts.names())})."
+    ),
+    machine: str = typer.Option(
+        "",
+        metavar="ARCH",
+        help=f"The architecture for --glibc and --like (default: {hosts.this_machine()}).",
     ),
     extra: list[str] = typer.Option(
         [], metavar="NAME", help="An extra of Airflow, repeatable (default: postgres, and fab for 3.x)."
@@ -39,6 +54,15 @@ def bundle(
         metavar="URL",
         help=f"The package index (default: ${_INDEX_VARIABLES[0]}, ${_INDEX_VARIABLES[2]}, or {PYPI}).",
     ),
+    extra_index_url: list[str] = typer.Option(
+        [], metavar="URL", help="A further index, asked first, repeatable. Credentials: netrc, or in the URL."
+    ),
+    find_links: list[str] = typer.Option(
+        [], "--find-links", "-f", metavar="PLACE", help="A folder or page with further wheels, repeatable."
+    ),
+    requirements: list[Path] = typer.Option(
+        [], "--requirements", "-r", metavar="FILE", help="A requirement file, repeatable."
+    ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Show neither progress nor summary."),
     json: bool = JSON,
 ) -> int:
@@ -48,10 +72,17 @@ def bundle(
         airflow=airflow,
         python=python,
         platform=platform,
+        glibc=glibc,
+        like=like,
+        machine=machine,
         extras=tuple(extra) or None,
         constraints=constraints,
         output=output,
         index_url=index_url or _index_from_environment(),
+        extra_index_urls=tuple(extra_index_url),
+        find_links=tuple(find_links),
+        requirements=tuple(requirement or ()),
+        requirement_files=tuple(requirements),
     )
     result = make_bundle(request, console)
     if json:

@@ -25,7 +25,7 @@ def inspect(
         console.json(envelope(_as_dict(found)))
     elif licences:
         for licence, names in found.licences.items():
-            console.labelled(licence, "")
+            console.print(licence, "bold")
             console.print(", ".join(names), indent=4)
     else:
         _show(found, console)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from bundler.lock import Locked
@@ -20,7 +19,6 @@ class Question:
     index_url: str = field(repr=False)
     constraints: str = ""
     exclude_newer: str = ""
-    requirement_files: tuple[Path, ...] = ()
     extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
     offline: bool = False

@@ -95,10 +95,7 @@ class Uv:
                 (folder / "constraints.txt").write_text(question.constraints, encoding="utf-8")
                 arguments += ["--constraints", "constraints.txt"]
             (folder / "requirements.in").write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
-            arguments += [
-                "requirements.in",
-                *(str(path.absolute()) for path in question.requirement_files),
-            ]
+            arguments.append("requirements.in")
             hidden = [
                 Secret(pair[1])
                 for url in (question.index_url, *question.extra_index_urls)

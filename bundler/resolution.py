@@ -1,0 +1,161 @@
+"""From a request to a lock: the release, its constraints, what is asked for, and what was resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from bundler import constraints, graph, release
+from bundler.constraints import ConstraintSet
+from bundler.errors import HashMismatch, InvalidRequest, ResolutionFailed
+from bundler.index import Index
+from bundler.lock import Artifact, Locked
+from bundler.release import Release
+from bundler.requirements import Wanted
+from bundler.resolver import Question, Resolver
+from bundler.spec import BundleRequest, default_extras, drivers
+from wheelhouse.manifest import Constraints
+
+_PROVIDER = "apache-airflow-providers-"
+# A file that is so much older than its release was made for an earlier one.
+_STALE = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What was resolved. `requirements` are as the manifest records them; `warnings` are for the user."""
+
+    release: Release
+    constraints: Constraints
+    extras: tuple[str, ...]
+    requirements: tuple[str, ...]
+    question: Question
+    locked: tuple[Locked, ...]
+    warnings: tuple[str, ...]
+
+
+def resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Resolution:
+    """Resolve a request; raises the errors of :mod:`bundler.errors`."""
+    found = release.find(index, request.airflow)
+    release.check(found, request.target)
+    extras = request.extras if request.extras is not None else default_extras(found.version)
+    constraint_set = constraints.find(
+        request.constraints,
+        found.version,
+        request.target.python,
+        index_url=request.index_url,
+        as_of=found.as_of,
+    )
+    wanted = (*_airflow(found.version, extras), *request.requirements)
+    question = Question(
+        requirements=tuple(item.text for item in wanted),
+        target=request.target,
+        index_url=request.index_url,
+        constraints=constraint_set.text,
+        exclude_newer=constraint_set.exclude_newer,
+        extra_index_urls=request.extra_index_urls,
+        find_links=request.find_links,
+        offline=request.offline,
+    )
+    locked = resolver.resolve(question)
+    record = constraint_set.record
+    if not constraint_set.text:
+        record = replace(record, sha256=constraints.pins_digest({item.name: item.version for item in locked}))
+    else:
+        _check_providers(locked, constraint_set, request.requirements)
+    warnings = [constraint_set.warning] if constraint_set.warning else []
+    warnings += _stale(constraint_set, found, request.target.python)
+    records = (*(item.record for item in wanted if item.name), *_projects(locked))
+    return Resolution(found, record, extras, records, question, locked, tuple(warnings))
+
+
+def check_hashes(wanted: tuple[Wanted, ...], chosen: Mapping[str, Artifact | None]) -> None:
+    """Raise :class:`HashMismatch` for a file that a requirement's ``--hash`` options do not allow."""
+    for item in wanted:
+        artifact = chosen.get(item.name)
+        if item.hashes and artifact and artifact.sha256 not in item.hashes:
+            raise HashMismatch(
+                f"{artifact.filename} is not what the requirement file allows for {item.record}.",
+                found=f"sha256 {artifact.sha256}",
+                needed=" or ".join(f"sha256 {value}" for value in item.hashes),
+                hint="The requirement file may name another platform's file, or a source distribution.",
+            )
+
+
+def check_extras(resolution: Resolution, airflow: graph.Metadata) -> None:
+    """Raise when an extra does not exist, or brings nothing on the target.
+
+    Resolvers only warn of an extra that a package does not have, and a marker may switch off all that an
+    extra stands for: both would leave out without a word what was asked for.
+    """
+    unknown = [name for name in resolution.extras if name not in airflow.extras]
+    if unknown:
+        raise InvalidRequest(
+            f"Airflow {resolution.release.version} has no extra {', '.join(unknown)}.",
+            needed=", ".join(sorted(airflow.extras)),
+        )
+    environment = graph.environment(resolution.question.target)
+    for extra in resolution.extras:
+        # Markers print with the extra's name normalised.
+        every = map(Requirement, airflow.requires)
+        asked = [item for item in every if f'extra == "{extra}"' in str(item.marker)]
+        where = {**environment, "extra": extra}
+        if asked and not any(item.marker and item.marker.evaluate(where) for item in asked):
+            raise ResolutionFailed(
+                f"The extra {extra} brings nothing on {resolution.question.target.label}.",
+                found="\n".join(str(item) for item in asked),
+                hint="Choose another --python, or leave the extra out.",
+            )
+
+
+def _airflow(version: str, extras: tuple[str, ...]) -> tuple[Wanted, ...]:
+    bracket = f"[{','.join(extras)}]" if extras else ""
+    texts = (f"{release.PROJECT}{bracket}=={version}", *drivers(version))
+    return tuple(Wanted(text, text, canonicalize_name(Requirement(text).name)) for text in texts)
+
+
+def _projects(locked: tuple[Locked, ...]) -> list[str]:
+    # A project's folder has no place in a bundle; its name is enough, the wheel's hash is recorded.
+    return [item.name for item in locked if item.directory is not None]
+
+
+def _check_providers(locked: tuple[Locked, ...], found: ConstraintSet, wanted: tuple[Wanted, ...]) -> None:
+    pinned = found.names
+    chosen = {item.name for item in wanted if Requirement(item.record or "x").specifier}
+    missing = [
+        f"{item.name} {item.version}"
+        for item in locked
+        if item.name.startswith(_PROVIDER) and item.name not in pinned | chosen
+    ]
+    if missing:
+        raise ResolutionFailed(
+            f"The constraints do not know {', '.join(missing)}: this release was not tested with it.",
+            found=f"{found.record.source}: {found.record.url}",
+            needed="a constraint file that pins every provider that is asked for",
+            hint="Leave the extra out, or name a version of the provider yourself, as a requirement: "
+            f"{missing[0].replace(' ', '==')}",
+        )
+
+
+def _stale(found: ConstraintSet, known: Release, python: str) -> list[str]:
+    warnings = []
+    if found.says_release and not known.version.startswith(found.says_release):
+        warnings.append(
+            f"The constraint file says that it is for Airflow {found.says_release}, not {known.version}."
+        )
+    if found.says_python and found.says_python != python:
+        warnings.append(f"The constraint file says that it is for Python {found.says_python}, not {python}.")
+    if found.record.generated_on and known.as_of:
+        generated = datetime.fromisoformat(found.record.generated_on[:19]).replace(tzinfo=timezone.utc)
+        released = datetime.fromisoformat(known.as_of.replace("Z", "+00:00"))
+        if released - generated > _STALE:
+            warnings.append(
+                f"The constraint file was generated on {generated:%Y-%m-%d}, {(released - generated).days} "
+                f"days before Airflow {known.version} came out: it may be left over from an earlier release, "
+                "as the project leaves files for a Python that it no longer supports."
+            )
+    return warnings
