@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class Journal:
     def write(self, event: str, **details: object) -> None:
         """Append one event with the time (RFC 3339, UTC)."""
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **details}
-        with self.path.open("a", encoding="utf-8") as stream:
+        # what is no UTF-8 in a path becomes \udcNN, which is how JSON writes it too
+        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
@@ -79,7 +81,8 @@ def execute(steps: Sequence[Step], progress: Progress, journal: Journal) -> List
             with progress.step(step.describe()):
                 step.apply()
         except BaseException as error:
-            journal.write("step-failed", step=step.name, error=type(error).__name__)
+            with contextlib.suppress(OSError):  # a full disk may be why the step failed
+                journal.write("step-failed", step=step.name, error=type(error).__name__)
             raise
         results.append(Done(step.name, "done", round(time.monotonic() - started, 2)))
         journal.write("step-done", step=step.name, seconds=results[-1].seconds)
