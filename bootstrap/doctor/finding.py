@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Tuple
 
 from bootstrap.doctor.catalogue import CATALOGUE
+from bootstrap.doctor.severity import BLOCKER, SEVERITIES, WARNING
 
 SCHEMA = 1
 
-BLOCKER = "blocker"
-WARNING = "warning"
-NOTE = "note"
-OK = "ok"
-SEVERITIES = (BLOCKER, WARNING, NOTE, OK)
 
 EXIT_BLOCKED = 3
 EXIT_WARNINGS = 4

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bootstrap.console import Console
-from bootstrap.doctor.catalogue import CATALOGUE
-from bootstrap.doctor.finding import BLOCKER, NOTE, OK, SEVERITIES, WARNING, Finding, Report
+from bootstrap.doctor.catalogue import explain
+from bootstrap.doctor.finding import Finding, Report
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 
 _STYLES = {BLOCKER: "bold red", WARNING: "bold yellow", NOTE: "cyan", OK: "green"}
 _ALIGN = max(len(severity) for severity in SEVERITIES) + 2
@@ -34,9 +35,9 @@ def render(report: Report, console: Console, *, next_command: str, again: str = 
 
 
 def render_entry(identifier: str, console: Console) -> None:
-    """Print what there is to know about a finding; raises KeyError for an id that there is not."""
-    entry = CATALOGUE[identifier]
-    console.print(f"{identifier}: {entry.title}.", "bold")
+    """Print what there is to know about a finding; raises UnknownFinding for an id that there is not."""
+    entry = explain(identifier)
+    console.print(f"{identifier} ({entry.severity}): {entry.title}.", "bold")
     for text in (entry.why, entry.more):
         if text:
             console.print()

@@ -16,8 +16,9 @@ from bootstrap.doctor.checks import (
     settings,
     storage,
 )
-from bootstrap.doctor.finding import WARNING, Finding, Report, ordered
+from bootstrap.doctor.finding import Finding, Report, ordered
 from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import WARNING
 from bootstrap.facts.host import Facts
 
 Check = Callable[[Facts, Needs], Iterator[Finding]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Iterator
 
 from bootstrap.doctor.access import service_user
-from bootstrap.doctor.finding import BLOCKER, NOTE, OK, Finding
+from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK
 from bootstrap.facts.host import Facts
 
 _RUN_AS = "Run the install as an ordinary account."

@@ -7,8 +7,9 @@ from typing import Iterator
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import closed, service_user
-from bootstrap.doctor.finding import BLOCKER, NOTE, OK, WARNING, Finding
+from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.disk import Place
 from bootstrap.facts.host import Facts
 

@@ -6,8 +6,9 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import closed, service_user
-from bootstrap.doctor.finding import BLOCKER, NOTE, OK, SEVERITIES, WARNING, Finding
+from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.python import Interpreter
 from wheelhouse.target import OLDEST_PYTHON

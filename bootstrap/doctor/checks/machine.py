@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from bootstrap.doctor.finding import BLOCKER, OK, WARNING, Finding
+from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.libc import Libc
 from wheelhouse.tags import unfit

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from bootstrap.doctor.finding import BLOCKER, NOTE, OK, Finding
+from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK
 from bootstrap.facts.host import Facts
 from bootstrap.facts.ports import Port, by_number
 

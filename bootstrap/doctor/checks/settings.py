@@ -6,8 +6,9 @@ import re
 from typing import Iterator, Sequence, Tuple
 
 from bootstrap.doctor import remedies
-from bootstrap.doctor.finding import BLOCKER, NOTE, WARNING, Finding
+from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.host import Facts
 
 _MD5_UNTIL = (2, 7, 3)

@@ -10,9 +10,10 @@ import pytest
 
 from bootstrap.doctor.catalogue import CATALOGUE
 from bootstrap.doctor.checks.interpreter import choose
-from bootstrap.doctor.finding import BLOCKER, NOTE, OK, WARNING, Finding, Report
+from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.needs import Needs, Port
 from bootstrap.doctor.run import diagnose
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.facts.access import Gate
 from bootstrap.facts.account import User
 from bootstrap.facts.environment import Environment
@@ -190,6 +191,7 @@ def test_findings_are_complete_and_name_no_address(
 ) -> None:
     finding = one(diagnose(case[0](facts), needs), case[1])
     assert finding.found
+    assert SEVERITIES.index(finding.severity) >= SEVERITIES.index(CATALOGUE[finding.id].severity)
     if finding.severity in (BLOCKER, WARNING) and finding.id not in ("facts-incomplete", "libc-unknown"):
         assert finding.remedy
         assert finding.needed or finding.id == "fapolicyd-on"

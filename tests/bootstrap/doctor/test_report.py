@@ -14,11 +14,12 @@ import pytest
 
 from bootstrap.console import Console
 from bootstrap.doctor import remedies
-from bootstrap.doctor.catalogue import CATALOGUE
-from bootstrap.doctor.finding import SEVERITIES, Finding, Report, ordered
+from bootstrap.doctor.catalogue import CATALOGUE, UnknownFinding
+from bootstrap.doctor.finding import Finding, Report, ordered
 from bootstrap.doctor.needs import Needs, Port, needs_of
 from bootstrap.doctor.render import render, render_entry
 from bootstrap.doctor.run import describe, diagnose
+from bootstrap.doctor.severity import SEVERITIES
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.host import Facts
 from wheelhouse import codec
@@ -178,11 +179,12 @@ def test_explaining_an_id() -> None:
     out = io.StringIO()
     render_entry("python-ctypes-missing", Console(io.StringIO(), out, environ={"LANG": "C"}))
     assert out.getvalue().startswith(
-        "python-ctypes-missing: This Python lacks the module ctypes.\n\nThe install"
+        "python-ctypes-missing (blocker): This Python lacks the module ctypes.\n\nThe install"
     )
     assert "libffi-devel" in out.getvalue()
-    with pytest.raises(KeyError):
-        render_entry("no-such-id", Console(io.StringIO(), out))
+    with pytest.raises(UnknownFinding) as caught:
+        render_entry("python-ctype-missing", Console(io.StringIO(), out))
+    assert "python-ctypes-missing" in caught.value.hint
 
 
 # needs
