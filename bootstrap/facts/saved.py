@@ -1,0 +1,88 @@
+"""Facts as a text file: collected inside, carried out, judged outside."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Dict
+
+from bootstrap.facts.host import SCHEMA, Facts
+from wheelhouse import codec
+from wheelhouse.errors import AirferryError
+
+# accounts that every host has, and that say nothing about who works there
+_COMMON = {"", "root", "airflow", "postgres", "nobody"}
+
+
+class FactsUnreadable(AirferryError):
+    """A file that holds no facts, or those of a newer airferry."""
+
+    reference = "facts-unreadable"
+    exit_code = 2
+
+
+def save(facts: Facts, path: Path, *, redacted: bool = False) -> None:
+    """Write the facts to `path`, replacing the file; raises :class:`FactsUnreadable` when it cannot be."""
+    temporary = path.with_name(path.name + ".new")
+    try:
+        # a file name that is no text stands in JSON's own escapes, and comes back from them
+        text = codec.dumps(redact(facts) if redacted else facts).encode("utf-8", "backslashreplace")
+        temporary.write_bytes(text)
+        temporary.replace(path)
+    except OSError as error:
+        raise FactsUnreadable(
+            f"The facts cannot be written to {path}.", found=str(error), hint="Name another file with --save."
+        ) from error
+
+
+def load(path: Path) -> Facts:
+    """Read facts that :func:`save` wrote, here or elsewhere; raises :class:`FactsUnreadable`."""
+    try:
+        data = codec.parse(path.read_text(encoding="utf-8"))
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise FactsUnreadable(
+                f"{path} was written by a newer airferry than the one that reads it.",
+                found=f"facts schema {schema}",
+                needed=f"facts schema {SCHEMA} or older",
+                hint="Read it with that version, or collect the facts again with this one.",
+            )
+        return codec.decode(Facts, data)
+    except (OSError, UnicodeDecodeError, codec.Malformed) as error:
+        problems = error.problems[:10] if isinstance(error, codec.Malformed) else [str(error)]
+        raise FactsUnreadable(
+            f"{path} holds no facts of a host.",
+            found="\n".join(problems),
+            needed="a file that was written with: doctor --save FILE",
+            hint="Copy it again; it is JSON text, and no editor may have changed it.",
+        ) from error
+
+
+def redact(facts: Facts) -> Facts:
+    """The facts without the names of the host and of the account, and without addresses.
+
+    Paths stay readable: where a name stands in one, a placeholder takes its place. Passwords and the values
+    of settings are never collected at all.
+    """
+    hidden: Dict[str, str] = {}
+    if facts.account and facts.account.me.name not in _COMMON:
+        hidden[facts.account.me.name] = "USER"
+    if facts.network:
+        own = facts.network.own.name
+        hidden.update({name: "HOST" for name in (own, own.split(".")[0]) if name not in ("", "localhost")})
+        hidden.update(dict.fromkeys(facts.network.own.addresses, "ADDRESS"))
+    if not hidden:
+        return facts
+    names = sorted(hidden, key=len, reverse=True)
+    pattern = re.compile(r"(?<![\w.-])(?:" + "|".join(map(re.escape, names)) + r")(?![\w-])")
+
+    def clean(data: Any) -> Any:
+        if isinstance(data, str):
+            return pattern.sub(lambda match: hidden[match.group()], data)
+        if isinstance(data, list):
+            return [clean(item) for item in data]
+        if isinstance(data, dict):
+            return {key: clean(item) for key, item in data.items()}
+        return data
+
+    return codec.decode(Facts, clean(codec.encode(facts)))
