@@ -301,15 +301,18 @@ class Console:
         return lines
 
     def _put(self, target: Stream, parts: Sequence[Tuple[str, str]]) -> None:
-        from rich.text import Text
-
         if self._line_open and target is self._stream:
             self._stream.write("\n")
             self._line_open = False
-        text = Text()
-        for part, style in parts:
-            text.append(printable(part), style=style)
-        self._rich(target).print(text, soft_wrap=True)
+        if target.terminal and self._environ.get("TERM") != "dumb":
+            from rich.text import Text
+
+            text = Text()
+            for part, style in parts:
+                text.append(printable(part), style=style)
+            self._rich(target).print(text, soft_wrap=True)
+        else:
+            target.write("".join(printable(part) for part, _ in parts) + "\n")
         target.flush()
 
 
