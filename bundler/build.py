@@ -21,7 +21,7 @@ from bootstrap import process
 from bundler import interpreters, lock, source
 from bundler.assemble import Wheel
 from bundler.buildenv import BuildEnvironment
-from bundler.cache import Cache
+from bundler.cache import Cache, used
 from bundler.digest import file_digest
 from bundler.errors import BuildFailed, NoFittingWheel
 from bundler.fetch import Fetcher
@@ -93,6 +93,7 @@ class Builder:
             with tempfile.TemporaryDirectory(prefix="airferry-") as name:
                 tree = source.unpack(archive, sdist.filename, _made(Path(name) / "source"))
                 self._run(package, tree, Path(name), folder, _moment(sdist.uploaded))
+        used(folder)
         built = json.loads(record.read_text(encoding="utf-8"))
         wheel = folder / built["wheel"]
         self._check(package, wheel.name)

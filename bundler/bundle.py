@@ -85,7 +85,7 @@ class _Making:
             # What every bundle carries is known before anything is resolved.
             early = background.submit(self._fetch_carried, carried)
             with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
-                resolved = resolution.resolve(self.request, self.index, self.resolver)
+                resolved = resolution.resolve(self.request, self.index, self.resolver, self.cache)
                 step.outcome = f"Airflow {resolved.release.version}, {len(resolved.locked)} packages"
             for warning in (*self.request.warnings, *resolved.warnings):
                 self._warn(warning)

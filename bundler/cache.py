@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.errors import OutputFailed
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A part of the cache: how many entries, and how many bytes."""
+
+    name: str
+    entries: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -32,9 +45,32 @@ class Cache:
         return self._folder("wheels")
 
     @property
+    def locks(self) -> Path:
+        """What was resolved, each named by what was asked."""
+        return self._folder("locks")
+
+    @property
     def uv(self) -> Path:
         """What uv keeps (metadata of packages)."""
         return self._folder("uv")
+
+    def usage(self) -> tuple[Usage, ...]:
+        """What each part holds."""
+        return tuple(_usage(folder) for folder in (self.files, self.wheels, self.locks, self.uv))
+
+    def prune(self, seconds: float) -> int:
+        """Remove what was not used for so long (0: everything); returns the bytes that were freed."""
+        limit = time.time() - seconds
+        freed = 0
+        for entry in (*self.files.iterdir(), *self.wheels.iterdir(), *self.locks.iterdir()):
+            if entry.stat().st_mtime <= limit:
+                freed += _size(entry)
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
+        # uv alone knows what in its folder may go; it is small and made anew in a second.
+        if _newest(self.uv) <= limit:
+            freed += _size(self.uv)
+            shutil.rmtree(self.uv)
+        return freed
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
@@ -46,3 +82,25 @@ class Cache:
                 hint="Set XDG_CACHE_HOME to a folder that can be written.",
             ) from error
         return folder
+
+
+def used(path: Path) -> None:
+    """Note that an entry was used just now: pruning goes by that."""
+    with contextlib.suppress(OSError):  # on a read-only cache nothing is pruned either
+        os.utime(path)
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    return (item for item in path.rglob("*") if item.is_file()) if path.is_dir() else iter((path,))
+
+
+def _size(path: Path) -> int:
+    return sum(item.lstat().st_size for item in _walk(path))
+
+
+def _newest(path: Path) -> float:
+    return max((item.lstat().st_mtime for item in path.iterdir()), default=0.0)
+
+
+def _usage(folder: Path) -> Usage:
+    return Usage(folder.name, sum(1 for _ in folder.iterdir()), _size(folder))

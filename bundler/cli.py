@@ -9,6 +9,7 @@ import typer
 from bootstrap.boundary import guard
 from bootstrap.console import Console
 from bundler.commands.bundle import bundle
+from bundler.commands.cache import cache
 from bundler.commands.diff import diff
 from bundler.commands.inspect import inspect
 from bundler.commands.verify import verify
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 
 
-for command in (bundle, inspect, verify, diff):
+for command in (bundle, inspect, verify, diff, cache):
     app.command()(command)
 
 

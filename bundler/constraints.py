@@ -66,7 +66,7 @@ def find(choice: str, airflow: str, python: str, *, index_url: str, as_of: str) 
             if choice == "official":
                 raise ConstraintsUnavailable(
                     "The official constraint file cannot be had.",
-                    found=f"{error} ({_fill(OFFICIAL, airflow, python)})",
+                    found=f"{error} ({fill(OFFICIAL, airflow, python)})",
                     needed="the file at that address (--constraints official never falls back)",
                     hint="Name a copy with --constraints PATH or URL, or resolve as of the release itself "
                     "with --constraints release-date.",
@@ -78,7 +78,7 @@ def find(choice: str, airflow: str, python: str, *, index_url: str, as_of: str) 
                 warning=f"The official constraint file cannot be reached ({error}): resolving as of the day "
                 f"Airflow {airflow} was released, {as_of}, instead. --constraints FILE takes a copy of it.",
             )
-    filled = _fill(choice, airflow, python)
+    filled = fill(choice, airflow, python)
     if filled.startswith(("https://", "http://")):
         return _from_url(filled)
     return _from_file(Path(filled))
@@ -90,12 +90,13 @@ def pins_digest(pins: dict[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _fill(template: str, airflow: str, python: str) -> str:
+def fill(template: str, airflow: str, python: str) -> str:
+    """A path or URL with the versions in the places of ``{airflow}`` and ``{python}``."""
     return template.replace("{airflow}", airflow).replace("{python}", python)
 
 
 def _official(airflow: str, python: str) -> ConstraintSet:
-    url = _fill(OFFICIAL, airflow, python)
+    url = fill(OFFICIAL, airflow, python)
     with open_session(retries=1) as session:
         try:
             answer = session.get(url, timeout=_TIMEOUT)
@@ -119,7 +120,7 @@ def _official(airflow: str, python: str) -> ConstraintSet:
 def _published(session: requests.Session, airflow: str) -> str:
     def exists(python: str) -> bool:
         try:
-            url = _fill(OFFICIAL, airflow, python)
+            url = fill(OFFICIAL, airflow, python)
             return session.head(url, timeout=_TIMEOUT, allow_redirects=True).status_code == 200
         except requests.RequestException:
             return False

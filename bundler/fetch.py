@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 
 import requests
 
-from bundler.cache import Cache
+from bundler.cache import Cache, used
 from bundler.digest import file_digest
 from bundler.errors import DownloadFailed, HashMismatch, OutputFailed
 from bundler.lock import Artifact
@@ -93,6 +93,7 @@ class Fetcher:
             return _check_local(item, advance)
         final = self._folder / item.sha256
         if _cached(final, item.sha256):
+            used(final)
             advance(item.size)
             return final
         if self._offline:

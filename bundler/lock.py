@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import tomli_w
@@ -111,7 +112,7 @@ def write(packages: Sequence[Package], target: Target) -> str:
 
 
 def dump(packages: Iterable[Locked], header: str = "") -> str:
-    """A ``pylock.toml`` that :func:`read` gives back, for published wheels; `header` is a comment."""
+    """A ``pylock.toml`` that :func:`read` gives back, for published files; `header` is a comment."""
     lock = Pylock(
         lock_version=Version("1.0"),
         created_by="airferry",
@@ -120,18 +121,8 @@ def dump(packages: Iterable[Locked], header: str = "") -> str:
                 name=NormalizedName(package.name),
                 version=Version(package.version),
                 requires_python=SpecifierSet(package.requires_python) if package.requires_python else None,
-                wheels=[
-                    PackageWheel(
-                        name=wheel.filename,
-                        url=wheel.url,
-                        size=wheel.size,
-                        upload_time=datetime.fromisoformat(wheel.uploaded.replace("Z", "+00:00"))
-                        if wheel.uploaded
-                        else None,
-                        hashes={"sha256": wheel.sha256},
-                    )
-                    for wheel in package.wheels
-                ],
+                wheels=[PackageWheel(**_published(wheel)) for wheel in package.wheels],
+                sdist=PackageSdist(**_published(package.sdist)) if package.sdist else None,
             )
             for package in packages
         ],
@@ -139,6 +130,17 @@ def dump(packages: Iterable[Locked], header: str = "") -> str:
     lock.validate()
     comment = "".join(f"# {line}\n" for line in header.splitlines())
     return comment + tomli_w.dumps(dict(lock.to_dict()))
+
+
+def _published(artifact: Artifact) -> dict[str, Any]:
+    uploaded = artifact.uploaded.replace("Z", "+00:00")
+    return {
+        "name": artifact.filename,
+        "url": artifact.url,
+        "size": artifact.size or None,
+        "upload_time": datetime.fromisoformat(uploaded) if uploaded else None,
+        "hashes": {"sha256": artifact.sha256},
+    }
 
 
 def _platforms(target: Target) -> list[str]:

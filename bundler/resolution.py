@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -10,10 +11,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from bundler import constraints, graph, release
+from bundler.cache import Cache
 from bundler.constraints import ConstraintSet
-from bundler.errors import HashMismatch, InvalidRequest, ResolutionFailed
+from bundler.errors import DownloadFailed, HashMismatch, InvalidRequest, ResolutionFailed
 from bundler.index import Index
 from bundler.lock import Artifact, Locked
+from bundler.memory import FRESH, Memory, Remembered
 from bundler.release import Release
 from bundler.requirements import Wanted
 from bundler.resolver import Question, Resolver
@@ -38,11 +41,41 @@ class Resolution:
     warnings: tuple[str, ...]
 
 
-def resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Resolution:
-    """Resolve a request; raises the errors of :mod:`bundler.errors`."""
+def resolve(request: BundleRequest, index: Index, resolver: Resolver, cache: Cache) -> Resolution:
+    """Resolve a request, or recall how it was resolved minutes ago.
+
+    Raises the errors of :mod:`bundler.errors`; offline, DownloadFailed for what was never resolved here.
+    """
+    memory = Memory(cache, request, resolver.tool)
+    answer = memory.recall(math.inf if request.offline else 0 if request.refresh else FRESH)
+    if answer is None:
+        answer = _resolve(request, index, resolver)
+        memory.keep(answer)
+    version = answer.release.version
+    wanted = _wanted(request, version)
+    records = (*(item.record for item in wanted if item.name), *_projects(answer.locked))
+    question = _question(request, wanted, exclude_newer=answer.exclude_newer)
+    return Resolution(
+        release=answer.release,
+        constraints=answer.constraints,
+        extras=_extras(request, version),
+        requirements=records,
+        question=question,
+        locked=answer.locked,
+        warnings=answer.warnings,
+    )
+
+
+def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Remembered:
+    if request.offline:
+        raise DownloadFailed(
+            "This request is not in the cache.",
+            needed="the same request once without --offline",
+            hint="What depends on folders of this machine (--find-links, local wheels and projects) is never "
+            "taken from memory.",
+        )
     found = release.find(index, request.airflow)
     release.check(found, request.target)
-    extras = request.extras if request.extras is not None else default_extras(found.version)
     constraint_set = constraints.find(
         request.constraints,
         found.version,
@@ -50,16 +83,11 @@ def resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Resolut
         index_url=request.index_url,
         as_of=found.as_of,
     )
-    wanted = (*_airflow(found.version, extras), *request.requirements)
-    question = Question(
-        requirements=tuple(item.text for item in wanted),
-        target=request.target,
-        index_url=request.index_url,
+    question = _question(
+        request,
+        _wanted(request, found.version),
         constraints=constraint_set.text,
         exclude_newer=constraint_set.exclude_newer,
-        extra_index_urls=request.extra_index_urls,
-        find_links=request.find_links,
-        offline=request.offline,
     )
     locked = resolver.resolve(question)
     record = constraint_set.record
@@ -69,8 +97,22 @@ def resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Resolut
         _check_providers(locked, constraint_set, request.requirements)
     warnings = [constraint_set.warning] if constraint_set.warning else []
     warnings += _stale(constraint_set, found, request.target.python)
-    records = (*(item.record for item in wanted if item.name), *_projects(locked))
-    return Resolution(found, record, extras, records, question, locked, tuple(warnings))
+    return Remembered(found, record, constraint_set.exclude_newer, tuple(warnings), locked)
+
+
+def _question(
+    request: BundleRequest, wanted: tuple[Wanted, ...], *, constraints: str = "", exclude_newer: str = ""
+) -> Question:
+    return Question(
+        requirements=tuple(item.text for item in wanted),
+        target=request.target,
+        index_url=request.index_url,
+        constraints=constraints,
+        exclude_newer=exclude_newer,
+        extra_index_urls=request.extra_index_urls,
+        find_links=request.find_links,
+        offline=request.offline,
+    )
 
 
 def check_hashes(wanted: tuple[Wanted, ...], chosen: Mapping[str, Artifact | None]) -> None:
@@ -112,10 +154,16 @@ def check_extras(resolution: Resolution, airflow: graph.Metadata) -> None:
             )
 
 
-def _airflow(version: str, extras: tuple[str, ...]) -> tuple[Wanted, ...]:
+def _extras(request: BundleRequest, version: str) -> tuple[str, ...]:
+    return request.extras if request.extras is not None else default_extras(version)
+
+
+def _wanted(request: BundleRequest, version: str) -> tuple[Wanted, ...]:
+    extras = _extras(request, version)
     bracket = f"[{','.join(extras)}]" if extras else ""
     texts = (f"{release.PROJECT}{bracket}=={version}", *drivers(version))
-    return tuple(Wanted(text, text, canonicalize_name(Requirement(text).name)) for text in texts)
+    own = (Wanted(text, text, canonicalize_name(Requirement(text).name)) for text in texts)
+    return (*own, *request.requirements)
 
 
 def _projects(locked: tuple[Locked, ...]) -> list[str]:

@@ -26,7 +26,8 @@ class BundleRequest:
     """A bundle to make. Make it with :meth:`parse`; the fields are then consistent.
 
     `airflow` empty means the newest final release, `extras` None the defaults for that release. URLs may
-    hold credentials: they are used, and never shown or stored.
+    hold credentials: they are used, and never shown or stored. `offline` takes everything from the cache,
+    `refresh` does not trust what was resolved minutes ago.
     """
 
     target: Target
@@ -40,6 +41,7 @@ class BundleRequest:
     requirements: tuple[Wanted, ...] = ()
     resolver: str = "uv"
     offline: bool = False
+    refresh: bool = False
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -62,6 +64,7 @@ class BundleRequest:
         requirement_files: tuple[Path, ...] = (),
         resolver: str = "uv",
         offline: bool = False,
+        refresh: bool = False,
     ) -> BundleRequest:
         """Check everything; raises :class:`InvalidRequest` that lists every problem.
 
@@ -108,6 +111,7 @@ class BundleRequest:
             requirements=gathered.wanted,
             resolver=resolver,
             offline=offline,
+            refresh=refresh,
             warnings=gathered.warnings,
         )
 

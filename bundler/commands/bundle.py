@@ -63,6 +63,10 @@ def bundle(
     requirements: list[Path] = typer.Option(
         [], "--requirements", "-r", metavar="FILE", help="A requirement file, repeatable."
     ),
+    offline: bool = typer.Option(
+        False, "--offline", help="Make it again from the cache alone; nothing is asked over the network."
+    ),
+    refresh: bool = typer.Option(False, "--refresh", help="Resolve anew, even if it was done minutes ago."),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Show neither progress nor summary."),
     json: bool = JSON,
 ) -> int:
@@ -83,6 +87,8 @@ def bundle(
         find_links=tuple(find_links),
         requirements=tuple(requirement or ()),
         requirement_files=tuple(requirements),
+        offline=offline,
+        refresh=refresh,
     )
     result = make_bundle(request, console)
     if json:

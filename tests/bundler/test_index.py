@@ -80,7 +80,7 @@ def test_credentials_in_the_url_reach_index_and_files_and_nothing_else(
     result = make(index_url=airflow.url_with("me", "s3cret"), output=plain.path.parent / "private")
     assert result.path.read_bytes() == plain.path.read_bytes()
     with pytest.raises(DownloadFailed, match="no page") as caught:
-        make()
+        make(refresh=True)
     assert "HTTP 401" in caught.value.found
 
 
