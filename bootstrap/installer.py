@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
+import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from bootstrap import process
 from wheelhouse.errors import AirferryError
@@ -99,9 +101,11 @@ class Venv:
                 what="install the packages", env=isolated, log=log,
             )  # fmt: skip
         else:
+            # --isolated still parses the host's pip.conf, and fails on one that is broken
+            isolated = {**env, "PIP_CONFIG_FILE": os.devnull}
             process.run(
                 [self.python, "-I", "-m", "venv", "--without-pip", self.path],
-                what="make the virtual environment", env=env, log=log,
+                what="make the virtual environment", env=isolated, log=log,
             )  # fmt: skip
             process.run(
                 [
@@ -109,7 +113,7 @@ class Venv:
                     "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile", "--no-cache-dir",
                     "--disable-pip-version-check", "--no-input", "--quiet", "-r", requirements,
                 ],
-                what="install the packages", env=env, log=log, timeout=1800,
+                what="install the packages", env=isolated, log=log, timeout=1800,
             )  # fmt: skip
         with contextlib.suppress(FileNotFoundError):
             # uv leaves its lock writable for everybody
@@ -124,28 +128,28 @@ class Venv:
 
     def damaged(self) -> List[str]:
         """What RECORD lists and the disk lacks, a line each (recording installed projects, PEP 376, 627)."""
-        problems = []
+        # A file that two packages bring (a stray tests/__init__.py) is as the last of them left it.
+        listed: Dict[Path, Dict[str, str]] = {}
         for record in sorted(self.path.glob("lib/python3*/site-packages/*.dist-info/RECORD")):
-            root = record.parent.parent
             with record.open(encoding="utf-8", newline="") as stream:
                 for row in csv.reader(stream):
-                    problem = _differs(root, row)
-                    if problem:
-                        problems.append(f"{record.parent.name}: {problem}")
-        return problems
+                    if len(row) == 3 and not row[0].endswith(".pyc"):
+                        path = Path(os.path.normpath(record.parent.parent / row[0]))
+                        listed.setdefault(path, {})[record.parent.name] = row[2]
+        return [problem for path, sizes in listed.items() for problem in _differs(path, sizes)]
 
 
-def _differs(root: Path, row: List[str]) -> str:
-    if len(row) != 3 or row[0].endswith(".pyc"):
-        return ""
+def _differs(path: Path, sizes: Mapping[str, str]) -> List[str]:
+    """What is wrong with a file that distributions list with these sizes (empty: not stated)."""
     try:
-        size = (root / row[0]).stat().st_size
+        found = path.stat()
     except OSError:
-        return f"{row[0]} is missing"
-    # console scripts are written by the installer: their size stands in RECORD as well
-    if row[2].isdigit() and size != int(row[2]):
-        return f"{row[0]} has {size} bytes, not {row[2]}"
-    return ""
+        return [f"{name}: {path} is missing" for name in sizes]
+    if not stat.S_ISREG(found.st_mode):
+        return [f"{name}: {path} is no file" for name in sizes]
+    if "" in sizes.values() or str(found.st_size) in sizes.values():
+        return []
+    return [f"{name}: {path} has {found.st_size} bytes, not {size}" for name, size in sizes.items()]
 
 
 def _requirement(package: Package, wheels: Path) -> str:
