@@ -76,10 +76,7 @@ class Home:
             return cls(Path(named).expanduser().absolute())
         if os.getuid() == 0:
             return cls(ROOT_HOME)
-        return cls(
-            Path(pwd.getpwuid(os.getuid()).pw_dir if "HOME" not in os.environ else "~").expanduser()
-            / "airflow"
-        )
+        return cls(Path(os.environ.get("HOME") or _home_of(os.getuid()), "airflow").absolute())
 
     def release(self, bundle_id: str) -> Release:
         """Where a bundle's release lies, whether it is there or not."""
@@ -164,3 +161,10 @@ class Home:
     def lock(self) -> Path:
         """Held while an install changes the home."""
         return self.path / ".airferry.lock"
+
+
+def _home_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:  # in containers there are numbers without a name
+        return "/"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional, Set
+from typing import Dict, List, Optional, Set
 
 from bootstrap import account as accounts
 from bootstrap import receipt as receipts
@@ -62,7 +63,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
     """
     manifest = bundle.manifest
     earlier = receipts.find(options.home.receipt)
-    taken: Set[int] = set()
+    taken = {port for port in (options.port, options.postgres_port) if port}
     server = _server(options, bundle, earlier)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
     fresh = Receipt(
@@ -72,7 +73,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         bundle_id=manifest.bundle_id,
         bundle_file=bundle.path.name,
         bundle_sha256=bundle.seal.sha256,
-        python=str(Path(options.python).expanduser().absolute()) if options.python else "",
+        python=_interpreter(options.python) if options.python else "",
         home=str(options.home.path),
         account=options.account_name,
         web_host=options.host or "0.0.0.0",  # noqa: S104 - as Airflow's own default
@@ -95,8 +96,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
     if earlier is None:
-        return fresh
-    return replace(
+        return _checked(fresh)
+    settled = replace(
         fresh,
         python=fresh.python or (earlier.python if same_bundle else ""),
         account=options.account or earlier.account,
@@ -112,6 +113,34 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         started=earlier.started,
         completed=earlier.completed if same_bundle else "",
     )
+    return _checked(settled)
+
+
+def _interpreter(named: str) -> str:
+    """The path of an interpreter that was named by its path, or as a command."""
+    found = None if "/" in named else shutil.which(named)
+    return str(Path(found or named).expanduser().absolute())
+
+
+def _checked(chosen: Receipt) -> Receipt:
+    """Refuse one port for two servers; raises :class:`InvalidOption`."""
+    ports = {
+        "the web server": chosen.web_port,
+        "the scheduler's task logs": chosen.log_port,
+        "the triggerer's task logs": chosen.trigger_log_port,
+        "PostgreSQL": chosen.database.port,
+    }
+    holders: Dict[int, List[str]] = {}
+    for name, port in ports.items():
+        holders.setdefault(port, []).append(name)
+    for port, names in holders.items():
+        if len(names) > 1:
+            raise InvalidOption(
+                f"Port {port} would serve {' and '.join(names)}.",
+                needed="a port for each",
+                hint="Name others with --port and --postgres-port.",
+            )
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ class Receipt:
 def save(path: Path, receipt: Receipt) -> None:
     """Write the receipt in one step."""
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8") as stream:
+    # what is no UTF-8 in a path becomes \udcNN, which is how JSON writes it too
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(codec.dumps(receipt))
         stream.flush()
         os.fsync(stream.fileno())
@@ -80,18 +81,27 @@ def find(path: Path) -> Optional[Receipt]:
     """Read the receipt; None when there is none. Raises :class:`NotInstalled` for one we cannot read."""
     text = None
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     if text is None:
         return None
     try:
-        return codec.loads(Receipt, text)
+        data = codec.parse(text)
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise NotInstalled(
+                f"The receipt {path} was written by a newer airferry.",
+                found=f"receipt schema {schema}",
+                needed=f"receipt schema {SCHEMA} or older",
+                hint="Use the bundle file that installed it, or a newer one.",
+            )
+        return codec.decode(Receipt, data)
     except codec.Malformed as error:
         raise NotInstalled(
             f"The receipt {path} cannot be read.",
             found="\n".join(error.problems[:5]),
             needed=f"a receipt of schema {SCHEMA}",
-            hint="It was edited, or written by a newer airferry: use the newer bundle file. Moving the"
-            " receipt away makes an install start afresh; the database in postgres/ is kept.",
+            hint="It was edited or damaged. Moving the receipt away makes an install start afresh; the"
+            " database in postgres/ is kept.",
         ) from error
 
 
