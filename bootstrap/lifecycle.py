@@ -97,8 +97,8 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
             _check(installation, names)
             installation.services.stop(list(names))
             return
-        if installation.services.running():
-            installation.services.stop([POSTGRES, *installation.components])
+        installation.services.stop(installation.components)
+        installation.services.stop([POSTGRES])
         installation.services.shut_down()
 
 

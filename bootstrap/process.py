@@ -111,9 +111,18 @@ def run(
         raise CommandFailed(
             f"Could not {what}: {Path(command[0]).name} {_ended(result.status)}.",
             found=_tail(result),
-            hint=hint or _see(log),
+            hint=_full_disk(result) or hint or _see(log),
         )
     return result
+
+
+def _full_disk(result: Result) -> str:
+    said = (result.stderr + result.stdout).lower()
+    if "no space left on device" in said or "disk quota exceeded" in said:
+        return (
+            "The disk is full: make room (df -h, df -i) and run the same command again; it goes on from here."
+        )
+    return ""
 
 
 def kill_group(pid: int) -> None:

@@ -204,12 +204,15 @@ class Supervisor:
                     waiting.remove(name)
 
     def stop(self, names: Sequence[str]) -> None:
-        """Stop components, the last started first; one that does not run is fine."""
-        states = self.states()
-        for name in reversed(names):
-            if name in states:
-                with contextlib.suppress(xmlrpc.client.Fault):
-                    self._call("stopProcess", name, True)
+        """Stop components together, and wait until each is down; one that does not run is fine."""
+        for name in names:
+            with contextlib.suppress(xmlrpc.client.Fault, OSError):
+                self._call("stopProcess", name, False)
+        deadline = time.monotonic() + 2 * _STOP_SECONDS
+        while any(state.pid for name, state in self.states().items() if name in names):
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{', '.join(names)}: still up.", hint=f"The log is {self.log}.")
+            time.sleep(0.1)
 
     def _failed(self, name: str, note: str) -> ServiceError:
         log = self.log.with_name(f"{name}.log")

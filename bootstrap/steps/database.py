@@ -34,7 +34,8 @@ class ClusterStep:
                 for marker in self.installation.home.run.glob(pattern):
                     marker.unlink()
             cluster.create()
-        services.stop([POSTGRES, *self.installation.components])
+        services.stop(self.installation.components)
+        services.stop([POSTGRES])
         cluster.configure(self._connections())
 
     def _connections(self) -> int:
