@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 
 from bootstrap.airflow.release import release_for
+from bootstrap.facts.postgres import collect
 from tests.e2e.hosts import Host, Namespace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,8 @@ class Row:
 def run_row(pair: str, postgres: str, scratch: Path, namespace: Namespace) -> Row:
     """Bundle, install without a network, backfill two days, stop, start and stop; AssertionError if not."""
     airflow, minor = pair.split("/")
+    if postgres == "host" and not any("initdb" in item.programs for item in collect().installed):
+        raise Unavailable("no PostgreSQL server of the host's own")
     host = host_for(minor, scratch, namespace)
     bundle = make_bundle(airflow, minor, scratch)
     home = host.folder / f"{airflow}-{minor}-{postgres}"
