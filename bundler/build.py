@@ -11,6 +11,7 @@ import sys
 import sysconfig
 import tempfile
 import warnings
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import build as pep517
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bootstrap import process
-from bundler import interpreters, lock, source
+from bundler import buildneeds, interpreters, lock, source
 from bundler.assemble import Wheel
 from bundler.buildenv import BuildEnvironment
 from bundler.cache import Cache, used
@@ -28,6 +29,8 @@ from bundler.fetch import Fetcher
 from bundler.lock import Artifact, Locked
 from bundler.resolver import Question
 from bundler.resolver.uv import Uv
+from bundler.shortage import Shortage
+from bundler.transport import without_credentials
 from wheelhouse.manifest import Source
 from wheelhouse.target import Target
 
@@ -51,21 +54,24 @@ class Builder:
         question: Question,
         cache: Cache,
         fetcher: Fetcher,
-        resolver: Uv,
+        uv: Uv,
+        shortage: Callable[[Locked], Shortage],
         *,
         as_of: str,
         constraints: str = "",
     ) -> None:
         """Take where requirements come from (`question`), and the `constraints` (text) on them.
 
-        `as_of` (RFC 3339) is the release of what is built; empty when the index tells no times.
+        `shortage` tells of a package which wheels exist, and what would help. `as_of` (RFC 3339) is the
+        release of what is built; empty when the index tells no times.
         """
         self._question = question
         self._target = question.target
         self._tags = lock.target_tags(question.target)
         self._cache = cache
         self._fetcher = fetcher
-        self._uv = resolver
+        self._uv = uv
+        self._shortage = shortage
         self._constraints = constraints
         own = _fits_this_machine(question.target) and interpreters.find(question.target.python)
         self._python = own or Path(sys.executable)
@@ -81,10 +87,15 @@ class Builder:
         if package.directory is not None:
             return self._build_project(package, package.directory)
         sdist = package.sdist
-        if sdist is None:
+        never = buildneeds.why_never(package.name)
+        if sdist is None or never:
+            shortage = self._shortage(package)
+            reason = f"{package.name} is never built from source: {never}" if never else "It has no source."
             raise NoFittingWheel(
-                f"{package.name} {package.version} has no wheel for {self._target.label}, and no source.",
-                found="\n".join(wheel.filename for wheel in package.wheels) or "no files",
+                f"{package.name} {package.version} has no wheel for {self._target.label}.",
+                found=shortage.exist,
+                needed=f"a wheel for {self._target.label}",
+                hint=f"{reason} {shortage.help}".strip(),
             )
         folder = self._cache.wheels / self._key(sdist)
         record = folder / "build.json"
@@ -92,6 +103,7 @@ class Builder:
             archive = self._fetcher.fetch([sdist])[sdist.sha256]
             with tempfile.TemporaryDirectory(prefix="airferry-") as name:
                 tree = source.unpack(archive, sdist.filename, _made(Path(name) / "source"))
+                self._check_needs(package, tree)
                 self._run(package, tree, Path(name), folder, _moment(sdist.uploaded))
         used(folder)
         built = json.loads(record.read_text(encoding="utf-8"))
@@ -105,7 +117,7 @@ class Builder:
             sha256=built["sha256"],
             url="",
             uploaded=sdist.uploaded,
-            built_from=Source(sdist.url, sdist.sha256, tuple(built["build_requires"])),
+            built_from=Source(without_credentials(sdist.url), sdist.sha256, tuple(built["build_requires"])),
         )
 
     def _build_project(self, package: Locked, project: Path) -> Wheel:
@@ -147,9 +159,8 @@ class Builder:
             raise BuildFailed(
                 f"{package.name} {package.version} cannot be built from source.",
                 found=_last_words(error, log),
-                needed=f"a wheel for {self._target.label}; the index has none",
-                hint=f"The whole log is {_kept(log, self._cache)}. A newer Airflow, another --python or "
-                "another --platform may need no build.",
+                needed=f"a wheel for {self._target.label}, and the index has none",
+                hint=" ".join([f"The whole log is {_kept(log, self._cache)}.", *self._advice(package, tree)]),
             ) from error
         stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
         source.normalise(wheel, stamp)
@@ -165,8 +176,31 @@ class Builder:
             draft.rename(folder)
         except OSError:
             # Another run was first; its result is as good.
+            shutil.rmtree(draft)
             if not (folder / "build.json").exists():
                 raise
+
+    def _check_needs(self, package: Locked, tree: Path) -> None:
+        """Raise before anything is compiled, for a package that is known to need what is not here."""
+        if not buildneeds.is_known(package.name):
+            return
+        needs = buildneeds.collect(buildneeds.of(package.name, tree), self._python)
+        missing = [need for need in needs if not need.there]
+        if missing:
+            shortage = self._shortage(package)
+            raise BuildFailed(
+                f"{package.name} {package.version} has to be built from source, and this machine cannot.",
+                found="\n".join([*(f"{need.name}: {need.found}" for need in missing), shortage.exist]),
+                needed=", ".join(need.name for need in missing),
+                hint=f"{buildneeds.remedy(missing)}. {shortage.help}".strip(),
+            )
+
+    def _advice(self, package: Locked, tree: Path) -> list[str]:
+        needs = buildneeds.collect(buildneeds.of(package.name, tree), self._python)
+        missing = [need for need in needs if not need.there]
+        advice = [f"This machine lacks what it may need: {buildneeds.remedy(missing)}."] if missing else []
+        other = "A newer Airflow, another --python or another --platform may need no build."
+        return [*advice, self._shortage(package).help or other]
 
     def _check(self, package: Locked, filename: str) -> None:
         _, version, _, tags = parse_wheel_filename(filename)
@@ -177,12 +211,14 @@ class Builder:
                 f"Building {package.name} {package.version} gave another version.", found=filename
             )
         if not tags & set(self._tags):
+            host = self._target.host
             raise NoFittingWheel(
                 f"{package.name} {version} was built, but what came out does not run on the target.",
                 found=filename,
                 needed=self._target.label,
-                hint=f"Build it with Python {self._target.python} on a {self._target.host.machine} machine "
-                f"that has {self._target.host.libc_label} or older, and give the wheel with --find-links.",
+                hint=f"Build it with Python {self._target.python} on a {host.machine} machine that has "
+                f"{host.libc_label} or older, and give the wheel with --find-links. "
+                f"{self._shortage(package).help}".strip(),
             )
 
 

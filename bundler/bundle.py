@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from bundler import assemble, build, lock, payload, resolution
+from bundler import assemble, build, lock, payload, resolution, shortage
 from bundler.assemble import Wheel
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed
@@ -23,7 +23,9 @@ from bundler.progress import Progress, Silent
 from bundler.release import PROJECT
 from bundler.resolution import Resolution
 from bundler.resolver import Resolver
+from bundler.resolver.piptools import PipTools
 from bundler.resolver.uv import Uv
+from bundler.shortage import Shortage
 from bundler.spec import BundleRequest
 from bundler.transport import open_session
 from wheelhouse import __version__, layout
@@ -75,7 +77,8 @@ class _Making:
         self.index = Index(request.index_url, session)
         self.fetcher = Fetcher(session, cache, offline=request.offline)
         self.uv = Uv(cache)
-        self.resolver: Resolver = self.uv
+        indexes = [Index(url, session) for url in (*request.extra_index_urls, request.index_url)]
+        self.resolver: Resolver = PipTools(cache, indexes) if request.resolver == "pip-tools" else self.uv
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
@@ -117,13 +120,28 @@ class _Making:
         if not missing:
             return []
         builder = build.Builder(
-            resolved.question, self.cache, self.fetcher, self.uv, as_of=resolved.release.as_of
+            resolved.question,
+            self.cache,
+            self.fetcher,
+            self.uv,
+            self._shortage,
+            as_of=resolved.release.as_of,
+            constraints=self.request.build_constraints,
         )
         built = []
         for item in missing:
             with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
                 built.append(builder.build(item))
         return built
+
+    def _shortage(self, package: Locked) -> Shortage:
+        """Which wheels the index has of a package beside those that the lock kept, and what would help."""
+        try:
+            files = self.index.files(package.name)
+            names = [item.filename for item in files if str(item.version) == package.version]
+        except DownloadFailed:
+            names = [item.filename for item in package.wheels]
+        return shortage.explain(names, self.request.target)
 
     def _assemble(
         self,

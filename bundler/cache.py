@@ -54,9 +54,16 @@ class Cache:
         """What uv keeps (metadata of packages)."""
         return self._folder("uv")
 
+    @property
+    def piptools(self) -> Path:
+        """What pip-tools and the pip beneath it keep."""
+        return self._folder("pip-tools")
+
     def usage(self) -> tuple[Usage, ...]:
         """What each part holds."""
-        return tuple(_usage(folder) for folder in (self.files, self.wheels, self.locks, self.uv))
+        return tuple(
+            _usage(folder) for folder in (self.files, self.wheels, self.locks, self.uv, self.piptools)
+        )
 
     def prune(self, seconds: float) -> int:
         """Remove what was not used for so long (0: everything); returns the bytes that were freed."""
@@ -66,10 +73,11 @@ class Cache:
             if entry.stat().st_mtime <= limit:
                 freed += _size(entry)
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
-        # uv alone knows what in its folder may go; it is small and made anew in a second.
-        if _newest(self.uv) <= limit:
-            freed += _size(self.uv)
-            shutil.rmtree(self.uv)
+        # The resolvers alone know what in their folders may go; it is metadata, and soon made anew.
+        for folder in (self.uv, self.piptools):
+            if _newest(folder) <= limit:
+                freed += _size(folder)
+                shutil.rmtree(folder)
         return freed
 
     def _folder(self, name: str) -> Path:

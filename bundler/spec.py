@@ -27,7 +27,7 @@ class BundleRequest:
 
     `airflow` empty means the newest final release, `extras` None the defaults for that release. URLs may
     hold credentials: they are used, and never shown or stored. `offline` takes everything from the cache,
-    `refresh` does not trust what was resolved minutes ago.
+    `refresh` does not trust what was resolved minutes ago. `build_constraints` is the text of a file.
     """
 
     target: Target
@@ -42,6 +42,7 @@ class BundleRequest:
     resolver: str = "uv"
     offline: bool = False
     refresh: bool = False
+    build_constraints: str = ""
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -65,6 +66,7 @@ class BundleRequest:
         resolver: str = "uv",
         offline: bool = False,
         refresh: bool = False,
+        build_constraints: Path | None = None,
     ) -> BundleRequest:
         """Check everything; raises :class:`InvalidRequest` that lists every problem.
 
@@ -93,6 +95,7 @@ class BundleRequest:
             problems.append(f"--resolver {resolver}: one of {', '.join(RESOLVERS)}")
         if output.exists() and not output.is_dir():
             problems.append(f"--output {output}: exists and is not a folder")
+        building = _text(build_constraints, problems)
         if problems:
             raise InvalidRequest(
                 "This bundle cannot be made as asked.",
@@ -112,6 +115,7 @@ class BundleRequest:
             resolver=resolver,
             offline=offline,
             refresh=refresh,
+            build_constraints=building,
             warnings=gathered.warnings,
         )
 
@@ -147,3 +151,13 @@ def _exists(link: str) -> bool:
 
 def _absolute(link: str) -> str:
     return link if "://" in link else str(Path(link).expanduser().resolve())
+
+
+def _text(path: Path | None, problems: list[str]) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror}")
+        return ""

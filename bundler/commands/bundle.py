@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Optional
 
 import typer
 
@@ -63,6 +64,12 @@ def bundle(
     requirements: list[Path] = typer.Option(
         [], "--requirements", "-r", metavar="FILE", help="A requirement file, repeatable."
     ),
+    build_constraints: Optional[Path] = typer.Option(
+        None, metavar="FILE", help="Constraints for what builds packages that exist only as source."
+    ),
+    resolver: str = typer.Option(
+        "uv", metavar="NAME", help="uv, or pip-tools (pip's own resolver; only for this Python and machine)."
+    ),
     offline: bool = typer.Option(
         False, "--offline", help="Make it again from the cache alone; nothing is asked over the network."
     ),
@@ -87,6 +94,8 @@ def bundle(
         find_links=tuple(find_links),
         requirements=tuple(requirement or ()),
         requirement_files=tuple(requirements),
+        build_constraints=build_constraints,
+        resolver=resolver,
         offline=offline,
         refresh=refresh,
     )

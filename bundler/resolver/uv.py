@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -10,33 +9,17 @@ from pathlib import Path
 import uv as uv_package
 
 from bootstrap import process
-from bootstrap.secret import Secret
 from bundler import lock
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
 from bundler.resolver import Question
-from bundler.transport import credentials
+from bundler.resolver.environment import network, secrets
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
 
 # glibc versions that uv can resolve for (uv pip compile --help); the next lower one is the safe side.
 _GLIBC = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
 _MACHINES = ("x86_64", "aarch64")
-# What uv may take from this host beside the few that every child inherits: the way to the index.
-_NETWORK = (
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "SSL_CLIENT_CERT",
-    "NETRC",
-)
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Could not connect", "client error", "timed out")
 
 
@@ -55,13 +38,9 @@ class Uv:
 
     def environment(self, question: Question) -> dict[str, str]:
         """The environment of uv; credentials go in here and not on the command line, for others to see."""
-        kept = {name: os.environ[name] for name in _NETWORK if name in os.environ}
-        certificates = os.environ.get("PIP_CERT") or os.environ.get("REQUESTS_CA_BUNDLE")
-        if certificates:
-            kept.setdefault("SSL_CERT_FILE", certificates)
         return process.environment(
             {
-                **kept,
+                **network(),
                 "UV_CACHE_DIR": str(self._cache.uv),
                 "UV_DEFAULT_INDEX": question.index_url,
                 "UV_INDEX": " ".join(question.extra_index_urls),
@@ -96,18 +75,13 @@ class Uv:
                 arguments += ["--constraints", "constraints.txt"]
             (folder / "requirements.in").write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
             arguments.append("requirements.in")
-            hidden = [
-                Secret(pair[1])
-                for url in (question.index_url, *question.extra_index_urls)
-                if (pair := credentials(url)) and pair[1]
-            ]
             result = process.run(
                 arguments,
                 what="resolve the packages",
                 env=self.environment(question),
                 cwd=folder,
                 ok=range(256),
-                secrets=hidden,
+                secrets=secrets(question),
             )
             if result.status:
                 raise _failure(result.stderr)
