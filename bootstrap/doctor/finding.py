@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Iterable, List, Tuple
 
 from bootstrap.doctor.catalogue import CATALOGUE
 from bootstrap.doctor.severity import BLOCKER, SEVERITIES, WARNING
@@ -89,6 +89,11 @@ class Report:
         if self.blocked:
             return EXIT_BLOCKED
         return EXIT_WARNINGS if strict and self.warnings else 0
+
+    def plus(self, findings: Iterable[Finding], *, without: Iterable[str] = ()) -> Report:
+        """The report with more findings, and without those of some ids."""
+        left = [finding for finding in self.findings if finding.id not in tuple(without)]
+        return replace(self, findings=ordered([*findings, *left]))
 
     def as_dict(self) -> Dict[str, Any]:
         """The report as JSON-able data (docs/reference/json.md)."""

@@ -156,7 +156,7 @@ def test_every_id_in_the_code_is_in_the_catalogue_and_the_other_way_round() -> N
     code = "".join(
         path.read_text(encoding="utf-8")
         for path in (ROOT / "bootstrap" / "doctor").rglob("*.py")
-        if path.name != "catalogue.py"
+        if path.parent.name != "entries"
     )
     unused = [identifier for identifier in CATALOGUE if f'"{identifier}"' not in code]
     assert unused == []

@@ -1,0 +1,264 @@
+"""An installation that is there: made by hand as the installer makes it, then broken in one place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bootstrap.airflow import config
+from bootstrap.airflow.config import Setting
+from bootstrap.doctor.checks import installed as checks
+from bootstrap.doctor.entries.installed import INSTALLED
+from bootstrap.doctor.finding import Finding, Report
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
+from bootstrap.facts import installed
+from bootstrap.facts.installed import Component, Installed
+from bootstrap.home import Home
+from bootstrap.installation import Installation
+from bootstrap.receipt import Database, Receipt
+from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.secrets import FoldersStep
+from wheelhouse import codec
+
+BUNDLE = "3.3.2-cp311-0123456789"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    """A home as an install leaves it, of a package of one file, with nothing running."""
+    home = Home(tmp_path / "air flow")
+    receipt = Receipt(
+        schema=1, airferry="0", airflow="3.3.2", bundle_id=BUNDLE, bundle_file="airflow 3.3.2.run",
+        bundle_sha256="0" * 64, python=sys.executable, home=str(home.path), account="me",
+        web_host="0.0.0.0", web_port=1, log_port=2, trigger_log_port=3, parallelism=4, auth="fab",
+        admin_user="admin", database=Database("127.0.0.1", 4, "airflow", "airflow", "18.6"),
+        services="supervisor", completed="2026-11-20T00:00:00Z",
+    )  # fmt: skip
+    made = Installation(receipt)
+    FoldersStep(home, None).apply()
+    site = made.release.venv / "lib" / "python3.11" / "site-packages"
+    (site / "tiny-1.dist-info").mkdir(parents=True)
+    (site / "tiny.py").write_text("answer = 42\n")
+    (site / "tiny-1.dist-info" / "RECORD").write_text("tiny.py,,12\ntiny-1.dist-info/RECORD,,\n")
+    (made.release.venv / "bin").mkdir()
+    (made.release.venv / "bin" / "python").symlink_to(sys.executable)
+    made.release.complete.write_text(BUNDLE)
+    home.current_link.symlink_to(Path("releases") / BUNDLE)
+    config.write(home.airflow_cfg, config.edit("", ConfigurationStep(made).settings()))
+    return made
+
+
+def ids(findings: list[Finding]) -> dict[str, str]:
+    return {finding.id: finding.severity for finding in findings}
+
+
+def judge(installation: Installation) -> dict[str, str]:
+    found = installed.collect(installation)
+    assert found.failures == ()
+    assert codec.loads(Installed, codec.dumps(found)) == found
+    return ids(checks.check(found))
+
+
+def text(installation: Installation, identifier: str) -> str:
+    return next(item.found for item in checks.check(installed.collect(installation)) if item.id == identifier)
+
+
+SOUND = {"installation-ok": OK, "config-ok": OK, "components-stopped": WARNING}
+
+
+def test_a_sound_installation_that_is_stopped(installation: Installation) -> None:
+    assert judge(installation) == SOUND
+    (stopped,) = (item for item in checks.check(installed.collect(installation)) if item.severity == WARNING)
+    assert stopped.commands == (f"'{installation.home.path}/bin/airferry' start",)
+
+
+def remove(path: Callable[[Installation], Path]) -> Callable[[Installation], None]:
+    return lambda installation: path(installation).unlink()
+
+
+def module(installation: Installation) -> Path:
+    return installation.release.venv / "lib/python3.11/site-packages/tiny.py"
+
+
+def end_link(installation: Installation) -> None:
+    installation.home.current_link.unlink()
+    installation.home.current_link.symlink_to("releases/other")
+
+
+def end_python(installation: Installation) -> None:
+    python = installation.release.venv / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/nonexistent/python3.11")
+
+
+@pytest.mark.parametrize(
+    ("harm", "identifier"),
+    [
+        (remove(lambda made: made.release.complete), "installation-incomplete"),
+        (remove(lambda made: made.home.current_link), "link-broken"),
+        (end_link, "link-broken"),
+        (end_python, "environment-broken"),
+        (remove(module), "packages-damaged"),
+        (lambda made: module(made).write_text("x"), "packages-damaged"),
+    ],
+)
+def test_damage_on_disk(
+    installation: Installation, harm: Callable[[Installation], None], identifier: str
+) -> None:
+    harm(installation)
+    found = judge(installation)
+    assert found == {**{key: SOUND[key] for key in SOUND if key != "installation-ok"}, identifier: BLOCKER}
+
+
+def test_an_install_whose_proof_failed(installation: Installation) -> None:
+    unproven = Installation(replace(installation.receipt, completed=""))
+    assert judge(unproven)["installation-incomplete"] == BLOCKER
+    (finding,) = (item for item in checks.check(installed.collect(unproven)) if item.severity == BLOCKER)
+    assert finding.commands == (f"sh 'airflow 3.3.2.run' install --home '{installation.home.path}'",)
+
+
+def test_damaged_files_are_named(installation: Installation) -> None:
+    module(installation).unlink()
+    assert "tiny.py is missing" in text(installation, "packages-damaged")
+
+
+def test_secrets_that_others_can_read(installation: Installation) -> None:
+    secret = installation.home.postgres_password
+    secret.chmod(0o640)
+    installation.home.airflow_cfg.chmod(0o644)
+    assert judge(installation) == {**SOUND, "secrets-open": WARNING}
+    shown = text(installation, "secrets-open")
+    assert shown.splitlines() == [f"{secret} (mode 0640)", f"{installation.home.airflow_cfg} (mode 0644)"]
+
+
+# airflow.cfg
+
+
+def change(installation: Installation, section: str, option: str, value: str) -> None:
+    path = installation.home.airflow_cfg
+    config.write(path, config.edit(config.read(path), [Setting(section, option, value)]))
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value", "identifier", "severity"),
+    [
+        ("database", "sql_alchemy_conn", "sqlite:////x/airflow.db", "config-sqlite", BLOCKER),
+        ("database", "sql_alchemy_conn", "", "config-sqlite", BLOCKER),
+        ("database", "sql_alchemy_conn", "mysql://u:topsecret@db:3306/a", "config-database", WARNING),
+        ("core", "executor", "SequentialExecutor", "config-executor", WARNING),
+        (
+            "core",
+            "execution_api_server_url",
+            "http://127.0.0.1:8080/execution/",
+            "config-execution-api",
+            BLOCKER,
+        ),
+        (
+            "core",
+            "execution_api_server_url",
+            "http://127.0.0.1:11/execution/",
+            "config-execution-api",
+            BLOCKER,
+        ),
+        ("core", "fernet_key", "topsecret", "config-keys", NOTE),
+        ("api_auth", "jwt_secret", "", "config-keys", WARNING),
+    ],
+)
+def test_settings_that_matter(
+    installation: Installation, section: str, option: str, value: str, identifier: str, severity: str
+) -> None:
+    change(installation, section, option, value)
+    expected = {**{key: SOUND[key] for key in SOUND if key != "config-ok"}, identifier: severity}
+    assert judge(installation) == expected
+    assert "topsecret" not in text(installation, identifier)
+
+
+def test_a_port_that_was_changed_in_one_place(installation: Installation) -> None:
+    change(installation, "api", "port", "9090")
+    found = judge(installation)
+    assert (found["config-port"], found["config-execution-api"]) == (WARNING, BLOCKER)
+    change(installation, "core", "execution_api_server_url", "http://127.0.0.1:9090/execution/")
+    found = judge(installation)
+    assert found["config-port"] == WARNING
+    assert "config-execution-api" not in found
+
+
+def test_settings_of_the_admins_own_are_no_finding(installation: Installation) -> None:
+    change(installation, "core", "parallelism", "64")
+    change(installation, "core", "load_examples", "True")
+    change(installation, "smtp", "smtp_host", "mail")
+    change(installation, "logging", "log_format", "%(asctime)s %(message)s")
+    assert judge(installation) == SOUND
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[core]\nexecutor = LocalExecutor\n", "section 'core' already exists"),
+        ("[smtp]\nsmtp_host = a\nsmtp_host = b\n", "option 'smtp_host' in section 'smtp' already exists"),
+        ("[smtp]\nsmtp_password = top%secret\n", "[smtp] smtp_password: a % stands alone in its value"),
+        ("[smtp]\nsmtp_password topsecret\n", "cannot be parsed: line "),
+    ],
+)
+def test_a_file_that_airflow_cannot_read(installation: Installation, line: str, words: str) -> None:
+    path = installation.home.airflow_cfg
+    path.write_text(path.read_text() + line)
+    assert judge(installation)["config-unreadable"] == BLOCKER
+    assert words in text(installation, "config-unreadable")
+    assert "secret" not in text(installation, "config-unreadable")
+
+
+def test_no_file_at_all(installation: Installation) -> None:
+    installation.home.airflow_cfg.unlink()
+    assert judge(installation)["config-unreadable"] == BLOCKER
+
+
+def test_a_secret_that_is_gone_is_said(installation: Installation) -> None:
+    installation.home.postgres_password.unlink()
+    found = installed.collect(installation)
+    assert [failure.name for failure in found.failures] == ["configuration"]
+    assert ids(checks.check(found))["facts-incomplete"] == WARNING
+
+
+# components
+
+UP = tuple(Component(name, "RUNNING", "healthy") for name in ("postgres", "api-server", "scheduler"))
+
+
+@pytest.mark.parametrize(
+    ("components", "expected"),
+    [
+        (UP, {"components-ok": OK}),
+        ((*UP, Component("triggerer", "RUNNING")), {"components-ok": OK}),
+        ((*UP, Component("triggerer", "FATAL", "", "exited too quickly")), {"component-down": BLOCKER}),
+        ((*UP, Component("triggerer", "RUNNING", "unhealthy")), {"component-ill": BLOCKER}),
+        ((*UP, Component("triggerer", "RUNNING", "never started")), {"component-ill": BLOCKER}),
+        (tuple(replace(item, state="STOPPED", health="") for item in UP), {"components-stopped": WARNING}),
+    ],
+)
+def test_components(components: tuple[Component, ...], expected: dict[str, str]) -> None:
+    found = Installed("/srv/airflow", "3.3.2", "f.run", completed=True, components=components)
+    findings = checks.check(found)
+    assert ids(findings) == expected
+    for finding in findings:
+        if finding.severity == BLOCKER:
+            assert "triggerer" in finding.found
+            assert finding.commands[0].endswith(" triggerer")
+            assert "/srv/airflow/logs/airferry/triggerer.log" in finding.remedy
+
+
+def test_every_id_is_in_the_catalogue_with_its_severity(installation: Installation) -> None:
+    installation.home.airflow_cfg.chmod(0o644)
+    for finding in checks.check(installed.collect(installation)):
+        assert SEVERITIES.index(finding.severity) >= SEVERITIES.index(INSTALLED[finding.id].severity)
+
+
+def test_findings_are_added_to_a_report_in_order() -> None:
+    report = Report("s", "h", (Finding("installation-found", NOTE, "x"), Finding("disk-ok", OK, "x")))
+    more = report.plus([Finding("link-broken", BLOCKER, "x"), Finding("config-ok", OK, "x")],
+                       without=["installation-found"])  # fmt: skip
+    assert [finding.id for finding in more.findings] == ["link-broken", "config-ok", "disk-ok"]
