@@ -124,7 +124,7 @@ class ByHand:
 
     def _succeeded(self) -> bool:
         said = self._output(f"{self.folder}/venv/bin/airflow", "dags", "list-runs", DAG, "-o", "json")
-        runs = json.loads(said[said.index("[") :]) if "[" in said else []
+        runs = json.loads(said[said.rindex("[{") :]) if "[{" in said else []  # log lines come first
         return any(item["run_id"] == "by-hand" and item["state"] == "success" for item in runs)
 
     def _healthy(self) -> bool:
