@@ -90,7 +90,9 @@ HEALTH_KEYS: Row[Tuple[str, ...]] = _row(
     ("2.6.2", ("metadatabase", "scheduler", "triggerer")),
     ("3.0.0", ("metadatabase", "scheduler", "triggerer", "dag_processor")),
 )
-LOGIN = _row("login of the REST API", ("2.2.2", "basic"), ("3.0.0", "token"))
+LOGIN = _row(
+    "login of the REST API: HTTP basic, or a token from /auth/token", ("2.2.2", "basic"), ("3.0.0", "token")
+)
 API_PATH = _row("REST API", ("2.2.2", "/api/v1"), ("3.0.0", "/api/v2"))
 DRIVERS: Row[Tuple[str, ...]] = _row(
     "database drivers", ("2.2.2", ("psycopg2-binary",)), ("3.0.0", ("psycopg2-binary", "asyncpg"))
@@ -151,14 +153,14 @@ SECRET_KEY: Row[Place] = _row(
 JWT_SECRET: Row[Place] = _row("key of API tokens", ("2.2.2", None), ("3.0.0", ("api_auth", "jwt_secret")))
 AUTH_MANAGER: Row[Place] = _row("auth manager", ("2.2.2", None), ("3.0.0", ("core", "auth_manager")))
 AUTH_BACKENDS: Row[Place] = _row(
-    "login of the REST API",
+    "allowed logins of the REST API",
     ("2.2.2", ("api", "auth_backend")),
     ("2.3.0", ("api", "auth_backends")),
     ("3.0.0", None),
 )
 # The session backend is what the pages themselves use from 2.3 on.
 AUTH_BACKENDS_VALUE = _row(
-    "login of the REST API, value",
+    "allowed logins of the REST API",
     ("2.2.2", _BASIC_AUTH),
     ("2.3.0", f"{_BASIC_AUTH},{_SESSION}"),
     ("2.9.0", f"{_FAB_BASIC_AUTH},{_SESSION}"),
