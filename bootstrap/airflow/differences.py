@@ -104,7 +104,7 @@ DAG_IMPORT = _row(
 SCHEDULE = _row(
     "schedule argument of a DAG",
     ("2.2.2", "schedule_interval"),
-    ("2.4.0", "schedule or schedule_interval"),
+    ("2.4.0", "schedule, schedule_interval"),
     ("3.0.0", "schedule"),
 )
 DAILY_DATE = _row(

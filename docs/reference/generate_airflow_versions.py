@@ -26,7 +26,6 @@ that says so; an older one is refused. In the first two tables, a value holds fr
 the next one; `-` means that there is no such thing.
 """
 COMMANDS = {"db", "dags", "backfill", "config"}
-SECTIONS = {place[0] for row in PLACES for _, place in row.since if place}
 
 
 def page() -> str:
@@ -51,17 +50,17 @@ def page() -> str:
 
 
 def _values(row: Row[Any]) -> str:
-    return "<br>".join(f"**{since}** {_shown(value)}" for since, value in row.since)
+    return "<br>".join(f"**{since}** {_shown(row, value)}" for since, value in row.since)
 
 
-def _shown(value: Any) -> str:
+def _shown(row: Row[Any], value: Any) -> str:
     if value is None:
         return "-"
     if not isinstance(value, tuple):
         return f"`{value}`" if set("/_.-") & set(value) else str(value)
     if value[0] in COMMANDS:
         return f"`airflow {' '.join(value)}`"
-    if value[0] in SECTIONS:
+    if row in PLACES:
         return f"`[{value[0]}] {value[1]}`"
     return ", ".join(value)
 
