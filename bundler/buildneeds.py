@@ -15,6 +15,8 @@ from bootstrap import process
 from bundler import toml
 
 _MANAGERS = {"apt": "apt-get install", "dnf": "dnf install", "zypper": "zypper install", "apk": "apk add"}
+# Without these nothing that is native can be built.
+BASIC = ("_ctypes", "compiler", "headers")
 _CTYPES = "import ctypes"
 _INCLUDES = "import sysconfig; print(sysconfig.get_path('include'))"
 

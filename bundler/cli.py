@@ -11,6 +11,8 @@ from bootstrap.console import Console
 from bundler.commands.bundle import bundle
 from bundler.commands.cache import cache
 from bundler.commands.diff import diff
+from bundler.commands.doctor import doctor
+from bundler.commands.init import init
 from bundler.commands.inspect import inspect
 from bundler.commands.verify import verify
 from wheelhouse import __version__
@@ -26,7 +28,7 @@ app = typer.Typer(
 )
 
 
-for command in (bundle, inspect, verify, diff, cache):
+for command in (init, bundle, inspect, verify, diff, cache, doctor):
     app.command()(command)
 
 

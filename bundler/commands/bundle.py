@@ -9,10 +9,11 @@ from typing import Optional
 import typer
 
 from bootstrap.console import Console
-from bundler import hosts, report
+from bundler import hosts, report, settings
 from bundler.bundle import make_bundle
 from bundler.commands import JSON, envelope
 from bundler.index import PYPI
+from bundler.settings import Settings
 from bundler.spec import BundleRequest
 
 _INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
@@ -27,6 +28,9 @@ def bundle(
         metavar="REQUIREMENT",
         help="What else comes along, resolved together with Airflow: requirements, wheels, project folders.",
         show_default=False,
+    ),
+    file: Optional[Path] = typer.Option(
+        None, "--file", "-f", metavar="FILE", help="An airferry.toml; what is given here wins over it."
     ),
     python: str = typer.Option("", metavar="X.Y", help="The host's Python (default: this one's version)."),
     platform: str = typer.Option(
@@ -45,11 +49,14 @@ def bundle(
         [], metavar="NAME", help="An extra of Airflow, repeatable (default: postgres, and fab for 3.x)."
     ),
     constraints: str = typer.Option(
-        "auto",
+        "",
         metavar="SOURCE",
-        help="auto, official, release-date, a path or a URL, which may hold {airflow} and {python}.",
+        help="auto (the default), official, release-date, a path or a URL; {airflow} and {python} in it are "
+        "replaced.",
     ),
-    output: Path = typer.Option(Path("dist"), metavar="FOLDER", help="Where the bundle goes."),
+    output: Optional[Path] = typer.Option(
+        None, metavar="FOLDER", help="Where the bundle goes (default: dist)."
+    ),
     index_url: str = typer.Option(
         "",
         metavar="URL",
@@ -59,7 +66,7 @@ def bundle(
         [], metavar="URL", help="A further index, asked first, repeatable. Credentials: netrc, or in the URL."
     ),
     find_links: list[str] = typer.Option(
-        [], "--find-links", "-f", metavar="PLACE", help="A folder or page with further wheels, repeatable."
+        [], metavar="PLACE", help="A folder or page with further wheels, repeatable."
     ),
     requirements: list[Path] = typer.Option(
         [], "--requirements", "-r", metavar="FILE", help="A requirement file, repeatable."
@@ -68,7 +75,9 @@ def bundle(
         None, metavar="FILE", help="Constraints for what builds packages that exist only as source."
     ),
     resolver: str = typer.Option(
-        "uv", metavar="NAME", help="uv, or pip-tools (pip's own resolver; only for this Python and machine)."
+        "",
+        metavar="NAME",
+        help="uv (the default), or pip-tools: pip's resolver, for this Python alone.",
     ),
     offline: bool = typer.Option(
         False, "--offline", help="Make it again from the cache alone; nothing is asked over the network."
@@ -79,23 +88,42 @@ def bundle(
 ) -> int:
     """Make the one file: resolve, download, build, write."""
     console = Console(quiet=quiet or json)
-    request = BundleRequest.parse(
+    given = Settings(
         airflow=airflow,
         python=python,
         platform=platform,
         glibc=glibc,
         like=like,
         machine=machine,
-        extras=tuple(extra) or None,
+        extras=tuple(extra),
         constraints=constraints,
-        output=output,
-        index_url=index_url or _index_from_environment(),
-        extra_index_urls=tuple(extra_index_url),
-        find_links=tuple(find_links),
         requirements=tuple(requirement or ()),
         requirement_files=tuple(requirements),
-        build_constraints=build_constraints,
+        index_url=index_url,
+        extra_index_urls=tuple(extra_index_url),
+        find_links=tuple(find_links),
         resolver=resolver,
+        build_constraints=build_constraints,
+        output=output,
+    )
+    effective = given.over(settings.read(file)) if file else given
+    request = BundleRequest.parse(
+        airflow=effective.airflow,
+        python=effective.python,
+        platform=effective.platform,
+        glibc=effective.glibc,
+        like=effective.like,
+        machine=effective.machine,
+        extras=effective.extras or None,
+        constraints=effective.constraints or "auto",
+        output=effective.output or Path("dist"),
+        index_url=effective.index_url or _index_from_environment(),
+        extra_index_urls=effective.extra_index_urls,
+        find_links=effective.find_links,
+        requirements=effective.requirements,
+        requirement_files=effective.requirement_files,
+        resolver=effective.resolver or "uv",
+        build_constraints=effective.build_constraints,
         offline=offline,
         refresh=refresh,
     )

@@ -60,10 +60,10 @@ def test_errors_as_sentences_and_as_json(run: Run) -> None:
 
 def test_all_problems_of_a_request_are_told_together(run: Run) -> None:
     status, _, err = run(
-        "bundle", "--airflow", "three", "--python", "2.7", "--extra", "a b", "--constraints", ""
+        "bundle", "--airflow", "three", "--python", "2.7", "--extra", "a b", "--resolver", "conda"
     )  # fmt: skip
     assert status == 27
-    for word in ("--airflow three", "'2.7'", "--extra a b", "--constraints is empty"):
+    for word in ("--airflow three", "'2.7'", "--extra a b", "--resolver conda"):
         assert word in err
     status, _, err = run("bundle", "--platform", "windows")
     assert "'windows' is not a platform tag" in err

@@ -1,0 +1,38 @@
+"""``airferry init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from bootstrap.console import Console
+from bundler import settings, spec
+from bundler.commands import JSON, envelope
+from bundler.errors import InvalidRequest, OutputFailed
+
+
+def init(
+    file: Path = typer.Argument(Path("airferry.toml"), metavar="[FILE]", help="The file to write."),
+    airflow: str = typer.Option("", metavar="VERSION", help="The Airflow release to write into it."),
+    python: str = typer.Option("", metavar="X.Y", help="The closed host's Python (default: this one's)."),
+    json: bool = JSON,
+) -> int:
+    """Write a commented airferry.toml, to be kept under version control; never overwrites one."""
+    console = Console()
+    text = settings.template(airflow or "3.3.2", python or spec.default_python())
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as error:
+        raise InvalidRequest(
+            f"{file} is there already and stays as it is.", hint="Name another file."
+        ) from error
+    except OSError as error:
+        raise OutputFailed(f"{file} cannot be written: {error.strerror}.") from error
+    if json:
+        console.json(envelope({"file": str(file)}))
+    else:
+        console.print(f"{file} is written. Look through it, then:")
+        console.command(f"airferry bundle -f {file}")
+    return 0
