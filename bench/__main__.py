@@ -186,8 +186,11 @@ def show(title: str, ours: list[float], theirs: list[float], aim: float) -> None
 
 
 def run(command: list[str], user: int | None = None) -> None:
-    """Run a command that must succeed, quietly."""
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
+    """Run a command that must succeed, quietly, without the settings that this machine has for pip."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    env["PIP_CONFIG_FILE"] = os.devnull
+    null = subprocess.DEVNULL
+    subprocess.run(command, check=True, stdout=null, stderr=null, env=env, user=user, cwd="/")
 
 
 if __name__ == "__main__":
