@@ -64,8 +64,10 @@ def read(path: Path) -> Settings:
 
 
 def template(airflow: str, python: str) -> str:
-    """A commented file to begin with."""
+    """A commented file to begin with; without `airflow` it asks for the newest release."""
     text = files("bundler.resources").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    if not airflow:
+        text, airflow = text.replace("airflow = ", "# airflow = "), "X.Y.Z"
     for name, value in (("AIRFLOW", airflow), ("PYTHON", python), ("MACHINE", hosts.this_machine())):
         text = text.replace(f"@{name}@", value)
     return text

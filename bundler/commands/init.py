@@ -20,14 +20,12 @@ def init(
 ) -> int:
     """Write a commented airferry.toml, to be kept under version control; never overwrites one."""
     console = Console()
-    text = settings.template(airflow or "3.3.2", python or spec.default_python())
+    text = settings.template(airflow, python or spec.default_python())
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError as error:
-        raise InvalidRequest(
-            f"{file} is there already and stays as it is.", hint="Name another file."
-        ) from error
+        raise InvalidRequest(f"{file} exists and stays as it is.", hint="Name another file.") from error
     except OSError as error:
         raise OutputFailed(f"{file} cannot be written: {error.strerror}.") from error
     if json:

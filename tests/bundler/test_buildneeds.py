@@ -146,10 +146,13 @@ def test_a_wheel_that_is_too_new_names_glibc_and_other_pythons(
         ([], ""),
         (["a-1-cp38-cp38-manylinux_2_17_aarch64.whl"], ""),
         (["a-1-cp311-cp311-musllinux_1_2_x86_64.whl"], ""),
-        (["a-1-cp313-cp313-manylinux_2_17_x86_64.whl", "a-1-cp39-cp39-manylinux_2_17_x86_64.whl"], "Python: 3.9, 3.13"),
+        (
+            ["a-1-cp313-cp313-manylinux_2_17_x86_64.whl", "a-1-cp39-cp39-manylinux_2_17_x86_64.whl"],
+            "another Python: 3.9, 3.13",
+        ),
         (["a-1-py3-none-manylinux_2_31_x86_64.whl"], "glibc 2.31"),
     ],
-)  # fmt: skip
+)
 def test_what_would_help(names: list[str], help_: str) -> None:
     found = shortage.explain(names, Target.parse("3.11", "manylinux_2_28_x86_64"))
     assert help_ in found.help

@@ -30,11 +30,17 @@ def test_init_writes_a_file_that_bundles(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "dist").is_dir()
 
 
+def test_without_a_release_the_file_asks_for_the_newest() -> None:
+    table = toml.loads(settings.template("", "3.11"))["bundle"]
+    assert "airflow" not in table
+    assert table["python"] == "3.11"
+
+
 def test_init_never_overwrites(run: Run, tmp_path: Path) -> None:
     written(tmp_path, "mine")
     status, _, err = run("init")
     assert status == 27
-    assert "stays as it is" in err
+    assert "stays as it is" in " ".join(err.split())
     assert (tmp_path / "airferry.toml").read_text() == "mine"
     assert run("init", "no/such/folder/airferry.toml")[0] == 26
 
@@ -76,7 +82,8 @@ def test_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:
     found = settings.read(
         written(
             folder,
-            '[bundle]\nconstraints = "constraints.txt"\nrequirements = ["own-1.0-py3-none-any.whl", "./project", "six"]\n'
+            '[bundle]\nconstraints = "constraints.txt"\n'
+            'requirements = ["own-1.0-py3-none-any.whl", "./project", "six"]\n'
             'requirement-files = ["requirements.txt"]\nfind-links = ["wheels", "https://wheels.test/"]\n'
             'output = "out"\nbuild-constraints = "build.txt"\n',
         )
