@@ -12,6 +12,8 @@ from typing import Tuple
 from bootstrap.facts.access import Gate, gates
 
 _ENTRIES = 40
+# names that tell whose folder it is, wherever they stand in a long list
+_TELLING = ("airflow.cfg", "airflow.db", "journal.jsonl", "receipt.json", "releases")
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def _nearest(path: Path) -> Tuple[Path, str]:
 
 def _entries(path: Path) -> Tuple[str, ...]:
     try:
-        return tuple(sorted(os.listdir(path))[:_ENTRIES])  # noqa: PTH208  (one call, names only)
+        names = sorted(os.listdir(path))  # noqa: PTH208  (one call, names only)
+        return (*names[:_ENTRIES], *(name for name in names[_ENTRIES:] if name in _TELLING))
     except OSError:
         return ()
 

@@ -27,6 +27,7 @@ def files(installed: Installed) -> Iterator[Finding]:
 
 
 def _files(found: Files, installed: Installed, mend: str, again: Tuple[str, ...]) -> Iterator[Finding]:
+    command = _command(installed)
     if not found.complete or not installed.completed:
         state = "the packages" if not found.complete else "the last steps"
         yield Finding("installation-incomplete", BLOCKER, f"{state} are not complete", "", mend, again)
@@ -44,8 +45,9 @@ def _files(found: Files, installed: Installed, mend: str, again: Tuple[str, ...]
         more = [f"and {len(found.damaged) - _SHOWN} more"] if len(found.damaged) > _SHOWN else []
         yield Finding(
             "packages-damaged", BLOCKER, "\n".join([*found.damaged[:_SHOWN], *more]), "files as installed",
-            f"Remove the mark of completeness, and run the install again: {mend}",
-            (f"rm {remedies.quoted(installed.home + '/current/complete')}", *again),
+            "Stop it, take away the mark that the release is complete, and run the install again with the file"
+            " it came from: it makes the release anew and keeps everything else.",
+            (f"{command} stop", f"rm {remedies.quoted(installed.home + '/current/complete')}", *again),
         )  # fmt: skip
     if found.open_secrets:
         paths = [remedies.quoted(line.rpartition(" (mode ")[0]) for line in found.open_secrets]
@@ -117,7 +119,7 @@ def components(installed: Installed) -> Iterator[Finding]:
     found = installed.components
     if found is None:
         return
-    command = remedies.quoted(f"{installed.home}/bin/airferry")
+    command = _command(installed)
     logs = f"Its log is {installed.home}/logs/airferry/{{}}.log."
     down = [component for component in found if component.state != "RUNNING"]
     if len(down) == len(found):
@@ -146,6 +148,10 @@ def check(installed: Installed) -> List[Finding]:
         Finding("facts-incomplete", WARNING, f"{item.name}: {item.error}") for item in installed.failures
     ]
     return [*failed, *files(installed), *configuration(installed), *components(installed)]
+
+
+def _command(installed: Installed) -> str:
+    return remedies.quoted(f"{installed.home}/bin/airferry")
 
 
 def _shown(option: Option) -> str:

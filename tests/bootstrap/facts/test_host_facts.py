@@ -91,6 +91,15 @@ def test_place_that_is_there(tmp_path: Path) -> None:
     assert disk.collect(str(tmp_path)).entries == ()
 
 
+def test_long_folders_still_tell_whose_they_are(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / f"dag{number:03}.py").write_text("")
+    (tmp_path / "receipt.json").write_text("")
+    entries = disk.collect(str(tmp_path), entries=True).entries
+    assert len(entries) == 41
+    assert entries[-1] == "receipt.json"
+
+
 def test_place_that_is_to_be_made(tmp_path: Path) -> None:
     place = disk.collect(str(tmp_path / "a" / "b" / ".." / "c"))
     assert (place.path, place.kind, place.base) == (str(tmp_path / "a" / "c"), "", str(tmp_path))
