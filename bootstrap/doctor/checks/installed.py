@@ -45,8 +45,8 @@ def _files(found: Files, installed: Installed, mend: str, again: Tuple[str, ...]
         more = [f"and {len(found.damaged) - _SHOWN} more"] if len(found.damaged) > _SHOWN else []
         yield Finding(
             "packages-damaged", BLOCKER, "\n".join([*found.damaged[:_SHOWN], *more]), "files as installed",
-            "Stop it, take away the mark that the release is complete, and run the install again with the file"
-            " it came from: it makes the release anew and keeps everything else.",
+            "Stop it, take away the mark that the release is complete, and run the install again with the"
+            " file it came from: it makes the release anew and keeps everything else.",
             (f"{command} stop", f"rm {remedies.quoted(installed.home + '/current/complete')}", *again),
         )  # fmt: skip
     if found.open_secrets:
