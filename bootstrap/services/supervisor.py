@@ -9,9 +9,9 @@ import contextlib
 import hashlib
 import http.client
 import os
+import re
 import socket
 import stat
-import tempfile
 import time
 import xmlrpc.client
 from dataclasses import dataclass
@@ -24,8 +24,11 @@ from wheelhouse.errors import AirferryError
 
 # sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
 _LONGEST_SOCKET = 100
+_TEMPORARY = Path("/tmp")  # noqa: S108 - a private folder is made in it, and checked to be ours
 # A component may take 20 s to finish what it does, then its whole group is killed.
 _STOP_SECONDS = 20
+# Supervisor waits a second longer before each further try: 15 s for these.
+_TRIES = 5
 
 
 class ServiceError(AirferryError):
@@ -78,22 +81,23 @@ class Supervisor:
         if len(os.fsencode(str(inside))) <= _LONGEST_SOCKET:
             return inside
         digest = hashlib.sha256(os.fsencode(str(self.run))).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"airferry-{os.getuid()}-{digest}" / "supervisor.sock"
+        # not $TMPDIR, which another session may not have
+        return _TEMPORARY / f"airferry-{os.getuid()}-{digest}" / "supervisor.sock"
 
     def configure(self, programs: Sequence[Program]) -> None:
         """Write the configuration file for `programs`, in the order in which they start."""
         text = [
             "; Written by airferry; changes are overwritten by the next install.",
             "[unix_http_server]",
-            f"file = {_escape(str(self.socket))}",
+            f"file = {self._path(self.socket)}",
             "chmod = 0600",
             "",
             "[supervisord]",
-            f"logfile = {_escape(str(self.log))}",
+            f"logfile = {self._path(self.log)}",
             "logfile_maxbytes = 10MB",
             "logfile_backups = 3",
-            f"pidfile = {_escape(str(self.run / 'supervisord.pid'))}",
-            f"childlogdir = {_escape(str(self.log.parent))}",
+            f"pidfile = {self._path(self.run / 'supervisord.pid')}",
+            f"childlogdir = {self._path(self.log.parent)}",
             "umask = 027",
             "",
             "[rpcinterface:supervisor]",
@@ -108,13 +112,12 @@ class Supervisor:
                 "autostart = false",
                 "autorestart = true",
                 "startsecs = 1",
-                "startretries = 5",
+                f"startretries = {_TRIES}",
                 f"stopsignal = {program.stop_signal}",
                 f"stopwaitsecs = {_STOP_SECONDS}",
                 "killasgroup = true",
                 "redirect_stderr = true",
-                # relative to supervisord's own folder: supervisor expands % in this one value twice
-                f"stdout_logfile = {os.path.relpath(str(program.log), str(self.home))}",
+                f"stdout_logfile = {self._path(program.log)}",
                 "stdout_logfile_maxbytes = 20MB",
                 "stdout_logfile_backups = 5",
                 "",
@@ -214,6 +217,11 @@ class Supervisor:
                 raise ServiceError(f"{', '.join(names)}: still up.", hint=f"The log is {self.log}.")
             time.sleep(0.1)
 
+    def _path(self, path: Path) -> str:
+        # Relative to supervisord's own folder, so that nothing in the home's path is taken for an expansion
+        # (% counts twice in stdout_logfile) or for a comment.
+        return str(path.relative_to(self.home)) if self.home in path.parents else str(path)
+
     def _failed(self, name: str, note: str) -> ServiceError:
         log = self.log.with_name(f"{name}.log")
         tail = ""
@@ -242,9 +250,14 @@ class _UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        unconnected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            unconnected.settimeout(self.timeout)
+            unconnected.connect(self._path)
+        except OSError:
+            unconnected.close()
+            raise
+        self.sock = unconnected
 
 
 class _UnixTransport(xmlrpc.client.Transport):
@@ -253,7 +266,9 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path = str(path)
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:
-        return _UnixConnection(self._path)
+        connection = _UnixConnection(self._path)
+        self._connection = str(host), connection  # which close() closes
+        return connection
 
 
 def _private_folder(folder: Path) -> None:
@@ -271,8 +286,10 @@ def _private_folder(folder: Path) -> None:
 
 
 def _quote(word: str) -> str:
-    # supervisor splits commands as shlex does, but expands nothing inside quotes
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    # Supervisor splits commands as shlex does, but expands nothing inside quotes. Before that, a blank and
+    # one of ; and # begin a comment even there: they stand between two quoted parts.
+    word = word.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub("([;#])", r'"\1"', word) + '"'
 
 
 def _escape(value: str) -> str:
