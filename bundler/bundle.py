@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from bundler import assemble, build, lock, payload, resolution, shortage
+from bundler import advisories, assemble, build, lock, payload, resolution, shortage
 from bundler.assemble import Wheel
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed
@@ -153,16 +153,17 @@ class _Making:
         target = self.request.target
         described, metadata = assemble.packages(wheels, resolved.requirements, target)
         resolution.check_extras(resolved, metadata[PROJECT])
+        for text in advisories.find(metadata[PROJECT], target):
+            self._note(text)
         tools = assemble.carried(carried.tools, files, layout.TOOLS)
         services = assemble.carried(carried.services, files, layout.SERVICES)
         postgres = assemble.carried([carried.postgres], files, layout.POSTGRES) if carried.postgres else ()
         whole = (*described, *tools, *services, *postgres)
         if not postgres:
-            self.notes.append(
+            self._note(
                 f"No PostgreSQL server is carried: none exists as a wheel for {target.platform}. "
                 "The host needs its own, or one on another host."
             )
-            self._warn(self.notes[-1])
         moment = assemble.created(
             (*(wheel.uploaded for wheel in wheels), *(item.uploaded for item in carried.artifacts))
         )
@@ -215,6 +216,11 @@ class _Making:
         except DownloadFailed:
             found = []
         return replace(artifact, url=found[0]) if found else artifact
+
+    def _note(self, text: str) -> None:
+        """Tell it, and put it into the bundle: it must be the same on every machine."""
+        self.notes.append(text)
+        self._warn(text)
 
     def _warn(self, text: str) -> None:
         self.warnings.append(text)

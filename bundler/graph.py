@@ -18,7 +18,7 @@ from wheelhouse.target import Target
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a wheel says about itself; `unpacked` is in bytes."""
+    """What a wheel says about itself; `unpacked` is in bytes, `pythons` the minor versions it names."""
 
     name: str
     version: str
@@ -27,6 +27,7 @@ class Metadata:
     extras: tuple[str, ...]
     licence: str
     unpacked: int
+    pythons: tuple[str, ...] = ()
 
 
 def read_metadata(wheel: Path | IO[bytes]) -> Metadata:
@@ -57,7 +58,16 @@ def read_metadata(wheel: Path | IO[bytes]) -> Metadata:
         tuple(canonicalize_name(str(value)) for value in message.get_all("Provides-Extra", [])),
         licence,
         unpacked,
+        _pythons([str(value) for value in message.get_all("Classifier", [])]),
     )
+
+
+def _pythons(classifiers: list[str]) -> tuple[str, ...]:
+    prefix = "Programming Language :: Python :: 3."
+    minors = sorted(
+        int(text.removeprefix(prefix)) for text in classifiers if text.removeprefix(prefix).isdigit()
+    )
+    return tuple(f"3.{minor}" for minor in minors)
 
 
 def environment(target: Target) -> dict[str, str]:

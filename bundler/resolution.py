@@ -96,6 +96,10 @@ def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Rememb
     else:
         _check_providers(locked, constraint_set, request.requirements)
     warnings = [constraint_set.warning] if constraint_set.warning else []
+    if found.yanked:
+        warnings.append(
+            f"Airflow {found.version} was withdrawn from the index by its makers: take another release."
+        )
     warnings += _stale(constraint_set, found, request.target.python)
     return Remembered(found, record, constraint_set.exclude_newer, tuple(warnings), locked)
 

@@ -21,12 +21,14 @@ def make_wheel(
     tag: str = "py3-none-any",
     files: Mapping[str, str] | None = None,
     licence: str = "Apache-2.0",
+    pythons: Sequence[str] = (),
 ) -> Path:
     """Write a wheel that installers accept: METADATA, WHEEL and a RECORD with true hashes."""
     stem = f"{name.replace('-', '_')}-{version}"
     info = f"{stem}.dist-info"
     metadata = [f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nLicense-Expression: {licence}\n"]
     metadata += [f"Provides-Extra: {extra}\n" for extra in extras]
+    metadata += [f"Classifier: Programming Language :: Python :: {python}\n" for python in pythons]
     metadata += [f"Requires-Dist: {requirement}\n" for requirement in requires]
     purelib = "true" if tag.endswith("-any") else "false"
     content = dict(files or {f"{name.replace('-', '_')}.py": f"version = {version!r}\n"})

@@ -39,6 +39,7 @@ class LocalIndex:
     html: bool = False
     hashes: bool = True
     times: bool = True
+    yanked: set[str] = field(default_factory=set)
     _files: dict[str, bytes] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
 
@@ -131,6 +132,7 @@ class LocalIndex:
                 "hashes": {"sha256": self._sha256(name)} if self.hashes else {},
                 "size": len(self._files[name]),
                 "requires-python": ">=3.8",
+                "yanked": name in self.yanked,
             }
             if self.times:
                 entry["upload-time"] = self.uploaded[name]

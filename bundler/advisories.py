@@ -1,0 +1,43 @@
+"""What is known to go wrong with a release, or with a Python that it was not tested with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+
+from bundler import toml
+from bundler.graph import Metadata
+from wheelhouse.target import Target
+
+
+def find(airflow: Metadata, target: Target) -> tuple[str, ...]:
+    """The sentences that hold for this release (by its wheel's metadata) on that target."""
+    known = [entry["text"] for entry in _data() if _holds(entry, airflow.version, target.python)]
+    return (*known, *_untested(airflow, target.python))
+
+
+def _holds(entry: Mapping[str, str], airflow: str, python: str) -> bool:
+    return all(
+        SpecifierSet(entry.get(name, "")).contains(version, prereleases=True)
+        for name, version in (("airflow", airflow), ("python", python))
+    )
+
+
+def _untested(airflow: Metadata, python: str) -> Iterator[str]:
+    # Old releases allow any newer Python in Requires-Python; their classifiers tell what was tested.
+    if airflow.pythons and python not in airflow.pythons:
+        yield (
+            f"Airflow {airflow.version} was not made for Python {python}, but for "
+            f"{', '.join(airflow.pythons)}: what it needs may be missing or broken there."
+        )
+
+
+@cache
+def _data() -> tuple[Mapping[str, str], ...]:
+    text = files("bundler.resources").joinpath("advisories.toml").read_text(encoding="utf-8")
+    entries: list[dict[str, Any]] = toml.loads(text)["advisory"]
+    return tuple(entries)
