@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 from bootstrap import receipt
 from bootstrap.console import Console
+from bootstrap.doctor.checks.installed import check as installed_check
 from bootstrap.doctor.checks.interpreter import choose
 from bootstrap.doctor.finding import Report
-from bootstrap.doctor.needs import Port, needs_of
+from bootstrap.doctor.needs import Needs, Port, needs_of
 from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
-from bootstrap.facts.host import Request, collect
+from bootstrap.facts import installed
+from bootstrap.facts.host import Facts, Request, collect
 from bootstrap.installation import Installation
-from bootstrap.options import Options
+from bootstrap.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.receipt import Receipt
 from wheelhouse.errors import AirferryError
 from wheelhouse.manifest import Manifest
@@ -37,54 +39,76 @@ class Judgement:
     python: str
 
 
-def judge(bundle: Bundle, chosen: Receipt, options: Options) -> Judgement:
-    """Collect this host's facts and judge them for the bundle and the choices; changes nothing."""
-    earlier = receipt.find(Path(chosen.home) / "receipt.json")
-    # an installation of ours holds its own ports
-    ports: List[Port] = []
-    if earlier is None or earlier.web_port != chosen.web_port:
-        ports.append(Port(chosen.web_port, "web server", named=options.port is not None))
-    if earlier is None or earlier.database.port != chosen.database.port:
-        ports.append(Port(chosen.database.port, "PostgreSQL", named=options.postgres_port is not None))
-    return _diagnose(bundle.manifest, chosen, ports)
-
-
-def judge_installed(installation: Installation) -> Report:
-    """Judge the host once more for an installation that is there."""
-    manifest = Manifest.loads(installation.release.manifest.read_text(encoding="utf-8"))
-    return _diagnose(manifest, installation.receipt, []).report
-
-
-def _diagnose(manifest: Manifest, chosen: Receipt, ports: Sequence[Port]) -> Judgement:
-    python = chosen.python or None
-    needs = needs_of(
-        manifest,
-        home=chosen.home,
-        ports=tuple(ports),
-        parallelism=chosen.parallelism,
-        account=chosen.account,
-        python=python,
-    )
-    facts = collect(
-        Request(
-            home=chosen.home,
-            wanted_python=manifest.target.python,
-            python=python,
-            ports=tuple(port.number for port in ports),
-            account=chosen.account,
-        )
-    )
+def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Judgement:
+    """Judge this host, or saved facts of another, for the bundle and the choices; changes nothing."""
+    needs = _needs(bundle.manifest, chosen, _ports(chosen, options))
+    facts = facts or collect(_request(needs))
     found = choose(facts, needs)
     # the file itself: a link may be switched to another version, a shim depends on its user's settings
     return Judgement(diagnose(facts, needs), found.resolved if found else "")
 
 
-def check(report: Report, ignored: Sequence[str], console: Console) -> None:
+def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:
+    """This host's facts, of every interpreter, to be judged elsewhere."""
+    needs = _needs(bundle.manifest, chosen, _ports(chosen, options))
+    return collect(replace(_request(needs), wanted_python=""))
+
+
+def judge_installed(installation: Installation) -> Report:
+    """Judge an installation that is there, and the host once more."""
+    manifest = Manifest.loads(installation.release.manifest.read_text(encoding="utf-8"))
+    needs = _needs(manifest, installation.receipt, ())
+    report = diagnose(collect(_request(needs)), needs)
+    return report.plus(installed_check(installed.collect(installation)), without=["installation-found"])
+
+
+def _needs(manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...]) -> Needs:
+    return needs_of(
+        manifest,
+        home=chosen.home,
+        ports=ports,
+        parallelism=chosen.parallelism,
+        account=chosen.account,
+        python=chosen.python or None,
+    )
+
+
+def _request(needs: Needs) -> Request:
+    return Request(
+        home=needs.home,
+        wanted_python=needs.python,
+        python=needs.interpreter,
+        ports=tuple(port.number for port in needs.ports),
+        account=needs.account,
+    )
+
+
+def _ports(chosen: Receipt, options: Options) -> Tuple[Port, ...]:
+    earlier = receipt.find(Path(chosen.home) / "receipt.json")
+    wanted = (
+        (chosen.web_port, earlier and earlier.web_port, WEB_PORT, "web server", options.port),
+        (
+            chosen.database.port, earlier and earlier.database.port, POSTGRES_PORT, "PostgreSQL",
+            options.postgres_port,
+        ),
+    )  # fmt: skip
+    ports: List[Port] = []
+    for number, held, usual, purpose, named in wanted:
+        # an installation of ours holds its own ports
+        if number == held:
+            continue
+        if number != usual and named is None:
+            ports.append(Port(usual, purpose))
+        ports.append(Port(number, purpose, named=named is not None))
+    return tuple(ports)
+
+
+def check(report: Report, ignored: Sequence[str], console: Console, again: str) -> None:
     """Show what was found, and stop for a blocker that was not ignored; raises :class:`PreflightBlocked`."""
     blockers = [finding for finding in report.blockers if finding.id not in ignored]
     if not blockers:
         return
-    render(report, console, next_command="")
+    render(report, console, next_command="", again=again)
     raise PreflightBlocked(
         f"{len(blockers)} finding{'s' if len(blockers) > 1 else ''} would make the install fail;"
         " nothing was changed.",

@@ -11,6 +11,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from bootstrap import process, secret
 from bootstrap.airflow.config import ConfigurationError
+from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, Release
 from bootstrap.process import CommandFailed, Result
 from bootstrap.secret import Secret
@@ -86,7 +87,14 @@ class Airflow:
         """Have Airflow write its default airflow.cfg, unless there is one."""
         path = self.home / "airflow.cfg"
         if not path.exists():
-            self.run("config", "get-value", "core", "dags_folder", what="write the default airflow.cfg")
+            # The default database is SQLite, which a Python without _sqlite3 cannot even import.
+            variable = "__".join(("AIRFLOW", *(DATABASE_URL.at(self.release.numbers) or ()))).upper()
+            process.run(
+                [self._python, "-m", "airflow", "config", "get-value", "core", "dags_folder"],
+                what="write the default airflow.cfg",
+                env={**self.environment(), variable: "postgresql+psycopg2://127.0.0.1/unused"},
+                log=self.log,
+            )
         if not path.exists():
             raise ConfigurationError(
                 f"Airflow did not write {path}.", hint="Check that the folder is writable for this account."

@@ -13,9 +13,20 @@ import typer
 from bootstrap import handoff, preflight
 from bootstrap import install as installing
 from bootstrap import options as choosing
-from bootstrap.commands.shared import HOME, JSON, PORT, PYTHON, STRICT, application, home_of
+from bootstrap.commands.shared import (
+    ACCOUNT,
+    EXPLAIN,
+    HOME,
+    JSON,
+    PORT,
+    PYTHON,
+    STRICT,
+    application,
+    home_of,
+)
 from bootstrap.console import Console
-from bootstrap.doctor.render import render
+from bootstrap.doctor.render import render, render_entry
+from bootstrap.facts import saved as facts
 from bootstrap.home import Home
 from bootstrap.options import Options
 from bootstrap.receipt import Receipt
@@ -42,7 +53,7 @@ def install(
     postgres_port: Optional[int] = typer.Option(
         None, min=1, max=65535, help="PostgreSQL's port on 127.0.0.1."
     ),
-    account: Optional[str] = typer.Option(None, help="The account to run as; root only (default: airflow)."),
+    account: Optional[str] = ACCOUNT,
     admin_user: Optional[str] = typer.Option(None, help="Airflow's first account (default: admin)."),
     admin_password_file: Optional[Path] = typer.Option(
         None,
@@ -79,7 +90,8 @@ def install(
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 verify_bundle(bundle, advance)
             judgement = preflight.judge(bundle, chosen, options)
-            preflight.check(judgement.report, ignore or [], console)
+            again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
+            preflight.check(judgement.report, ignore or [], console, again)
             chosen = replace(chosen, python=judgement.python)
         if dry_run:
             lines = installing.describe(chosen, bundle)
@@ -106,23 +118,40 @@ def install(
 
 
 @app.command(name="doctor")
-def doctor_bundle(
+def doctor(
     home: Optional[Path] = HOME,
     python: Optional[str] = PYTHON,
     port: Optional[int] = PORT,
+    account: Optional[str] = ACCOUNT,
+    explain: Optional[str] = EXPLAIN,
+    save: Optional[Path] = typer.Option(
+        None, help="Write this host's facts to a file that can be carried out."
+    ),
+    redact: bool = typer.Option(False, "--redact", help="Leave host and account names out of that file."),
+    saved: Optional[Path] = typer.Option(
+        None, "--from", exists=True, dir_okay=False, help="Judge the facts in this file instead of this host."
+    ),
     strict: bool = STRICT,
     json: bool = JSON,
 ) -> int:
     """Judge whether this bundle will work on this host; changes nothing."""
     console = Console(quiet=json)
-    options = Options(home=home_of(home), python=python, port=port)
+    if explain:
+        render_entry(explain, console)
+        return 0
+    options = Options(home=home_of(home), python=python, port=port, account=account)
     with Bundle.open(Path(sys.argv[0])) as bundle:
         chosen = choosing.choose(options, bundle)
-        report = preflight.judge(bundle, chosen, options).report
+        if save:
+            facts.save(preflight.facts_of(bundle, chosen, options), save, redacted=redact)
+            console.print(f"The facts of this host are in {save}.")
+            return 0
+        report = preflight.judge(bundle, chosen, options, facts.load(saved) if saved else None).report
+    file = Path(sys.argv[0]).name
     if json:
         console.json(report.as_dict())
     else:
-        render(report, console, next_command=f"sh {Path(sys.argv[0]).name} install")
+        render(report, console, next_command=f"sh {file} install", again=f"sh {file} doctor")
     return report.exit_code(strict)
 
 

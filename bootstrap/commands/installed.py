@@ -8,9 +8,9 @@ from typing import List, Optional
 import typer
 
 from bootstrap import lifecycle, preflight
-from bootstrap.commands.shared import HOME, JSON, STRICT, application, home_of
+from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
 from bootstrap.console import Console
-from bootstrap.doctor.render import render
+from bootstrap.doctor.render import render, render_entry
 from wheelhouse import codec
 
 app = application("airferry", "Looks after this Airflow installation.")
@@ -79,17 +79,22 @@ def restart(
 @app.command(name="doctor")
 def doctor_home(
     home: Optional[Path] = HOME,
+    explain: Optional[str] = EXPLAIN,
     strict: bool = STRICT,
     json: bool = JSON,
 ) -> int:
     """Judge whether this installation is sound; changes nothing."""
     console = Console(quiet=json)
+    if explain:
+        render_entry(explain, console)
+        return 0
     installation = lifecycle.opened(home_of(home))
     report = preflight.judge_installed(installation)
     if json:
         console.json(report.as_dict())
     else:
-        render(report, console, next_command=f"{installation.home.bin}/airferry status")
+        again = f"{installation.home.bin}/airferry doctor"
+        render(report, console, next_command=f"{installation.home.bin}/airferry status", again=again)
     return report.exit_code(strict)
 
 

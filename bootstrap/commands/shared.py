@@ -22,6 +22,8 @@ PYTHON = typer.Option(None, "--python", metavar="PATH", help="The Python that Ai
 PORT = typer.Option(
     None, "--port", min=1, max=65535, help="The web server's port (default: 8080 or the next free)."
 )
+ACCOUNT = typer.Option(None, help="The account to run as; root only (default: airflow).")
+EXPLAIN = typer.Option(None, metavar="ID", help="Explain one finding, and do nothing else.")
 STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
 
 

@@ -1,4 +1,9 @@
-"""Components that outlived their service manager: it was killed, they hold the ports, nobody watches them."""
+"""Components that outlived their service manager: it was killed, they hold the ports, nobody watches them.
+
+They are known by the session that they were started in, and by a mark in their environment. Either alone
+would miss some: a task may begin a session of its own, and a process that writes itself a title (gunicorn,
+Airflow's workers and log server) writes it over its environment.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +18,43 @@ from typing import List
 MARK = "AIRFERRY_SERVICE"
 
 
+def remember(home: Path, leader: int) -> None:
+    """Note the session whose leader is the service manager (setsid(2)), with the boot that it belongs to."""
+    (home / "run" / "session").write_text(f"{leader} {_boot()}\n", encoding="ascii")
+
+
 def find(home: Path, proc: Path = Path("/proc")) -> List[int]:
     """The process ids of this account's services of that home."""
     mark = os.fsencode(f"{MARK}={home}")
+    session = _session(home)
     found = []
     for entry in proc.iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if entry.stat().st_uid != os.geteuid() or _stat(entry)[0] in "ZX":
+                continue
+            if mark in (entry / "environ").read_bytes().split(b"\0") or int(_stat(entry)[3]) == session:
+                found.append(int(entry.name))
     return sorted(found)
+
+
+def _session(home: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        leader, boot = (home / "run" / "session").read_text(encoding="ascii").split()
+        # after a restart of the host the same number may be anybody's
+        if boot == _boot():
+            return int(leader)
+    return -1
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _stat(entry: Path) -> List[str]:
+    # state, parent, group, session, ...; the name before may hold blanks and parentheses (proc(5))
+    return (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
 
 
 def end(home: Path, seconds: float = 20) -> List[int]:

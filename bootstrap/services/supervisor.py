@@ -154,6 +154,7 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise ServiceError("supervisord did not answer.", hint=f"Its log is {self.log}.")
             time.sleep(0.05)
+        strays.remember(self.home, int(self._call("getPID")))
 
     def shut_down(self, seconds: float = 60) -> None:
         """Stop every component and supervisord itself; no process stays."""
@@ -207,7 +208,12 @@ class Supervisor:
                     waiting.remove(name)
 
     def stop(self, names: Sequence[str]) -> None:
-        """Stop components together, and wait until each is down; one that does not run is fine."""
+        """Stop components together, and wait until each is down; one that does not run is fine.
+
+        What a component leaves behind in its process group is killed (as systemd's KillMode=mixed does):
+        Airflow's scheduler may end without its log server.
+        """
+        groups = [state.pid for name, state in self.states().items() if name in names and state.pid]
         for name in names:
             with contextlib.suppress(xmlrpc.client.Fault, OSError):
                 self._call("stopProcess", name, False)
@@ -216,6 +222,8 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise ServiceError(f"{', '.join(names)}: still up.", hint=f"The log is {self.log}.")
             time.sleep(0.1)
+        for group in groups:
+            process.kill_group(group)
 
     def _path(self, path: Path) -> str:
         # Relative to supervisord's own folder, so that nothing in the home's path is taken for an expansion
