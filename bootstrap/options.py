@@ -12,6 +12,7 @@ from typing import Dict, List, Optional, Set
 
 from bootstrap import account as accounts
 from bootstrap import receipt as receipts
+from bootstrap.airflow.release import release_for
 from bootstrap.home import Home
 from bootstrap.postgres import embedded, host
 from bootstrap.receipt import Database, Receipt
@@ -45,6 +46,7 @@ class Options:
     postgres: str = ""
     postgres_port: Optional[int] = None
     parallelism: Optional[int] = None
+    auth: Optional[str] = None
     admin_user: Optional[str] = None
     admin_password_file: Optional[Path] = None
 
@@ -81,7 +83,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         log_port=0 if earlier else free_port(LOG_PORT, taken),
         trigger_log_port=0 if earlier else free_port(LOG_PORT + 1, taken),
         parallelism=options.parallelism or default_parallelism(),
-        auth="fab",
+        auth=_auth(options, bundle),
         admin_user=options.admin_user or "admin",
         database=Database(
             host=embedded.ADDRESS,
@@ -141,6 +143,21 @@ def _checked(chosen: Receipt) -> Receipt:
                 hint="Name others with --port and --postgres-port.",
             )
     return chosen
+
+
+def _auth(options: Options, bundle: Bundle) -> str:
+    """The auth manager: FAB where the bundle can, which in Airflow 3 is a package of its own."""
+    managers = release_for(bundle.manifest.airflow).auth_managers
+    carried = {package.name for package in bundle.manifest.packages}
+    if len(managers) > 1 and "apache-airflow-providers-fab" not in carried:
+        managers = tuple(name for name in managers if name != "fab")
+    if options.auth and options.auth not in managers:
+        raise InvalidOption(
+            f"This bundle of Airflow {bundle.manifest.airflow} does not offer --auth {options.auth}.",
+            needed="--auth " + " or ".join(managers),
+            hint="fab needs the extra fab in the bundle: airferry bundle --extra postgres --extra fab",
+        )
+    return options.auth or managers[0]
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,9 @@ def install(
         None, min=1, max=65535, help="PostgreSQL's port on 127.0.0.1."
     ),
     account: Optional[str] = ACCOUNT,
+    auth: Optional[str] = typer.Option(
+        None, help="Airflow's auth manager: fab (default), or simple (Airflow 3; one account, no roles)."
+    ),
     admin_user: Optional[str] = typer.Option(None, help="Airflow's first account (default: admin)."),
     admin_password_file: Optional[Path] = typer.Option(
         None,
@@ -81,6 +84,7 @@ def install(
         postgres=_one_of("--postgres", postgres, ("carried", "host")),
         postgres_port=postgres_port,
         parallelism=parallelism,
+        auth=auth,
         admin_user=admin_user,
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
     )
@@ -183,6 +187,7 @@ def _inner_arguments(chosen: Receipt, *, json: bool) -> List[str]:
         "install", "--home", chosen.home, "--python", chosen.python, "--host", chosen.web_host,
         "--port", str(chosen.web_port), "--postgres-port", str(chosen.database.port),
         "--postgres", "host" if chosen.database.programs else "carried",
+        "--auth", chosen.auth,
         "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
         *(["--json"] if json else []),
     ]  # fmt: skip
