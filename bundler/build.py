@@ -11,15 +11,16 @@ import sys
 import sysconfig
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 
 import build as pep517
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bootstrap import process
-from bundler import buildneeds, interpreters, lock, source
+from bundler import buildable, buildneeds, interpreters, lock, source
 from bundler.assemble import Wheel
 from bundler.buildenv import BuildEnvironment
 from bundler.cache import Cache, used
@@ -29,7 +30,6 @@ from bundler.fetch import Fetcher
 from bundler.lock import Artifact, Locked
 from bundler.resolver import Question
 from bundler.resolver.uv import Uv
-from bundler.shortage import Shortage
 from bundler.transport import without_credentials
 from wheelhouse.manifest import Source
 from wheelhouse.target import Target
@@ -55,14 +55,14 @@ class Builder:
         cache: Cache,
         fetcher: Fetcher,
         uv: Uv,
-        shortage: Callable[[Locked], Shortage],
+        explain: buildable.Explain,
         *,
         as_of: str,
         constraints: str = "",
     ) -> None:
         """Take where requirements come from (`question`), and the `constraints` (text) on them.
 
-        `shortage` tells of a package which wheels exist, and what would help. `as_of` (RFC 3339) is the
+        `explain` tells of a package which wheels exist, and what would help. `as_of` (RFC 3339) is the
         release of what is built; empty when the index tells no times.
         """
         self._question = question
@@ -71,15 +71,33 @@ class Builder:
         self._cache = cache
         self._fetcher = fetcher
         self._uv = uv
-        self._shortage = shortage
+        self._explain = explain
         self._constraints = constraints
-        own = _fits_this_machine(question.target) and interpreters.find(question.target.python)
-        self._python = own or Path(sys.executable)
-        version = question.target.version if own else sys.version_info[:2]
-        self._as_of = as_of and max(as_of, _BACKENDS_SINCE.get((version[0], version[1]), ""))
+        self._released = as_of
+
+    @cached_property
+    def _own(self) -> Path | None:
+        """An interpreter like the target's, when this machine has one that can be used."""
+        return interpreters.find(self._target.python) if _fits_this_machine(self._target) else None
+
+    @property
+    def _python(self) -> Path:
+        return self._own or Path(sys.executable)
+
+    @property
+    def _as_of(self) -> str:
+        version = self._target.version if self._own else sys.version_info[:2]
+        return self._released and max(self._released, _BACKENDS_SINCE.get((version[0], version[1]), ""))
+
+    def check(self, packages: Sequence[Locked]) -> None:
+        """Judge what is not in the cache, before anything is built; see :mod:`bundler.buildable`."""
+        absent = [item for item in packages if item.sdist is None or not self._folder(item.sdist).exists()]
+        if not absent:
+            return
+        buildable.check(absent, self._python, self._target, self._explain)
 
     def build(self, package: Locked) -> Wheel:
-        """Build a package without a fitting wheel.
+        """Build a package that :meth:`check` let pass.
 
         Raises :class:`BuildFailed`, :class:`NoFittingWheel` when the result does not run on the target, and
         the errors of fetching.
@@ -87,23 +105,13 @@ class Builder:
         if package.directory is not None:
             return self._build_project(package, package.directory)
         sdist = package.sdist
-        never = buildneeds.why_never(package.name)
-        if sdist is None or never:
-            shortage = self._shortage(package)
-            reason = f"{package.name} is never built from source: {never}" if never else "It has no source."
-            raise NoFittingWheel(
-                f"{package.name} {package.version} has no wheel for {self._target.label}.",
-                found=shortage.exist,
-                needed=f"a wheel for {self._target.label}",
-                hint=f"{reason} {shortage.help}".strip(),
-            )
-        folder = self._cache.wheels / self._key(sdist)
+        assert sdist is not None, "checked before"
+        folder = self._folder(sdist)
         record = folder / "build.json"
         if not record.exists():
             archive = self._fetcher.fetch([sdist])[sdist.sha256]
             with tempfile.TemporaryDirectory(prefix="airferry-") as name:
                 tree = source.unpack(archive, sdist.filename, _made(Path(name) / "source"))
-                self._check_needs(package, tree)
                 self._run(package, tree, Path(name), folder, _moment(sdist.uploaded))
         used(folder)
         built = json.loads(record.read_text(encoding="utf-8"))
@@ -135,10 +143,11 @@ class Builder:
         origin = Source("", digest, tuple(built["build_requires"]))
         return Wheel(package.name, version, wheel, wheel.name, built["sha256"], "", "", origin)
 
-    def _key(self, sdist: Artifact) -> str:
+    def _folder(self, sdist: Artifact) -> Path:
+        """The place in the cache for what is built from that, here and now."""
         parts = [str(_RULES), sdist.sha256, self._target.tag, self._target.platform, self._as_of]
         parts += [str(self._python), hashlib.sha256(self._constraints.encode()).hexdigest()]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return self._cache.wheels / hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _run(self, package: Locked, tree: Path, work: Path, folder: Path, moment: datetime) -> None:
         """Build `tree` and put the wheel, its record and the log into `folder` of the cache, in one step."""
@@ -180,27 +189,12 @@ class Builder:
             if not (folder / "build.json").exists():
                 raise
 
-    def _check_needs(self, package: Locked, tree: Path) -> None:
-        """Raise before anything is compiled, for a package that is known to need what is not here."""
-        if not buildneeds.is_known(package.name):
-            return
-        needs = buildneeds.collect(buildneeds.of(package.name, tree), self._python)
-        missing = [need for need in needs if not need.there]
-        if missing:
-            shortage = self._shortage(package)
-            raise BuildFailed(
-                f"{package.name} {package.version} has to be built from source, and this machine cannot.",
-                found="\n".join([*(f"{need.name}: {need.found}" for need in missing), shortage.exist]),
-                needed=", ".join(need.name for need in missing),
-                hint=f"{buildneeds.remedy(missing)}. {shortage.help}".strip(),
-            )
-
     def _advice(self, package: Locked, tree: Path) -> list[str]:
         needs = buildneeds.collect(buildneeds.of(package.name, tree), self._python)
         missing = [need for need in needs if not need.there]
         advice = [f"This machine lacks what it may need: {buildneeds.remedy(missing)}."] if missing else []
         other = "A newer Airflow, another --python or another --platform may need no build."
-        return [*advice, self._shortage(package).help or other]
+        return [*advice, self._explain(package).help or other]
 
     def _check(self, package: Locked, filename: str) -> None:
         _, version, _, tags = parse_wheel_filename(filename)
@@ -218,7 +212,7 @@ class Builder:
                 needed=self._target.label,
                 hint=f"Build it with Python {self._target.python} on a {host.machine} machine that has "
                 f"{host.libc_label} or older, and give the wheel with --find-links. "
-                f"{self._shortage(package).help}".strip(),
+                f"{self._explain(package).help}".strip(),
             )
 
 

@@ -37,18 +37,19 @@ def always() -> tuple[str, ...]:
 
 def of(package: str, tree: Path) -> tuple[str, ...]:
     """What building that package from its unpacked source needs, by name and by the files in it."""
-    needs = list(_data()["needs"].get(package, ()))
+    needs = list(known(package))
     suffixes = {path.suffix for path in tree.rglob("*") if path.is_file()}
-    if needs or suffixes & {".c", ".cc", ".cpp", ".cxx", ".pyx"}:
+    if suffixes & {".c", ".cc", ".cpp", ".cxx", ".pyx"}:
         needs += ["compiler", "headers"]
     if any(tree.glob("**/Cargo.toml")):
         needs += ["compiler", "rust"]
     return tuple(sorted(set(needs)))
 
 
-def is_known(package: str) -> bool:
-    """Whether the package is listed as one that needs more than a C compiler."""
-    return package in _data()["needs"]
+def known(package: str) -> tuple[str, ...]:
+    """What a package needs that is listed as one with needs of its own; empty for all others."""
+    own = _data()["needs"].get(package, ())
+    return tuple(sorted({*own, "compiler", "headers"})) if own else ()
 
 
 def why_never(package: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import requests
+from packaging.tags import Tag
 
 from bundler import advisories, assemble, build, lock, payload, resolution, shortage
 from bundler.assemble import Wheel
@@ -87,21 +88,34 @@ class _Making:
         with ThreadPoolExecutor(1) as background:
             # What every bundle carries is known before anything is resolved.
             early = background.submit(self._fetch_carried, carried)
-            with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
-                resolved = resolution.resolve(self.request, self.index, self.resolver, self.cache)
-                step.outcome = f"Airflow {resolved.release.version}, {len(resolved.locked)} packages"
-            for warning in (*self.request.warnings, *resolved.warnings):
-                self._warn(warning)
-            with self._timed("download"):
-                wheels = self._download(resolved.locked)
-                files = early.result()
+            try:
+                resolved = self._resolve()
+                tags = lock.target_tags(self.request.target)
+                missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
+                builder = self._builder(resolved)
+                builder.check(missing)
+                with self._timed("download"):
+                    wheels = self._download(resolved.locked, tags)
+                    files = early.result()
+            except BaseException:
+                self.fetcher.abandon()
+                raise
         with self._timed("build"):
-            wheels += self._build(resolved)
+            for item in missing:
+                with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
+                    wheels.append(builder.build(item))
         with self._timed("assemble"):
             return self._assemble(resolved, wheels, carried, files)
 
-    def _download(self, locked: tuple[Locked, ...]) -> list[Wheel]:
-        tags = lock.target_tags(self.request.target)
+    def _resolve(self) -> Resolution:
+        with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
+            resolved = resolution.resolve(self.request, self.index, self.resolver, self.cache)
+            step.outcome = f"Airflow {resolved.release.version}, {len(resolved.locked)} packages"
+        for warning in (*self.request.warnings, *resolved.warnings):
+            self._warn(warning)
+        return resolved
+
+    def _download(self, locked: tuple[Locked, ...], tags: dict[Tag, int]) -> list[Wheel]:
         chosen = {item.name: lock.choose(item.wheels, tags) for item in locked}
         resolution.check_hashes(self.request.requirements, chosen)
         wanted = [artifact for artifact in chosen.values() if artifact]
@@ -114,12 +128,8 @@ class _Making:
             if (artifact := chosen[item.name])
         ]
 
-    def _build(self, resolved: Resolution) -> list[Wheel]:
-        tags = lock.target_tags(self.request.target)
-        missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
-        if not missing:
-            return []
-        builder = build.Builder(
+    def _builder(self, resolved: Resolution) -> build.Builder:
+        return build.Builder(
             resolved.question,
             self.cache,
             self.fetcher,
@@ -128,11 +138,6 @@ class _Making:
             as_of=resolved.release.as_of,
             constraints=self.request.build_constraints,
         )
-        built = []
-        for item in missing:
-            with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
-                built.append(builder.build(item))
-        return built
 
     def _shortage(self, package: Locked) -> Shortage:
         """Which wheels the index has of a package beside those that the lock kept, and what would help."""

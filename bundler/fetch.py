@@ -42,12 +42,18 @@ class Fetcher:
         self._session = session
         self._folder = cache.files
         self._offline = offline
+        self._stop = threading.Event()
+
+    def abandon(self) -> None:
+        """Stop all that is being fetched, from any thread: something else has failed."""
+        self._stop.set()
 
     def fetch(self, artifacts: Sequence[Artifact], advance: Listener = lambda _: None) -> dict[str, Path]:
         """Get all artifacts; returns their paths by sha256.
 
         Raises :class:`DownloadFailed`, :class:`HashMismatch` or :class:`OutputFailed` for the first that
-        fails. What was got until then, also by half, stays in the cache and is used next time.
+        fails, Stopped when it was abandoned; nothing can be fetched with this one afterwards. What was got
+        until then, also by half, stays in the cache and is used next time.
         """
         work: queue.SimpleQueue[Artifact] = queue.SimpleQueue()
         # The largest first, or one of them runs alone at the end.
@@ -56,7 +62,7 @@ class Fetcher:
             work.put(item)
         found: dict[str, Path] = {}
         failures: list[BaseException] = []
-        stop = threading.Event()
+        stop = self._stop
 
         def loop() -> None:
             while not stop.is_set():
@@ -78,14 +84,15 @@ class Fetcher:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                while thread.is_alive():
+                while thread.is_alive() and not stop.is_set():
                     thread.join(0.2)
-                    if failures:
-                        break
-        finally:
+        except BaseException:
             stop.set()
+            raise
         if failures:
             raise failures[0]
+        if stop.is_set():
+            raise Stopped
         return found
 
     def _get(self, item: Artifact, advance: Listener, stop: threading.Event) -> Path:

@@ -132,7 +132,7 @@ def test_a_wheel_that_is_too_new_names_glibc_and_other_pythons(
     with pytest.raises(NoFittingWheel) as caught:
         make(requirements=("cryptography",))
     assert caught.value.found.splitlines() == [
-        "Its wheels for Linux are for",
+        "cryptography 9.0: Its wheels for Linux are for",
         "x86_64, glibc 2.28: 3.12",
         "x86_64, glibc 2.34: 3.11 and newer",
     ]

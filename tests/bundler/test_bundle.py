@@ -4,14 +4,20 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bundler.bundle import make_bundle
 from bundler.cache import Cache
 from bundler.errors import InvalidRequest, OutputFailed, ResolutionFailed
+from bundler.lock import Artifact
+from bundler.payload import Carried, Payload
 from bundler.resolver.uv import Uv
+from bundler.spec import BundleRequest
 from bundler.toml import loads
 from tests.bundler.conftest import Make
 from tests.bundler.server import UPLOADED
@@ -178,3 +184,25 @@ def test_a_full_disk_leaves_nothing_half_made(
         make(extras=("postgres",))
     assert result.path.read_bytes() == before
     assert not list(result.path.parent.glob("*.part"))
+
+
+def test_a_failure_does_not_wait_for_what_is_fetched_meanwhile(
+    make: Make, airflow: LocalIndex, carried: Payload, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow-1.0.tar.gz"
+    slow.write_bytes(b"0" * 10_000_000)
+    airflow.add(slow)
+    airflow.fault("slow").delay = 0.5
+    sha256 = hashlib.sha256(slow.read_bytes()).hexdigest()
+    runtime = Carried("slow", "1.0", Artifact(slow.name, f"{airflow.base}/files/{slow.name}", sha256))
+    request = BundleRequest.parse(
+        airflow="3.3.2",
+        python="3.11",
+        constraints="release-date",
+        index_url=airflow.url,
+        requirements=("nothing",),
+    )
+    started = time.monotonic()
+    with pytest.raises(ResolutionFailed):
+        make_bundle(request, carried=replace(carried, runtime=(runtime,)))
+    assert time.monotonic() - started < 6

@@ -12,7 +12,7 @@ import requests
 
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed, HashMismatch, OutputFailed
-from bundler.fetch import Fetcher
+from bundler.fetch import Fetcher, Stopped
 from bundler.lock import Artifact
 from bundler.transport import open_session
 from tests.bundler.server import Faults, LocalIndex
@@ -152,6 +152,18 @@ def test_one_failure_stops_the_rest(
     with pytest.raises(DownloadFailed):
         Fetcher(session, cache).fetch([item, bad])
     assert time.monotonic() - started < 3
+
+
+def test_abandoned_from_another_thread_it_returns_at_once(
+    index: LocalIndex, item: Artifact, cache: Cache, session: requests.Session
+) -> None:
+    index.faults[item.filename] = Faults(delay=1)
+    fetcher = Fetcher(session, cache)
+    threading.Timer(0.3, fetcher.abandon).start()
+    started = time.monotonic()
+    with pytest.raises(Stopped):
+        fetcher.fetch([item])
+    assert time.monotonic() - started < 1.5
 
 
 def test_a_local_file_is_checked_and_not_copied(files: Path, cache: Cache, session: requests.Session) -> None:

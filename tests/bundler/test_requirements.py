@@ -135,7 +135,7 @@ def test_a_further_index_and_its_password(make: Make, tmp_path: Path) -> None:
         inhouse = next(item for item in result.manifest.packages if item.name == "inhouse")
         assert inhouse.url.startswith(private.base)
         with pytest.raises((DownloadFailed, ResolutionFailed)) as caught:
-            make(requirements=("inhouse",), extra_index_urls=(private.url_with("me", "wr0ng"),))
+            make(requirements=("inhouse",), extra_index_urls=(private.url_with("me", "wr0ng"),), refresh=True)
         assert "wr0ng" not in str(vars(caught.value))
     finally:
         private.stop()
