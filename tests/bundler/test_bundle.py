@@ -20,7 +20,7 @@ from bundler.resolver.uv import Uv
 from bundler.spec import BundleRequest
 from bundler.toml import loads
 from tests.bundler.conftest import Make
-from tests.bundler.server import UPLOADED
+from tests.bundler.server import UPLOADED, LocalIndex
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
 
@@ -187,7 +187,7 @@ def test_a_full_disk_leaves_nothing_half_made(
 
 
 def test_a_failure_does_not_wait_for_what_is_fetched_meanwhile(
-    make: Make, airflow: LocalIndex, carried: Payload, tmp_path: Path
+    airflow: LocalIndex, carried: Payload, tmp_path: Path
 ) -> None:
     slow = tmp_path / "slow-1.0.tar.gz"
     slow.write_bytes(b"0" * 10_000_000)
