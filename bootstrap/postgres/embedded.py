@@ -6,6 +6,7 @@ PostgreSQL manual: initdb, "Client Authentication", "Server Configuration" (18).
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
@@ -98,9 +99,10 @@ class Cluster:
         """Make the cluster beside its place and move it there when it is whole."""
         if not self.superuser_password.exists():
             secret.write(self.superuser_password, secret.generate())
-        fresh = self.data.with_name(self.data.name + ".new")
-        if fresh.exists():
-            shutil.rmtree(str(fresh))
+        # An initdb whose installer was killed may still be at work: never in the same folder.
+        for unfinished in self.data.parent.glob(f"{self.data.name}.new-*"):
+            shutil.rmtree(str(unfinished), ignore_errors=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f"{self.data.name}.new-", dir=str(self.data.parent)))
         process.run(
             [
                 self.bin / "initdb", "--pgdata", fresh, "--username", SUPERUSER, "--auth", "scram-sha-256",
@@ -129,8 +131,6 @@ class Cluster:
     def configure(self, connections: int) -> None:
         """Write the settings, and the passwords for the port that they name."""
         self._write_pgpass()
-        own = self.data / "airferry.conf"
-        own.write_text(self.settings(connections), encoding="utf-8")
         main = self.data / "postgresql.conf"
         text = main.read_text(encoding="utf-8")
         if "include = 'airferry.conf'" not in text:
@@ -138,6 +138,11 @@ class Cluster:
             temporary.write_text(text + "\ninclude = 'airferry.conf'\n", encoding="utf-8")
             temporary.chmod(0o600)
             temporary.replace(main)
+        # last, and in one step: by this file is_configured knows that all is done
+        own = self.data / "airferry.conf"
+        temporary = own.with_name("airferry.conf.new")
+        temporary.write_text(self.settings(connections), encoding="utf-8")
+        temporary.replace(own)
 
     def ready(self) -> bool:
         """Whether the server accepts connections."""
@@ -162,12 +167,10 @@ class Cluster:
 
     def create_database(self) -> None:
         """Make the role and the database that it owns, or set the role's password when they are there."""
-        # A failing statement would be logged with the password in it.
-        quiet = "SET log_min_error_statement = panic; SET log_statement = none;\n"
         password = secret.read(self.role_password)
         exists = self.query(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'", superuser=True)  # noqa: S608
         verb = "ALTER" if exists else "CREATE"
-        role = f"{quiet}{verb} ROLE {ROLE} LOGIN PASSWORD '{password.reveal()}';\n"
+        role = f"{verb} ROLE {ROLE} LOGIN PASSWORD '{password.reveal()}';\n"
         self.script(Secret(role), what="create the database role")
         if not self.query(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", superuser=True):  # noqa: S608
             self.script(
@@ -194,10 +197,14 @@ class Cluster:
         ).stdout.strip()  # fmt: skip
 
     def script(self, sql: Secret, *, what: str) -> None:
-        """Run SQL from standard input as the superuser, so that it shows in no process list."""
+        """Run SQL from standard input as the superuser; it shows in no process list, log or error."""
+        # the server would log a statement that fails, and quote it in the message
+        quiet = "SET log_min_messages = panic; SET log_statement = none;\n"
         process.run(
             [*self._psql(SUPERUSER, "postgres"), "-q", "-f", "-"],
-            what=what, env=self._client_env(), stdin=sql, timeout=120,
+            what=what, env=self._client_env(), stdin=Secret(quiet + sql.reveal()), timeout=120,
+            # psql quotes the line of an error
+            secrets=[secret.read(path) for path in (self.role_password, self.superuser_password)],
         )  # fmt: skip
 
     def _write_pgpass(self) -> None:
