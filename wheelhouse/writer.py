@@ -22,7 +22,7 @@ class BundleTooLarge(AirferryError):
     """More than a ZIP without ZIP64 holds."""
 
     reference = "bundle-too-large"
-    exit_code = 26
+    exit_code = 29
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,14 @@ class LoginFailed(AirferryError):
     """The web server does not let the account in."""
 
     reference = "login-failed"
-    exit_code = 33
+    exit_code = 43
 
 
 class RequestFailed(AirferryError):
     """The web server refused a request, or did not answer it."""
 
     reference = "airflow-request-failed"
-    exit_code = 33
+    exit_code = 44
 
 
 def request(

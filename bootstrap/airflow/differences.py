@@ -25,7 +25,7 @@ class UnsupportedAirflow(AirferryError):
     """An Airflow version that this tool cannot install."""
 
     reference = "unsupported-airflow"
-    exit_code = 27
+    exit_code = 45
 
 
 def numbers(version: str) -> Version:

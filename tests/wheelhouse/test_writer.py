@@ -102,7 +102,7 @@ def test_what_would_need_zip64_is_refused_before_a_byte_is_written(
         members.append(Member(f"wheels/big{number}-1-py3-none-any.whl", wheel))
     with pytest.raises(BundleTooLarge, match="larger") as caught:
         writer.write(tmp_path / "b.run", bundles.manifest(), members, timestamp=bundles.STAMP)
-    assert caught.value.exit_code == 26
+    assert caught.value.exit_code == 29
     assert f"{layout.MAX_BYTES:,}" in caught.value.needed
     assert not list(tmp_path.glob("b.run*"))
 

@@ -253,7 +253,7 @@ def test_login(airflow: Airflow, version: str) -> None:
     assert "right" not in repr(session)
     with pytest.raises(LoginFailed) as caught:
         health.login(release, "127.0.0.1", airflow.port, "admin", Secret("wrong"))
-    assert caught.value.exit_code == 33
+    assert caught.value.exit_code == 43
     assert "wrong" not in str(caught.value.as_dict())
 
 

@@ -37,7 +37,7 @@ def written(version: str, **changes: Any) -> dict[str, str]:
 def test_too_old(version: str) -> None:
     with pytest.raises(UnsupportedAirflow) as caught:
         release_for(version)
-    assert (caught.value.reference, caught.value.exit_code) == ("unsupported-airflow", 27)
+    assert (caught.value.reference, caught.value.exit_code) == ("unsupported-airflow", 45)
     assert caught.value.needed == "2.2.2 or newer"
 
 
