@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Sequence
 
@@ -12,6 +13,8 @@ from bootstrap.postgres import embedded
 from wheelhouse import layout
 from wheelhouse.manifest import Package
 from wheelhouse.reader import Bundle
+
+_UNFINISHED = ".unfinished-"
 
 
 class ReleaseStep:
@@ -35,8 +38,7 @@ class ReleaseStep:
     def apply(self) -> None:
         """Unpack, install, check, mark."""
         release, manifest = self.installation.release, self.bundle.manifest
-        if release.path.exists():
-            shutil.rmtree(str(release.path))
+        self._remove_unfinished()
         for folder in (release.runtime, release.tools, release.postgres, release.staging):
             folder.mkdir(parents=True)
         self.bundle.extract_folder(layout.RUNTIME, release.runtime)
@@ -51,6 +53,16 @@ class ReleaseStep:
         self.bundle.extract(layout.LOCK, release.path / layout.LOCK)
         release.manifest.write_text(manifest.dumps(), encoding="utf-8")
         release.complete.write_text(manifest.bundle_id + "\n", encoding="utf-8")
+
+    def _remove_unfinished(self) -> None:
+        # An installer that outlived the one that started it (killed) may still write there: moved away
+        # first, the folder cannot fill again while it is removed, or afterwards.
+        release = self.installation.release
+        if release.path.exists():
+            doomed = tempfile.mkdtemp(prefix=_UNFINISHED, dir=str(release.path.parent))
+            release.path.replace(Path(doomed) / release.id)
+        for leftover in release.path.parent.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(str(leftover), ignore_errors=True)
 
     def _install(self, tools: Tools, path: Path, packages: Sequence[Package]) -> None:
         release = self.installation.release
