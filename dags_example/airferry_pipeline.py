@@ -54,7 +54,8 @@ Airflow 3 (the scheduler does the work, the command comes back at once):
     airflow backfill create --dag-id {dag_id} \\
         --from-date 2026-11-01T00:00{offset} --to-date 2026-11-03T00:00{offset}
 
-Add `--reprocess-behavior completed` to run days again that have succeeded.
+Add `--reprocess-behavior completed` to run days again that have succeeded. (Airflow 3 names a run after the
+moment at which it is due, so the run of 1 November is called backfill__2026-11-02.)
 
 Airflow 2 (this command does the work; leave it running until it ends):
 
