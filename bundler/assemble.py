@@ -47,17 +47,19 @@ class Wheel:
         return cls(name, version, path, artifact.filename, artifact.sha256, url, artifact.uploaded)
 
 
-def packages(
-    wheels: Sequence[Wheel], requirements: Iterable[str], target: Target
-) -> tuple[tuple[Package, ...], dict[str, graph.Metadata]]:
+def metadata(name: str, artifact: Artifact, path: Path) -> graph.Metadata:
+    """What a fetched wheel says about itself; raises DownloadFailed for one that cannot be read."""
+    return _metadata(Wheel.of(name, "", artifact, path))
+
+
+def packages(wheels: Sequence[Wheel], requirements: Iterable[str], target: Target) -> tuple[Package, ...]:
     """Describe the wheels for the manifest, each with who needs it; raises DownloadFailed."""
-    metadata = {wheel.name: _metadata(wheel) for wheel in wheels}
-    askers = graph.required_by([Requirement(text) for text in requirements], metadata, target)
-    described = tuple(
-        _package(wheel, layout.WHEELS, metadata[wheel.name], askers.get(wheel.name, ()))
+    known = {wheel.name: _metadata(wheel) for wheel in wheels}
+    askers = graph.required_by([Requirement(text) for text in requirements], known, target)
+    return tuple(
+        _package(wheel, layout.WHEELS, known[wheel.name], askers.get(wheel.name, ()))
         for wheel in sorted(wheels, key=lambda wheel: wheel.name)
     )
-    return described, metadata
 
 
 def carried(items: Sequence[Carried], files: Mapping[str, Path], folder: str) -> tuple[Package, ...]:

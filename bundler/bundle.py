@@ -91,6 +91,7 @@ class _Making:
             try:
                 resolved = self._resolve()
                 tags = lock.target_tags(self.request.target)
+                self._check_airflow(resolved, tags)
                 missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
                 builder = self._builder(resolved)
                 builder.check(missing)
@@ -114,6 +115,16 @@ class _Making:
         for warning in (*self.request.warnings, *resolved.warnings):
             self._warn(warning)
         return resolved
+
+    def _check_airflow(self, resolved: Resolution, tags: dict[Tag, int]) -> None:
+        """Look at Airflow's own wheel, a few kilobytes in 3.x, before hundreds of megabytes are fetched."""
+        own = next(item for item in resolved.locked if item.name == PROJECT)
+        artifact = lock.choose(own.wheels, tags)
+        assert artifact is not None, "a release without a wheel is not found"
+        airflow = assemble.metadata(own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256])
+        resolution.check_extras(resolved, airflow)
+        for text in advisories.find(airflow, self.request.target):
+            self._note(text)
 
     def _download(self, locked: tuple[Locked, ...], tags: dict[Tag, int]) -> list[Wheel]:
         chosen = {item.name: lock.choose(item.wheels, tags) for item in locked}
@@ -156,10 +167,7 @@ class _Making:
         files: dict[str, Path],
     ) -> BundleResult:
         target = self.request.target
-        described, metadata = assemble.packages(wheels, resolved.requirements, target)
-        resolution.check_extras(resolved, metadata[PROJECT])
-        for text in advisories.find(metadata[PROJECT], target):
-            self._note(text)
+        described = assemble.packages(wheels, resolved.requirements, target)
         tools = assemble.carried(carried.tools, files, layout.TOOLS)
         services = assemble.carried(carried.services, files, layout.SERVICES)
         postgres = assemble.carried([carried.postgres], files, layout.POSTGRES) if carried.postgres else ()
