@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
+from bootstrap.airflow.release import release_for
 from bundler import toml
 from bundler.graph import Metadata
 from wheelhouse.target import Target
@@ -16,8 +17,8 @@ from wheelhouse.target import Target
 
 def find(airflow: Metadata, target: Target) -> tuple[str, ...]:
     """The sentences that hold for this release (by its wheel's metadata) on that target."""
-    known = [entry["text"] for entry in _data() if _holds(entry, airflow.version, target.python)]
-    return (*known, *_untested(airflow, target.python))
+    texts = [entry["text"] for entry in known() if _holds(entry, airflow.version, target.python)]
+    return (*texts, *_untested(airflow, target.python))
 
 
 def _holds(entry: Mapping[str, str], airflow: str, python: str) -> bool:
@@ -25,6 +26,16 @@ def _holds(entry: Mapping[str, str], airflow: str, python: str) -> bool:
         SpecifierSet(entry.get(name, "")).contains(version, prereleases=True)
         for name, version in (("airflow", airflow), ("python", python))
     )
+
+
+def _unknown(version: str) -> Iterator[str]:
+    # raises UnsupportedAirflow for one that is too old: better here than inside
+    release = release_for(version)
+    if not release.known:
+        yield (
+            f"Airflow {version} is newer than the newest that this airferry knows ({release.newest_known}) and"
+            " is treated like that one. Rehearse the bundle before the trip, or look for a newer airferry."
+        )
 
 
 def _untested(airflow: Metadata, python: str) -> Iterator[str]:
@@ -37,7 +48,8 @@ def _untested(airflow: Metadata, python: str) -> Iterator[str]:
 
 
 @cache
-def _data() -> tuple[Mapping[str, str], ...]:
+def known() -> tuple[Mapping[str, str], ...]:
+    """Every advisory: its id, the releases that it is for, and what is told."""
     text = files("bundler.resources").joinpath("advisories.toml").read_text(encoding="utf-8")
     entries: list[dict[str, Any]] = toml.loads(text)["advisory"]
     return tuple(entries)

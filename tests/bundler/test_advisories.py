@@ -43,9 +43,9 @@ def test_traps_of_releases(version: str, words: list[str]) -> None:
 
 
 def test_every_advisory_is_whole() -> None:
-    ids = [entry["id"] for entry in advisories._data()]
+    ids = [entry["id"] for entry in advisories.known()]
     assert len(set(ids)) == len(ids)
-    for entry in advisories._data():
+    for entry in advisories.known():
         assert SpecifierSet(entry["airflow"])
         assert entry["text"].endswith(".")
 
