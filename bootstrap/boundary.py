@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 from bootstrap.console import Console
 from wheelhouse import __version__
@@ -20,7 +23,12 @@ BUG = 1
 
 
 def guard(run: Callable[[], int], console: Console, *, json: bool) -> int:
-    """Run a command and return its exit status; expected failures are shown, bugs are logged."""
+    """Run a command and return its exit status; expected failures are shown, bugs are logged.
+
+    A lost connection (SIGHUP) or a plain ``kill`` (SIGTERM) interrupts as Ctrl-C does, so that no program
+    that was started goes on alone.
+    """
+    _interrupt_on_signals()
     try:
         return run()
     except AirferryError as error:
@@ -36,15 +44,12 @@ def guard(run: Callable[[], int], console: Console, *, json: bool) -> int:
         console.error(_from_os(error))
         return HostError.exit_code
     except Exception as error:  # noqa: BLE001 - the boundary
-        log = _log(error)
-        console.error(
-            AirferryError(
-                f"This is a bug in airferry: {type(error).__name__}: {error}",
-                hint=f"Send {log} to whoever gave you airferry; it holds no passwords. The same command again"
-                " may go on from here.",
-            )
-        )
+        console.error(_bug(error))
         return BUG
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which only this process may have got; Ctrl-C reaches its children as well."""
 
 
 class HostError(AirferryError):
@@ -63,15 +68,42 @@ def _from_os(error: OSError) -> HostError:
     )
 
 
-def _log(error: BaseException) -> Path:
+def _interrupt_on_signals() -> None:
+    def interrupt(number: int, frame: object) -> None:
+        for other in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(other, signal.SIG_IGN)  # once is enough
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP, and means it
+            signal.signal(number, interrupt)
+
+
+def _bug(error: Exception) -> AirferryError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    log = _log(error)
+    details = f"Send {log}" if log else "Send these lines"
+    return AirferryError(
+        f"This is a bug in airferry: {type(error).__name__}: {error}",
+        found=f"{place.filename}:{place.lineno} in {place.name}, airferry {__version__}",
+        hint=f"{details} to whoever gave you airferry; no passwords are in there. The same command again may"
+        " go on from here.",
+    )
+
+
+def _log(error: Exception) -> Optional[Path]:
     text = [
         f"airferry {__version__}, Python {sys.version.split()[0]} at {sys.executable}\n",
         f"{platform.platform()}, {time.strftime('%Y-%m-%dT%H:%M:%S%z')}\n",
         f"command: {' '.join(sys.argv)}\n\n",
         *traceback.format_exception(type(error), error, error.__traceback__),
     ]
-    folder = Path(os.environ.get("XDG_STATE_HOME") or tempfile.gettempdir())
-    descriptor, name = tempfile.mkstemp(prefix="airferry-bug-", suffix=".log", dir=str(folder), text=True)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.writelines(text)
-    return Path(name)
+    for folder in (os.environ.get("XDG_STATE_HOME"), None):  # None: the temporary folder
+        with contextlib.suppress(OSError):
+            descriptor, name = tempfile.mkstemp(prefix="airferry-bug-", suffix=".log", dir=folder)
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.writelines(text)
+            return Path(name)
+    return None

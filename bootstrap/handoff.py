@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Iterator, List, Optional
@@ -16,6 +17,7 @@ from typing import Iterator, List, Optional
 from bootstrap import account as accounts
 from bootstrap import secret
 from bootstrap.account import Account, AccountError
+from bootstrap.boundary import Terminated
 from bootstrap.home import Home
 from bootstrap.options import Options
 from bootstrap.receipt import Receipt
@@ -73,8 +75,10 @@ def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str])
         _inner(account, home, chosen, opened, given, arguments)
     try:
         _, status = os.waitpid(child, 0)
-    except KeyboardInterrupt:
-        # the child got the same signal and cleans up
+    except KeyboardInterrupt as interrupted:
+        # of Ctrl-C the child got the same signal; either way it cleans up
+        if isinstance(interrupted, Terminated):
+            os.kill(child, signal.SIGTERM)
         _, status = os.waitpid(child, 0)
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
