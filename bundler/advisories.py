@@ -9,6 +9,7 @@ from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
+from bootstrap.airflow.differences import NEWEST
 from bootstrap.airflow.release import release_for
 from bundler import toml
 from bundler.graph import Metadata
@@ -18,7 +19,7 @@ from wheelhouse.target import Target
 def find(airflow: Metadata, target: Target) -> tuple[str, ...]:
     """The sentences that hold for this release (by its wheel's metadata) on that target."""
     texts = [entry["text"] for entry in known() if _holds(entry, airflow.version, target.python)]
-    return (*texts, *_untested(airflow, target.python))
+    return (*texts, *_unknown(airflow.version), *_untested(airflow, target.python))
 
 
 def _holds(entry: Mapping[str, str], airflow: str, python: str) -> bool:
@@ -29,12 +30,10 @@ def _holds(entry: Mapping[str, str], airflow: str, python: str) -> bool:
 
 
 def _unknown(version: str) -> Iterator[str]:
-    # raises UnsupportedAirflow for one that is too old: better here than inside
-    release = release_for(version)
-    if not release.known:
+    if not release_for(version).known:
         yield (
-            f"Airflow {version} is newer than the newest that this airferry knows ({release.newest_known}) and"
-            " is treated like that one. Rehearse the bundle before the trip, or look for a newer airferry."
+            f"Airflow {version} is newer than the newest that this airferry knows ({NEWEST}) and "
+            "is treated like that one. Rehearse the bundle before the trip, or look for a newer airferry."
         )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from bootstrap.airflow.release import release_for
 from bundler.errors import InvalidRequest
 from bundler.index import Index, newest
 from wheelhouse.target import Target
@@ -51,7 +52,11 @@ def find(index: Index, wanted: str) -> Release:
 
 
 def check(release: Release, target: Target) -> None:
-    """Raise :class:`InvalidRequest` when the release does not run on the target's Python."""
+    """Raise :class:`InvalidRequest` when the release does not run on the target's Python.
+
+    Raises UnsupportedAirflow for one that the closed side cannot install: better here than there.
+    """
+    release_for(release.version)
     if not SpecifierSet(release.requires_python).contains(f"{target.python}.99", prereleases=True):
         raise InvalidRequest(
             f"Airflow {release.version} does not run on Python {target.python}.",

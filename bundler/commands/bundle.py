@@ -34,7 +34,7 @@ def bundle(
     ),
     python: str = typer.Option("", metavar="X.Y", help="The host's Python (default: this one's version)."),
     platform: str = typer.Option(
-        "", metavar="TAG", help=f"The host's platform tag (default: {hosts.default_platform()})."
+        "", metavar="TAG", help="The host's platform tag (default: manylinux_2_28 on this architecture)."
     ),
     glibc: str = typer.Option("", metavar="2.X", help="Instead of --platform: the host's glibc."),
     like: str = typer.Option(
@@ -43,7 +43,7 @@ def bundle(
     machine: str = typer.Option(
         "",
         metavar="ARCH",
-        help=f"The architecture for --glibc and --like (default: {hosts.this_machine()}).",
+        help="The architecture for --glibc and --like (default: this one).",
     ),
     extra: list[str] = typer.Option(
         [], metavar="NAME", help="An extra of Airflow, repeatable (default: postgres, and fab for 3.x)."

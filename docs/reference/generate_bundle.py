@@ -11,24 +11,24 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import typer
 
-from bundler import advisories, errors, hosts, payload
+from bundler import advisories, hosts, payload
 from bundler.cli import app
-from wheelhouse.errors import AirferryError
 
 PAGE = Path(__file__).with_name("bundle.md")
 HEAD = """# The internet side: `airferry`
 
 Generated from the code by `docs/reference/generate_bundle.py`; do not edit.
 
-`airferry bundle` makes one file; `inspect`, `verify` and `diff` look at such files; `init` writes a request to be
-kept under version control; `cache` shows and prunes what is kept between runs; `doctor --build` judges this
-machine as one that builds. What the file does inside the closed network is told by `sh FILE --help`.
+`airferry bundle` makes one file; `inspect`, `verify` and `diff` look at such files; `init` writes a request
+to be kept under version control; `cache` shows and prunes what is kept between runs; `doctor --build`
+judges this machine as one that builds. What the file does inside the closed network is told by `sh FILE
+--help`. Exit codes are in [exit-codes.md](exit-codes.md).
 """
 CONSTRAINTS = """
 ## Constraints
 
-Airflow is installable only with a set of versions that was tested together. `--constraints` says where it comes
-from; source, address and sha256 are recorded in the bundle.
+Airflow is installable only with a set of versions that was tested together. `--constraints` says where it
+comes from; source, address and sha256 are recorded in the bundle.
 
 | value | meaning |
 |---|---|
@@ -37,43 +37,44 @@ from; source, address and sha256 are recorded in the bundle.
 | `release-date` | no file: everything as of the day of the release (an hour after its wheel was uploaded) |
 | a path or a URL | that file; `{airflow}` and `{python}` in it are replaced by the versions |
 
-An official address that answers "not found" means that the project does not support that Python: an error which
-names the Pythons that it has files for, under `auto` too. A file that says that it is for another release or
-Python, or is more than 60 days older than the release, is told as stale. Providers that a file does not pin are an
-error, unless their version is asked for as a requirement.
-"""
+An official address that answers "not found" means that the project does not support that Python: an error
+which names the Pythons that it has files for, under `auto` too. A file that says that it is for another
+release or Python, or is more than 60 days older than the release, is told as stale. Providers that a file
+does not pin are an error, unless their version is asked for as a requirement.
+"""  # noqa: E501
 MORE = """
 ## Where packages come from
 
 `--index-url` (or `UV_DEFAULT_INDEX`, `UV_INDEX_URL`, `PIP_INDEX_URL`) replaces the public index;
-`--extra-index-url` adds one that is asked first: a package that it has is never taken from elsewhere, so that
-nobody outside can slip in a package of the same name. Credentials come from netrc or stand in the URL; they are
-never shown, stored, or put on a command line. Proxies (`HTTPS_PROXY`, `NO_PROXY` ...), `PIP_CERT`,
+`--extra-index-url` adds one that is asked first: a package that it has is never taken from elsewhere, so
+that nobody outside can slip in a package of the same name. Credentials come from netrc or stand in the URL;
+they are never shown, stored, or put on a command line. Proxies (`HTTPS_PROXY`, `NO_PROXY` ...), `PIP_CERT`,
 `REQUESTS_CA_BUNDLE` and `SSL_CERT_FILE` hold as for pip; the system's authorities are trusted.
 
 Requirements, requirement files, wheels, source distributions and project folders are resolved together with
-Airflow. A requirement file may hold `-r` and `--hash`; `-c` lines are passed over with a warning, other options are
-refused. Folders of this machine are never named in the bundle.
+Airflow. A requirement file may hold `-r` and `--hash`; `-c` lines are passed over with a warning, other
+options are refused. Folders of this machine are never named in the bundle.
 
 ## What exists only as source
 
-is built into a wheel: isolated, its build requirements as of the day of the Airflow release, with the target's own
-Python where this machine has one. A wheel with native parts is examined by auditwheel and bears the tag of the C
-library that it really needs; one that does not fit the target is refused. Built wheels are cached with their log.
-Before anything is downloaded, packages that this machine is known to be unable to build are named, with the
-command that installs what is missing.
+is built into a wheel: isolated, its build requirements as of the day of the Airflow release, with the
+target's own Python where this machine has one. A wheel with native parts is examined by auditwheel and
+bears the tag of the C library that it really needs; one that does not fit the target is refused. Built
+wheels are cached with their log. Before anything is downloaded, packages that this machine is known to be
+unable to build are named, with the command that installs what is missing.
 
 ## The cache
 
-`$XDG_CACHE_HOME/airferry` (`~/.cache/airferry`): files by sha256, built wheels, answers of the resolver. The same
-request within ten minutes is not resolved again (`--refresh` does); `--offline` makes any earlier request again
-without a network. Transfers that broke off go on where they were. Any number of runs may share a cache.
+`$XDG_CACHE_HOME/airferry` (`~/.cache/airferry`): files by sha256, built wheels, answers of the resolver.
+The same request within ten minutes is not resolved again (`--refresh` does); `--offline` makes any earlier
+request again without a network. Transfers that broke off go on where they were. Any number of runs may
+share a cache.
 
 ## Same request, same bytes
 
-The file bears the newest upload time of what is in it, or `SOURCE_DATE_EPOCH`. Two machines that resolve the same
-packages with the same airferry and the same version of the resolver make the same file. Built wheels come out the
-same where the same Python builds them.
+The file bears the newest upload time of what is in it, or `SOURCE_DATE_EPOCH`. Two machines that resolve
+the same packages with the same airferry and the same version of the resolver make the same file. Built
+wheels come out the same where the same Python builds them.
 """
 
 
@@ -87,19 +88,14 @@ def page() -> str:
             CONSTRAINTS.strip("\n"),
             "\n## Names for `--like`\n",
             ", ".join(f"`{name}`" for name in hosts.names()) + "; rebuilds of RHEL by their own names too "
-            "(`rocky9`), and a minor version may follow (`rhel8.10`).",
+            "(`rocky9`), and a minor version may follow (`rhel8.10`).\n",
             MORE.strip("\n"),
             "\n## What every bundle carries\n",
             *_table(("package", "versions"), _carried()),
-            "\nOf several versions the newest that runs on the target's Python. Beside them, as pure Python for every",
-            f"CPython from 3.8 on: {', '.join(payload.pins()['runtime']['requirements'])}, and what they need.\n",
+            "\nOf several versions the newest that runs on the target's Python. Beside them, as pure",
+            f"Python for every CPython from 3.8 on: {_runtime()}, and what they need.\n",
             "## Advisories\n",
-            *_table(
-                ("releases", "what is told"),
-                ((f"`{item['airflow']}`", item["text"]) for item in advisories.known()),
-            ),
-            "\n## Exit codes\n",
-            *_table(("code", "reference", "meaning"), _codes()),
+            *_table(("releases", "what is told"), _advisories()),
             "",
         ]
     )
@@ -133,18 +129,12 @@ def _carried() -> Iterator[tuple[str, str]]:
         yield f"`{name}`", ", ".join(versions) + server
 
 
-def _codes() -> Iterator[tuple[str, str, str]]:
-    found = [
-        item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, AirferryError)
-    ]
-    for error in sorted(
-        (item for item in found if item is not AirferryError), key=lambda item: item.exit_code
-    ):
-        yield (
-            str(error.exit_code),
-            f"`{error.reference}`",
-            str(error.__doc__).split("; ``")[0].rstrip(".") + ".",
-        )
+def _runtime() -> str:
+    return ", ".join(payload.pins()["runtime"]["requirements"])
+
+
+def _advisories() -> Iterator[tuple[str, str]]:
+    return ((f"`{item['airflow']}`", item["text"]) for item in advisories.known())
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from bootstrap.airflow.differences import UnsupportedAirflow
 from bundler import advisories
 from bundler.bundle import make_bundle
 from bundler.graph import Metadata
@@ -48,6 +49,19 @@ def test_every_advisory_is_whole() -> None:
     for entry in advisories.known():
         assert SpecifierSet(entry["airflow"])
         assert entry["text"].endswith(".")
+
+
+def test_a_release_that_came_out_after_this_program() -> None:
+    [text] = advisories.find(metadata("3.99.0"), HOST)
+    assert "newer than the newest that this airferry knows" in text
+
+
+def test_a_release_that_cannot_be_installed_is_not_bundled(
+    make: Make, airflow: LocalIndex, files: Path
+) -> None:
+    airflow.add(make_wheel(files, "apache-airflow", "1.10.15"))
+    with pytest.raises(UnsupportedAirflow):
+        make(airflow="1.10.15")
 
 
 def test_a_python_that_the_release_does_not_name() -> None:
