@@ -62,19 +62,17 @@ def ensure(name: str, home: Path, log: Optional[Path] = None) -> Account:
     found = find(name)
     if found:
         return found
-    if shutil.which("useradd"):
-        process.run(
-            [
-                "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", home,
-                "--shell", shutil.which("nologin") or "/sbin/nologin", name,
-            ],
-            what=f"make the account {name}", log=log, hint=f"Make the account {name} by hand and run again.",
-        )  # fmt: skip
-    elif shutil.which("adduser"):
-        process.run(
-            ["adduser", "-S", "-D", "-H", "-h", home, "-s", "/sbin/nologin", name],
-            what=f"make the account {name}", log=log,
-        )  # fmt: skip
+    what, hint = f"make the account {name}", f"Make the account {name} by hand and run again."
+    shell = _program("nologin") or "/sbin/nologin"
+    useradd, addgroup, adduser = (_program(command) for command in ("useradd", "addgroup", "adduser"))
+    if useradd:
+        options = ["--system", "--user-group", "--no-create-home", "--home-dir", home, "--shell", shell]
+        process.run([useradd, *options, name], what=what, log=log, hint=hint)
+    elif addgroup and adduser:  # busybox
+        # the group may be left of an earlier try
+        process.run([addgroup, "-S", name], what=what, log=log, hint=hint, ok=(0, 1))
+        options = ["-S", "-D", "-H", "-G", name, "-h", home, "-s", shell]
+        process.run([adduser, *options, name], what=what, log=log, hint=hint)
     made = find(name)
     if made is None:
         raise AccountError(
@@ -85,9 +83,16 @@ def ensure(name: str, home: Path, log: Optional[Path] = None) -> Account:
     return made
 
 
+def _program(name: str) -> Optional[str]:
+    # su without a dash leaves root with the PATH of an ordinary user
+    return shutil.which(
+        name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    )
+
+
 def become(account: Account) -> None:
-    """Give up root for `account` in this process, for good."""
-    os.setgroups([account.gid])
+    """Give up root for `account` and its groups in this process, for good."""
+    os.initgroups(account.name, account.gid)
     os.setgid(account.gid)
     os.setuid(account.uid)
     os.environ.update({"USER": account.name, "LOGNAME": account.name})

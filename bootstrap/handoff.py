@@ -6,6 +6,7 @@ file: both cross as open file descriptors, never by name, argument or environmen
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -19,7 +20,7 @@ from bootstrap import secret
 from bootstrap.account import Account, AccountError
 from bootstrap.boundary import Terminated
 from bootstrap.home import Home
-from bootstrap.options import Options
+from bootstrap.options import InvalidOption, Options
 from bootstrap.receipt import Receipt
 from bootstrap.secret import Secret
 from wheelhouse import layout
@@ -52,7 +53,7 @@ def password(path: Optional[Path]) -> Optional[Secret]:
     if _PASSWORD in os.environ:
         with os.fdopen(int(os.environ[_PASSWORD]), encoding="utf-8") as stream:
             return Secret(stream.readline().rstrip("\r\n"))
-    return secret.read(path) if path else None
+    return _first_line(path) if path else None
 
 
 def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str]) -> int:
@@ -94,8 +95,8 @@ def _inner(
     """In the child: become the account, unpack the runtime, and start it on the open bundle."""
     try:
         accounts.become(account)
+        _check(account, chosen.python, home.path)
         os.chdir(str(home.path))
-        _check(account, chosen.python)
         runtime = home.path / ".handoff"
         if runtime.exists():
             shutil.rmtree(str(runtime))
@@ -119,14 +120,18 @@ def _inner(
         os._exit(AccountError.exit_code)
 
 
-def clean_up(home: Home) -> None:
-    """Remove the runtime that the inner process was started from; it runs from the release from now on."""
-    shutil.rmtree(str(home.path / ".handoff"), ignore_errors=True)
+def clean_up_at_exit(home: Home) -> None:
+    """Remove the runtime that the inner process runs from when it ends: until then it may import from it."""
+    if is_inner():
+        atexit.register(shutil.rmtree, str(home.path / ".handoff"), ignore_errors=True)
 
 
 def _give(home: Path, account: Account) -> None:
     """Make the home and give it to the account; a folder that holds something of another's is left alone."""
-    home.mkdir(parents=True, exist_ok=True)
+    for folder in (*reversed(home.parents), home):
+        if not folder.exists():
+            folder.mkdir()
+            folder.chmod(0o755)  # whatever root's umask is: the account must get through
     owner = home.stat().st_uid
     if owner == account.uid:
         return
@@ -140,7 +145,24 @@ def _give(home: Path, account: Account) -> None:
     os.chown(str(home), account.uid, account.gid)
 
 
-def _check(account: Account, python: str) -> None:
+def _first_line(path: Path) -> Secret:
+    try:
+        found = secret.read(path)
+    except UnicodeDecodeError as error:
+        raise InvalidOption(
+            f"{path} is not text in UTF-8.", needed="the password in its first line"
+        ) from error
+    if not found.reveal():
+        raise InvalidOption(f"{path} holds no password.", needed="the password in its first line")
+    return found
+
+
+def _check(account: Account, python: str, home: Path) -> None:
+    if not os.access(str(home), os.X_OK):
+        raise AccountError(
+            f"The account {account.name} cannot enter {home}: a folder above it is closed (mode 0700)."
+            " Choose another folder: --home PATH"
+        )
     if not os.access(python, os.X_OK):
         raise AccountError(
             f"The account {account.name} cannot run {python}: a folder above it is closed (mode 0700)."

@@ -54,7 +54,9 @@ def opened(home: Home) -> Installation:
     """Load an installation and continue as its account; raises NotInstalled, AccountError."""
     _readable(home)
     found = receipt.load(home.receipt)
-    owner = account.find(found.account) or account.Account(found.account, home.path.stat().st_uid, -1)
+    place = home.path.stat()
+    # an account without a name is named by its number
+    owner = account.find(found.account) or account.Account(found.account, place.st_uid, place.st_gid)
     account.run_as(owner, home.path)
     return Installation(found)
 

@@ -101,18 +101,21 @@ class Airflow:
             )
         return path
 
-    def initialise_and_create_admin(self, user: str, password: Secret, auth: str = "fab") -> None:
+    def initialise_and_create_admin(self, user: str, password: Secret, auth: str = "fab") -> Result:
         """Create or upgrade the schema, check it, and make the admin account; safe to repeat.
 
-        An account of that name that exists already keeps its password and roles.
+        An account of that name that exists already keeps its password and roles. Airflow's own check of
+        airflow.cfg runs in the same process, where the release has one; the result holds what it said.
         """
         commands: List[Sequence[str]] = [self.release.initialise, self.release.check_schema]
+        if self.release.lint:
+            commands.append(self.release.lint)
         if auth == "simple":
             self._write_simple_password(user, password, keep=True)
         else:
             commands.append(self.release.create_admin(user, password.reveal()))
         what = f"create Airflow's tables and the account {user}"
-        self.run_together(commands, what=what, secrets=(password,))
+        return self.run_together(commands, what=what, secrets=(password,))
 
     def set_password(self, user: str, password: Secret, auth: str = "fab") -> None:
         """Give `user` a new password; an account that is not there is made, with the role Admin.

@@ -109,10 +109,8 @@ def install(
         if os.geteuid() == 0 and not handoff.is_inner():
             # it has said all that there is to say
             raise SystemExit(handoff.run(chosen, bundle, options, _inner_arguments(chosen, json=json)))
-        try:
-            outcome = installing.install(chosen, bundle, options, console)
-        finally:
-            handoff.clean_up(options.home)
+        handoff.clean_up_at_exit(options.home)
+        outcome = installing.install(chosen, bundle, options, console)
     if json:
         steps = [codec.encode(step) for step in outcome.steps]
         console.json({"schema": 1, "ok": True, "receipt": codec.encode(outcome.receipt), "steps": steps})

@@ -25,6 +25,7 @@ Check = Callable[[Facts, Needs], Iterator[Finding]]
 
 CHECKS: Tuple[Check, ...] = (
     interpreter.check,
+    machine.release,
     machine.check,
     home.check,
     storage.check,

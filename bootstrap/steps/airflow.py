@@ -11,6 +11,7 @@ from bootstrap import secret
 from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import LoginFailed, Session
 from bootstrap.installation import POSTGRES, Installation
+from bootstrap.plan import Journal
 from wheelhouse import layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -54,7 +55,12 @@ class MigrationStep:
         """Migrate, make the account, and look at the schema: the command's own word is not enough."""
         receipt, airflow = self.installation.receipt, self.installation.airflow
         password = secret.read(self.installation.home.admin_password)
-        airflow.initialise_and_create_admin(receipt.admin_user, password, receipt.auth)
+        said = airflow.initialise_and_create_admin(receipt.admin_user, password, receipt.auth).stdout
+        if "issues in your airflow.cfg" in said and "No issues" not in said:
+            # settings that somebody else had written: they still hold, so this is for the record
+            Journal(self.installation.home.journal).write(
+                "airflow-cfg-issues", see="logs/airferry/install.log"
+            )
         missing = metadata.missing_tables(self.installation.cluster.query, receipt.auth)
         if missing:
             raise MigrationFailed(

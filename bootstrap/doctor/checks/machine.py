@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from bootstrap.airflow.differences import NEWEST
+from bootstrap.airflow.release import release_for
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
@@ -12,6 +14,13 @@ from bootstrap.facts.libc import Libc
 from wheelhouse.tags import unfit
 
 _NAMED = 8
+
+
+def release(facts: Facts, needs: Needs) -> Iterator[Finding]:
+    """Whether what differs in this release of Airflow is known."""
+    found = release_for(needs.airflow)
+    if not found.known:
+        yield Finding("airflow-unknown", WARNING, f"Airflow {needs.airflow}", f"{NEWEST} or older")
 
 
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:

@@ -8,6 +8,13 @@ from bootstrap.doctor.entry import Entry
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 
 HOST: Dict[str, Entry] = {
+    # the bundle
+    "airflow-unknown": Entry(
+        WARNING,
+        "This Airflow is newer than the airferry that carries it",
+        "What has changed since the newest release that it knows is not taken into account; the example"
+        " pipeline at the end of the install shows whether that matters.",
+    ),
     # the machine
     "machine-ok": Entry(OK, "The machine and its C library fit"),
     "machine-wrong": Entry(

@@ -109,7 +109,7 @@ def test_together_is_one_process_in_order(home: Home) -> None:
 
 def test_a_password_is_in_no_argument_list_and_in_no_log(home: Home) -> None:
     home.airflow().initialise_and_create_admin("admin", PASSWORD)
-    assert home.commands == ["db migrate", "db check-migrations", "users create"]
+    assert home.commands == ["db migrate", "db check-migrations", "config lint", "users create"]
     create = home.calls[-1]
     assert create["argv"][-2:] == ["--password", PASSWORD.reveal()]
     assert PASSWORD.reveal() not in create["cmdline"]
@@ -129,14 +129,14 @@ def test_together_stops_at_the_first_failure_and_names_it(home: Home, failure: o
     with pytest.raises(CommandFailed) as caught:
         home.airflow().initialise_and_create_admin("admin", PASSWORD)
     assert home.commands == ["db migrate"]
-    assert caught.value.found.splitlines()[-1] == f"airflow db migrate (command 1 of 3) failed: {status}"
+    assert caught.value.found.splitlines()[-1] == f"airflow db migrate (command 1 of 4) failed: {status}"
     assert PASSWORD.reveal() not in str(caught.value.as_dict())
 
 
 def test_an_exit_status_of_0_goes_on(home: Home) -> None:
     home.fail("db migrate", 0)
     home.airflow().initialise_and_create_admin("admin", PASSWORD)
-    assert len(home.commands) == 3
+    assert len(home.commands) == 4
 
 
 def test_together_from_inside_an_archive(home: Home, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_write_config_notices_that_there_is_none(home: Home) -> None:
 def test_simple_accounts_lie_in_a_private_file(home: Home) -> None:
     airflow, path = home.airflow(), home.path / SIMPLE_PASSWORDS
     airflow.initialise_and_create_admin("kim", PASSWORD, "simple")
-    assert home.commands == ["db migrate", "db check-migrations"]
+    assert home.commands == ["db migrate", "db check-migrations", "config lint"]
     assert json.loads(path.read_text()) == {"kim": PASSWORD.reveal()}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

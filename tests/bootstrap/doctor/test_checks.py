@@ -180,9 +180,15 @@ def test_one_fault_is_one_finding(
     assert report.exit_code(strict=True) == {BLOCKER: 3, WARNING: 4}.get(severity, 0)
 
 
+def test_release_newer_than_the_newest_known(facts: Facts, needs: Needs) -> None:
+    finding = one(diagnose(facts, replace(needs, airflow="9.9.9")), "airflow-unknown")
+    assert finding.severity == WARNING
+    assert "9.9.9" in finding.found
+
+
 def test_every_id_of_the_catalogue_is_tried() -> None:
     elsewhere = {"python-broken", "python-version", "port-in-use", "port-privileged", "account-unnamed",
-                 "account-ok", "account-made", "fips-md5", "check-crashed"}  # fmt: skip
+                 "account-ok", "account-made", "fips-md5", "check-crashed", "airflow-unknown"}  # fmt: skip
     about_the_host = {**PYTHON, **HOST}
     fine = {identifier for identifier in about_the_host if identifier.endswith("-ok")}
     assert {case[1] for case in CASES} | elsewhere | fine == set(about_the_host)
