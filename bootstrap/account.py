@@ -66,12 +66,12 @@ def ensure(name: str, home: Path, log: Optional[Path] = None) -> Account:
     shell = _program("nologin") or "/sbin/nologin"
     useradd, addgroup, adduser = (_program(command) for command in ("useradd", "addgroup", "adduser"))
     if useradd:
-        options = ["--system", "--user-group", "--no-create-home", "--home-dir", home, "--shell", shell]
+        options = ["--system", "--user-group", "--no-create-home", "--home-dir", str(home), "--shell", shell]
         process.run([useradd, *options, name], what=what, log=log, hint=hint)
     elif addgroup and adduser:  # busybox
         # the group may be left of an earlier try
         process.run([addgroup, "-S", name], what=what, log=log, hint=hint, ok=(0, 1))
-        options = ["-S", "-D", "-H", "-G", name, "-h", home, "-s", shell]
+        options = ["-S", "-D", "-H", "-G", name, "-h", str(home), "-s", shell]
         process.run([adduser, *options, name], what=what, log=log, hint=hint)
     made = find(name)
     if made is None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 # initdb wants a name for the number that it runs as
 NOBODY = pwd.getpwnam("nobody").pw_uid
-
-Result = TypeVar("Result")
 
 
 def ordinary_id() -> int:
@@ -25,38 +24,68 @@ def ordinary_id() -> int:
 
 def ordinary(test: Callable[..., None]) -> Callable[..., None]:
     """Run a test in a process of an ordinary user when this one is root's."""
+    return in_process(test, become_ordinary if os.geteuid() == 0 else None)
+
+
+def become_ordinary() -> None:
+    """Give up root."""
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    os.environ["HOME"] = "/"
+    os.chdir("/")
+
+
+def own_etc() -> None:
+    """Leave the machine's accounts alone: what this process writes to /etc goes to a copy of its own."""
+    clone_newns = 0x00020000
+    if ctypes.CDLL(None).unshare(clone_newns):
+        raise OSError("no mount namespaces here")
+    copy = tempfile.mkdtemp(prefix="airferry-etc-")
+    for command in (
+        ["mount", "--make-rprivate", "/"],
+        ["mount", "-t", "tmpfs", "none", copy],
+        ["cp", "-a", "/etc/.", copy],
+        ["mount", "--bind", copy, "/etc"],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+
+
+def can_own_etc() -> bool:
+    """Whether this host lets us do so."""
+    if os.geteuid() != 0:
+        return False
+    return subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode == 0
+
+
+def in_process(test: Callable[..., None], prepare: Callable[[], None] | None) -> Callable[..., None]:
+    """Run a test in a process of its own, after `prepare`; without one, as it is."""
 
     @functools.wraps(test)
     def run(*arguments: object, **named: object) -> None:
-        if os.geteuid() != 0:
+        if prepare is None:
             test(*arguments, **named)
             return
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reading)
-            _run(test, arguments, named, writing)
+            _run(functools.partial(test, *arguments, **named), prepare, writing)
         os.close(writing)
         with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
             problem = stream.read()
         _, status = os.waitpid(child, 0)
         if status or problem:
-            raise AssertionError(f"in the process of an ordinary user (status {status}):\n{problem}")
+            raise AssertionError(f"in a process of its own (status {status}):\n{problem}")
 
     return run
 
 
-def _run(
-    test: Callable[..., None], arguments: tuple[object, ...], named: dict[str, object], writing: int
-) -> None:
+def _run(test: Callable[[], None], prepare: Callable[[], None], writing: int) -> None:
     status = 1
     try:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        os.environ["HOME"] = "/"
-        os.chdir("/")
-        test(*arguments, **named)
+        prepare()
+        test()
         status = 0
     except BaseException:
         os.write(writing, traceback.format_exc().encode("utf-8", "replace"))
