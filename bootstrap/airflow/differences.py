@@ -179,6 +179,12 @@ TELEMETRY: Row[Place] = _row(
     ("2.10.0", ("usage_data_collection", "enabled")),
     ("2.10.5", None),
 )
+# While it is on, every web worker asks the resolver for the host's full name; later releases have it off.
+EXPOSE_HOSTNAME: Row[Place] = _row(
+    "host name on the web pages",
+    ("2.2.2", ("webserver", "expose_hostname")),
+    ("2.6.0", None),
+)
 # The Swagger page loads its scripts from the internet.
 SWAGGER: Row[Place] = _row(
     "Swagger page of the REST API", ("2.2.2", None), ("3.0.2", ("api", "enable_swagger_ui"))
@@ -191,7 +197,7 @@ TRIGGER_LOG_PORT: Row[Place] = _row(
 
 PLACES: Tuple[Row[Place], ...] = (
     DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET, AUTH_MANAGER,
-    AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, SWAGGER, TELEMETRY,
+    AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER, TELEMETRY,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

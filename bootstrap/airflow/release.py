@@ -197,6 +197,7 @@ def settings(release: Release, parameters: Parameters) -> List[Setting]:
         f"http://{_reachable(parameters.web_host)}:{parameters.web_port}/execution/",
     )
     put(differences.DAG_SCAN, str(parameters.dag_scan_seconds))
+    put(differences.EXPOSE_HOSTNAME, "False")
     put(differences.SWAGGER, "False")
     put(differences.TELEMETRY, "False")
     if parameters.base_url:

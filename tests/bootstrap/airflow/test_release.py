@@ -93,6 +93,7 @@ def test_settings_of_the_oldest() -> None:
         "[webserver] web_server_port": "8081",
         "[webserver] base_url": "http://localhost:8081",
         "[webserver] secret_key": "S",
+        "[webserver] expose_hostname": "False",
         "[api] auth_backend": "airflow.api.auth.backend.basic_auth",
         "[scheduler] dag_dir_list_interval": "30",
     }
@@ -126,6 +127,7 @@ MOVES = {
     "[api] secret_key": (["2.11.2", "3.0.1"], ["3.0.2", "3.3.2"]),
     "[api] enable_swagger_ui": (["2.11.2", "3.0.1"], ["3.0.2", "3.3.2"]),
     "[usage_data_collection] enabled": (["2.9.3", "2.10.5", "2.11.0", "3.0.0"], ["2.10.0", "2.10.4"]),
+    "[webserver] expose_hostname": (["2.6.0", "2.11.2", "3.0.0"], ["2.2.2", "2.5.3"]),
     "[core] auth_manager": (["2.2.2", "2.11.2"], ["3.0.0", "3.3.2"]),
     "[webserver] web_server_port": (["3.0.0"], ["2.2.2", "2.11.2"]),
     "[api] port": (["2.11.2"], ["3.0.0"]),
