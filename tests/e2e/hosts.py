@@ -16,17 +16,21 @@ from pathlib import Path
 from typing import Any
 
 _CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
+_NETWORK = {"net": 0x40000000}
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Namespace:
-    """A network namespace that lasts until it is closed, held by a process that waits in it."""
+    """A network namespace that lasts until it is closed, held by a process that waits in it.
 
-    def __init__(self) -> None:
+    A `holder` of another kind makes its own namespaces, of the given `kinds`, and then says ``up``.
+    """
+
+    def __init__(self, holder: Sequence[str] = (), kinds: Mapping[str, int] = _NETWORK) -> None:
         code = "import sys; print('up', flush=True); sys.stdin.read()"
+        self._kinds = dict(kinds)
         self._holder = subprocess.Popen(
-            [sys.executable, "-m", "bundler.isolation", sys.executable, "-c", code],
+            holder or [sys.executable, "-m", "bundler.isolation", sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -41,10 +45,8 @@ class Namespace:
     def enter(self) -> None:
         """Move the calling process into it: setns(2)."""
         libc = ctypes.CDLL(None, use_errno=True)
-        kinds = [("net", _CLONE_NEWNET)]
-        if os.geteuid() != 0:
-            kinds.insert(0, ("user", _CLONE_NEWUSER))
-        for name, kind in kinds:
+        user = {"user": _CLONE_NEWUSER} if os.geteuid() != 0 else {}
+        for name, kind in {**user, **self._kinds}.items():
             descriptor = os.open(f"/proc/{self._holder.pid}/ns/{name}", os.O_RDONLY)
             if libc.setns(descriptor, kind) != 0:
                 raise OSError(ctypes.get_errno(), f"setns {name}")
@@ -112,6 +114,7 @@ class Host:
 
     def _enter(self) -> None:
         self.namespace.enter()
+        os.chdir(self.folder)  # a mount namespace begins at its root
         os.umask(self.umask)
         if os.geteuid() != self.uid:
             os.setgroups([])
