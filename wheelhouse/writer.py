@@ -77,7 +77,8 @@ def write(
     manifest = replace(manifest, files=tuple(member.described() for member in ordered))
     complete = [Member(layout.MANIFEST, manifest.dumps().encode()), *ordered]
     complete.sort(key=_order)
-    temporary = path.with_name(path.name + ".part")
+    # Two runs may write the same bundle at once; the last to finish leaves its own, whole.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("w+b") as stream:
             stream.write(script)
