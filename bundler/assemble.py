@@ -113,9 +113,10 @@ def write(
     stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _clear(path)
         complete = writer.write(path, manifest, everything, timestamp=stamp, progress=progress)
         sha256 = file_digest(path)
-        temporary = beside.with_name(beside.name + ".part")
+        temporary = beside.with_name(f"{beside.name}.{os.getpid()}.part")
         temporary.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
         temporary.replace(beside)
     except OSError as error:
@@ -125,6 +126,14 @@ def write(
             hint="Name another folder with --output.",
         ) from error
     return path, beside, complete, sha256
+
+
+def _clear(path: Path) -> None:
+    """Remove what runs that were killed have left of this bundle; one that still runs keeps its own."""
+    for part in path.parent.glob(f"{path.name}.*.part"):
+        pid = part.name.split(".")[-2]
+        if not (pid.isdigit() and Path(f"/proc/{pid}").exists()):
+            part.unlink(missing_ok=True)
 
 
 def _metadata(wheel: Wheel) -> graph.Metadata:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from functools import cached_property
 from pathlib import Path
 
 import uv as uv_package
@@ -30,7 +31,7 @@ class Uv:
         self._cache = cache
         self.program = Path(uv_package.find_uv_bin())
 
-    @property
+    @cached_property
     def tool(self) -> Tool:
         """The uv that resolves."""
         text = process.run([self.program, "--version"], what="ask uv for its version").stdout

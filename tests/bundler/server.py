@@ -35,6 +35,7 @@ class LocalIndex:
     faults: dict[str, Faults] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
+    fetches: Counter[str] = field(default_factory=Counter)  # of whole files, by others than uv
     login: tuple[str, str] | None = None
     html: bool = False
     hashes: bool = True
@@ -163,6 +164,8 @@ class LocalIndex:
             content = bytes([content[0] ^ 1]) + content[1:]
         if whole and asked:
             self.ranges.append(asked)
+        elif whole:
+            self.fetches[name] += 1
         status, headers = 200, {"Accept-Ranges": "bytes"}
         if asked:
             first, _, last = asked.removeprefix("bytes=").partition("-")
