@@ -142,8 +142,9 @@ class Airflow:
         try:
             self.run(*self.release.check_schema, what="check the revision of the schema", timeout=120)
         except CommandFailed as error:
-            lines = error.found.splitlines()
-            return lines[-1] if lines else error.message
+            # SQLAlchemy ends with an address on the internet
+            lines = [line for line in error.found.splitlines() if line and not line.startswith("(Background")]
+            return lines[-1].strip() if lines else error.message
         return None
 
     def unpause(self, dag_id: str) -> None:

@@ -42,7 +42,7 @@ def main():
     fails = json.loads((HOME / "fails").read_text()) if (HOME / "fails").exists() else {}
     if command in fails:
         if fails[command] == "raise":
-            raise TimeoutError("There are still unapplied migrations")
+            raise TimeoutError("no such database\\n\\n(Background on this error at: https://sqlalche.me/e)")
         sys.exit(fails[command])
 
 if __name__ == "__main__":
@@ -201,7 +201,7 @@ def test_set_password_where_there_is_no_such_command(home: Home) -> None:
 def test_schema_problem(home: Home) -> None:
     assert home.airflow().schema_problem() is None
     home.fail("db check-migrations", "raise")
-    assert home.airflow().schema_problem() == "TimeoutError: There are still unapplied migrations"
+    assert home.airflow().schema_problem() == "TimeoutError: no such database"
 
 
 def test_unpause_and_trigger(home: Home) -> None:
