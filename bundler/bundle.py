@@ -15,7 +15,7 @@ from packaging.tags import Tag
 from bundler import advisories, assemble, build, lock, payload, resolution, shortage
 from bundler.assemble import Wheel
 from bundler.cache import Cache
-from bundler.errors import DownloadFailed
+from bundler.errors import DownloadFailed, ResolutionFailed
 from bundler.fetch import Fetcher
 from bundler.index import PYPI, Index
 from bundler.lock import Artifact, Locked
@@ -91,7 +91,7 @@ class _Making:
             try:
                 resolved = self._resolve()
                 tags = lock.target_tags(self.request.target)
-                self._check_airflow(resolved, tags)
+                resolved = self._check_airflow(resolved, tags)
                 missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
                 builder = self._builder(resolved)
                 builder.check(missing)
@@ -116,15 +116,30 @@ class _Making:
             self._warn(warning)
         return resolved
 
-    def _check_airflow(self, resolved: Resolution, tags: dict[Tag, int]) -> None:
-        """Look at Airflow's own wheel, a few kilobytes in 3.x, before hundreds of megabytes are fetched."""
+    def _check_airflow(self, resolved: Resolution, tags: dict[Tag, int]) -> Resolution:
+        """Look at Airflow's own wheel, a few kilobytes in 3.x, before hundreds of megabytes are fetched.
+
+        Returns the resolution without default extras that bring nothing on the target.
+        """
         own = next(item for item in resolved.locked if item.name == PROJECT)
         artifact = lock.choose(own.wheels, tags)
         assert artifact is not None, "a release without a wheel is not found"
         airflow = assemble.metadata(own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256])
-        resolution.check_extras(resolved, airflow)
+        empty = resolution.check_extras(resolved, airflow)
+        if empty and self.request.extras is not None:
+            raise ResolutionFailed(
+                f"The extra {', '.join(empty)} brings nothing on {self.request.target.label}.",
+                needed="a Python that Airflow's packages for it support",
+                hint="Choose another --python, or leave the extra out.",
+            )
+        for extra in empty:
+            self._note(
+                f"Airflow {airflow.version} has nothing for its extra {extra} on Python "
+                f"{self.request.target.python}: the bundle goes without it."
+            )
         for text in advisories.find(airflow, self.request.target):
             self._note(text)
+        return replace(resolved, extras=tuple(item for item in resolved.extras if item not in empty))
 
     def _download(self, locked: tuple[Locked, ...], tags: dict[Tag, int]) -> list[Wheel]:
         chosen = {item.name: lock.choose(item.wheels, tags) for item in locked}

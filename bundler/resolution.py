@@ -22,6 +22,7 @@ from bundler.requirements import Wanted
 from bundler.resolver import Question, Resolver
 from bundler.spec import BundleRequest, default_extras, drivers
 from wheelhouse.manifest import Constraints
+from wheelhouse.target import Target
 
 _PROVIDER = "apache-airflow-providers-"
 # A file that is so much older than its release was made for an earlier one.
@@ -132,8 +133,8 @@ def check_hashes(wanted: tuple[Wanted, ...], chosen: Mapping[str, Artifact | Non
             )
 
 
-def check_extras(resolution: Resolution, airflow: graph.Metadata) -> None:
-    """Raise when an extra does not exist, or brings nothing on the target.
+def check_extras(resolution: Resolution, airflow: graph.Metadata) -> tuple[str, ...]:
+    """The extras that bring nothing on the target; raises InvalidRequest for one that does not exist.
 
     Resolvers only warn of an extra that a package does not have, and a marker may switch off all that an
     extra stands for: both would leave out without a word what was asked for.
@@ -144,18 +145,17 @@ def check_extras(resolution: Resolution, airflow: graph.Metadata) -> None:
             f"Airflow {resolution.release.version} has no extra {', '.join(unknown)}.",
             needed=", ".join(sorted(airflow.extras)),
         )
-    environment = graph.environment(resolution.question.target)
-    for extra in resolution.extras:
-        # Markers print with the extra's name normalised.
-        every = map(Requirement, airflow.requires)
-        asked = [item for item in every if f'extra == "{extra}"' in str(item.marker)]
-        where = {**environment, "extra": extra}
-        if asked and not any(item.marker and item.marker.evaluate(where) for item in asked):
-            raise ResolutionFailed(
-                f"The extra {extra} brings nothing on {resolution.question.target.label}.",
-                found="\n".join(str(item) for item in asked),
-                hint="Choose another --python, or leave the extra out.",
-            )
+    return tuple(
+        extra for extra in resolution.extras if _is_empty(extra, airflow, resolution.question.target)
+    )
+
+
+def _is_empty(extra: str, airflow: graph.Metadata, target: Target) -> bool:
+    # Markers print with the extra's name normalised.
+    every = map(Requirement, airflow.requires)
+    asked = [item for item in every if f'extra == "{extra}"' in str(item.marker)]
+    where = {**graph.environment(target), "extra": extra}
+    return bool(asked) and not any(item.marker and item.marker.evaluate(where) for item in asked)
 
 
 def _extras(request: BundleRequest, version: str) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from bundler import lock
-from wheelhouse.target import Platform, Target, parse_platform
+from wheelhouse.target import OLDEST_PYTHON, Platform, Target, parse_platform
+
+_TOO_OLD = tuple(f"3.{minor}" for minor in range(OLDEST_PYTHON[1]))
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def _help(wheels: Iterable[Iterable[Tag]], target: Target) -> str:
                 continue
             if (tag.interpreter, tag.abi) in pythons:
                 newer.append(parsed)
-            elif tag.platform in platforms:
+            elif tag.platform in platforms and _python(tag) not in _TOO_OLD:
                 others.add(_python(tag))
     helps = []
     if newer:

@@ -156,6 +156,20 @@ def test_an_extra_that_brings_nothing_on_this_python(make: Make, airflow: LocalI
         make(airflow="3.9.0", extras=("fancy",))
 
 
+def test_a_default_extra_that_brings_nothing_is_left_out_and_told(
+    make: Make, airflow: LocalIndex, files: Path
+) -> None:
+    requires = [
+        "pg-provider; extra == 'postgres'",
+        "fab-provider; extra == 'fab' and python_version < '3.11'",
+    ]
+    airflow.add(make_wheel(files, "apache-airflow", "3.0.9", extras=["fab", "postgres"], requires=requires))
+    assert make(airflow="3.0.9", python="3.10").manifest.extras == ("fab", "postgres")
+    result = make(airflow="3.0.9")
+    assert result.manifest.extras == ("postgres",)
+    assert "nothing for its extra fab on Python 3.11" in result.manifest.notes[0]
+
+
 def test_a_provider_that_the_constraints_do_not_know(
     make: Make, airflow: LocalIndex, files: Path, tmp_path: Path
 ) -> None:
