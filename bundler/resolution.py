@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bootstrap.airflow.release import release_for
 from bundler import constraints, graph, release
 from bundler.cache import Cache
 from bundler.constraints import ConstraintSet
@@ -20,7 +21,7 @@ from bundler.memory import FRESH, Memory, Remembered
 from bundler.release import Release
 from bundler.requirements import Wanted
 from bundler.resolver import Question, Resolver
-from bundler.spec import BundleRequest, default_extras, drivers
+from bundler.spec import BundleRequest, default_extras
 from wheelhouse.manifest import Constraints
 from wheelhouse.target import Target
 
@@ -165,7 +166,7 @@ def _extras(request: BundleRequest, version: str) -> tuple[str, ...]:
 def _wanted(request: BundleRequest, version: str) -> tuple[Wanted, ...]:
     extras = _extras(request, version)
     bracket = f"[{','.join(extras)}]" if extras else ""
-    texts = (f"{release.PROJECT}{bracket}=={version}", *drivers(version))
+    texts = (f"{release.PROJECT}{bracket}=={version}", *sorted(release_for(version).drivers))
     own = (Wanted(text, text, canonicalize_name(Requirement(text).name)) for text in texts)
     return (*own, *request.requirements)
 

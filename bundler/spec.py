@@ -130,13 +130,6 @@ def default_extras(airflow: str) -> tuple[str, ...]:
     return ("fab", "postgres") if Version(airflow) >= Version("3.0a1") else ("postgres",)
 
 
-def drivers(airflow: str) -> tuple[str, ...]:
-    """The PostgreSQL drivers that Airflow needs without a compiler; 3.x derives an async URL as well."""
-    if Version(airflow) >= Version("3.0a1"):
-        return ("asyncpg", "psycopg2-binary")
-    return ("psycopg2-binary",)
-
-
 def _version_problems(airflow: str) -> list[str]:
     try:
         Version(airflow)

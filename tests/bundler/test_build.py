@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import platform
+import pwd
 import shutil
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -139,6 +143,57 @@ def test_a_normalised_wheel_has_the_same_content_and_other_bytes_only_once(tmp_p
             assert archive.namelist() == ["a.py", "b.py"]
             assert archive.read("b.py") == b"b.py" * 100
     assert len(digests) == 1
+
+
+def test_another_interpreter_of_this_machine_resolves_to_the_same_set(
+    make: Make, airflow: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Markers and tags are evaluated for the target as its own pip would, where that is here to ask."""
+    monkeypatch.setenv("HOME", pwd.getpwuid(os.getuid()).pw_dir)  # where version managers keep theirs
+    tried = 0
+    for minor in ("3.9", "3.13"):
+        python = None if minor == HERE else interpreters.find(minor)
+        if python is None:
+            continue
+        report = tmp_path / f"{minor}.json"
+        command = [
+            python,
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--dry-run",
+            "--quiet",
+            "--ignore-installed",
+            "--no-input",
+        ]
+        command += [
+            "--index-url",
+            airflow.url,
+            "--report",
+            report,
+            "--isolated",
+            "--disable-pip-version-check",
+        ]
+        done = subprocess.run(
+            [*map(str, command), "apache-airflow[fab,postgres]==3.3.2", "asyncpg", "alpha<2"],
+            check=False,
+            capture_output=True,
+            env={"PATH": os.environ["PATH"], "PIP_CONFIG_FILE": os.devnull},
+        )
+        if done.returncode:
+            continue  # a pip from before reports, or none
+        tried += 1
+        found = json.loads(report.read_text())["install"]
+        by_pip = {item["metadata"]["name"]: item["metadata"]["version"] for item in found}
+        glibc = platform.libc_ver()[1].replace(".", "_")
+        result = make(python=minor, platform=f"manylinux_{glibc}_{platform.machine()}")
+        packages = result.manifest.packages
+        assert {item.name: item.version for item in packages} == by_pip
+        native = next(item["download_info"]["url"] for item in found if item["metadata"]["name"] == "native")
+        assert next(item.url for item in packages if item.name == "native") == native
+    if not tried:
+        pytest.skip("no other interpreter with a pip that reports")
 
 
 def test_interpreters_are_started_and_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
