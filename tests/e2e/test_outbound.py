@@ -6,7 +6,7 @@ There is one, and it is wanted: the installer's own look at the host asks the C 
 name, which becomes a question to the name server only where /etc/hosts does not have it (as here).
 
 The newest release is watched in CI; ``AIRFERRY_FULL=1 make e2e TESTS=tests/e2e/test_outbound.py`` watches
-2.2.2 (the oldest) and 2.10.4 (usage data collection, which airferry switches off) as well, 2 to 4 minutes
+2.2.2 (the oldest) and 2.10.4 (usage data collection, which airferry switches off) as well, 2 to 5 minutes
 each. Needs root and a TUN interface; the whole module is skipped, with the reason, where they are missing.
 """
 
