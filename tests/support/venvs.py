@@ -13,7 +13,7 @@ from uv import find_uv_bin
 def make(folder: Path, *requirements: str) -> Path:
     """Make a venv of the interpreter that runs the tests, and return its Python; needs an index."""
     uv = find_uv_bin()
-    # the index may be vouched for by a certificate that only this machine knows; the name of the switch changed
+    # The index may need a certificate that only this machine knows (the switch has had two names).
     env = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
     base = getattr(sys, "_base_executable", sys.executable)
     for command in (
