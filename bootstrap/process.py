@@ -6,10 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess  # the only import of it outside the tests; a lint test keeps it so
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
@@ -73,27 +74,16 @@ def run(
     """
     command = [str(argument) for argument in arguments]
     hidden = [secret.reveal() for secret in secrets]
-    started = time.monotonic()
-    try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(environment() if env is None else env),
-            cwd=None if cwd is None else str(cwd),
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise CommandFailed(
-            f"Could not {what}: {command[0]} did not start: {error.strerror}.",
-            found=str(error),
-            hint=hint or "Check that the file exists, is executable, and that its filesystem is not noexec.",
-        ) from error
     text = stdin.reveal() if isinstance(stdin, Secret) else stdin
+    started = time.monotonic()
+    child: Optional[subprocess.Popen[bytes]] = None
     try:
+        with _interrupts_held():
+            child = _start(command, what, env, cwd, piped=text is not None, hint=hint)
         out, err = child.communicate(None if text is None else text.encode(), timeout=timeout)
     except BaseException as error:
+        if child is None:
+            raise
         kill_group(child.pid)
         out, err = _last_words(child)
         result = _result(child.returncode, out, err, started, hidden)
@@ -123,6 +113,51 @@ def _full_disk(result: Result) -> str:
             "The disk is full: make room (df -h, df -i) and run the same command again; it goes on from here."
         )
     return ""
+
+
+def _start(
+    command: Sequence[str],
+    what: str,
+    env: Optional[Mapping[str, str]],
+    cwd: Optional[Path],
+    *,
+    piped: bool,
+    hint: str,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment() if env is None else env),
+            cwd=None if cwd is None else str(cwd),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CommandFailed(
+            f"Could not {what}: {command[0]} did not start: {error.strerror}.",
+            found=str(error),
+            hint=hint or "Check that the file exists, is executable, and that its filesystem is not noexec.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C and the like back while a program is being started: not yet in our hands, it would stay."""
+    handlers: Dict[int, Any] = {}
+    held: List[Tuple[int, Any]] = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if callable(signal.getsignal(number)):
+                handlers[number] = signal.signal(number, lambda *call: held.append(call))
+    try:
+        yield
+    finally:
+        for caught, handler in handlers.items():
+            signal.signal(caught, handler)
+        for caught, frame in held[:1]:
+            handlers[caught](caught, frame)
 
 
 def kill_group(pid: int) -> None:

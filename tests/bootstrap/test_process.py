@@ -5,34 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bootstrap import process
 from bootstrap.process import CommandFailed
 from bootstrap.secret import Secret
+from tests.support.processes import wait_until_gone
 
 PASSWORD = Secret("Tops3cret")
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and is no zombie."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return status.rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def wait_until_gone(pid: int, seconds: float = 5) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not alive(pid)
 
 
 def test_output_and_status() -> None:
@@ -112,6 +100,31 @@ def test_interrupt_kills_the_group(tmp_path: Path) -> None:
         process.run(["sh", "-c", script], what="wait", log=tmp_path / "log")
     timer.join()
     assert wait_until_gone(int((tmp_path / "child").read_text()))
+
+
+def test_interrupt_while_a_program_is_being_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between fork and the first look at it, nobody else could end it."""
+    real = subprocess.Popen
+
+    def start(*arguments: Any, **named: Any) -> Any:
+        child = real(*arguments, **named)
+        (tmp_path / "pid").write_text(str(child.pid))
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(KeyboardInterrupt):
+        process.run(["sleep", "60"], what="wait")
+    assert wait_until_gone(int((tmp_path / "pid").read_text()))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_programs_run_in_threads_too() -> None:
+    """Doctor collects facts side by side."""
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda word: process.run(["echo", word], what="try"), "abcd"))
+    assert [result.stdout for result in results] == ["a\n", "b\n", "c\n", "d\n"]
 
 
 def test_program_has_no_terminal_and_no_input() -> None:
