@@ -157,11 +157,11 @@ def test_changed_wheel_is_refused(tmp_path: Path, either: Tools, staged: tuple[P
     assert str(tmp_path / "install.log") in caught.value.hint
 
 
-def test_missing_wheel_is_refused(tmp_path: Path, either: Tools, staged: tuple[Path, list[Package]]) -> None:
+def test_missing_wheel_is_refused(tmp_path: Path, tools: Tools, staged: tuple[Path, list[Package]]) -> None:
     folder, packages = staged
     (folder / packages[1].filename).unlink()
     with pytest.raises(CommandFailed, match="Could not install the packages"):
-        create(tmp_path, either, staged)
+        create(tmp_path, tools, staged)
 
 
 def test_interpreter_that_is_none(tmp_path: Path, tools: Tools, staged: tuple[Path, list[Package]]) -> None:
@@ -187,9 +187,9 @@ def test_damage_is_found_by_record(
 
 
 def test_console_script_that_is_missing_is_damage(
-    tmp_path: Path, either: Tools, staged: tuple[Path, list[Package]]
+    tmp_path: Path, tools: Tools, staged: tuple[Path, list[Package]]
 ) -> None:
-    venv = create(tmp_path, either, staged)
+    venv = create(tmp_path, tools, staged)
     (venv.path / "bin" / "alpha").unlink()
     (found,) = venv.damaged()
     assert found.startswith("alpha-1.0.dist-info: ")

@@ -145,8 +145,8 @@ def test_old_python_gets_a_sentence(python: Python, bundle: Path) -> None:
 
 
 @per_old_python
-def test_old_python_that_was_named(python: Python, bundle: Path, shell: list[str]) -> None:
-    message = start([*shell, bundle, "--python", str(python.path)]).stopped()
+def test_old_python_that_was_named(python: Python, bundle: Path) -> None:
+    message = start(["sh", bundle, "--python", str(python.path)]).stopped()
     assert f"{python.path} is Python {python.minor}" in message
 
 
@@ -203,9 +203,8 @@ def test_fitting_minor_is_found_outside_of_path(tmp_path: Path, programs: Path) 
 
 @pytest.mark.parametrize("named", ["/nonexistent/python3", "/tmp", "nosuchpython", "/bin/true", "/bin/echo"])
 def test_named_interpreter_that_is_none(named: str, bundle: Path, shell: list[str]) -> None:
-    for arguments in ([f"--python={named}"], ["install", "--python", named]):
-        message = start([*shell, bundle, *arguments]).stopped()
-        assert f"{named} is not a Python interpreter that can be run" in message
+    message = start([*shell, bundle, "install", "--python", named]).stopped()
+    assert f"{named} is not a Python interpreter that can be run" in message
 
 
 def test_interpreter_may_be_named_in_the_environment(bundle: Path) -> None:
@@ -270,15 +269,8 @@ def test_complete_python_wins_over_one_without_ctypes(programs: Path, tmp_path: 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "two words.run",
-        "한글 폴더/파일.run",
-        "it's.run",
-        'q"u$HOME`id`\\.run',
-        "-dash.run",
-        "*.run",
-        "a=b;c&d.run",
-    ],
+    ['한글 폴더/두 낱말 it\'s "q" $HOME `id` \\ * ? a=b;c&d.run', "-dash.run"],
+    ids=["signs", "dash"],
 )
 def test_odd_paths(name: str, tmp_path: Path, bundle: Path, shell: list[str]) -> None:
     target = tmp_path / name
@@ -292,11 +284,11 @@ def test_odd_paths(name: str, tmp_path: Path, bundle: Path, shell: list[str]) ->
     assert Path(target.parent, said["file"]).samefile(target)
 
 
-def test_path_that_is_not_utf8(tmp_path: Path, bundle: Path, shell: list[str]) -> None:
+@pytest.mark.parametrize("locale", ["", "C", "ko_KR.EUC-KR"])
+def test_path_that_is_not_utf8(tmp_path: Path, bundle: Path, locale: str) -> None:
     name = os.fsencode(tmp_path) + b"/" + "한글".encode("euc-kr") + b".run"
     shutil.copy(bundle, os.fsdecode(name))
-    for env in ({}, {"LANG": "C"}, {"LC_ALL": "ko_KR.EUC-KR"}):
-        assert start([*shell, name, "x"], env).seen()["argv"] == ["x"]
+    assert start(["sh", name, "x"], {"LC_ALL": locale}).seen()["argv"] == ["x"]
 
 
 def test_started_directly(bundle: Path) -> None:
@@ -323,8 +315,8 @@ def test_piped_into_sh(bundle: Path) -> None:
     ],
     ids=str,
 )
-def test_any_locale(env: dict[str, str], bundle: Path, shell: list[str]) -> None:
-    said = start([*shell, bundle, "/home/사용자"], env).seen()
+def test_any_locale(env: dict[str, str], bundle: Path) -> None:
+    said = start(["sh", bundle, "/home/사용자"], env).seen()
     assert said["argv"] == ["/home/사용자"]
 
 
@@ -366,16 +358,27 @@ def test_modules_of_the_host_stay_out_of_stage_0(tmp_path: Path, bundle: Path, p
 @pytest.mark.parametrize(
     "env",
     [
-        {"PYTHONHOME": "/nonexistent"},
-        {"PYTHONSTARTUP": "/nonexistent", "PYTHONINSPECT": "1", "PYTHONOPTIMIZE": "2"},
-        {"PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1"},
-        {"PYTHONIOENCODING": "ascii:strict", "PYTHONCASEOK": "1", "PYTHONVERBOSE": "1"},
-        {"PYTHONEXECUTABLE": "/nonexistent", "PYTHONPLATLIBDIR": "nolib", "PYTHONNOUSERSITE": ""},
-        {"POSIXLY_CORRECT": "1", "CDPATH": "/tmp", "IFS": "/"},
-        {"HOME": ""},
-        {"GREP_OPTIONS": "--color=always", "BASH_ENV": "/nonexistent", "ENV": "/nonexistent"},
+        {"PYTHONHOME": "/nonexistent", "PYTHONEXECUTABLE": "/nonexistent", "PYTHONPLATLIBDIR": "nolib"},
+        {
+            "PYTHONSTARTUP": "/nonexistent",
+            "PYTHONINSPECT": "1",
+            "PYTHONOPTIMIZE": "2",
+            "PYTHONWARNINGS": "error",
+            "PYTHONDEVMODE": "1",
+            "PYTHONIOENCODING": "ascii:strict",
+            "PYTHONCASEOK": "1",
+            "PYTHONVERBOSE": "1",
+        },
+        {
+            "POSIXLY_CORRECT": "1",
+            "CDPATH": "/tmp",
+            "IFS": "/",
+            "HOME": "",
+            "BASH_ENV": "/nonexistent",
+            "ENV": "/nonexistent",
+        },
     ],
-    ids=",".join,
+    ids=["places", "behaviour", "shell"],
 )
 def test_odd_environments(env: dict[str, str], bundle: Path, shell: list[str]) -> None:
     said = start([*shell, bundle, "x"], env).seen()
@@ -450,8 +453,8 @@ def test_changed_byte_outside_of_the_script(bundle: Path, tmp_path: Path, starte
     stage0 = content.index(b"PK\x03\x04", script + 4)
     target = tmp_path / "b.run"
     source = random.Random(7)
-    places = [source.randrange(script, len(content)) for _ in range(15)]
-    places += [source.randrange(script, stage0) for _ in range(5)] if starter == "sh" else []
+    places = [source.randrange(script, len(content)) for _ in range(9)]
+    places += [source.randrange(script, stage0) for _ in range(3)] if starter == "sh" else []
     for position in places:
         changed = bytearray(content)
         changed[position] ^= 1 << source.randrange(8)
@@ -467,7 +470,7 @@ def test_changed_byte_in_the_script(bundle: Path, tmp_path: Path) -> None:
     content = bundle.read_bytes()
     target = tmp_path / "b.run"
     source = random.Random(8)
-    for position in source.sample(range(content.index(b"PK\x03\x04")), 40):
+    for position in source.sample(range(content.index(b"PK\x03\x04")), 25):
         changed = bytearray(content)
         changed[position] ^= 1 << source.randrange(8)
         target.write_bytes(changed)
