@@ -48,6 +48,27 @@ def guard(run: Callable[[], int], console: Console, *, json: bool) -> int:
         return BUG
 
 
+def invoke(app: Callable[..., object], name: str) -> int:
+    """Run a typer application as the program `name`; usage errors show themselves.
+
+    Raises KeyboardInterrupt for Ctrl-C, which typer would otherwise swallow.
+    """
+    try:
+        result = app(prog_name=name, standalone_mode=False)
+    except Exception as error:
+        if type(error).__name__ == "Abort":
+            raise KeyboardInterrupt from error
+        # usage errors know how to show themselves, whichever click this typer stands on
+        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if show is None or code is None:
+            raise
+        show()
+        return int(code)
+    if result == INTERRUPTED:
+        raise KeyboardInterrupt
+    return result if isinstance(result, int) else 0
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP, which only this process may have got; Ctrl-C reaches its children as well."""
 

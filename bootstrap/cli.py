@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from bootstrap import handoff
-from bootstrap.boundary import INTERRUPTED, guard
+from bootstrap.boundary import guard, invoke
 from bootstrap.commands import bundled, installed
 from bootstrap.console import Console
 from wheelhouse import __version__
@@ -21,23 +21,7 @@ def main() -> int:
     app = bundled.app if inside else installed.app
     console = Console()
     name = f"sh {place.name}" if inside else "airferry"
-
-    def run() -> int:
-        try:
-            result = app(prog_name=name, standalone_mode=False)
-        except Exception as error:
-            # click's own usage errors know how to show themselves
-            show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-            if show is None or code is None:
-                raise
-            show()
-            return int(code)
-        # typer turns Ctrl-C into this status
-        if result == INTERRUPTED:
-            raise KeyboardInterrupt
-        return result if isinstance(result, int) else 0
-
-    return guard(run, console, json="--json" in sys.argv)
+    return guard(lambda: invoke(app, name), console, json="--json" in sys.argv)
 
 
 def _version(wanted: bool) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bootstrap.boundary import guard
+from bootstrap.boundary import guard, invoke
 from bootstrap.console import Console
 from bundler.commands.bundle import bundle
 from bundler.commands.cache import cache
@@ -14,6 +14,7 @@ from bundler.commands.diff import diff
 from bundler.commands.doctor import doctor
 from bundler.commands.init import init
 from bundler.commands.inspect import inspect
+from bundler.commands.rehearse import rehearse
 from bundler.commands.verify import verify
 from wheelhouse import __version__
 
@@ -28,30 +29,13 @@ app = typer.Typer(
 )
 
 
-for command in (init, bundle, inspect, verify, diff, cache, doctor):
+for command in (init, bundle, rehearse, inspect, verify, diff, cache, doctor):
     app.command()(command)
 
 
 def main() -> int:
     """Run the command line and return its exit status: the error boundary of the internet side."""
-
-    def run() -> int:
-        try:
-            result = app(prog_name="airferry", standalone_mode=False)
-            return result if isinstance(result, int) else 0
-        except typer.Exit as leaving:
-            return leaving.exit_code
-        except typer.Abort as aborted:
-            raise KeyboardInterrupt from aborted
-        except Exception as error:
-            # Usage errors know how to show themselves, whichever click this typer stands on.
-            show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-            if show is None or code is None:
-                raise
-            show()
-            return int(code)
-
-    return guard(run, Console(), json="--json" in sys.argv)
+    return guard(lambda: invoke(app, "airferry"), Console(), json="--json" in sys.argv)
 
 
 def _version(wanted: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import pwd
 import socket
 import struct
 import sys
@@ -57,13 +58,23 @@ def cut_off() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", current | _IFF_UP))
 
 
-def main(command: Sequence[str]) -> None:
-    """``python -m bundler.isolation COMMAND...``: cut this process off and become the command."""
+def main(arguments: Sequence[str]) -> None:
+    """``python -m bundler.isolation [--user NAME] COMMAND...``: cut this process off, then run it."""
+    command = list(arguments)
+    account = None
+    if command[:1] == ["--user"]:
+        account = pwd.getpwnam(command[1])
+        command = command[2:]
     try:
         cut_off()
     except IsolationUnavailable as error:
-        raise SystemExit(f"{error.message} {error.found}. {error.hint}") from error
-    os.execvp(command[0], list(command))  # noqa: S606
+        sys.stderr.write(f"{error.message} {error.found}. {error.hint}\n")
+        raise SystemExit(IsolationUnavailable.exit_code) from error
+    if account:
+        os.setgroups([account.pw_gid])
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    os.execvp(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

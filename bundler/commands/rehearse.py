@@ -1,0 +1,33 @@
+"""``airferry rehearse``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from bootstrap.console import Console
+from bundler import rehearse as rehearsing
+from bundler.commands import JSON, envelope
+from wheelhouse import codec
+
+
+def rehearse(
+    file: Path = typer.Argument(metavar="FILE", help="A bundle for a machine like this one."),
+    python: str = typer.Option("", metavar="PATH", help="The Python to install it on."),
+    json: bool = JSON,
+) -> int:
+    """Install a bundle here, without a network and in a scratch home, and run its example pipeline."""
+    console = Console(quiet=json)
+    with console.step(f"Rehearse {file.name} (some minutes)"):
+        found = rehearsing.rehearse(file, python)
+    if found.isolation != "namespace":
+        console.warning(f"The network was not cut off ({found.isolation}): this proves less.")
+    if json:
+        console.json(envelope(codec.encode(found)))
+        return 0
+    console.summary([(step["name"], f"{step['seconds']:.1f} s") for step in found.steps])
+    cut = "without a network" if found.isolation == "namespace" else "with the network at hand"
+    console.print(f"{file.name} installed and ran {cut} on {found.python} ({found.host}).")
+    console.print(f"The result is in {file.name}.rehearsal.json beside it.")
+    return 0
