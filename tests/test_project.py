@@ -101,8 +101,8 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages that a bundle carries beside bootstrap and wheelhouse, for its oldest Python."""
     folder = tmp_path_factory.mktemp("runtime")
     lock = ROOT / "bundler" / "resources" / "pylock.runtime.toml"
-    command = [find_uv_bin(), "pip", "install", "--quiet", "--no-config", "--python-version", "3.8"]
-    command += ["--target", str(folder), "--requirement", str(lock)]
+    command = [find_uv_bin(), "pip", "install", "--quiet", "--python-version", "3.8"]
+    command += ["--preview-features", "pylock", "--target", str(folder), "--requirement", str(lock)]
     subprocess.run(command, check=True, capture_output=True)
     return folder
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import ensurepip
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -32,10 +30,8 @@ def tools(tmp_path: Path) -> Tools:
     """The carried installers."""
     folder = tmp_path / "tools"
     folder.mkdir()
-    carried = next(Path(ensurepip.__file__).with_name("_bundled").glob("pip-*.whl"))
-    shutil.copy(carried, folder)
     (folder / "uv").symlink_to(find_uv_bin())
-    return Tools(folder / "uv", folder / carried.name)
+    return Tools(folder / "uv", wheels.installed(folder, "pip"))
 
 
 @pytest.fixture(params=["uv", "pip"])

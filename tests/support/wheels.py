@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,17 @@ def build(
     with zipfile.ZipFile(target, "w") as archive:
         for path, content in contents.items():
             archive.writestr(path, content)
+    return target
+
+
+def installed(folder: Path, name: str) -> Path:
+    """Make a wheel again from an installed distribution of pure Python; scripts are left out."""
+    found = importlib.metadata.distribution(name)
+    inside = [path for path in found.files or () if ".." not in path.parts and path.suffix != ".pyc"]
+    target = folder / f"{name}-{found.version}-py3-none-any.whl"
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in inside:
+            archive.write(str(path.locate()), str(path))
     return target
 
 
