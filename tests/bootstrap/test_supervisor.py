@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -26,7 +27,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return venvs.make(tmp_path_factory.mktemp("supervisor") / "venv", "supervisor==4.3.0")
 
 
-Make = Callable[..., Supervisor]
+class Make(Protocol):
+    """Makes the supervisor of a home with that name."""
+
+    def __call__(self, name: str = "home") -> Supervisor: ...
 
 
 @pytest.fixture
