@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -52,6 +53,7 @@ class ReleaseStep:
         shutil.rmtree(str(release.staging))
         self.bundle.extract(layout.LOCK, release.path / layout.LOCK)
         release.manifest.write_text(manifest.dumps(), encoding="utf-8")
+        os.sync()  # after a power cut there may be no mark, but no mark with empty files beside it either
         release.complete.write_text(manifest.bundle_id + "\n", encoding="utf-8")
 
     def _remove_unfinished(self) -> None:
