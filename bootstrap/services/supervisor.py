@@ -170,6 +170,9 @@ class Supervisor:
                 )
             time.sleep(0.1)
         strays.end(self.home)
+        if self.socket.parent != self.run:
+            with contextlib.suppress(OSError):
+                self.socket.parent.rmdir()
 
     def states(self) -> Dict[str, State]:
         """All components by name; empty when supervisord does not run."""

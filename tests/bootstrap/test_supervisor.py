@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import time
@@ -53,6 +54,8 @@ def make(python: Path, tmp_path: Path) -> Iterator[Make]:
     for supervisor in made:
         for number in strays.find(supervisor.home):
             os.kill(number, signal.SIGKILL)
+        if supervisor.socket.parent != supervisor.run:
+            shutil.rmtree(supervisor.socket.parent, ignore_errors=True)
 
 
 def program(supervisor: Supervisor, name: str, script: str, *arguments: str, stop: str = "TERM") -> Program:
@@ -106,6 +109,8 @@ def test_start_and_stop_in_any_path(make: Make, name: str) -> None:
     assert not supervisor.running()
     assert strays.find(supervisor.home) == []
     assert not supervisor.socket.exists()
+    assert supervisor.run.exists()
+    assert supervisor.socket.parent.exists() == (supervisor.socket.parent == supervisor.run)
 
 
 def test_arguments_arrive_as_they_are(make: Make) -> None:

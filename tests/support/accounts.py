@@ -41,12 +41,11 @@ def own_etc() -> None:
     clone_newns = 0x00020000
     if ctypes.CDLL(None).unshare(clone_newns):
         raise OSError("no mount namespaces here")
-    copy = tempfile.mkdtemp(prefix="airferry-etc-")
     for command in (
         ["mount", "--make-rprivate", "/"],
-        ["mount", "-t", "tmpfs", "none", copy],
-        ["cp", "-a", "/etc/.", copy],
-        ["mount", "--bind", copy, "/etc"],
+        ["mount", "-t", "tmpfs", "none", "/mnt"],
+        ["cp", "-a", "/etc/.", "/mnt"],
+        ["mount", "--bind", "/mnt", "/etc"],
     ):
         subprocess.run(command, check=True, capture_output=True)
 
