@@ -39,6 +39,34 @@ def find(home: Path, proc: Path = Path("/proc")) -> List[int]:
     return sorted(found)
 
 
+def kill_users(folder: Path, seconds: float = 10, proc: Path = Path("/proc")) -> None:
+    """Kill every process of ours whose program or arguments lie below `folder`, and see it gone.
+
+    They were started by something that was killed itself, and would go on writing there.
+    """
+    deadline = time.monotonic() + seconds
+    found = _users(folder, proc)
+    while found and time.monotonic() < deadline:
+        for number in found:
+            _signal(number, signal.SIGKILL)
+        time.sleep(0.02)
+        found = _users(folder, proc)
+
+
+def _users(folder: Path, proc: Path) -> List[int]:
+    below = os.fsencode(f"{folder}/")
+    found = []
+    for entry in proc.iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if entry.stat().st_uid != os.geteuid() or _stat(entry)[0] in "ZX":
+                continue
+            if below in (entry / "cmdline").read_bytes() or below in os.readlink(os.fsencode(entry / "exe")):
+                found.append(int(entry.name))
+    return found
+
+
 def _session(home: Path) -> int:
     with contextlib.suppress(OSError, ValueError):
         leader, boot = (home / "run" / "session").read_text(encoding="ascii").split()

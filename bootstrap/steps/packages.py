@@ -11,6 +11,7 @@ from typing import Sequence
 from bootstrap.installation import Installation
 from bootstrap.installer import Tools, Venv
 from bootstrap.postgres import embedded
+from bootstrap.services import strays
 from wheelhouse import layout
 from wheelhouse.manifest import Package
 from wheelhouse.reader import Bundle
@@ -57,10 +58,11 @@ class ReleaseStep:
         release.complete.write_text(manifest.bundle_id + "\n", encoding="utf-8")
 
     def _remove_unfinished(self) -> None:
-        # An installer that outlived the one that started it (killed) may still write there: moved away
-        # first, the folder cannot fill again while it is removed, or afterwards.
+        # uv or pip may have outlived the installer that started it and was killed: it is ended first, or it
+        # would write into what is made anew. Moved away, the folder is gone in one step.
         release = self.installation.release
         if release.path.exists():
+            strays.kill_users(release.path)
             doomed = tempfile.mkdtemp(prefix=_UNFINISHED, dir=str(release.path.parent))
             release.path.replace(Path(doomed) / release.id)
         for leftover in release.path.parent.glob(f"{_UNFINISHED}*"):
