@@ -39,7 +39,8 @@ def main() -> int:
     run([str(home / "bin" / "airferry"), "status"])
     password = (home / "secrets" / "admin-password").read_text(encoding="utf-8").strip()
     say(f"Log in as admin with the password {password}")
-    say(f"To end the demonstration: {home}/bin/airferry stop; rm -rf {home} {SCRATCH}")
+    account = "; userdel airflow" if os.geteuid() == 0 else ""
+    say(f"To end the demonstration: {home}/bin/airferry stop; rm -rf {home} {SCRATCH}{account}")
     return 0
 
 

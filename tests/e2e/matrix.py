@@ -22,7 +22,7 @@ from pathlib import Path
 
 from bootstrap.airflow.release import release_for
 from bootstrap.facts.postgres import collect
-from tests.e2e.hosts import Host, Namespace
+from tests.e2e.hosts import Host, Namespace, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = (
@@ -30,6 +30,7 @@ PAIRS = (
     "3.2.2/3.12", "3.3.2/3.11", "3.3.2/3.13",
 )  # fmt: skip
 DAG = "airferry_pipeline"
+DAGS = (DAG, "airferry_scripts")
 DAYS = (date(2026, 1, 1), date(2026, 1, 2))
 
 
@@ -71,6 +72,8 @@ def run_row(pair: str, postgres: str, scratch: Path, namespace: Namespace) -> Ro
     installed = time.monotonic() - started
     try:
         assert receipt["completed"]
+        wait_until("both example DAGs are read", lambda: len(known_dags(host, home)) == len(DAGS), 90)
+        assert query(host, home, "SELECT filename FROM import_error") == []
         started = time.monotonic()
         backfill(host, home, airflow)
         filled = time.monotonic() - started
@@ -98,6 +101,12 @@ def backfill(host: Host, home: Path, airflow: str) -> None:
         states = query(
             host, home, f"SELECT state FROM dag_run WHERE dag_id = '{DAG}' AND run_id LIKE 'backfill%'"
         )
+
+
+def known_dags(host: Host, home: Path) -> list[str]:
+    """The example DAGs that Airflow has read without an error."""
+    names = ", ".join(f"'{name}'" for name in DAGS)
+    return query(host, home, f"SELECT dag_id FROM serialized_dag WHERE dag_id IN ({names}) GROUP BY dag_id")
 
 
 def query(host: Host, home: Path, sql: str) -> list[str]:
