@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from bundler.index import PYPI
 from tests.e2e.hosts import Host, Namespace
 
 ROOT = Path(__file__).resolve().parents[2]
-INDEX = "https://pypi.org/simple/pip/"
+INDEX = f"{PYPI}/pip/"
 
 
 def index_problem() -> str:

@@ -23,6 +23,7 @@ from bootstrap.airflow import config, health, metadata
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.release import Component, release_for
+from bundler.index import PYPI
 from tests.support import pythons
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(900)]
@@ -60,7 +61,7 @@ def venv(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A venv with that Airflow."""
     uv = pytest.importorskip("uv").find_uv_bin()
     try:
-        with urllib.request.urlopen("https://pypi.org/simple/pip/", timeout=20):
+        with urllib.request.urlopen(f"{PYPI}/pip/", timeout=20):
             pass
     except OSError as error:
         pytest.skip(f"no package index can be reached ({error})")
