@@ -16,6 +16,7 @@ from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
 from bootstrap.facts import installed
 from bootstrap.facts.host import Facts, Request, collect
+from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.receipt import Receipt
@@ -84,7 +85,7 @@ def _request(needs: Needs) -> Request:
 
 
 def _ports(chosen: Receipt, options: Options) -> Tuple[Port, ...]:
-    earlier = receipt.find(Path(chosen.home) / "receipt.json")
+    earlier = receipt.find(Home(Path(chosen.home)).receipt)
     wanted = (
         (chosen.web_port, earlier and earlier.web_port, WEB_PORT, "web server", options.port),
         (

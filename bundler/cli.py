@@ -7,6 +7,7 @@ import sys
 import typer
 
 from bootstrap.boundary import guard, invoke
+from bootstrap.commands.shared import application
 from bootstrap.console import Console
 from bundler.commands.bundle import bundle
 from bundler.commands.cache import cache
@@ -18,14 +19,8 @@ from bundler.commands.rehearse import rehearse
 from bundler.commands.verify import verify
 from wheelhouse import __version__
 
-app = typer.Typer(
-    name="airferry",
-    help="Carries Apache Airflow across an air gap: one file made here, one command run inside.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+app = application(
+    "airferry", "Carries Apache Airflow across an air gap: one file made here, one command run inside."
 )
 
 

@@ -9,26 +9,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bundler.index import PYPI
 from tests.e2e.hosts import Host, Namespace
+from tests.support.index import index_problem
 
 ROOT = Path(__file__).resolve().parents[2]
-INDEX = f"{PYPI}/pip/"
-
-
-def index_problem() -> str:
-    """Why no package index can be reached; empty when one can."""
-    try:
-        with urllib.request.urlopen(INDEX, timeout=20):
-            return ""
-    except OSError as error:
-        return f"no package index can be reached ({error})"
 
 
 def readable_python() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import index_problem
 from tests.e2e.hosts import Namespace
 from tests.e2e.matrix import Unavailable, run_row, scratch_folder
+from tests.support.index import index_problem
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

@@ -21,10 +21,10 @@ from pathlib import Path
 import pytest
 
 from bootstrap.airflow.differences import NEWEST
-from tests.e2e.conftest import index_problem
 from tests.e2e.hosts import Host, hostile, wait_until
 from tests.e2e.matrix import Unavailable, backfill, host_for, make_bundle
 from tests.e2e.watch import NAME, Attempt, WatchedNamespace, parse
+from tests.support.index import index_problem
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

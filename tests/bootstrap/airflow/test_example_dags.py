@@ -13,7 +13,6 @@ import subprocess
 import sys
 import textwrap
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from bootstrap.airflow import config, health, metadata
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.release import Component, release_for
-from bundler.index import PYPI
 from tests.support import pythons
+from tests.support.index import index_problem
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(900)]
 
@@ -60,11 +59,8 @@ def case(request: pytest.FixtureRequest) -> Case:
 def venv(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A venv with that Airflow."""
     uv = pytest.importorskip("uv").find_uv_bin()
-    try:
-        with urllib.request.urlopen(f"{PYPI}/pip/", timeout=20):
-            pass
-    except OSError as error:
-        pytest.skip(f"no package index can be reached ({error})")
+    if index_problem():
+        pytest.skip(index_problem())
     path = tmp_path_factory.mktemp("venv") / case.version
     python = next(found.path for found in pythons.found() if found.minor == case.python)
     quiet = ("--quiet", "--no-config")

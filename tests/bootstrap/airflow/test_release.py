@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -215,14 +214,3 @@ def test_fernet_key() -> None:
     first, second = generate_fernet_key(), generate_fernet_key()
     assert first != second
     assert len(base64.urlsafe_b64decode(first.reveal())) == 32
-
-
-def test_the_reference_page_is_current() -> None:
-    script = Path(__file__).parents[3] / "docs" / "reference" / "generate_airflow_versions.py"
-    spec = importlib.util.spec_from_file_location("generate_airflow_versions", script)
-    assert spec is not None
-    assert spec.loader is not None
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
-    again = "run python docs/reference/generate_airflow_versions.py"
-    assert generator.PAGE.read_text(encoding="utf-8") == generator.page(), again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import re
@@ -283,13 +282,3 @@ def test_paths_in_commands_are_quoted(facts: Facts, needs: Needs) -> None:
     assert home is not None
     facts = replace(facts, home=replace(home, path="/srv/a b", writable=False))
     assert diagnose(facts, needs).blockers[0].commands == ("install -d -o airflow '/srv/a b'",)
-
-
-def test_the_page_of_findings_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "generate_findings", ROOT / "docs" / "reference" / "generate_findings.py"
-    )
-    assert spec and spec.loader
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
-    assert generator.PAGE.read_text(encoding="utf-8") == generator.page()
