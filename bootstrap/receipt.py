@@ -6,12 +6,12 @@ import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class NotInstalled(AirferryError):
@@ -23,9 +23,11 @@ class NotInstalled(AirferryError):
 
 @dataclass(frozen=True)
 class Database:
-    """The metadata database: a private cluster of `server`, the version of PostgreSQL.
+    """The metadata database of `server`, the version of PostgreSQL.
 
-    `programs` is the folder of the host's own programs; empty for the carried ones.
+    `kind` is ``private`` (a cluster of our own) or ``external`` (somebody's server, given as a URL).
+    `programs` is the folder of the host's own programs; empty for the carried ones. `sslmode` and
+    `sslrootcert` are libpq's, for an external server.
     """
 
     host: str
@@ -34,13 +36,20 @@ class Database:
     role: str
     server: str
     programs: str = ""
+    kind: str = "private"
+    sslmode: str = ""
+    sslrootcert: str = ""
 
 
 @dataclass(frozen=True)
 class Receipt:
     """What an install decided and did; times are RFC 3339 in UTC.
 
-    ``completed`` stays empty until the example pipeline has run to success.
+    ``completed`` stays empty until the example pipeline has run to success. `name` tells installations on
+    one host apart (``airferry-NAME.target``), `services` is systemd, systemd-user, supervisor or none.
+    `python_from` says where the interpreter came from (host, carried, named), `ca_file` which certificates
+    the components trust, `ignored` which findings of doctor the admin overrode, `previous` the bundle id
+    that the last upgrade left behind.
     """
 
     schema: int
@@ -64,6 +73,11 @@ class Receipt:
     library_path: str = ""
     started: str = ""
     completed: str = ""
+    name: str = "airflow"
+    python_from: str = "host"
+    ca_file: str = ""
+    ignored: Tuple[str, ...] = ()
+    previous: str = ""
 
 
 def save(path: Path, receipt: Receipt) -> None:

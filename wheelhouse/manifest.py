@@ -10,7 +10,7 @@ from wheelhouse import codec
 from wheelhouse.errors import BundleDamaged, BundleUnsupported
 from wheelhouse.target import Target
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,37 @@ class Postgres:
 
 
 @dataclass(frozen=True)
+class CarriedPython:
+    """A relocatable interpreter in the bundle, for hosts without a usable one.
+
+    `version` is the full one (``3.11.9``), `path` the member with the archive (``python/`` + its file name),
+    `size` and `sha256` the archive's, `unpacked` bytes on disk, `floor` what it asks of the C library.
+    """
+
+    version: str
+    path: str
+    size: int
+    sha256: str
+    url: str
+    unpacked: int = 0
+    floor: str = ""
+
+
+@dataclass(frozen=True)
+class MadeFor:
+    """The host that a bundle was made for, from its saved facts; nothing that singles one out.
+
+    `python` is the minor version of the interpreter that was chosen there, empty for the carried one.
+    """
+
+    python: str
+    machine: str
+    libc: str
+    libc_version: str
+    distribution: str = ""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a bundle holds, what it fits, and where everything came from."""
 
@@ -102,6 +133,8 @@ class Manifest:
     postgres: Optional[Postgres]
     files: Tuple[File, ...]
     notes: Tuple[str, ...] = ()
+    python: Optional[CarriedPython] = None
+    made_for: Optional[MadeFor] = None
 
     @property
     def bundle_id(self) -> str:

@@ -42,9 +42,9 @@ def test_old_receipts_stay_readable(path: Path) -> None:
     assert read.home == "/home/사용자/airflow"
 
 
-def test_schema_1_is_written_as_it_was(tmp_path: Path) -> None:
+def test_newest_schema_is_written_as_it_was(tmp_path: Path) -> None:
     receipt.save(tmp_path / "receipt.json", receipts.sample())
-    assert (tmp_path / "receipt.json").read_bytes() == OLD[0].read_bytes()
+    assert (tmp_path / "receipt.json").read_bytes() == OLD[-1].read_bytes()
 
 
 def test_none_there(tmp_path: Path) -> None:

