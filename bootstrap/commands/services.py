@@ -1,0 +1,69 @@
+"""``HOME/bin/airferry status | start | stop | restart``: the components."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bootstrap import lifecycle
+from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.console import Console
+from wheelhouse import codec
+
+
+def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
+    """Show every component and whether Airflow calls it healthy. Exit 0 when all are, 33 otherwise."""
+    console = Console(quiet=json)
+    found = lifecycle.status(lifecycle.opened(home_of(home)))
+    if json:
+        console.json(codec.encode(found))
+    else:
+        console.summary(
+            [
+                ("Airflow", found.airflow),
+                ("Web", found.url),
+                ("Home", found.home),
+                ("Bundle", found.bundle_id),
+            ]
+        )
+        rows = [[item.name, item.state.lower(), item.health, item.note] for item in found.components]
+        console.table(["component", "state", "health", ""], rows)
+        ill = [item.name for item in found.components if not item.good]
+        if ill:
+            console.print(f"Down or ill: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")
+    return 0 if found.healthy else 33
+
+
+def start(
+    component: Optional[List[str]] = typer.Argument(None, help="Only these (default: all)."),
+    home: Optional[Path] = HOME,
+) -> int:
+    """Start all components and wait until Airflow is healthy."""
+    console = Console()
+    installation = lifecycle.opened(home_of(home))
+    with console.step("Start " + (", ".join(component or []) or f"Airflow {installation.receipt.airflow}")):
+        lifecycle.start(installation, component or ())
+    return 0
+
+
+def stop(
+    component: Optional[List[str]] = typer.Argument(None, help="Only these (default: all)."),
+    home: Optional[Path] = HOME,
+) -> int:
+    """Stop all components; no process of the installation stays."""
+    console = Console()
+    installation = lifecycle.opened(home_of(home))
+    with console.step("Stop " + (", ".join(component or []) or f"Airflow {installation.receipt.airflow}")):
+        lifecycle.stop(installation, component or ())
+    return 0
+
+
+def restart(
+    component: Optional[List[str]] = typer.Argument(None, help="Only these (default: all)."),
+    home: Optional[Path] = HOME,
+) -> int:
+    """Stop, then start."""
+    stop(component, home)
+    return start(component, home)
