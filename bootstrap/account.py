@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -13,6 +14,8 @@ from bootstrap import process
 from wheelhouse.errors import AirferryError
 
 DEFAULT = "airflow"
+# In the environment of whatever root has given itself up for.
+_CALLER = "AIRFERRY_CALLER"
 
 
 class AccountError(AirferryError):
@@ -43,6 +46,17 @@ def current() -> Account:
         return Account(pwd.getpwuid(uid).pw_name, uid, os.getegid())
     except KeyError:
         return Account(str(uid), uid, os.getegid())
+
+
+def caller() -> str:
+    """Who asked for this, for the journal: the person behind root where the host knows, else this account."""
+    named = os.environ.get(_CALLER) or os.environ.get("SUDO_USER")
+    if named:
+        return named
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        # set at the login and kept by su (pam_loginuid(8)); 4294967295 where nobody logged in
+        return pwd.getpwuid(int(Path("/proc/self/loginuid").read_text(encoding="ascii"))).pw_name
+    return current().name
 
 
 def find(name: str) -> Optional[Account]:
@@ -92,6 +106,7 @@ def _program(name: str) -> Optional[str]:
 
 def become(account: Account) -> None:
     """Give up root for `account` and its groups in this process, for good."""
+    os.environ[_CALLER] = caller()
     os.initgroups(account.name, account.gid)
     os.setgid(account.gid)
     os.setuid(account.uid)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import List, Optional
 
 from bootstrap import handoff, lock, plan, receipt
-from bootstrap.account import current
 from bootstrap.home import Home
 from bootstrap.installation import Installation
+from bootstrap.journal import Journal
 from bootstrap.options import Options
-from bootstrap.plan import Done, Journal, Progress, Step
+from bootstrap.plan import Done, Progress, Step
 from bootstrap.receipt import Receipt
 from bootstrap.secret import Secret
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
@@ -100,10 +100,9 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
         home.own_logs.mkdir(parents=True, exist_ok=True)
         receipt.save(home.receipt, chosen)
         journal = Journal(home.journal)
-        journal.write("install-started", bundle=chosen.bundle_id, by=current().name)
-        done = plan.execute(steps(Installation(chosen), bundle, password), progress, journal)
-        if not chosen.completed:
-            chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-            receipt.save(home.receipt, chosen)
-        journal.write("install-done", bundle=chosen.bundle_id)
+        with journal.recorded("install", airflow=chosen.airflow, bundle=chosen.bundle_id):
+            done = plan.execute(steps(Installation(chosen), bundle, password), progress, journal)
+            if not chosen.completed:
+                chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+                receipt.save(home.receipt, chosen)
     return Outcome(chosen, done)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import ContextManager, Dict, List, Sequence, Tuple
 
 from bootstrap import account, process, receipt
 from bootstrap.airflow import health
 from bootstrap.home import Home
 from bootstrap.installation import POSTGRES, Installation
+from bootstrap.journal import Journal
 from bootstrap.lock import held
 from bootstrap.services.supervisor import ServiceError
 from bootstrap.steps.airflow import start as start_all
@@ -82,7 +83,7 @@ def status(installation: Installation) -> Status:
 
 def start(installation: Installation, names: Sequence[str] = ()) -> None:
     """Start all components and wait for health, or start only `names`."""
-    with held(installation.home.lock):
+    with _recorded(installation, "start", names), held(installation.home.lock):
         if not names:
             start_all(installation)
             return
@@ -94,7 +95,7 @@ def start(installation: Installation, names: Sequence[str] = ()) -> None:
 
 def stop(installation: Installation, names: Sequence[str] = ()) -> None:
     """Stop all components and supervisord, Airflow before PostgreSQL; or stop only `names`."""
-    with held(installation.home.lock):
+    with _recorded(installation, "stop", names), held(installation.home.lock):
         if names:
             _check(installation, names)
             installation.services.stop(list(names))
@@ -110,6 +111,13 @@ def exec_as_account(installation: Installation, command: List[str]) -> None:
         os.execvpe(command[0], command, {**os.environ, "HOME": installation.receipt.home})  # noqa: S606
     except OSError as error:
         raise process.CommandFailed(f"{command[0]} did not start: {error.strerror}.") from error
+
+
+def _recorded(
+    installation: Installation, command: str, names: Sequence[str]
+) -> ContextManager[Dict[str, object]]:
+    details = {"components": list(names)} if names else {}
+    return Journal(installation.home.journal).recorded(command, **details)
 
 
 def _check(installation: Installation, names: Sequence[str]) -> None:

@@ -1,13 +1,13 @@
-"""A plan: steps in order, each of which knows whether it is done, and a journal of what happened."""
+"""A plan: steps in order, each of which knows whether it is done; a journal tells what happened."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ContextManager, List, Protocol, Sequence
+
+from bootstrap.journal import Journal
 
 
 class Step(Protocol):
@@ -41,20 +41,6 @@ class Progress(Protocol):
 
     def step(self, title: str) -> ContextManager[Shown]:
         """Show that a step runs, and how it ended."""
-
-
-@dataclass(frozen=True)
-class Journal:
-    """What happened when: JSON, an object a line, appended; no secrets."""
-
-    path: Path
-
-    def write(self, event: str, **details: object) -> None:
-        """Append one event with the time (RFC 3339, UTC)."""
-        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **details}
-        # what is no UTF-8 in a path becomes \udcNN, which is how JSON writes it too
-        with self.path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 @dataclass(frozen=True)

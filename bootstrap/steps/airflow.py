@@ -11,7 +11,7 @@ from bootstrap import secret
 from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import LoginFailed, Session
 from bootstrap.installation import POSTGRES, Installation
-from bootstrap.plan import Journal
+from bootstrap.journal import Journal
 from wheelhouse import layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.plan import Done, Journal, execute
+from bootstrap.journal import Journal
+from bootstrap.plan import Done, execute
 from wheelhouse.errors import AirferryError
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +159,8 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.bootstrap.test_plan import FileStep, Watcher
-from bootstrap.plan import Journal, execute
+from bootstrap.journal import Journal
+from bootstrap.plan import execute
 class Slow(FileStep):
     def apply(self):
         print("half", flush=True)

@@ -1,0 +1,64 @@
+"""``HOME/bin/airferry history``: what was done to this installation."""
+
+from __future__ import annotations
+
+import calendar
+import time
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bootstrap import journal, receipt
+from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.console import Console
+from bootstrap.journal import Entry
+from wheelhouse import codec
+
+
+def history(
+    home: Optional[Path] = HOME,
+    lines: int = typer.Option(20, "--lines", "-n", min=0, help="The newest so many commands; 0: all."),
+    steps: bool = typer.Option(False, "--steps", help="Show the steps of each command, too."),
+    json: bool = JSON,
+) -> int:
+    """Show what was done to this installation: when, by whom, and how it ended. The newest comes last."""
+    console = Console(quiet=json)
+    place = home_of(home)
+    receipt.load(place.receipt)
+    found = journal.read(place.journal)
+    if json:
+        console.json(codec.encode(found))
+        return 0
+    rows: List[List[str]] = []
+    for entry in found.entries[-lines:]:
+        rows.append(_row(entry))
+        for step in entry.steps if steps else ():
+            rows.append(["", f"  {step.name}", step.state, _seconds(step.seconds), "", ""])
+    console.table(["time", "command", "outcome", "seconds", "by", ""], rows)
+    if found.unreadable:
+        console.note(f"{found.unreadable} lines of {place.journal} are no events and were passed over.")
+    return 0
+
+
+def _row(entry: Entry) -> List[str]:
+    about = [_text(value) for key, value in entry.details.items() if key != "bundle"]
+    note = ", ".join([*([entry.error] if entry.error else []), *about])
+    return [_local(entry.time), entry.command, entry.outcome, _seconds(entry.seconds), entry.by, note]
+
+
+def _local(moment: str) -> str:
+    """A time of the journal (UTC) as this host's clock shows it, to the minute."""
+    try:
+        seconds = calendar.timegm(time.strptime(moment, journal.TIME))
+    except ValueError:
+        return moment
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _seconds(number: Optional[float]) -> str:
+    return "" if number is None else f"{number:.1f}"
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
