@@ -112,6 +112,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         admin_user=options.admin_user or earlier.admin_user,
         database=replace(earlier.database, port=options.postgres_port or earlier.database.port),
         library_path=fresh.library_path or earlier.library_path,
+        ignored=earlier.ignored,
         started=earlier.started,
         completed=earlier.completed if same_bundle else "",
     )

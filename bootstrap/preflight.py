@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from bootstrap import receipt
 from bootstrap.console import Console
 from bootstrap.doctor.checks.installed import check as installed_check
 from bootstrap.doctor.checks.interpreter import choose
-from bootstrap.doctor.finding import Report
+from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.needs import Needs, Port, needs_of
 from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
+from bootstrap.doctor.severity import BLOCKER, OK
 from bootstrap.facts import installed
 from bootstrap.facts.host import Facts, Request, collect
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.receipt import Receipt
-from wheelhouse.errors import AirferryError
+from wheelhouse.errors import AirferryError, BundleDamaged
 from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
+from wheelhouse.verify import verify
 
 
 class PreflightBlocked(AirferryError):
@@ -49,6 +52,19 @@ def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Fac
     return Judgement(diagnose(facts, needs), found.resolved if found else "")
 
 
+def whole(bundle: Bundle, advance: Callable[[int], None]) -> Finding:
+    """Read every byte of the bundle; `advance` gets their numbers."""
+    try:
+        verify(bundle, advance)
+    except BundleDamaged as error:
+        return Finding(
+            "bundle-damaged", BLOCKER, error.found, error.needed,
+            "Copy it again from the medium, and check:",
+            (f"sha256sum -c {shlex.quote(bundle.path.name)}.sha256",),
+        )  # fmt: skip
+    return Finding("bundle-ok", OK, f"{bundle.path.name}: {len(bundle.manifest.files)} members")
+
+
 def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:
     """This host's facts, of every interpreter, to be judged elsewhere."""
     needs = _needs(bundle.manifest, chosen, _ports(chosen, options))
@@ -71,6 +87,7 @@ def _needs(manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...]) -> Need
         parallelism=chosen.parallelism,
         account=chosen.account,
         python=chosen.python or None,
+        programs=chosen.database.programs,
     )
 
 

@@ -35,7 +35,6 @@ class Settings:
     resolver: str = ""
     build_constraints: Path | None = None
     output: Path | None = None
-    onto: tuple[Path, ...] = ()
 
     def over(self, below: Settings) -> Settings:
         """These settings, and those `below` where these say nothing."""
@@ -104,7 +103,7 @@ def _taken(name: str, value: Any, folder: Path) -> Any:
     """The value with its paths taken from the file's folder."""
     if name in ("output", "build_constraints"):
         return folder / value
-    if name in ("requirement_files", "onto"):
+    if name == "requirement_files":
         return tuple(folder / item for item in value)
     if name == "find_links":
         return tuple(item if "://" in item else str(folder / item) for item in value)

@@ -10,7 +10,7 @@ from typing import List, Optional, Tuple
 
 import typer
 
-from bootstrap import addon, handoff, preflight
+from bootstrap import handoff, preflight
 from bootstrap import install as installing
 from bootstrap import options as choosing
 from bootstrap.commands.shared import (
@@ -89,7 +89,6 @@ def install(
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
     )
     with handoff.bundle(Path(sys.argv[0])) as bundle:
-        addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
         if not handoff.is_inner():
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
@@ -98,6 +97,7 @@ def install(
             again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
             preflight.check(judgement.report, ignore or [], console, again)
             chosen = replace(chosen, python=judgement.python)
+        chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
             lines = installing.describe(chosen, bundle)
             if json:
@@ -134,6 +134,7 @@ def doctor(
     saved: Optional[Path] = typer.Option(
         None, "--from", exists=True, dir_okay=False, help="Judge the facts in this file instead of this host."
     ),
+    deep: bool = typer.Option(False, "--deep", help="Read every byte of this file as well."),
     strict: bool = STRICT,
     json: bool = JSON,
 ) -> int:
@@ -144,13 +145,15 @@ def doctor(
         return 0
     options = Options(home=home_of(home), python=python, port=port, account=account)
     with Bundle.open(Path(sys.argv[0])) as bundle:
-        addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
         if save:
             facts.save(preflight.facts_of(bundle, chosen, options), save, redacted=redact)
             console.print(f"The facts of this host are in {save}.")
             return 0
         report = preflight.judge(bundle, chosen, options, facts.load(saved) if saved else None).report
+        if deep:
+            with console.progress(bundle.seal.size, "Verify the bundle") as advance:
+                report = report.plus([preflight.whole(bundle, advance)])
     file = Path(sys.argv[0]).name
     if json:
         console.json(report.as_dict())
@@ -189,6 +192,7 @@ def _inner_arguments(chosen: Receipt, *, json: bool) -> List[str]:
         "--postgres", "host" if chosen.database.programs else "carried",
         "--auth", chosen.auth,
         "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
+        *(part for name in chosen.ignored for part in ("--ignore", name)),
         *(["--json"] if json else []),
     ]  # fmt: skip
 

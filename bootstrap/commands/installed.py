@@ -9,7 +9,6 @@ import typer
 
 from bootstrap import lifecycle, preflight
 from bootstrap.commands.history import history
-from bootstrap.commands.logs import logs
 from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
 from bootstrap.console import Console
@@ -19,7 +18,7 @@ app = application("airferry", "Looks after this Airflow installation.")
 
 
 # in the order of --help
-for command in (status, start, stop, restart, logs, history):
+for command in (status, start, stop, restart, history):
     app.command()(command)
 
 

@@ -39,6 +39,8 @@ class Needs:
     `parallelism` tasks, below `memory_least` nothing works. `wheels` are the file names of everything
     compiled or not that the bundle holds. `account` will run everything (empty: whoever asks);
     `interpreter` is the one that the user named. `created` is when the bundle was made (RFC 3339).
+    `postgres` is the carried server's file name in `wheels`, `programs` the folder of the host's own server
+    that is taken instead (both empty: neither). `notes` are the bundle's own warnings.
     """
 
     airflow: str
@@ -59,6 +61,9 @@ class Needs:
     account: str = ""
     interpreter: Optional[str] = None
     created: str = ""
+    postgres: str = ""
+    programs: str = ""
+    notes: Tuple[str, ...] = ()
 
 
 def needs_of(
@@ -69,6 +74,7 @@ def needs_of(
     parallelism: int = 4,
     account: str = "",
     python: Optional[str] = None,
+    programs: str = "",
 ) -> Needs:
     """What the bundle of `manifest` needs, installed with these choices."""
     carried = _carried(manifest)
@@ -95,6 +101,9 @@ def needs_of(
         account=account,
         interpreter=python,
         created=manifest.created,
+        postgres=manifest.postgres.package.filename if manifest.postgres else "",
+        programs=programs,
+        notes=manifest.notes,
     )
 
 

@@ -105,6 +105,13 @@ def install_python(distribution: Optional[Distribution], minor: str) -> Tuple[st
     return install(distribution, package)
 
 
+def install_postgres(distribution: Optional[Distribution]) -> Tuple[str, ...]:
+    """The command that installs the distribution's PostgreSQL server; nothing when it is unknown."""
+    kind = family(distribution)
+    package = {"apt": "postgresql", "apk": "postgresql16"}.get(kind, "postgresql-server")
+    return install(distribution, package)
+
+
 def _release(distribution: Optional[Distribution]) -> Tuple[str, str]:
     if distribution is None:
         return "", ""

@@ -50,9 +50,11 @@ def _render(finding: Finding, console: Console) -> None:
         console.labelled("ok", f"{finding.title}: {finding.found}", style=style, align=_ALIGN)
         return
     if finding.severity == NOTE:
-        lines = [f"{finding.title} ({finding.found}). {finding.why}".rstrip(), finding.remedy]
+        several = "\n" in finding.found
+        head = finding.title if several else f"{finding.title} ({finding.found})"
+        lines = [f"{head}. {finding.why}".rstrip(), finding.remedy]
         text = "\n".join(filter(None, lines)) + f" [{finding.id}]"
-        console.labelled("note", text, style=style, align=_ALIGN)
+        console.labelled("note", text + (f"\n{finding.found}" if several else ""), style=style, align=_ALIGN)
         return
     console.labelled(finding.severity, f"{finding.title} [{finding.id}]", style=style, align=_ALIGN)
     alone = finding.needs_root and not finding.commands

@@ -7,9 +7,11 @@ from typing import Callable, Iterator, List, Tuple
 from bootstrap.console import size_text
 from bootstrap.doctor.checks import (
     account,
+    guards,
     home,
     interpreter,
     machine,
+    neighbours,
     network,
     ports,
     resources,
@@ -36,6 +38,11 @@ CHECKS: Tuple[Check, ...] = (
     settings.environment,
     settings.region,
     settings.security,
+    guards.services,
+    guards.firewall,
+    guards.bundle,
+    neighbours.airflows,
+    neighbours.postgres,
 )
 
 

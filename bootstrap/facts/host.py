@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 import time
@@ -11,13 +12,16 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import wheelhouse
 from bootstrap.facts import (
     account,
+    airflows,
     disk,
     distribution,
     environment,
+    firewall,
     libc,
     network,
     ports,
     postgres,
+    processes,
     python,
     region,
     resources,
@@ -25,9 +29,11 @@ from bootstrap.facts import (
     services,
 )
 from bootstrap.facts.account import Account
+from bootstrap.facts.airflows import Airflows
 from bootstrap.facts.disk import Place
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.environment import Environment
+from bootstrap.facts.firewall import Firewall
 from bootstrap.facts.libc import Libc
 from bootstrap.facts.network import Network
 from bootstrap.facts.ports import Port
@@ -89,6 +95,8 @@ class Facts:
     environment: Optional[Environment] = None
     region: Optional[Region] = None
     postgres: Optional[Postgres] = None
+    firewall: Optional[Firewall] = None
+    airflows: Optional[Airflows] = None
     failures: Tuple[Failure, ...] = ()
 
 
@@ -104,12 +112,14 @@ def collect(request: Request, *, seconds: float = SECONDS) -> Facts:
             "ports": lambda: ports.collect(request.ports),
             "resources": resources.collect,
             "account": lambda: account.collect(request.account),
-            "services": services.collect,
+            "services": lambda: services.collect(processes.user_of(os.geteuid())),
             "security": security.collect,
             "network": network.collect,
             "environment": environment.collect,
             "region": region.collect,
             "postgres": postgres.collect,
+            "firewall": firewall.collect,
+            "airflows": airflows.collect,
         },
         seconds,
     )

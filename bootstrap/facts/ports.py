@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pwd
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Sequence, Tuple
+
+from bootstrap.facts.processes import user_of
 
 _LISTEN = "0A"
 
@@ -61,15 +62,8 @@ def _holder(number: int) -> Tuple[str, str]:
             for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == number:
-                    return _user(int(fields[7])), _process(fields[9])
+                    return user_of(int(fields[7])), _process(fields[9])
     return "", ""
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def _process(inode: str) -> str:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
+from bootstrap.facts.processes import Process
+from bootstrap.facts.processes import collect as processes
+
 FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -22,6 +25,7 @@ FOLDERS = (
     "/usr/bin",
 )
 SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108  (where servers put them)
+NEEDED = ("initdb", "postgres", "psql")
 _PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_config")
 
 
@@ -36,10 +40,11 @@ class Programs:
 
 @dataclass(frozen=True)
 class Postgres:
-    """`installed` programs by folder, and the Unix sockets of running servers."""
+    """`installed` programs by folder, the Unix sockets of running servers, and their processes."""
 
     installed: Tuple[Programs, ...] = ()
     sockets: Tuple[str, ...] = ()
+    servers: Tuple[Process, ...] = ()
 
 
 def collect(folders: Sequence[str] = FOLDERS, path: Optional[str] = None) -> Postgres:
@@ -55,7 +60,13 @@ def collect(folders: Sequence[str] = FOLDERS, path: Optional[str] = None) -> Pos
         if {"initdb", "postgres", "psql", "pg_dump"} & set(programs) and real not in found:
             version = re.search(r"(?:postgresql|pgsql|postgres)[-/]?(\d+(?:\.\d+)?)", real)
             found[real] = Programs(real, programs, version.group(1) if version else "")
-    return Postgres(tuple(found.values()), _sockets())
+    servers = tuple(item for item in processes() if item.kind == "postgres")
+    return Postgres(tuple(found.values()), _sockets(), servers)
+
+
+def complete(found: Programs) -> bool:
+    """Whether the programs of this folder are all that a cluster of our own needs."""
+    return set(NEEDED) <= set(found.programs)
 
 
 def _sockets() -> Tuple[str, ...]:

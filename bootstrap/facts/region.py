@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +13,19 @@ from typing import Dict, Mapping, Optional
 
 from bootstrap.terminal import charset
 
+ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo")
+# what a running system writes every day, and what its own installation wrote
+WRITTEN = ("/var/log", "/var/lib/dpkg/status", "/var/lib/rpm", "/etc/passwd", "/etc/ld.so.cache", "/usr/bin")
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+
 
 @dataclass(frozen=True)
 class Region:
     """`locale` holds LANG and LC_*, `charset` the codec they mean; `now` is the clock in UTC (RFC 3339).
 
-    `zone` is a name such as ``Asia/Seoul``, empty when only an offset (`offset`, seconds east) is known.
+    `zone` is a name such as ``Asia/Seoul``, empty when only an offset (`offset`, seconds east) is known;
+    `zone_known` whether there is data for it. `newest` is the youngest time on files that the system itself
+    writes, `synchronised` whether the kernel says that somebody keeps the clock right (None: unknown).
     """
 
     locale: Dict[str, str]
@@ -24,17 +33,24 @@ class Region:
     now: str
     zone: str = ""
     offset: int = 0
+    zone_known: bool = True
+    newest: str = ""
+    synchronised: Optional[bool] = None
 
 
 def collect(environ: Optional[Mapping[str, str]] = None) -> Region:
-    """Read the variables, /etc/localtime and the clock."""
+    """Read the variables, /etc/localtime, the clock and the times of some files."""
     environ = os.environ if environ is None else environ
+    zone = _zone(environ)
     return Region(
         {name: environ[name] for name in sorted(environ) if name == "LANG" or name.startswith("LC_")},
         charset(environ)[0],
         datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        _zone(environ),
+        zone,
         time.localtime().tm_gmtoff,
+        _is_known(zone),
+        _newest(),
+        _synchronised(),
     )
 
 
@@ -50,3 +66,36 @@ def _zone(environ: Mapping[str, str]) -> str:
         return Path("/etc/timezone").read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+def _is_known(zone: str) -> bool:
+    # a rule as in POSIX (KST-9) needs no data
+    if not zone or zone in ("UTC", "GMT") or re.fullmatch(r"[A-Za-z<>+-]+\d.*", zone):
+        return True
+    folders = [folder for folder in ZONES if os.path.isdir(folder)]  # noqa: PTH112  (never raises)
+    return any(os.path.isfile(f"{folder}/{zone}") for folder in folders) or not folders  # noqa: PTH113
+
+
+def _newest() -> str:
+    times = [0.0]
+    for path in WRITTEN:
+        with contextlib.suppress(OSError):
+            times.append(os.stat(path).st_mtime)  # noqa: PTH116
+            if path == "/var/log":
+                with os.scandir(path) as entries:
+                    times += [entry.stat(follow_symlinks=False).st_mtime for entry in entries]
+    newest = datetime.datetime.fromtimestamp(max(times), datetime.timezone.utc)
+    return newest.strftime("%Y-%m-%dT%H:%M:%SZ") if max(times) else ""
+
+
+def _synchronised() -> Optional[bool]:
+    """Ask the kernel, adjtimex(2): it knows whether a time service steers it. Needs no rights."""
+    try:
+        import ctypes  # noqa: PLC0415  (a Python without it can still be told so)
+
+        library = ctypes.CDLL(None, use_errno=True)
+        # struct timex is 208 bytes on 64-bit machines; modes = 0 only reads
+        state = library.adjtimex(ctypes.create_string_buffer(256))
+    except (ImportError, OSError, AttributeError):
+        return None
+    return None if state < 0 else state != _TIME_ERROR

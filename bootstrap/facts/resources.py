@@ -19,6 +19,9 @@ class Resources:
     """Sizes in bytes; a limit of None means that there is none. `cpus` is what this process may use.
 
     `shared_memory` is the size of /dev/shm, None when it is not there or not writable for this account.
+    `processes` is ``ulimit -u``, `group_processes` the control group's limit (pids.max, threads count);
+    `file_size` is how long a file may get (``ulimit -f``), `address_space` what one process may map
+    (``ulimit -v``).
     """
 
     memory: int
@@ -30,6 +33,9 @@ class Resources:
     open_files: Optional[int] = None
     processes: Optional[int] = None
     shared_memory: Optional[int] = None
+    group_processes: Optional[int] = None
+    file_size: Optional[int] = None
+    address_space: Optional[int] = None
 
     @property
     def usable_memory(self) -> int:
@@ -61,6 +67,9 @@ def collect() -> Resources:
         open_files=_limit(resource.RLIMIT_NOFILE),
         processes=_limit(resource.RLIMIT_NPROC),
         shared_memory=shared,
+        group_processes=_process_limit(),
+        file_size=_limit(resource.RLIMIT_FSIZE),
+        address_space=_limit(resource.RLIMIT_AS),
     )
 
 
@@ -100,6 +109,15 @@ def _memory_limit() -> Optional[int]:
                     found.append(int((group / name).read_text(encoding="ascii")))
     limit = min(found, default=_UNLIMITED)
     return limit if limit < _UNLIMITED else None
+
+
+def _process_limit() -> Optional[int]:
+    found = []
+    with contextlib.suppress(OSError):
+        for group in _groups("pids"):
+            with contextlib.suppress(OSError, ValueError):  # "max" is no number
+                found.append(int((group / "pids.max").read_text(encoding="ascii")))
+    return min(found, default=None)
 
 
 def _cpu_limit() -> Optional[float]:

@@ -65,8 +65,11 @@ def redact(facts: Facts) -> Facts:
     of settings are never collected at all.
     """
     hidden: Dict[str, str] = {}
-    if facts.account and facts.account.me.name not in _COMMON:
-        hidden[facts.account.me.name] = "USER"
+    people = [facts.account.me.name] if facts.account else []
+    people += [port.user for port in facts.ports or ()]
+    people += [item.user for item in facts.postgres.servers] if facts.postgres else []
+    people += [item.user for item in facts.airflows.running] if facts.airflows else []
+    hidden.update({name: "USER" for name in people if name not in _COMMON})
     if facts.network:
         own = facts.network.own.name
         hidden.update({name: "HOST" for name in (own, own.split(".")[0]) if name not in ("", "localhost")})

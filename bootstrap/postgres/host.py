@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import List
 
 from bootstrap import process
-from bootstrap.facts.postgres import collect
+from bootstrap.facts.postgres import NEEDED, collect
 from bootstrap.postgres.embedded import PostgresFailed
 
 OLDEST = 12
-_NEEDED = {"initdb", "postgres", "psql"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def find() -> Programs:
     found: List[Programs] = []
     incomplete: List[str] = []
     for candidate in collect().installed:
-        missing = _NEEDED - set(candidate.programs)
+        missing = set(NEEDED) - set(candidate.programs)
         if missing:
             incomplete.append(f"{candidate.folder} lacks {', '.join(sorted(missing))}")
             continue

@@ -6,6 +6,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import closed, service_user
+from bootstrap.doctor.checks import interpreters
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
@@ -43,6 +44,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         return
     problems = judge(chosen, facts, needs)
     yield from problems
+    yield from interpreters.others(chosen, facts, needs, lambda item: judge(item, facts, needs))
     if not any(problem.severity == BLOCKER for problem in problems):
         details = ", ".join(filter(None, (chosen.openssl, chosen.sqlite and f"SQLite {chosen.sqlite}")))
         yield Finding("python-ok", OK, f"CPython {chosen.version} at {chosen.path} ({details})")
@@ -50,7 +52,12 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
 
 def judge(python: Interpreter, facts: Facts, needs: Needs) -> List[Finding]:
     """Everything that is wrong with an interpreter of the right minor version."""
-    return [*_build(python, needs), *_modules(python, facts, needs), *_reach(python, facts, needs)]
+    return [
+        *_build(python, needs),
+        *_modules(python, facts, needs),
+        *interpreters.details(python, needs),
+        *_reach(python, facts, needs),
+    ]
 
 
 def _fitting(facts: Facts, needs: Needs) -> List[Interpreter]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
 from bootstrap.airflow.differences import NEWEST
 from bootstrap.airflow.release import release_for
+from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.libc import Libc
+from bootstrap.facts.postgres import complete
 from wheelhouse.tags import unfit
 
 _NAMED = 8
+_KERNEL = (3, 10)  # that of RHEL 7, the oldest that was tried
 
 
 def release(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -28,6 +32,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     libc = facts.libc
     if libc is None:
         return
+    yield from _kernel(libc)
     needed = f"{needs.machine}, {needs.libc_label} or newer"
     rebuild = "Have the bundle made for this host (outside: airferry bundle --platform {})."
     if libc.machine != needs.machine:
@@ -44,6 +49,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         )
         return
     reasons = {name: unfit(name, libc.machine, libc.name, libc.numbers) for name in needs.wheels}
+    yield from _postgres(facts, needs, reasons.pop(needs.postgres, ""))
     bad = [f"{name} {reason}" for name, reason in reasons.items() if reason]
     if bad:
         more = [f"and {len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
@@ -56,7 +62,33 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         )
         return
     fitting = f"{len(needs.wheels)} packages fit" if needs.wheels else "fits"
-    yield Finding("machine-ok", OK, f"{libc.machine}, {libc.name} {libc.version}: {fitting}")
+    kernel = f"Linux {libc.kernel.partition('-')[0]}"
+    yield Finding("machine-ok", OK, f"{libc.machine}, {libc.name} {libc.version}, {kernel}: {fitting}")
+
+
+def _kernel(libc: Libc) -> Iterator[Finding]:
+    match = re.match(r"(\d+)\.(\d+)", libc.kernel)
+    if match and (int(match.group(1)), int(match.group(2))) < _KERNEL:
+        yield Finding(
+            "kernel-old", WARNING, f"Linux {libc.kernel}", f"Linux {_KERNEL[0]}.{_KERNEL[1]} or newer",
+            "Have the host brought to a newer release of its distribution.", needs_root=True,
+        )  # fmt: skip
+
+
+def _postgres(facts: Facts, needs: Needs, reason: str) -> Iterator[Finding]:
+    """The carried server alone: a host that has its own can do without it."""
+    if not reason or needs.programs:
+        return
+    there = facts.postgres and any(complete(item) for item in facts.postgres.installed)
+    own = (
+        "Use this host's own: install with --postgres host."
+        if there
+        else ("Install this distribution's PostgreSQL server, and take it with --postgres host.")
+    )
+    yield Finding(
+        "postgres-unfit", BLOCKER, f"{needs.postgres} {reason}", "a carried PostgreSQL that runs here", own,
+        () if there else remedies.install_postgres(facts.distribution), needs_root=not there,
+    )  # fmt: skip
 
 
 def _tag(libc: Libc) -> str:

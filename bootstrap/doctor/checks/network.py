@@ -33,4 +33,14 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     elif not network.loopback:
         yield Finding("network-ok", OK, f"{own.name} is {', '.join(own.addresses)}")
     if network.proxies:
-        yield Finding("proxy-set", NOTE, ", ".join(network.proxies))
+        exempt = "exempts" if network.no_proxy_local else "does not exempt"
+        names = ", ".join(network.proxies)
+        yield Finding("proxy-set", NOTE, f"{names}; NO_PROXY {exempt} 127.0.0.1 and localhost")
+    local = network.localhost
+    if local.error or not any(
+        address in ("::1",) or address.startswith("127.") for address in local.addresses
+    ):
+        yield Finding(
+            "localhost-unknown", NOTE, f"localhost: {local.error or ', '.join(local.addresses) or 'unknown'}",
+            "", "Programs of your own may need the line in /etc/hosts: 127.0.0.1 localhost", needs_root=True,
+        )  # fmt: skip

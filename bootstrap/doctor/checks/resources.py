@@ -7,13 +7,17 @@ from typing import Iterator
 from bootstrap.console import size_text
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
-from bootstrap.doctor.severity import BLOCKER, OK, WARNING
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.resources import Resources
 
 _OPEN_FILES = 1024
 _PROCESSES = 100
 _SHARED = 16_000_000
+_THREADS = 200  # of a running installation without tasks, threads counted
+_FILE_LEAST = 100_000_000  # the longest file of a bundle is a library of 60 MB
+_FILE_BEST = 1 << 30  # PostgreSQL keeps a table in files of 1 GiB
+_ADDRESSES = 4_000_000_000
 
 
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -40,6 +44,33 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
             "processes-low", WARNING, f"{resources.processes} (ulimit -u)", f"{least}",
             "Raise nproc for the account in /etc/security/limits.conf.", needs_root=True,
         )  # fmt: skip
+    yield from _limits(resources, needs)
+
+
+def _limits(resources: Resources, needs: Needs) -> Iterator[Finding]:
+    """Limits that nobody expects: they are set by a container, or by a login."""
+    least = _THREADS + 4 * needs.parallelism
+    if resources.group_processes is not None and resources.group_processes < least:
+        yield Finding(
+            "group-processes-low", WARNING, f"{resources.group_processes} (pids.max of the control group)",
+            f"{least} processes and threads", "Raise it where this container or service is defined"
+            " (--pids-limit, TasksMax=), or let fewer tasks run at the same time with --parallelism.",
+            needs_root=True,
+        )  # fmt: skip
+    if resources.file_size is not None and resources.file_size < _FILE_BEST:
+        yield Finding(
+            "file-size-limited", BLOCKER if resources.file_size < _FILE_LEAST else WARNING,
+            f"{size_text(resources.file_size)} (ulimit -f)", "files of any length",
+            "Take the limit away for the account in /etc/security/limits.conf (fsize).", needs_root=True,
+        )  # fmt: skip
+    if resources.address_space is not None and resources.address_space < _ADDRESSES:
+        yield Finding(
+            "address-space-limited", WARNING, f"{size_text(resources.address_space)} (ulimit -v)",
+            f"{size_text(_ADDRESSES)} and more for each process",
+            "Take the limit away for the account in /etc/security/limits.conf (as).", needs_root=True,
+        )  # fmt: skip
+    if resources.usable_cpus < 2:
+        yield Finding("cpu-single", NOTE, f"{resources.usable_cpus} CPU")
 
 
 def _memory(resources: Resources, needs: Needs) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Iterator, Sequence, Tuple
 
@@ -10,8 +11,12 @@ from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.host import Facts
+from bootstrap.facts.region import Region
 
 _MD5_UNTIL = (2, 7, 3)
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_MAY_LEAD = 3600
+_MAY_REST = 5 * 365 * 86400
 _SHOWN = 8
 
 
@@ -38,12 +43,54 @@ def region(facts: Facts, needs: Needs) -> Iterator[Finding]:
     set_ = ", ".join(f"{name}={value}" for name, value in found.locale.items())
     if found.charset != "utf-8":
         yield Finding("locale-other", NOTE, set_)
-    if needs.created and found.now < needs.created:
+    yield from _zone(found)
+    yield from _clock(found, needs)
+
+
+def _zone(found: Region) -> Iterator[Finding]:
+    if not found.zone_known:
         yield Finding(
-            "clock-behind", WARNING, f"{found.now} (UTC)",
-            f"after {needs.created}, when the newest file of the bundle was published",
-            "Set the clock:", ("date -u -s 'YYYY-MM-DD HH:MM:SS'",), needs_root=True,
+            "timezone-unknown", WARNING, f"{found.zone} has no data below /usr/share/zoneinfo",
+            "a zone that this host knows", "Install the package tzdata, or correct the variable TZ.",
+            needs_root=True,
         )  # fmt: skip
+    elif found.offset:
+        hours, minutes = divmod(abs(found.offset) // 60, 60)
+        sign = "-" if found.offset < 0 else "+"
+        name = f"{found.zone} is " if found.zone else ""
+        yield Finding("timezone-local", NOTE, f"{name}UTC{sign}{hours:02}:{minutes:02}")
+
+
+def _clock(found: Region, needs: Needs) -> Iterator[Finding]:
+    """Nobody here knows the time; the bundle and the system's own files say what it cannot be."""
+    limits = (
+        (needs.created, "when the newest file of the bundle was published"),
+        (_later(found.newest, -_MAY_LEAD), "because this system has written files then"),
+    )
+    passed = max((limit for limit in limits if limit[0]), default=("", ""))
+    set_it = ("date -u -s 'YYYY-MM-DD HH:MM:SS'",)
+    if passed[0] and found.now < passed[0]:
+        yield Finding(
+            "clock-behind", WARNING, f"{found.now} (UTC)", f"after {passed[0]}, {passed[1]}",
+            "Set the clock:", set_it, needs_root=True,
+        )  # fmt: skip
+    elif needs.created and found.now > _later(needs.created, _MAY_REST):
+        yield Finding(
+            "clock-ahead", WARNING, f"{found.now} (UTC)",
+            f"not years after {needs.created}, when the bundle's newest file was published",
+            "Set the clock, unless the file is really as old as that:", set_it, needs_root=True,
+        )  # fmt: skip
+    if found.synchronised is False:
+        yield Finding("clock-unsynchronised", NOTE, "the kernel's clock is steered by nobody")
+
+
+def _later(moment: str, seconds: int) -> str:
+    """A moment (RFC 3339, UTC) moved; empty for one that is none."""
+    try:
+        parsed = datetime.datetime.strptime(moment, _FORMAT)
+    except ValueError:
+        return ""
+    return (parsed + datetime.timedelta(seconds=seconds)).strftime(_FORMAT)
 
 
 def security(facts: Facts, needs: Needs) -> Iterator[Finding]:

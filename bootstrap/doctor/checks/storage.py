@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Iterator, Optional
 
 from bootstrap.console import size_text
+from bootstrap.doctor import remedies
+from bootstrap.doctor.access import service_user
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
+from bootstrap.facts.account import User
 from bootstrap.facts.disk import Place
 from bootstrap.facts.host import Facts
 
@@ -19,7 +22,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if facts.home is not None:
         yield from _home(facts.home, needs)
     if facts.tmp is not None:
-        yield from _tmp(facts.tmp)
+        yield from _tmp(facts.tmp, facts, needs)
 
 
 def _home(home: Place, needs: Needs) -> Iterator[Finding]:
@@ -40,11 +43,27 @@ def _home(home: Place, needs: Needs) -> Iterator[Finding]:
         )
 
 
-def _tmp(tmp: Place) -> Iterator[Finding]:
+def _tmp(tmp: Place, facts: Facts, needs: Needs) -> Iterator[Finding]:
     if tmp.free_bytes < _TMP_LEAST or tmp.free_inodes == 0:
         yield Finding(
             "tmp-full", WARNING, f"{size_text(tmp.free_bytes)} free at {tmp.path}",
             f"{size_text(_TMP_LEAST)} and more", "Make room there, or set TMPDIR to another folder.",
         )  # fmt: skip
+    other, user = service_user(facts, needs.account)
+    if tmp.read_only or (other and not _may_write(tmp, user)) or not (other or tmp.writable):
+        yield Finding(
+            "tmp-closed", WARNING, f"{tmp.path} (mode {tmp.mode:04o}, owner {tmp.uid})",
+            "a folder for temporary files that every account may write", "Open it, or set TMPDIR to another:",
+            (f"chmod 1777 {remedies.quoted(tmp.path)}",), needs_root=True,
+        )  # fmt: skip
     if tmp.noexec:
         yield Finding("tmp-noexec", NOTE, f"{tmp.path} is mounted noexec")
+
+
+def _may_write(tmp: Place, user: Optional[User]) -> bool:
+    """Whether that account may make files there; None is one that will be made."""
+    if user is not None and user.uid in (0, tmp.uid):
+        return True
+    if user is not None and tmp.gid in (user.gid, *user.groups) and tmp.mode & 0o020:
+        return True
+    return bool(tmp.mode & 0o002)

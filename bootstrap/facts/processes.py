@@ -1,0 +1,87 @@
+"""Processes of others that matter to an installation, as /proc shows them to this account."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+_COMPONENT = re.compile(
+    r"(?:^|[/\s])airflow\s+(webserver|scheduler|triggerer|api[-_]server|dag[-_]processor|standalone"
+    r"|celery\s+worker|kerberos)\b"
+)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: `kind` is airflow, postgres or firewalld.
+
+    `what` is Airflow's component or PostgreSQL's data folder, `home` the AIRFLOW_HOME of an Airflow; both
+    are empty where they cannot be seen. `user` is the name of its account.
+    """
+
+    kind: str
+    pid: int
+    user: str
+    what: str = ""
+    home: str = ""
+
+
+def collect(proc: Path = Path("/proc")) -> Tuple[Process, ...]:
+    """Look at every process once; what goes away meanwhile, or may not be seen, is left out."""
+    found: List[Process] = []
+    for folder in _folders(proc):
+        with contextlib.suppress(OSError):
+            arguments = [os.fsdecode(part) for part in (folder / "cmdline").read_bytes().split(b"\0")]
+            kind, what = _known(folder, arguments)
+            if kind:
+                home = _variable(folder, "AIRFLOW_HOME") if kind == "airflow" else ""
+                found.append(Process(kind, int(folder.name), user_of(folder.stat().st_uid), what, home))
+    return tuple(found)
+
+
+def user_of(uid: int) -> str:
+    """The name of an account, or its number when it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def environment_of(pid: int, proc: Path = Path("/proc")) -> List[str]:
+    """What a process was started with, ``NAME=value`` each; raises OSError when that is hidden."""
+    return [os.fsdecode(part) for part in (proc / str(pid) / "environ").read_bytes().split(b"\0") if part]
+
+
+def _folders(proc: Path) -> Iterator[Path]:
+    for name in os.listdir(proc):  # noqa: PTH208  (names only)
+        if name.isdigit() and int(name) != os.getpid():
+            yield proc / name
+
+
+def _known(folder: Path, arguments: List[str]) -> Tuple[str, str]:
+    if not arguments or not arguments[0]:
+        return "", ""  # a kernel thread
+    program = Path(arguments[0]).name
+    if program in ("postgres", "postmaster"):
+        # its children write themselves a title: "postgres: checkpointer"
+        at = arguments.index("-D") + 1 if "-D" in arguments else 0
+        return "postgres", arguments[at] if 0 < at < len(arguments) else ""
+    match = _COMPONENT.search(" ".join(arguments))
+    if match:
+        return "airflow", match.group(1).replace("_", "-")
+    if "firewalld" in (program, *(Path(argument).name for argument in arguments[1:4])):
+        return "firewalld", ""
+    return "", ""
+
+
+def _variable(folder: Path, name: str) -> str:
+    with contextlib.suppress(OSError):
+        for line in environment_of(int(folder.name), folder.parent):
+            if line.startswith(name + "="):
+                return line.partition("=")[2]
+    return ""
