@@ -153,6 +153,11 @@ class Home:
         return self.path / "receipt.json"
 
     @property
+    def backups(self) -> Path:
+        """Database dumps with the configuration and keys that belong to them, a private folder each."""
+        return self.path / "backups"
+
+    @property
     def journal(self) -> Path:
         """What happened when, a JSON object a line."""
         return self.path / "journal.jsonl"

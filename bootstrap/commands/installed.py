@@ -8,6 +8,7 @@ from typing import List, Optional
 import typer
 
 from bootstrap import lifecycle, preflight
+from bootstrap.commands.backups import backup, backups
 from bootstrap.commands.history import history
 from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
@@ -18,7 +19,7 @@ app = application("airferry", "Looks after this Airflow installation.")
 
 
 # in the order of --help
-for command in (status, start, stop, restart, history):
+for command in (status, start, stop, restart, history, backup, backups):
     app.command()(command)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Mapping, Tuple
 
 from bootstrap import process, secret
+from bootstrap.postgres.dump import Access
 from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
 
@@ -206,6 +207,11 @@ class Cluster:
             # psql quotes the line of an error
             secrets=[secret.read(path) for path in (self.role_password, self.superuser_password)],
         )  # fmt: skip
+
+    def access(self, user: str, database: str) -> Access:
+        """How PostgreSQL's own programs reach a database of this cluster as that role."""
+        arguments = ("-w", "-h", ADDRESS, "-p", str(self.port), "-U", user, "-d", database)
+        return Access(self.bin, arguments, self._client_env(), self.log)
 
     def _write_pgpass(self) -> None:
         lines = [

@@ -1,0 +1,1 @@
+"""Backups of an installation: what is in one, making, checking and finding them."""

@@ -1,0 +1,105 @@
+"""The small files that a database belongs to: configuration, keys, receipt, commands; copied out and back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Dict, Iterator, List
+
+from bootstrap.backups.backup import digest
+from bootstrap.home import Home
+
+# The passwords of a cluster go with the cluster, which no backup holds.
+_OF_THE_CLUSTER = ("secrets/postgres-superuser-password", "secrets/pgpass")
+_FOLDERS = ("bin", "etc", "secrets")
+_FILES = ("airflow.cfg", "webserver_config.py")
+# Last: it says which release all the others belong to.
+_RECEIPT = "receipt.json"
+_CODE = ("dags", "plugins")
+_LARGEST_ARCHIVE = 200 << 20
+
+
+def names(folder: Path) -> List[str]:
+    """The files that make up the state below a home (or a copy of one), relative; the receipt last."""
+    found = [
+        str(path.relative_to(folder))
+        for name in _FOLDERS
+        for path in sorted((folder / name).rglob("*"))
+        if path.is_file() and not path.name.endswith(".new")
+    ]
+    found += [name for name in (*_FILES, _RECEIPT) if (folder / name).is_file()]
+    return [name for name in found if name not in _OF_THE_CLUSTER]
+
+
+def copy_out(home: Home, target: Path) -> None:
+    """Copy the state of a home below `target`, every file 0600 and every folder 0700."""
+    for name in names(home.path):
+        copy = target / name
+        for folder in reversed(Path(name).parents):
+            (target / folder).mkdir(mode=0o700, exist_ok=True)  # `parents` would ignore the mode
+        _copy(home.path / name, copy, 0o600)
+
+
+def copy_back(source: Path, home: Home, *, without: List[str]) -> None:
+    """Put the state that lies below `source` back, each file in one step and with the mode that it needs.
+
+    Applied again after an interruption it completes the work. Files named in `without` stay as they are.
+    """
+    for name in names(source):
+        if name in without:
+            continue
+        target = home.path / name
+        if name in _FILES:
+            target = target.resolve()  # a link stays one
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".new")
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        _copy(source / name, temporary, _mode(name))
+        temporary.replace(target)
+
+
+def code_files(home: Home) -> List[Dict[str, object]]:
+    """Every file below ``dags/`` and ``plugins/``, with bytes and sha256."""
+    return [
+        {"path": str(path.relative_to(home.path)), "size": size, "sha256": sha256}
+        for path in _code(home)
+        for size, sha256 in [digest(path)]
+    ]
+
+
+def archive_code(home: Home, target: Path) -> bool:
+    """Pack ``dags/`` and ``plugins/`` into `target`, unless they are large; whether it was done."""
+    files = list(_code(home))
+    if sum(path.stat().st_size for path in files) > _LARGEST_ARCHIVE:
+        return False
+    with tarfile.open(str(target), "w:gz") as archive:
+        for path in files:
+            archive.add(str(path), str(path.relative_to(home.path)), recursive=False)
+    target.chmod(0o600)
+    return True
+
+
+def _code(home: Home) -> Iterator[Path]:
+    for name in _CODE:
+        for path in sorted((home.path / name).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+
+
+def _mode(name: str) -> int:
+    if name.startswith("bin/"):
+        return 0o755
+    return 0o644 if name in ("etc/environment.sh", _RECEIPT) else 0o600
+
+
+def _copy(source: Path, target: Path, mode: int) -> None:
+    descriptor = os.open(str(target), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with source.open("rb") as reading, os.fdopen(descriptor, "wb") as writing:
+        shutil.copyfileobj(reading, writing, 1 << 20)
+        writing.flush()
+        os.fsync(writing.fileno())
+    target.chmod(mode)
