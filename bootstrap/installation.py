@@ -14,7 +14,8 @@ from bootstrap.airflow.release import Release as AirflowRelease
 from bootstrap.airflow.release import release_for
 from bootstrap.home import Home, Release
 from bootstrap.postgres import embedded
-from bootstrap.receipt import Receipt
+from bootstrap.postgres.server import Server
+from bootstrap.receipt import PRIVATE, Receipt
 from bootstrap.secret import Secret
 from bootstrap.services.supervisor import Program, Supervisor
 
@@ -63,6 +64,16 @@ class Installation:
         )
 
     @property
+    def database(self) -> Server:
+        """The server of the metadata database."""
+        return self.cluster
+
+    @property
+    def servers(self) -> List[str]:
+        """The servers of our own that run beside Airflow's components: PostgreSQL, unless it is another's."""
+        return [POSTGRES] if self.receipt.database.kind == PRIVATE else []
+
+    @property
     def services(self) -> Supervisor:
         """Whatever keeps the components running."""
         return Supervisor(
@@ -90,18 +101,18 @@ class Installation:
 
     def database_url(self) -> Secret:
         """The SQLAlchemy URL of the metadata database, password included."""
-        database = self.receipt.database
-        password = secret.read(self.home.postgres_password).reveal()
-        return Secret(
-            f"postgresql+psycopg2://{database.role}:{password}@{database.host}:{database.port}/{database.name}"
-        )
+        password = secret.read(self.home.postgres_password)
+        return self.database.connection.url("postgresql+psycopg2", password)
 
     def programs(self) -> List[Program]:
-        """The components for the service manager, PostgreSQL first."""
+        """What the service manager runs: our own PostgreSQL first, if there is one, then the components."""
         logs = self.home.own_logs
         launcher = str(self.home.bin / "airflow")
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave
-        found = [Program(POSTGRES, self.cluster.command, logs / "postgres.log", stop_signal="INT")]
+        found = [
+            Program(name, self.cluster.command, logs / f"{name}.log", stop_signal="INT")
+            for name in self.servers
+        ]
         for component in self.version.components:
             found.append(
                 Program(component.name, (launcher, *component.arguments), logs / f"{component.name}.log")

@@ -67,7 +67,7 @@ def status(installation: Installation) -> Status:
     states = installation.services.states()
     reported = health.fetch(installation.version, installation.probe_address, installation.receipt.web_port)
     components = []
-    for name in [POSTGRES, *installation.components]:
+    for name in [*installation.servers, *installation.components]:
         state = states.get(name)
         components.append(
             ComponentStatus(
@@ -101,7 +101,7 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
             installation.services.stop(list(names))
             return
         installation.services.stop(installation.components)
-        installation.services.stop([POSTGRES])
+        installation.services.stop(installation.servers)
         installation.services.shut_down()
 
 
@@ -121,7 +121,7 @@ def _recorded(
 
 
 def _check(installation: Installation, names: Sequence[str]) -> None:
-    known = [POSTGRES, *installation.components]
+    known = [*installation.servers, *installation.components]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ServiceError(

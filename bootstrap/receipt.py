@@ -13,6 +13,9 @@ from wheelhouse.errors import AirferryError
 
 SCHEMA = 2
 
+# Whose server the metadata database is on: a cluster of our own, or somebody's, given as a URL.
+PRIVATE, EXTERNAL = "private", "external"
+
 
 class NotInstalled(AirferryError):
     """There is no installation in this home, or it was made by a newer airferry."""
@@ -25,7 +28,7 @@ class NotInstalled(AirferryError):
 class Database:
     """The metadata database of `server`, the version of PostgreSQL.
 
-    `kind` is ``private`` (a cluster of our own) or ``external`` (somebody's server, given as a URL).
+    `kind` is :data:`PRIVATE` or :data:`EXTERNAL`.
     `programs` is the folder of the host's own programs; empty for the carried ones. `sslmode` and
     `sslrootcert` are libpq's, for an external server.
     """
@@ -36,7 +39,7 @@ class Database:
     role: str
     server: str
     programs: str = ""
-    kind: str = "private"
+    kind: str = PRIVATE
     sslmode: str = ""
     sslrootcert: str = ""
 

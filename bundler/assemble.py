@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -107,7 +108,7 @@ def write(
     half-made stays.
     """
     target = manifest.target
-    path = folder / layout.bundle_name(manifest.airflow, target.tag, target.platform)
+    path = folder / layout.bundle_name(manifest.airflow, target.tag, target.platform, _added(manifest))
     beside = path.with_name(path.name + ".sha256")
     everything = [*content, Member(layout.LOCK, lock.write(manifest.packages, target).encode())]
     stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
@@ -126,6 +127,14 @@ def write(
             hint="Name another folder with --output.",
         ) from error
     return path, beside, complete, sha256
+
+
+def _added(manifest: Manifest) -> str:
+    """What tells an add-on from others by its name: the same for the same packages on the same base."""
+    if not manifest.base:
+        return ""
+    parts = [manifest.base, *(package.sha256 for package in manifest.packages)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
 def _clear(path: Path) -> None:

@@ -15,7 +15,7 @@ from packaging.tags import Tag
 from bundler import advisories, assemble, build, lock, payload, resolution, shortage
 from bundler.assemble import Wheel
 from bundler.cache import Cache
-from bundler.errors import DownloadFailed, ResolutionFailed
+from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
 from bundler.fetch import Fetcher
 from bundler.index import PYPI, Index
 from bundler.lock import Artifact, Locked
@@ -61,8 +61,9 @@ def make_bundle(
     output folder.
     """
     with open_session((request.index_url, *request.extra_index_urls)) as session:
+        chosen = carried or payload.choose(request.target)
         return _Making(request, progress or Silent(), cache or Cache.default(), session).run(
-            carried or payload.choose(request.target)
+            payload.for_addon(chosen) if request.base else chosen
         )
 
 
@@ -92,6 +93,7 @@ class _Making:
                 resolved = self._resolve()
                 tags = lock.target_tags(self.request.target)
                 resolved = self._check_airflow(resolved, tags)
+                self._check_base(resolved)
                 missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
                 builder = self._builder(resolved)
                 builder.check(missing)
@@ -121,7 +123,10 @@ class _Making:
 
         Returns the resolution without default extras that bring nothing on the target.
         """
-        own = next(item for item in resolved.locked if item.name == PROJECT)
+        base = self.request.base
+        own = next((item for item in resolved.locked if item.name == PROJECT), None)
+        if own is None:
+            return resolved
         artifact = lock.choose(own.wheels, tags)
         assert artifact is not None, "a release without a wheel is not found"
         airflow = assemble.metadata(own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256])
@@ -137,9 +142,21 @@ class _Making:
                 f"Airflow {airflow.version} has nothing for its extra {extra} on Python "
                 f"{self.request.target.python}: the bundle goes without it."
             )
+        if base:
+            return replace(resolved, locked=base.lacking(resolved.locked))
         for text in advisories.find(airflow, self.request.target):
             self._note(text)
         return replace(resolved, extras=tuple(item for item in resolved.extras if item not in empty))
+
+    def _check_base(self, resolved: Resolution) -> None:
+        base = self.request.base
+        if base and not resolved.locked:
+            raise InvalidRequest(
+                f"There is nothing to add: {base.identity} has all of it.",
+                found=", ".join(
+                    f"{item.name} {base.pins[item.name]}" for item in self.request.requirements if item.name
+                ),
+            )
 
     def _download(self, locked: tuple[Locked, ...], tags: dict[Tag, int]) -> list[Wheel]:
         chosen = {item.name: lock.choose(item.wheels, tags) for item in locked}
@@ -187,7 +204,8 @@ class _Making:
         services = assemble.carried(carried.services, files, layout.SERVICES)
         postgres = assemble.carried([carried.postgres], files, layout.POSTGRES) if carried.postgres else ()
         whole = (*described, *tools, *services, *postgres)
-        if not postgres:
+        base = self.request.base
+        if not postgres and not base:
             self._note(
                 f"No PostgreSQL server is carried: none exists as a wheel for {target.platform}. "
                 "The host needs its own, or one on another host."
@@ -212,12 +230,13 @@ class _Making:
             postgres=Postgres(carried.postgres_version, postgres[0]) if postgres else None,
             files=(),
             notes=tuple(self.notes),
+            base=base.identity if base else "",
         )
         by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
         members: list[Member] = [
             *payload.program(),
             *payload.libraries(files[item.artifact.sha256] for item in carried.runtime),
-            *payload.dags(),
+            *(() if base else payload.dags()),
             *assemble.members(whole, by_hash),
         ]
         with self.progress.progress(sum(member.size for member in members), "Write the bundle") as advance:

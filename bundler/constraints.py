@@ -19,7 +19,7 @@ OFFICIAL = "https://raw.githubusercontent.com/apache/airflow/constraints-{airflo
 # A refused or unresolvable address answers at once; this is for one that swallows everything.
 _TIMEOUT = (3.0, 10.0)
 _GENERATED = re.compile(r"generated on (\d{4}-\d\d-\d\d[T ][\d:.]+)")
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*(==|@)", re.MULTILINE)
+PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*(==|@)", re.MULTILINE)
 # A copy often bears the address that it was taken from; the generator names the branch.
 _ADDRESS = re.compile(r"^#.*/constraints-(\d[\w.]*)/constraints-(3\.\d+)\.txt", re.MULTILINE)
 _BRANCH = re.compile(r"^#.*\"v(\d+)-(\d+)-(?:test|stable)\" branch", re.MULTILINE | re.IGNORECASE)
@@ -44,7 +44,7 @@ class ConstraintSet:
     @property
     def names(self) -> frozenset[str]:
         """The normalised names that the file pins."""
-        return frozenset(canonicalize_name(match.group(1)) for match in _PIN.finditer(self.text))
+        return frozenset(canonicalize_name(match.group(1)) for match in PIN.finditer(self.text))
 
 
 class Unreachable(Exception):
@@ -112,7 +112,7 @@ def _official(airflow: str, python: str) -> ConstraintSet:
             )
     if answer.status_code != 200:
         raise Unreachable(f"HTTP {answer.status_code}")
-    if not _PIN.search(answer.text):
+    if not PIN.search(answer.text):
         raise Unreachable("what came back is not a constraint file")
     return _from_text("official", url, answer.content)
 
@@ -163,7 +163,7 @@ def _from_file(path: Path) -> ConstraintSet:
 
 def _from_text(source: str, url: str, content: bytes) -> ConstraintSet:
     text = content.decode("utf-8", "replace")
-    if not _PIN.search(text):
+    if not PIN.search(text):
         raise ConstraintsUnavailable(
             "This is not a constraint file: it pins nothing.",
             found=text.lstrip()[:200],

@@ -90,6 +90,7 @@ def _settings(manifest: Manifest) -> dict[str, str]:
         "extras": ", ".join(manifest.extras),
         "requirements": ", ".join(manifest.requirements),
         "resolver": f"{manifest.resolver.name} {manifest.resolver.version}",
+        "base": manifest.base,
         "postgresql": manifest.postgres.version if manifest.postgres else "",
         **{f"constraints {name}": str(constraints[name]) for name in sorted(constraints)},
     }

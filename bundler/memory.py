@@ -81,6 +81,7 @@ def _key(request: BundleRequest, tool: Tool) -> str:
     parts += [request.target.python, request.target.platform, request.constraints]
     parts += [item.text for item in request.requirements]
     parts += [without_credentials(url) for url in (request.index_url, *request.extra_index_urls)]
+    parts += request.base.identities if request.base else ()
     path = Path(constraints.fill(request.constraints, request.airflow, request.target.python))
     if path.is_file():
         parts.append(hashlib.sha256(path.read_bytes()).hexdigest())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -57,6 +57,11 @@ class Payload:
     def artifacts(self) -> tuple[Artifact, ...]:
         """All files to get."""
         return tuple(item.artifact for item in (*self.whole, *self.runtime))
+
+
+def for_addon(carried: Payload) -> Payload:
+    """What an add-on carries: the program that can say what it is; all else is inside already."""
+    return replace(carried, tools=(), services=(), postgres=None, postgres_version="")
 
 
 @cache

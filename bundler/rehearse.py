@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bootstrap import process
+from bootstrap import addon, process
 from bootstrap.process import CommandFailed
 from bundler.isolation import IsolationUnavailable
 from wheelhouse import codec
@@ -74,6 +74,7 @@ def rehearse(file: Path, python: str = "") -> Rehearsal:
     BundleDamaged, :class:`RehearsalFailed`.
     """
     with Bundle.open(file) as bundle:
+        addon.refuse(file.name, bundle.manifest)
         verify(bundle)
         identity, digest = bundle.manifest.bundle_id, bundle.seal.sha256
     scratch = Path(tempfile.mkdtemp(prefix="airferry-rehearsal-", dir="/var/tmp"))

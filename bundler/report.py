@@ -7,7 +7,7 @@ from typing import Any
 from bootstrap.console import Console, size_text
 from bundler.bundle import BundleResult
 from wheelhouse import codec
-from wheelhouse.manifest import Constraints
+from wheelhouse.manifest import Constraints, Manifest
 
 
 def summary(result: BundleResult, console: Console) -> None:
@@ -17,13 +17,9 @@ def summary(result: BundleResult, console: Console) -> None:
     rows = [
         ("File", str(result.path)),
         ("Size", f"{size_text(result.size)} ({result.size:,} bytes)"),
-        (
-            "Airflow",
-            f"{manifest.airflow} with {', '.join(manifest.extras)}; {len(manifest.packages)} packages",
-        ),
+        *(_added(manifest) if manifest.base else _whole(manifest)),
         ("Fits", f"{manifest.target.label}{needs}"),
         ("Constraints", constraints_text(manifest.constraints)),
-        ("PostgreSQL", manifest.postgres.version if manifest.postgres else "none: the host needs its own"),
         ("sha256", result.sha256),
         ("Bundle id", manifest.bundle_id),
         ("Took", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())),
@@ -32,7 +28,25 @@ def summary(result: BundleResult, console: Console) -> None:
     console.print()
     console.print(f"Carry it with {result.sha256_path.name} into the closed network, and run there:")
     console.command(f"sha256sum -c {result.sha256_path.name}")
-    console.command(f"sh {result.path.name} install")
+    console.command(_command(result))
+
+
+def _command(result: BundleResult) -> str:
+    name = result.path.name
+    return f"HOME/bin/airferry add {name}" if result.manifest.base else f"sh {name} install"
+
+
+def _whole(manifest: Manifest) -> list[tuple[str, str]]:
+    extras = ", ".join(manifest.extras)
+    return [
+        ("Airflow", f"{manifest.airflow} with {extras}; {len(manifest.packages)} packages"),
+        ("PostgreSQL", manifest.postgres.version if manifest.postgres else "none: the host needs its own"),
+    ]
+
+
+def _added(manifest: Manifest) -> list[tuple[str, str]]:
+    packages = ", ".join(f"{package.name} {package.version}" for package in manifest.packages)
+    return [("Adds to", f"Airflow {manifest.airflow} ({manifest.base})"), ("Packages", packages)]
 
 
 def constraints_text(constraints: Constraints) -> str:
@@ -61,7 +75,8 @@ def as_dict(result: BundleResult) -> dict[str, Any]:
         "built": [package.name for package in manifest.packages if package.built_from],
         "constraints": codec.encode(manifest.constraints),
         "created": manifest.created,
-        "command": f"sh {result.path.name} install",
+        "base": manifest.base,
+        "command": _command(result),
         "warnings": list(result.warnings),
         "seconds": result.seconds,
     }

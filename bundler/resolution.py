@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from bootstrap.airflow.release import release_for
 from bundler import constraints, graph, release
+from bundler.base import Base
 from bundler.cache import Cache
 from bundler.constraints import ConstraintSet
 from bundler.errors import DownloadFailed, HashMismatch, InvalidRequest, ResolutionFailed
@@ -76,22 +79,23 @@ def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Rememb
             hint="What depends on folders of this machine (--find-links, local wheels and projects) is never "
             "taken from memory.",
         )
+    base = request.base
     found = release.find(index, request.airflow)
     release.check(found, request.target)
     constraint_set = constraints.find(
-        request.constraints,
+        base.constraints_choice if base and request.constraints == "auto" else request.constraints,
         found.version,
         request.target.python,
         index_url=request.index_url,
-        as_of=found.as_of,
+        as_of=base.as_of(found.as_of) if base else found.as_of,
     )
     question = _question(
         request,
         _wanted(request, found.version),
-        constraints=constraint_set.text,
+        constraints=base.constrain(constraint_set.text) if base else constraint_set.text,
         exclude_newer=constraint_set.exclude_newer,
     )
-    locked = resolver.resolve(question)
+    locked = _onto(base, resolver, question) if base else resolver.resolve(question)
     record = constraint_set.record
     if not constraint_set.text:
         record = replace(record, sha256=constraints.pins_digest({item.name: item.version for item in locked}))
@@ -104,6 +108,23 @@ def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Rememb
         )
     warnings += _stale(constraint_set, found, request.target.python)
     return Remembered(found, record, constraint_set.exclude_newer, tuple(warnings), locked)
+
+
+def _onto(base: Base, resolver: Resolver, question: Question) -> tuple[Locked, ...]:
+    """What the base lacks of the answer, and Airflow itself if that is in it."""
+    with tempfile.TemporaryDirectory(prefix="airferry-") as name:
+        base.unpack_unpublished(Path(name))
+        links = (*question.find_links, name) if any(Path(name).iterdir()) else question.find_links
+        try:
+            locked = resolver.resolve(replace(question, find_links=links))
+        except ResolutionFailed as error:
+            raise ResolutionFailed(
+                f"This cannot be added to {base.identity} as it stands: every version there is fixed.",
+                found=error.found,
+                hint="Ask for versions that agree, or make a whole bundle with them, to upgrade with.",
+            ) from error
+    missing = base.lacking(locked)
+    return tuple(item for item in locked if item in missing or item.name == release.PROJECT)
 
 
 def _question(
@@ -160,13 +181,18 @@ def _is_empty(extra: str, airflow: graph.Metadata, target: Target) -> bool:
 
 
 def _extras(request: BundleRequest, version: str) -> tuple[str, ...]:
-    return request.extras if request.extras is not None else default_extras(version)
+    if request.extras is not None or request.base:
+        return request.extras or ()
+    return default_extras(version)
 
 
 def _wanted(request: BundleRequest, version: str) -> tuple[Wanted, ...]:
     extras = _extras(request, version)
     bracket = f"[{','.join(extras)}]" if extras else ""
-    texts = (f"{release.PROJECT}{bracket}=={version}", *sorted(release_for(version).drivers))
+    texts = [f"{release.PROJECT}{bracket}=={version}", *sorted(release_for(version).drivers)]
+    if request.base:
+        # Airflow and its drivers are inside: only an extra has to be asked of it.
+        texts = texts[:1] if extras else []
     own = (Wanted(text, text, canonicalize_name(Requirement(text).name)) for text in texts)
     return (*own, *request.requirements)
 

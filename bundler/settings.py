@@ -35,6 +35,7 @@ class Settings:
     resolver: str = ""
     build_constraints: Path | None = None
     output: Path | None = None
+    onto: tuple[Path, ...] = ()
 
     def over(self, below: Settings) -> Settings:
         """These settings, and those `below` where these say nothing."""
@@ -103,7 +104,7 @@ def _taken(name: str, value: Any, folder: Path) -> Any:
     """The value with its paths taken from the file's folder."""
     if name in ("output", "build_constraints"):
         return folder / value
-    if name == "requirement_files":
+    if name in ("requirement_files", "onto"):
         return tuple(folder / item for item in value)
     if name == "find_links":
         return tuple(item if "://" in item else str(folder / item) for item in value)

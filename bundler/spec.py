@@ -11,6 +11,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundler import hosts
+from bundler.base import Base
+from bundler.base import read as read_base
 from bundler.errors import InvalidRequest
 from bundler.index import PYPI
 from bundler.requirements import Wanted, gather
@@ -27,7 +29,8 @@ class BundleRequest:
 
     `airflow` empty means the newest final release, `extras` None the defaults for that release. URLs may
     hold credentials: they are used, and never shown or stored. `offline` takes everything from the cache,
-    `refresh` does not trust what was resolved minutes ago. `build_constraints` is the text of a file.
+    `refresh` does not trust what was resolved minutes ago. `build_constraints` is the text of a file. With a
+    `base` an add-on is made, for the release and the target of that.
     """
 
     target: Target
@@ -43,6 +46,7 @@ class BundleRequest:
     offline: bool = False
     refresh: bool = False
     build_constraints: str = ""
+    base: Base | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -67,17 +71,23 @@ class BundleRequest:
         offline: bool = False,
         refresh: bool = False,
         build_constraints: Path | None = None,
+        onto: tuple[Path, ...] = (),
     ) -> BundleRequest:
         """Check everything; raises :class:`InvalidRequest` that lists every problem.
+
+        `onto` are bundles to make an add-on for; see :func:`bundler.base.read`, whose errors it raises too.
 
         An empty `python` means this interpreter's version; `platform`, `glibc`, `like` and `machine` are
         those of :func:`bundler.hosts.platform_tag`.
         """
         problems: list[str] = []
-        target = Target("3.11", "manylinux_2_28_x86_64")
+        base = read_base(onto) if onto else None
+        target = base.target if base else Target("3.11", "manylinux_2_28_x86_64")
         try:
+            named = base is None or platform or glibc or like or machine
             tag = hosts.platform_tag(tag=platform, glibc=glibc, like=like, machine=machine)
-            target = Target.parse(python or default_python(), tag)
+            python = python or (base.target.python if base else default_python())
+            target = Target.parse(python, tag if named else target.platform)
         except InvalidTarget as error:
             problems.append(f"{error.message} Needed: {error.needed}." if error.needed else error.message)
         if airflow:
@@ -96,6 +106,10 @@ class BundleRequest:
         if output.exists() and not output.is_dir():
             problems.append(f"--output {output}: exists and is not a folder")
         building = _text(build_constraints, problems)
+        if base and not problems:
+            problems += _base_problems(base, airflow, target)
+            if not gathered.wanted and not extras:
+                problems.append("--onto: name what is to be added, as requirements, -r or --extra")
         if problems:
             raise InvalidRequest(
                 "This bundle cannot be made as asked.",
@@ -104,7 +118,7 @@ class BundleRequest:
             )
         return cls(
             target=target,
-            airflow=str(Version(airflow)) if airflow else "",
+            airflow=base.airflow if base else str(Version(airflow)) if airflow else "",
             extras=None if extras is None else tuple(sorted({canonicalize_name(name) for name in extras})),
             constraints=constraints,
             output=output,
@@ -116,6 +130,7 @@ class BundleRequest:
             offline=offline,
             refresh=refresh,
             build_constraints=building,
+            base=base,
             warnings=gathered.warnings,
         )
 
@@ -136,6 +151,16 @@ def _version_problems(airflow: str) -> list[str]:
     except InvalidVersion:
         return [f"--airflow {airflow}: not a version"]
     return []
+
+
+def _base_problems(base: Base, airflow: str, target: Target) -> list[str]:
+    asked = [("Airflow", airflow and str(Version(airflow)), base.airflow)]
+    asked += [("", target.label, base.target.label)]
+    return [
+        f"--onto: {base.identity} is for {what} {inside}, not {wanted}".replace("  ", " ")
+        for what, wanted, inside in asked
+        if wanted and wanted != inside
+    ]
 
 
 def _exists(link: str) -> bool:

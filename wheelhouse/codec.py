@@ -29,6 +29,17 @@ def encode(value: Any) -> Any:
     return value
 
 
+def essence(value: Any) -> Any:
+    """As :func:`encode`, without what stands at its default: a new field leaves the essence of old values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        told = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        usual = {field.name: field.default for field in dataclasses.fields(value)}
+        return {name: essence(item) for name, item in told.items() if item != usual[name]}
+    if isinstance(value, (tuple, list)):
+        return [essence(item) for item in value]
+    return encode(value)
+
+
 def dumps(value: Any) -> str:
     """Encode as canonical text: sorted keys, two spaces, a newline at the end; same value, same bytes."""
     return json.dumps(encode(value), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

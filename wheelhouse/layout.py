@@ -20,9 +20,12 @@ MAX_BYTES = 2**31 - 1
 MAX_MEMBERS = 2**16 - 2
 
 
-def bundle_name(airflow: str, python_tag: str, platform: str) -> str:
-    """The file name of a bundle: ``airflow-3.3.2-cp311-manylinux_2_28_x86_64.run``."""
-    return f"airflow-{airflow}-{python_tag}-{platform}.run"
+def bundle_name(airflow: str, python_tag: str, platform: str, added: str = "") -> str:
+    """The file name of a bundle: ``airflow-3.3.2-cp311-manylinux_2_28_x86_64.run``.
+
+    `added` tells add-ons apart: ``airflow-3.3.2-cp311-manylinux_2_28_x86_64-add-0a1b2c3d.run``.
+    """
+    return f"airflow-{airflow}-{python_tag}-{platform}{added and '-add-'}{added}.run"
 
 
 def is_safe(name: str) -> bool:

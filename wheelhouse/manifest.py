@@ -115,7 +115,11 @@ class MadeFor:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle holds, what it fits, and where everything came from."""
+    """What a bundle holds, what it fits, and where everything came from.
+
+    `base` is empty for a bundle that installs by itself. An add-on names there the bundle id of what it was
+    resolved onto; its `packages` are those that are missing there, and it carries nothing beside them.
+    """
 
     schema: int
     airferry: str
@@ -135,11 +139,15 @@ class Manifest:
     notes: Tuple[str, ...] = ()
     python: Optional[CarriedPython] = None
     made_for: Optional[MadeFor] = None
+    base: str = ""
 
     @property
     def bundle_id(self) -> str:
-        """A short name that is the same only for the same content, e.g. ``3.3.2-cp311-0a1b2c3d4e``."""
-        digest = hashlib.sha256(self.dumps().encode()).hexdigest()
+        """A short name that is the same only for the same content, e.g. ``3.3.2-cp311-0a1b2c3d4e``.
+
+        A manifest keeps it when a newer airferry, which knows more fields, reads it.
+        """
+        digest = hashlib.sha256(codec.dumps(codec.essence(self)).encode()).hexdigest()
         return f"{self.airflow}-{self.target.tag}-{digest[:10]}"
 
     @property

@@ -20,7 +20,7 @@ _ID = re.compile(r"[\w.~:+-]+")
 def missing_tables(query: Query, auth: str = "fab") -> List[str]:
     """The tables that this database lacks: a migration can claim success without having made them."""
     wanted = (*TABLES, *FAB_TABLES) if auth == "fab" else TABLES
-    rows = query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    rows = query("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
     found = {row.strip() for row in rows.splitlines()}
     return [name for name in wanted if name not in found]
 

@@ -10,7 +10,7 @@ from typing import List, Optional, Tuple
 
 import typer
 
-from bootstrap import handoff, preflight
+from bootstrap import addon, handoff, preflight
 from bootstrap import install as installing
 from bootstrap import options as choosing
 from bootstrap.commands.shared import (
@@ -89,6 +89,7 @@ def install(
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
     )
     with handoff.bundle(Path(sys.argv[0])) as bundle:
+        addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
         if not handoff.is_inner():
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
@@ -145,6 +146,7 @@ def doctor(
         return 0
     options = Options(home=home_of(home), python=python, port=port, account=account)
     with Bundle.open(Path(sys.argv[0])) as bundle:
+        addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
         if save:
             facts.save(preflight.facts_of(bundle, chosen, options), save, redacted=redact)

@@ -18,7 +18,9 @@ from wheelhouse import codec
 
 def history(
     home: Optional[Path] = HOME,
-    lines: int = typer.Option(20, "--lines", "-n", min=0, help="The newest so many commands; 0: all."),
+    lines: int = typer.Option(
+        20, "--lines", "-n", min=0, show_default=False, help="So many of the newest (default: 20; 0: all)."
+    ),
     steps: bool = typer.Option(False, "--steps", help="Show the steps of each command, too."),
     json: bool = JSON,
 ) -> int:

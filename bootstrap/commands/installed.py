@@ -10,6 +10,7 @@ import typer
 from bootstrap import lifecycle, preflight
 from bootstrap.commands.backups import backup, backups
 from bootstrap.commands.history import history
+from bootstrap.commands.logs import logs
 from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
 from bootstrap.console import Console
@@ -19,7 +20,7 @@ app = application("airferry", "Looks after this Airflow installation.")
 
 
 # in the order of --help
-for command in (status, start, stop, restart, history, backup, backups):
+for command in (status, start, stop, restart, logs, history, backup, backups):
     app.command()(command)
 
 

@@ -5,16 +5,19 @@ PostgreSQL manual: initdb, "Client Authentication", "Server Configuration" (18).
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Tuple
+from typing import Iterator, Mapping, Tuple
 
 from bootstrap import process, secret
+from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.dump import Access
+from bootstrap.postgres.server import Clients
 from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
 
@@ -86,6 +89,21 @@ class Cluster:
     def role_password(self) -> Path:
         """The file with the password of Airflow's role."""
         return self.secrets / "postgres-password"
+
+    @property
+    def connection(self) -> Connection:
+        """How Airflow's role reaches its database."""
+        return self._connection(ROLE, DATABASE)
+
+    @property
+    def superuser(self) -> Connection:
+        """How the superuser reaches the cluster: it makes and drops databases."""
+        return self._connection(SUPERUSER, "postgres")
+
+    @contextlib.contextmanager
+    def clients(self) -> Iterator[Clients]:
+        """The programs that came with the server, for Airflow's role."""
+        yield Clients(self.bin, self.connection, {**self.env, **self.connection.environment})
 
     @property
     def command(self) -> Tuple[str, ...]:
@@ -191,10 +209,10 @@ class Cluster:
 
     def query(self, sql: str, *, superuser: bool = False) -> str:
         """Run one query and return its rows as text, tab-separated; raises CommandFailed."""
-        user, database = (SUPERUSER, "postgres") if superuser else (ROLE, DATABASE)
+        connection = self.superuser if superuser else self.connection
         return process.run(
-            [*self._psql(user, database), "-A", "-t", "-F", "\t", "-c", sql],
-            what="query the metadata database", env=self._client_env(), timeout=60,
+            [*self._psql(connection), "-A", "-t", "-F", "\t", "-c", sql],
+            what="query the metadata database", env={**self.env, **connection.environment}, timeout=60,
         ).stdout.strip()  # fmt: skip
 
     def script(self, sql: Secret, *, what: str) -> None:
@@ -202,16 +220,17 @@ class Cluster:
         # the server would log a statement that fails, and quote it in the message
         quiet = "SET log_min_messages = panic; SET log_statement = none;\n"
         process.run(
-            [*self._psql(SUPERUSER, "postgres"), "-q", "-f", "-"],
-            what=what, env=self._client_env(), stdin=Secret(quiet + sql.reveal()), timeout=120,
+            [*self._psql(self.superuser), "-q", "-f", "-"],
+            what=what, env={**self.env, **self.superuser.environment}, timeout=120,
+            stdin=Secret(quiet + sql.reveal()),
             # psql quotes the line of an error
             secrets=[secret.read(path) for path in (self.role_password, self.superuser_password)],
         )  # fmt: skip
 
     def access(self, user: str, database: str) -> Access:
         """How PostgreSQL's own programs reach a database of this cluster as that role."""
-        arguments = ("-w", "-h", ADDRESS, "-p", str(self.port), "-U", user, "-d", database)
-        return Access(self.bin, arguments, self._client_env(), self.log)
+        connection = self._connection(user, database)
+        return Access(self.bin, connection.arguments, {**self.env, **connection.environment}, self.log)
 
     def _write_pgpass(self) -> None:
         lines = [
@@ -220,14 +239,11 @@ class Cluster:
         ]
         secret.write(self.pgpass, Secret("\n".join(lines)))
 
-    def _psql(self, user: str, database: str) -> Tuple[str, ...]:
-        return (
-            str(self.bin / "psql"), "-X", "-w", "-v", "ON_ERROR_STOP=1",
-            "-h", ADDRESS, "-p", str(self.port), "-U", user, "-d", database,
-        )  # fmt: skip
+    def _connection(self, user: str, database: str) -> Connection:
+        return Connection(ADDRESS, self.port, database, user, passfile=self.pgpass)
 
-    def _client_env(self) -> Mapping[str, str]:
-        return {**self.env, "PGPASSFILE": str(self.pgpass), "PGCONNECT_TIMEOUT": "10"}
+    def _psql(self, connection: Connection) -> Tuple[str, ...]:
+        return str(self.bin / "psql"), "-X", "-v", "ON_ERROR_STOP=1", *connection.arguments
 
 
 def _tail(path: Path, lines: int = 10) -> str:

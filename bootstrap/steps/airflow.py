@@ -10,7 +10,7 @@ from typing import List
 from bootstrap import secret
 from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import LoginFailed, Session
-from bootstrap.installation import POSTGRES, Installation
+from bootstrap.installation import Installation
 from bootstrap.journal import Journal
 from wheelhouse import layout
 from wheelhouse.errors import AirferryError
@@ -61,7 +61,7 @@ class MigrationStep:
             Journal(self.installation.home.journal).write(
                 "airflow-cfg-issues", see="logs/airferry/install.log"
             )
-        missing = metadata.missing_tables(self.installation.cluster.query, receipt.auth)
+        missing = metadata.missing_tables(self.installation.database.query, receipt.auth)
         if missing:
             raise MigrationFailed(
                 "Airflow called its migration done, but the schema is not whole.",
@@ -121,7 +121,7 @@ class StartStep:
     def done(self) -> bool:
         """Whether all run and are healthy."""
         states = self.installation.services.states()
-        wanted = [POSTGRES, *self.installation.components]
+        wanted = [*self.installation.servers, *self.installation.components]
         if any(name not in states or states[name].state != "RUNNING" for name in wanted):
             return False
         receipt = self.installation.receipt
@@ -164,8 +164,8 @@ def start(installation: Installation, seconds: float = 180) -> None:
     services = installation.services
     services.configure(installation.programs())
     services.launch()
-    services.start([POSTGRES], settle=False)
-    installation.cluster.wait()
+    services.start(installation.servers, settle=False)
+    installation.database.wait()
     # the last sign of life of a killed scheduler counts as healthy for half a minute
     since = datetime.now(timezone.utc)
     services.start(installation.components)
@@ -178,7 +178,7 @@ def prove(installation: Installation, seconds: float = 300) -> None:
 
     Raises :class:`PipelineFailed` with the states of its tasks and where their logs lie.
     """
-    query = installation.cluster.query
+    query = installation.database.query
     deadline = time.monotonic() + seconds
     while not metadata.dag_is_known(query, PROOF_DAG):
         if time.monotonic() > deadline:
@@ -233,5 +233,5 @@ def _failed(installation: Installation, state: str, found: List[str]) -> Pipelin
 
 
 def _import_errors(installation: Installation) -> List[str]:
-    errors = metadata.import_errors(installation.cluster.query)
+    errors = metadata.import_errors(installation.database.query)
     return [f"{name}: {problem}" for name, problem in errors.items()]

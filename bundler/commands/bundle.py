@@ -79,6 +79,12 @@ def bundle(
         metavar="NAME",
         help="uv (the default), or pip-tools: pip's resolver, for this Python alone.",
     ),
+    onto: list[Path] = typer.Option(
+        [],
+        metavar="BUNDLE",
+        help="Make an add-on: only what this bundle, or the installation with this manifest.json, lacks. "
+        "Repeatable: add-ons that it has already.",
+    ),
     offline: bool = typer.Option(
         False, "--offline", help="Make it again from the cache alone; nothing is asked over the network."
     ),
@@ -105,6 +111,7 @@ def bundle(
         resolver=resolver,
         build_constraints=build_constraints,
         output=output,
+        onto=tuple(onto),
     )
     effective = given.over(settings.read(file)) if file else given
     request = BundleRequest.parse(
@@ -124,6 +131,7 @@ def bundle(
         requirement_files=effective.requirement_files,
         resolver=effective.resolver or "uv",
         build_constraints=effective.build_constraints,
+        onto=effective.onto,
         offline=offline,
         refresh=refresh,
     )

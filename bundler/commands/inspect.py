@@ -47,6 +47,7 @@ def _show(found: Contents, console: Console) -> None:
             ("PostgreSQL", manifest.postgres.version if manifest.postgres else "none"),
             ("Made by", f"airferry {manifest.airferry}, dated {manifest.created}"),
             ("Bundle id", manifest.bundle_id),
+            *([("Adds to", manifest.base)] if manifest.base else []),
             *(("Note", note) for note in manifest.notes),
         ]
     )

@@ -55,6 +55,16 @@ Requirements, requirement files, wheels, source distributions and project folder
 Airflow. A requirement file may hold `-r` and `--hash`; `-c` lines are passed over with a warning, other
 options are refused. Folders of this machine are never named in the bundle.
 
+## Add-ons
+
+`airferry bundle --onto BUNDLE REQUIREMENT...` makes a small file, `airflow-...-add-XXXXXXXX.run`, for
+an installation of that bundle: `HOME/bin/airferry add FILE`. BUNDLE is the file itself, or the
+`manifest.json` of the installation, which is text and can be carried out. Release, Python and platform
+are those of the bundle. Every package in it stays at its version: what does not agree with that is
+refused in the resolver's words, and needs a whole new bundle. What comes new is held by the constraints
+that the bundle had (`auto`), or by those that are named. An installation that has add-ons already gets
+all of them named, in order: `--onto BUNDLE --onto ADD-ON`.
+
 ## What exists only as source
 
 is built into a wheel: isolated, its build requirements as of the day of the Airflow release, with the

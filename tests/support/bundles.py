@@ -99,7 +99,12 @@ def sample_manifest() -> Manifest:
     )
     made_for = MadeFor("3.11", "x86_64", "glibc", "2.36", "Debian GNU/Linux 12 (bookworm)")
     return replace(
-        manifest(packages=(built,)), files=files, constraints=constraints, python=python, made_for=made_for
+        manifest(packages=(built,)),
+        files=files,
+        constraints=constraints,
+        python=python,
+        made_for=made_for,
+        base="3.3.2-cp311-0a1b2c3d4e",
     )
 
 

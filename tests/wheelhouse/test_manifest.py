@@ -99,6 +99,14 @@ def test_bundle_id_follows_the_content() -> None:
         assert dataclasses.replace(value, **change).bundle_id != value.bundle_id
 
 
+def test_bundle_id_outlives_new_fields() -> None:
+    """A bundle that an older airferry made is the same one to a newer."""
+    value = dataclasses.replace(bundles.sample_manifest(), base="", made_for=None)
+    data = bundles.as_data(value.dumps())
+    del data["base"], data["made_for"]
+    assert Manifest.loads(json.dumps(data)).bundle_id == value.bundle_id
+
+
 def test_unpacked_counts_everything_that_is_installed() -> None:
     value = bundles.sample_manifest()
     assert value.postgres

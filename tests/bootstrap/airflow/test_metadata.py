@@ -25,6 +25,7 @@ class Database:
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:")
         self.connection.create_function("chr", 1, chr)
+        self.connection.create_function("current_schema", 0, lambda: "public")
         self.connection.executescript(SCHEMA)
 
     def add(self, table: str, *rows: tuple[object, ...]) -> None:

@@ -97,6 +97,8 @@ def test_names_can_be_left_out(here: Facts) -> None:
 
 def test_common_names_stay(here: Facts) -> None:
     facts = replace(here, account=Account(User("root", 0, 0, (0,), "/root")), network=None)
+    # whoever else happens to run something on this machine
+    facts = replace(facts, ports=(), postgres=None, airflows=None)
     assert saved.redact(facts) == facts
 
 
