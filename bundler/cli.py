@@ -15,6 +15,7 @@ from bundler.commands.diff import diff
 from bundler.commands.doctor import doctor
 from bundler.commands.init import init
 from bundler.commands.inspect import inspect
+from bundler.commands.probe import probe
 from bundler.commands.rehearse import rehearse
 from bundler.commands.verify import verify
 from wheelhouse import __version__
@@ -24,7 +25,7 @@ app = application(
 )
 
 
-for command in (init, bundle, rehearse, inspect, verify, diff, cache, doctor):
+for command in (probe, init, bundle, rehearse, inspect, verify, diff, cache, doctor):
     app.command()(command)
 
 

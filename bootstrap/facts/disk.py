@@ -13,7 +13,7 @@ from bootstrap.facts.access import Gate, gates
 
 _ENTRIES = 40
 # names that tell whose folder it is, wherever they stand in a long list
-_TELLING = ("airflow.cfg", "airflow.db", "journal.jsonl", "receipt.json", "releases")
+TELLING = ("airflow.cfg", "airflow.db", "journal.jsonl", "receipt.json", "releases")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _nearest(path: Path) -> Tuple[Path, str]:
 def _entries(path: Path) -> Tuple[str, ...]:
     try:
         names = sorted(os.listdir(path))  # noqa: PTH208  (one call, names only)
-        return (*names[:_ENTRIES], *(name for name in names[_ENTRIES:] if name in _TELLING))
+        return (*names[:_ENTRIES], *(name for name in names[_ENTRIES:] if name in TELLING))
     except OSError:
         return ()
 

@@ -26,7 +26,7 @@ FOLDERS = (
 )
 SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108  (where servers put them)
 NEEDED = ("initdb", "postgres", "psql")
-_PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_config")
+PROGRAMS = ("initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_config")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def collect(folders: Sequence[str] = FOLDERS, path: Optional[str] = None) -> Pos
     found = {}
     for folder in candidates:
         real = os.path.realpath(folder)
-        programs = tuple(name for name in _PROGRAMS if os.access(Path(real, name), os.X_OK))
+        programs = tuple(name for name in PROGRAMS if os.access(Path(real, name), os.X_OK))
         if {"initdb", "postgres", "psql", "pg_dump"} & set(programs) and real not in found:
             version = re.search(r"(?:postgresql|pgsql|postgres)[-/]?(\d+(?:\.\d+)?)", real)
             found[real] = Programs(real, programs, version.group(1) if version else "")

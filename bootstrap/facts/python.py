@@ -50,12 +50,15 @@ MODULES = (
 )
 
 # Runs in the interpreter in question, whatever it is: no syntax newer than 2.7, no module that might miss.
-_PROBE = """
+# It is printed for approvals too (airferry probe), in lines of 80 columns.
+PROBE = """
 import sys
-found = {"executable": sys.executable, "base_prefix": getattr(sys, "base_prefix", sys.prefix)}
+found = {"executable": sys.executable}
+found["base_prefix"] = getattr(sys, "base_prefix", sys.prefix)
 found["version"] = "%d.%d.%d" % sys.version_info[:3]
 found["bits"] = 64 if sys.maxsize > 2**32 else 32
-found["implementation"] = getattr(getattr(sys, "implementation", None), "name", "cpython")
+implementation = getattr(sys, "implementation", None)
+found["implementation"] = getattr(implementation, "name", "cpython")
 flags = getattr(sys, "abiflags", "")
 found["debug"] = hasattr(sys, "gettotalrefcount")
 found["free_threaded"] = "t" in flags
@@ -86,7 +89,8 @@ try:
     found["managed"] = os.path.exists(found["stdlib"] + "/EXTERNALLY-MANAGED")
 except Exception:
     found["stdlib"], found["managed"] = "", False
-sys.stdout.write("airferry-probe " + repr(found).encode("ascii", "backslashreplace").decode("ascii"))
+said = repr(found).encode("ascii", "backslashreplace").decode("ascii")
+sys.stdout.write("airferry-probe " + said)
 """
 
 
@@ -240,7 +244,7 @@ def _ask(interpreter: Interpreter) -> Interpreter:
     asked = replace(interpreter, asked=True, gates=gates(interpreter.path))
     try:
         result = process.run(
-            [interpreter.path, "-I", "-c", _PROBE, *MODULES],
+            [interpreter.path, "-I", "-c", PROBE, *MODULES],
             what=f"ask {interpreter.path} for its modules",
             cwd=Path("/"),
             timeout=PROBE_SECONDS,

@@ -1,0 +1,20 @@
+"""``airferry probe``."""
+
+from __future__ import annotations
+
+import typer
+
+from bootstrap.console import Console
+from bundler import probe as probing
+
+
+def probe(
+    shell: bool = typer.Option(
+        False, "--sh", help="For a host without any Python: less is collected, by a POSIX shell."
+    ),
+) -> int:
+    """Print a small program for the closed host; it writes host.json: airferry probe > airferry-probe.py."""
+    console = Console()
+    for line in probing.text(shell=shell).splitlines():
+        console.command(line, indent=0)
+    return 0
