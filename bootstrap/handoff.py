@@ -10,19 +10,20 @@ import atexit
 import contextlib
 import os
 import shutil
-import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Iterator, List, Optional
 
 from bootstrap import account as accounts
-from bootstrap import secret
+from bootstrap import registry, secret
 from bootstrap.account import Account, AccountError
-from bootstrap.boundary import Terminated
 from bootstrap.home import Home
 from bootstrap.options import InvalidOption, Options
 from bootstrap.receipt import Receipt
 from bootstrap.secret import Secret
+from bootstrap.services import broker
+from bootstrap.services.broker import Broker
 from wheelhouse import layout
 from wheelhouse.reader import Bundle
 
@@ -71,17 +72,17 @@ def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str])
         )
     _give(home.path, account)
     given = password(options.admin_password_file)
+    registry.save(registry.record_of(chosen))
+    ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
+        ours.close()
+        os.set_inheritable(theirs.fileno(), True)
+        os.environ[broker.VARIABLE] = str(theirs.fileno())
         _inner(account, home, chosen, opened, given, arguments)
-    try:
-        _, status = os.waitpid(child, 0)
-    except KeyboardInterrupt as interrupted:
-        # of Ctrl-C the child got the same signal; either way it cleans up
-        if isinstance(interrupted, Terminated):
-            os.kill(child, signal.SIGTERM)
-        _, status = os.waitpid(child, 0)
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    theirs.close()
+    with ours:
+        return broker.attend(child, ours, Broker(registry.record_of(chosen)))
 
 
 def _inner(

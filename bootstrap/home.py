@@ -7,7 +7,8 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT_HOME = Path("/opt/airflow")
+ROOT_HOMES = Path("/opt")
+NAME = "airflow"
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,15 @@ class Home:
     path: Path
 
     @classmethod
-    def default(cls) -> Home:
-        """``$AIRFLOW_HOME``, or /opt/airflow for root and ~/airflow for anybody else."""
+    def default(cls, name: str = "") -> Home:
+        """/opt/NAME for root and ~/NAME for anybody else; without a name ``$AIRFLOW_HOME`` comes first."""
         named = os.environ.get("AIRFLOW_HOME")
-        if named:
+        if named and not name:
             return cls(Path(named).expanduser().absolute())
-        if os.getuid() == 0:
-            return cls(ROOT_HOME)
-        return cls(Path(os.environ.get("HOME") or _home_of(os.getuid()), "airflow").absolute())
+        folder = ROOT_HOMES
+        if os.getuid() != 0:
+            folder = Path(os.environ.get("HOME") or _home_of(os.getuid()))
+        return cls((folder / (name or NAME)).absolute())
 
     def release(self, bundle_id: str) -> Release:
         """Where a bundle's release lies, whether it is there or not."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap import handoff, lock, plan, receipt
+from bootstrap import handoff, lock, plan, receipt, registry
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
@@ -16,11 +16,13 @@ from bootstrap.options import Options
 from bootstrap.plan import Done, Progress, Step
 from bootstrap.receipt import Receipt
 from bootstrap.secret import Secret
+from bootstrap.services.manager import NONE
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
 from bootstrap.steps.packages import LinkStep, ReleaseStep
 from bootstrap.steps.secrets import FoldersStep
+from bootstrap.steps.services import RestStep, ServicesStep
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
@@ -46,6 +48,7 @@ def steps(installation: Installation, bundle: Bundle, password: Optional[Secret]
         FoldersStep(installation.home, password),
         ReleaseStep(installation, bundle),
         LinkStep(installation),
+        ServicesStep(installation),
         ClusterStep(installation),
         DatabaseStep(installation),
         ConfigurationStep(installation),
@@ -53,6 +56,7 @@ def steps(installation: Installation, bundle: Bundle, password: Optional[Secret]
         PipelinesStep(installation, bundle),
         StartStep(installation),
         ProofStep(installation),
+        *([RestStep(installation)] if installation.receipt.services == NONE else []),
     ]
 
 
@@ -99,6 +103,8 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
         password = handoff.password(options.admin_password_file)
         home.own_logs.mkdir(parents=True, exist_ok=True)
         receipt.save(home.receipt, chosen)
+        if not handoff.is_inner():
+            registry.save(registry.record_of(chosen))
         journal = Journal(home.journal)
         with journal.recorded("install", airflow=chosen.airflow, bundle=chosen.bundle_id):
             done = plan.execute(steps(Installation(chosen), bundle, password), progress, journal)

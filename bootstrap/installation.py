@@ -17,9 +17,15 @@ from bootstrap.postgres import embedded
 from bootstrap.postgres.server import Server
 from bootstrap.receipt import PRIVATE, Receipt
 from bootstrap.secret import Secret
-from bootstrap.services.supervisor import Program, Supervisor
+from bootstrap.services import broker
+from bootstrap.services.control import SYSTEM_UNITS, Systemctl
+from bootstrap.services.launcher import OWN_ENVIRONMENT, Launcher
+from bootstrap.services.manager import SYSTEMD, SYSTEMD_USER, Program, Services
+from bootstrap.services.supervisor import Supervisor
+from bootstrap.services.systemd import Systemd, user_units
+from bootstrap.services.units import POSTGRES, Layout
 
-POSTGRES = "postgres"
+__all__ = ["POSTGRES", "Installation"]
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,41 @@ class Installation:
         return [POSTGRES] if self.receipt.database.kind == PRIVATE else []
 
     @property
-    def services(self) -> Supervisor:
+    def services(self) -> Services:
         """Whatever keeps the components running."""
+        return self.services_of(self.receipt.services)
+
+    def services_of(self, kind: str) -> Services:
+        """A service manager of that kind for this installation, chosen or not."""
+        env = process.environment({**self._library_path(), "AIRFERRY_HOME": self.receipt.home})
+        if kind in (SYSTEMD, SYSTEMD_USER):
+            return Systemd(self.control_of(kind), self.launcher, env)
         return Supervisor(
             self.release.supervisor / "bin" / "python",
             self.home.path,
             self.home.etc / "supervisord.conf",
             self.home.own_logs / "supervisord.log",
-            process.environment({**self._library_path(), "AIRFERRY_HOME": self.receipt.home}),
+            env,
         )
+
+    @property
+    def launcher(self) -> Launcher:
+        """What units name, and what others may start components with."""
+        variables = {**self._variables(), **self._library_path()}
+        return Launcher(self.home, self.release, self.receipt.python, variables)
+
+    def control_of(self, kind: str) -> Systemctl:
+        """What may change the units: this process, or root's beside it."""
+        layout = Layout(
+            self.receipt.name,
+            self.receipt.home,
+            self.receipt.account if kind == SYSTEMD else "",
+            tuple(self.components),
+            bool(self.servers),
+        )
+        if kind == SYSTEMD_USER:
+            return Systemctl(layout, user_units(), user=True)
+        return broker.Remote(layout) if broker.available() else Systemctl(layout, SYSTEM_UNITS, user=False)
 
     @property
     def components(self) -> List[str]:
@@ -110,7 +142,7 @@ class Installation:
         launcher = str(self.home.bin / "airflow")
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave
         found = [
-            Program(name, self.cluster.command, logs / f"{name}.log", stop_signal="INT")
+            Program(name, self.cluster.command, logs / f"{name}.log", "INT", self.cluster.ready_command)
             for name in self.servers
         ]
         for component in self.version.components:
@@ -122,10 +154,7 @@ class Installation:
     def scripts(self) -> Dict[str, Tuple[str, int]]:
         """The commands in ``bin/`` and the environment they share: path below home -> (text, mode)."""
         home, python = (shlex.quote(text) for text in (self.receipt.home, self.receipt.python))
-        variables = {**self.airflow.environment(), "AIRFERRY_HOME": self.receipt.home}
-        # these belong to whoever runs the command
-        for name in ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ"):
-            variables.pop(name, None)
+        variables = self._variables()
         exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(variables.items()))
         library = self.receipt.library_path
         keep = f"LD_LIBRARY_PATH={shlex.quote(library)} " if library else ""
@@ -135,6 +164,9 @@ class Installation:
             '    unset "$name"\n'
             "done\n"
             f"{exports}"
+            f"if [ -r {home}/{OWN_ENVIRONMENT} ]; then\n"
+            f"    set -a; . {home}/{OWN_ENVIRONMENT}; set +a\n"
+            "fi\n"
         )
         airflow = (
             "#!/bin/sh\n"
@@ -154,6 +186,13 @@ class Installation:
             "bin/airflow": (airflow, 0o755),
             "bin/airferry": (airferry, 0o755),
         }
+
+    def _variables(self) -> Dict[str, str]:
+        """The environment of this installation, without what belongs to whoever runs a command."""
+        variables = {**self.airflow.environment(), "AIRFERRY_HOME": self.receipt.home}
+        for name in ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ"):
+            variables.pop(name, None)
+        return variables
 
     def _library_path(self) -> Dict[str, str]:
         return {"LD_LIBRARY_PATH": self.receipt.library_path} if self.receipt.library_path else {}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ContextManager, Dict, List, Sequence, Tuple
 
-from bootstrap import account, process, receipt
+from bootstrap import account, process, receipt, registry
 from bootstrap.airflow import health
 from bootstrap.home import Home
 from bootstrap.installation import POSTGRES, Installation
 from bootstrap.journal import Journal
 from bootstrap.lock import held
-from bootstrap.services.supervisor import ServiceError
+from bootstrap.registry import Record
+from bootstrap.services import broker
+from bootstrap.services.manager import ServiceError
 from bootstrap.steps.airflow import start as start_all
 
 SCHEMA = 1
@@ -58,12 +61,27 @@ def opened(home: Home) -> Installation:
     place = home.path.stat()
     # an account without a name is named by its number
     owner = account.find(found.account) or account.Account(found.account, place.st_uid, place.st_gid)
+    record = registry.of_system(home.path) if os.geteuid() == 0 else None
+    if record:
+        _stay_behind(record)
     account.run_as(owner, home.path)
     return Installation(found)
 
 
+def _stay_behind(record: Record) -> None:
+    """Go on in a new process; as root, this one only starts and stops units for it, and ends as it ends."""
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child:
+        theirs.close()
+        raise SystemExit(broker.attend(child, ours, broker.Broker(record)))
+    ours.close()
+    os.environ[broker.VARIABLE] = str(theirs.detach())
+
+
 def status(installation: Installation) -> Status:
     """Look at every component; never fails because one is down."""
+    found = installation.receipt
     states = installation.services.states()
     reported = health.fetch(installation.version, installation.probe_address, installation.receipt.web_port)
     components = []
@@ -74,10 +92,9 @@ def status(installation: Installation) -> Status:
                 name,
                 state.state if state else "STOPPED",
                 reported.components.get("metadatabase" if name == POSTGRES else name, ""),
-                state.note if state else "supervisord does not run",
+                state.note if state else f"{found.services} does not run it",
             )
         )
-    found = installation.receipt
     return Status(SCHEMA, found.airflow, found.bundle_id, found.home, installation.url, tuple(components))
 
 
@@ -94,7 +111,7 @@ def start(installation: Installation, names: Sequence[str] = ()) -> None:
 
 
 def stop(installation: Installation, names: Sequence[str] = ()) -> None:
-    """Stop all components and supervisord, Airflow before PostgreSQL; or stop only `names`."""
+    """Stop all components and the manager, Airflow before PostgreSQL; or stop only `names`."""
     with _recorded(installation, "stop", names), held(installation.home.lock):
         if names:
             _check(installation, names)
@@ -107,6 +124,7 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
 
 def exec_as_account(installation: Installation, command: List[str]) -> None:
     """Replace this process by `command`, as the installation's account; raises CommandFailed."""
+    os.environ.pop(broker.VARIABLE, None)
     try:
         os.execvpe(command[0], command, {**os.environ, "HOME": installation.receipt.home})  # noqa: S606
     except OSError as error:

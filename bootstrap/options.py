@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set
 
 from bootstrap import account as accounts
+from bootstrap import neighbours
 from bootstrap import receipt as receipts
 from bootstrap.airflow.release import release_for
 from bootstrap.home import Home
+from bootstrap.installation import Installation
 from bootstrap.postgres import embedded, host
 from bootstrap.receipt import Database, Receipt
+from bootstrap.services import choice as services
+from bootstrap.services.manager import SYSTEMD
 from wheelhouse import __version__
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -39,6 +43,8 @@ class Options:
     """The options as they were given; None means not given."""
 
     home: Home
+    name: Optional[str] = None
+    service: Optional[str] = None
     python: Optional[str] = None
     account: Optional[str] = None
     host: Optional[str] = None
@@ -65,7 +71,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
     """
     manifest = bundle.manifest
     earlier = receipts.find(options.home.receipt)
-    taken = {port for port in (options.port, options.postgres_port) if port}
+    named = {port for port in (options.port, options.postgres_port) if port}
+    taken = named | neighbours.reserved(options.home.path, named)
     server = _server(options, bundle, earlier)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
     fresh = Receipt(
@@ -93,12 +100,13 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
             server=server.version,
             programs=server.programs,
         ),
-        services="supervisor",
+        services="",
         library_path=os.environ.get("LD_LIBRARY_PATH", ""),
         started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        name=neighbours.name(options.home.path, options.name or "", earlier.name if earlier else ""),
     )
     if earlier is None:
-        return _checked(fresh)
+        return _checked(_with_services(fresh, options, ""))
     settled = replace(
         fresh,
         python=fresh.python or (earlier.python if same_bundle else ""),
@@ -116,13 +124,18 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         started=earlier.started,
         completed=earlier.completed if same_bundle else "",
     )
-    return _checked(settled)
+    return _checked(_with_services(settled, options, earlier.services))
 
 
 def _interpreter(named: str) -> str:
     """The path of an interpreter that was named by its path, or as a command."""
     found = None if "/" in named else shutil.which(named)
     return str(Path(found or named).expanduser().absolute())
+
+
+def _with_services(chosen: Receipt, options: Options, earlier: str) -> Receipt:
+    layout = Installation(chosen).control_of(SYSTEMD).layout
+    return replace(chosen, services=services.choose(options.service, earlier, layout))
 
 
 def _checked(chosen: Receipt) -> Receipt:

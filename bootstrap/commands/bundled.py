@@ -18,6 +18,7 @@ from bootstrap.commands.shared import (
     EXPLAIN,
     HOME,
     JSON,
+    NAME,
     PORT,
     PYTHON,
     STRICT,
@@ -30,6 +31,7 @@ from bootstrap.facts import saved as facts
 from bootstrap.home import Home
 from bootstrap.options import Options
 from bootstrap.receipt import Receipt
+from bootstrap.services import choice as services
 from wheelhouse import codec
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify as verify_bundle
@@ -42,6 +44,7 @@ app = application(
 @app.command()
 def install(
     home: Optional[Path] = HOME,
+    name: Optional[str] = NAME,
     python: Optional[str] = PYTHON,
     port: Optional[int] = PORT,
     host: Optional[str] = typer.Option(
@@ -54,6 +57,9 @@ def install(
         None, min=1, max=65535, help="PostgreSQL's port on 127.0.0.1."
     ),
     account: Optional[str] = ACCOUNT,
+    service: Optional[str] = typer.Option(
+        None, help="What keeps it running: auto (default), systemd, supervisor, or none."
+    ),
     auth: Optional[str] = typer.Option(
         None, help="Airflow's auth manager: fab (default), or simple (Airflow 3; one account, no roles)."
     ),
@@ -76,7 +82,9 @@ def install(
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
     console = Console(quiet=json)
     options = Options(
-        home=home_of(home),
+        home=home_of(home, name),
+        name=name,
+        service=_one_of("--service", service, services.ASKED) if service else None,
         python=python,
         account=account,
         host=host,
@@ -124,6 +132,7 @@ def install(
 @app.command(name="doctor")
 def doctor(
     home: Optional[Path] = HOME,
+    name: Optional[str] = NAME,
     python: Optional[str] = PYTHON,
     port: Optional[int] = PORT,
     account: Optional[str] = ACCOUNT,
@@ -144,7 +153,7 @@ def doctor(
     if explain:
         render_entry(explain, console)
         return 0
-    options = Options(home=home_of(home), python=python, port=port, account=account)
+    options = Options(home=home_of(home, name), name=name, python=python, port=port, account=account)
     with Bundle.open(Path(sys.argv[0])) as bundle:
         addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
@@ -189,7 +198,8 @@ def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:
 def _inner_arguments(chosen: Receipt, *, json: bool) -> List[str]:
     """The command line of the process that root hands over to: every choice is made already."""
     return [
-        "install", "--home", chosen.home, "--python", chosen.python, "--host", chosen.web_host,
+        "install", "--home", chosen.home, "--name", chosen.name,
+        "--service", chosen.services, "--python", chosen.python, "--host", chosen.web_host,
         "--port", str(chosen.web_port), "--postgres-port", str(chosen.database.port),
         "--postgres", "host" if chosen.database.programs else "carried",
         "--auth", chosen.auth,

@@ -22,6 +22,9 @@ PYTHON = typer.Option(None, "--python", metavar="PATH", help="The Python that Ai
 PORT = typer.Option(
     None, "--port", min=1, max=65535, help="The web server's port (default: 8080 or the next free)."
 )
+NAME = typer.Option(
+    None, "--name", help="Tells installations on one host apart (default: airflow); /opt/NAME or ~/NAME."
+)
 ACCOUNT = typer.Option(None, help="The account to run as; root only (default: airflow).")
 EXPLAIN = typer.Option(None, metavar="ID", help="Explain one finding, and do nothing else.")
 STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
@@ -41,9 +44,11 @@ def application(name: str, help_text: str) -> typer.Typer:
     )
 
 
-def home_of(named: Optional[Path]) -> Home:
-    """The named home, else the one that the command belongs to, else the default."""
+def home_of(named: Optional[Path], name: Optional[str] = None) -> Home:
+    """The named home, else that of the installation's name, of the command itself, or the default."""
     if named:
         return Home(named.expanduser().absolute())
+    if name:
+        return Home.default(name)
     inside = os.environ.get("AIRFERRY_HOME")
     return Home(Path(inside)) if inside else Home.default()

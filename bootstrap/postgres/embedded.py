@@ -110,6 +110,11 @@ class Cluster:
         """What a service manager runs in the foreground."""
         return str(self.bin / "postgres"), "-D", str(self.data)
 
+    @property
+    def ready_command(self) -> Tuple[str, ...]:
+        """What succeeds as soon as the server accepts connections."""
+        return str(self.bin / "pg_isready"), "-h", ADDRESS, "-p", str(self.port), "-t", "3", "-q"
+
     def exists(self) -> bool:
         """Whether the cluster was made completely."""
         return (self.data / "PG_VERSION").is_file()
@@ -166,9 +171,12 @@ class Cluster:
     def ready(self) -> bool:
         """Whether the server accepts connections."""
         result = process.run(
-            [self.bin / "pg_isready", "-h", ADDRESS, "-p", str(self.port), "-t", "3", "-q"],
-            what="ask PostgreSQL whether it is ready", env=self.env, ok=(0, 1, 2, 3), timeout=10,
-        )  # fmt: skip
+            self.ready_command,
+            what="ask PostgreSQL whether it is ready",
+            env=self.env,
+            ok=(0, 1, 2, 3),
+            timeout=10,
+        )
         return result.status == 0
 
     def wait(self, seconds: float = 60) -> None:

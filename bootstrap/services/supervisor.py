@@ -14,13 +14,12 @@ import socket
 import stat
 import time
 import xmlrpc.client
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence
 
 from bootstrap import process
 from bootstrap.services import strays
-from wheelhouse.errors import AirferryError
+from bootstrap.services.manager import Program, ServiceError, State
 
 # sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
 _LONGEST_SOCKET = 100
@@ -29,36 +28,6 @@ _TEMPORARY = Path("/tmp")  # noqa: S108 - a private folder is made in it, and ch
 _STOP_SECONDS = 20
 # Supervisor waits a second longer before each further try: 15 s for these.
 _TRIES = 5
-
-
-class ServiceError(AirferryError):
-    """A component cannot be started or stopped."""
-
-    reference = "service-error"
-    exit_code = 38
-
-
-@dataclass(frozen=True)
-class Program:
-    """A component to keep running: `command` in the foreground, its output goes to `log`.
-
-    The stop signal goes to the program alone, the kill that may follow to its whole group.
-    """
-
-    name: str
-    command: Tuple[str, ...]
-    log: Path
-    stop_signal: str = "TERM"
-
-
-@dataclass(frozen=True)
-class State:
-    """A component's state in supervisor's words (RUNNING, STOPPED, STARTING, BACKOFF, FATAL, EXITED)."""
-
-    name: str
-    state: str
-    pid: int
-    note: str
 
 
 class Supervisor:
@@ -173,6 +142,16 @@ class Supervisor:
         if self.socket.parent != self.run:
             with contextlib.suppress(OSError):
                 self.socket.parent.rmdir()
+
+    def installed(self) -> bool:
+        """Whether it was configured here; the folder of the release holds the program itself."""
+        return self.configuration.exists()
+
+    def remove(self) -> None:
+        """Stop everything and forget the configuration."""
+        self.shut_down()
+        with contextlib.suppress(FileNotFoundError):
+            self.configuration.unlink()
 
     def states(self) -> Dict[str, State]:
         """All components by name; empty when supervisord does not run."""

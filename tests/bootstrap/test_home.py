@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.home import ROOT_HOME, Home, Release
+from bootstrap.home import Home, Release
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 61234
@@ -46,8 +46,8 @@ def test_relative_airflow_home_is_made_absolute(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(
     ("uid", "env", "expected"),
     [
-        (0, {}, str(ROOT_HOME)),
-        (0, {"HOME": "/root"}, str(ROOT_HOME)),
+        (0, {}, "/opt/airflow"),
+        (0, {"HOME": "/root"}, "/opt/airflow"),
         (NOBODY, {"HOME": "/home/x y"}, "/home/x y/airflow"),
         # in containers there are numbers without a name
         (NOBODY, {}, "/airflow"),

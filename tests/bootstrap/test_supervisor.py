@@ -16,7 +16,8 @@ import pytest
 from bootstrap import process
 from bootstrap.services import strays
 from bootstrap.services import supervisor as services
-from bootstrap.services.supervisor import Program, ServiceError, Supervisor
+from bootstrap.services.manager import Program, ServiceError
+from bootstrap.services.supervisor import Supervisor
 from tests.support import venvs
 
 ODD = "두 낱말 100%(here)s %d 'x' $HOME ;a #b"

@@ -1,0 +1,198 @@
+"""Root's part while everything else runs as the service account: a few verbs on one installation's units.
+
+Root keeps one end of a socket and the account's process the other. What crosses it is data, a JSON object a
+line; root writes the text of the units itself, from the record that it made at the install.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from bootstrap import registry
+from bootstrap.boundary import Terminated
+from bootstrap.registry import Record
+from bootstrap.services import units
+from bootstrap.services.control import SYSTEM_UNITS, Systemctl
+from bootstrap.services.manager import ServiceError
+from bootstrap.services.units import Layout
+from wheelhouse import codec
+from wheelhouse.errors import AirferryError
+
+# The descriptor of the account's end.
+VARIABLE = "AIRFERRY_SERVICES_FD"
+_LONGEST = 65_536
+
+
+class BrokerGone(AirferryError):
+    """Root's process, which starts and stops the units, has ended before this one or made no sense."""
+
+    reference = "services-broker-gone"
+    exit_code = 71
+
+
+def available() -> bool:
+    """Whether root serves this process."""
+    return VARIABLE in os.environ
+
+
+class Remote(Systemctl):
+    """Control through root's process; what needs no root is looked at directly."""
+
+    def __init__(self, layout: Layout, folder: Path = SYSTEM_UNITS) -> None:
+        super().__init__(layout, folder, user=False)
+
+    def configure(self) -> None:
+        """Write the unit files, remove those that are no longer wanted, and enable them."""
+        self._ask("configure")
+
+    def start(self, names: Sequence[str], wait: bool) -> None:
+        """Start components; with `wait` until systemd calls them started."""
+        self._ask("start", names=list(names), wait=wait)
+
+    def stop(self, names: Sequence[str]) -> None:
+        """Stop components, and wait."""
+        if self.installed():
+            self._ask("stop", names=list(names))
+
+    def show(self) -> List[Dict[str, str]]:
+        """The state of every component's unit; root needs no message bus to ask for it."""
+        if not self.installed():
+            return []
+        found: List[Dict[str, str]] = self._ask("show")
+        return found
+
+    def remove(self) -> None:
+        """Stop everything and remove the unit files."""
+        self._ask("remove")
+
+    def forget(self) -> None:
+        """Have root forget that there is such an installation."""
+        self._ask("forget")
+
+    def _ask(self, verb: str, **more: object) -> Any:
+        layout = {"components": list(self.layout.components), "postgres": self.layout.postgres}
+        request = json.dumps({"verb": verb, **layout, **more})
+        try:
+            with socket.socket(fileno=os.dup(int(os.environ[VARIABLE]))) as channel:
+                channel.sendall(request.encode() + b"\n")
+                answer = json.loads(_line(channel) or b"null")
+        except (OSError, ValueError) as error:
+            raise _gone(str(error)) from error
+        if not isinstance(answer, dict):
+            raise _gone("no answer")
+        if not answer["ok"]:
+            raise ServiceError(answer["message"], found=answer["found"], hint=answer["hint"])
+        return answer["result"]
+
+
+class Broker:
+    """Root's side, for the installation of `record` and no other."""
+
+    def __init__(self, record: Record, folder: Path = SYSTEM_UNITS) -> None:
+        self.record = record
+        self.folder = folder
+
+    def serve(self, channel: socket.socket) -> None:
+        """Answer until the other end is closed."""
+        while True:
+            line = _line(channel)
+            if not line:
+                return
+            channel.sendall(json.dumps(self.answer(line)).encode() + b"\n")
+
+    def answer(self, line: bytes) -> Dict[str, Any]:
+        """The answer to one request; what is no request of ours is an error, never an exception."""
+        try:
+            return {"ok": True, "result": self._do(line)}
+        except AirferryError as error:
+            return {"ok": False, "message": error.message, "found": error.found, "hint": error.hint}
+        except OSError as error:
+            return {
+                "ok": False,
+                "message": f"The operating system refused it: {error}",
+                "found": "",
+                "hint": "",
+            }
+
+    def _do(self, line: bytes) -> object:
+        request = _parse(line)
+        layout = Layout(
+            self.record.name,
+            self.record.home,
+            self.record.account,
+            _components(request.get("components"), units.KNOWN[1:]),
+            request.get("postgres") is True,
+        )
+        control = Systemctl(layout, self.folder, user=False)
+        verb, result = request.get("verb"), None
+        if verb == "configure":
+            control.configure()
+        elif verb == "start":
+            control.start(_components(request.get("names"), layout.names), request.get("wait") is True)
+        elif verb == "stop":
+            control.stop(_components(request.get("names"), layout.names))
+        elif verb == "show":
+            result = control.show()
+        elif verb == "remove":
+            control.remove()
+        elif verb == "forget":
+            registry.forget(self.record)
+        else:
+            raise ServiceError(f"Root does not do that: {verb!r}.")
+        return result
+
+
+def attend(child: int, channel: socket.socket, broker: Optional[Broker]) -> int:
+    """Serve the process `child`, which has the other end, wait for its end, and return its exit status."""
+    while True:
+        try:
+            if broker:
+                broker.serve(channel)
+            _, status = os.waitpid(child, 0)
+        except ConnectionError:
+            broker = None
+        except KeyboardInterrupt as interrupted:
+            # of Ctrl-C the child got the same signal; either way it cleans up, and may need us for it
+            if isinstance(interrupted, Terminated):
+                os.kill(child, signal.SIGTERM)
+        else:
+            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def _line(channel: socket.socket) -> bytes:
+    received = b""
+    while not received.endswith(b"\n"):
+        part = channel.recv(_LONGEST)
+        received += part
+        if not part or len(received) > _LONGEST:
+            return b""
+    return received
+
+
+def _parse(line: bytes) -> Dict[str, Any]:
+    try:
+        request = codec.parse(line.decode("utf-8", "replace"))
+    except codec.Malformed as error:
+        raise ServiceError("That is no request.") from error
+    if not isinstance(request, dict):
+        raise ServiceError("That is no request.")
+    return request
+
+
+def _components(found: object, known: Sequence[str]) -> Tuple[str, ...]:
+    if not isinstance(found, list) or any(name not in known for name in found):
+        raise ServiceError("These are no components of this installation.", found=repr(found)[:200])
+    return tuple(found)
+
+
+def _gone(found: str) -> BrokerGone:
+    return BrokerGone(
+        "Root's process, which starts and stops the units, does not answer.",
+        found=found,
+        hint="Run the same command again as root: it goes on from here.",
+    )

@@ -1,0 +1,105 @@
+"""Which service manager an installation gets: as asked for, else the earlier one, else what the host has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Optional
+
+from bootstrap import process
+from bootstrap.facts.account import SYSTEM_PATH
+from bootstrap.services import broker, units
+from bootstrap.services.manager import NONE, SUPERVISOR, SYSTEMD, SYSTEMD_USER
+from bootstrap.services.units import Layout
+from wheelhouse.errors import AirferryError
+
+AUTO = "auto"
+# What an admin may ask for; `systemd` is the system's for root and the account's own for anybody else.
+ASKED = (AUTO, SYSTEMD, SUPERVISOR, NONE)
+
+_BOOTED = Path("/run/systemd/system")
+_LINGER = Path("/var/lib/systemd/linger")
+_SET_LINGER = "org.freedesktop.login1.set-self-linger"
+
+
+class ServicesUnavailable(AirferryError):
+    """The service manager that was asked for cannot be had on this host."""
+
+    reference = "services-unavailable"
+    exit_code = 70
+
+
+def choose(asked: Optional[str], earlier: str, layout: Layout) -> str:
+    """The kind for the receipt; raises :class:`ServicesUnavailable` for one that cannot be had.
+
+    `asked` is None when nobody asked. Nothing is changed.
+    """
+    if asked is None and earlier:
+        return earlier
+    if asked in (SUPERVISOR, NONE):
+        return str(asked)
+    trouble = _trouble(layout, patient=asked == SYSTEMD)
+    if not trouble:
+        return SYSTEMD if _for_the_system() else SYSTEMD_USER
+    if asked == SYSTEMD:
+        raise ServicesUnavailable(
+            "systemd cannot run this installation.",
+            found=trouble,
+            needed="systemd as process 1; for an ordinary account its own manager as well",
+            hint="Leave out --service: supervisor takes its place (after a reboot: HOME/bin/airferry start).",
+        )
+    return SUPERVISOR
+
+
+def lingers(account: str) -> bool:
+    """Whether the manager of that account runs without a login (loginctl(1))."""
+    return (_LINGER / account).exists()
+
+
+def enable_linger(account: str) -> None:
+    """Have this account's manager run from boot on; raises :class:`ServicesUnavailable`."""
+    if lingers(account):
+        return
+    with contextlib.suppress(process.CommandFailed):
+        process.run(["loginctl", "--no-ask-password", "enable-linger"], what="enable linger", timeout=60)
+    if not lingers(account):
+        raise ServicesUnavailable(
+            f"The services of {account} would end with its last login.",
+            found="linger is off, and this account may not turn it on",
+            needed="linger",
+            hint=f"As root: loginctl enable-linger {account}. Or choose --service supervisor.",
+        )
+
+
+def _for_the_system() -> bool:
+    return os.geteuid() == 0 or broker.available()
+
+
+def _trouble(layout: Layout, *, patient: bool) -> str:
+    """Why systemd cannot run it; `patient` counts on an admin who turns linger on."""
+    if not _BOOTED.is_dir() or not shutil.which("systemctl", path=SYSTEM_PATH):
+        return "systemd does not run this host"
+    trouble = units.problem(layout)
+    if trouble or _for_the_system():
+        return trouble
+    if not Path(f"/run/user/{os.geteuid()}/systemd/private").exists():
+        return "this account has no manager of its own (systemctl --user)"
+    if not (patient or lingers(layout.account) or _may_linger()):
+        return "linger is off, and this account may not turn it on"
+    return ""
+
+
+def _may_linger() -> bool:
+    if not shutil.which("pkcheck"):
+        return False
+    try:
+        process.run(
+            ["pkcheck", "--action-id", _SET_LINGER, "--process", str(os.getpid())],
+            what="ask polkit about linger",
+            timeout=30,
+        )
+    except process.CommandFailed:
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""What a unit starts: one script for all components, and the files with their environment.
+
+The units name only these, so that an upgrade changes no unit, and root never writes what the account says.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterable, Mapping, Sequence, Tuple
+
+from bootstrap.home import Home, Release
+from bootstrap.services.manager import Program
+
+# Paths below the home.
+SCRIPT = "etc/service.sh"
+ENVIRONMENT = "etc/services.env"
+OWN_ENVIRONMENT = "etc/local.env"
+OWN_ENVIRONMENT_TEXT = """\
+# Variables of your own for every process of this installation, NAME="value" a line: AIRFLOW_CONN_..., ...
+# Read by systemd (EnvironmentFile) and by sh. airferry never changes this file; restart after an edit.
+"""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """The files in ``etc/``; `variables` are the environment of every component.
+
+    Paths in `release` are written as paths below ``current``.
+    """
+
+    home: Home
+    release: Release
+    python: str
+    variables: Mapping[str, str]
+
+    def current(self, programs: Sequence[Program]) -> bool:
+        """Whether every file is there as it should be."""
+        own = self.home.path / OWN_ENVIRONMENT
+        return own.exists() and all(
+            path.is_file() and path.read_text(encoding="utf-8") == text
+            for path, (text, _) in self._files(programs).items()
+        )
+
+    def write(self, programs: Sequence[Program]) -> None:
+        """Write them, each in one step; the admin's own variables stay."""
+        own = self.home.path / OWN_ENVIRONMENT
+        if not own.exists():
+            own.touch(mode=0o600)
+            own.write_text(OWN_ENVIRONMENT_TEXT, encoding="utf-8")
+        for path, (text, mode) in self._files(programs).items():
+            temporary = path.with_name(path.name + ".new")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.chmod(mode)
+            temporary.replace(path)
+
+    def _files(self, programs: Sequence[Program]) -> Dict[Path, Tuple[str, int]]:
+        variables = {name: self._lasting(value) for name, value in self.variables.items()}
+        return {
+            self.home.path / SCRIPT: (self.script(programs), 0o755),
+            self.home.path / ENVIRONMENT: (environment(variables), 0o600),
+        }
+
+    def script(self, programs: Sequence[Program]) -> str:
+        """The text of the script: ``sh service.sh COMPONENT``."""
+        lines = [
+            "#!/bin/sh",
+            "# Runs one component of this installation in the foreground: sh service.sh COMPONENT.",
+            f"# Its environment: {ENVIRONMENT} and {OWN_ENVIRONMENT}. Written by airferry.",
+            f"home={shlex.quote(str(self.home.path))}",
+            f"python={shlex.quote(self.python)}",
+            'relay() { exec "$python" -I -S "$home/current/runtime/bootstrap/services/relay.py" "$@"; }',
+            "case $1 in",
+        ]
+        for program in programs:
+            words = [str(program.log), *self._direct(program.command)]
+            lines.append(f"{program.name}) relay {self._quoted(words)} ;;")
+            if program.ready:
+                ready = self._quoted(program.ready)
+                lines.append(f"{program.name}-ready) until {ready}; do sleep 0.2; done ;;")
+        lines += ['*) echo "no component $1" >&2; exit 2 ;;', "esac", ""]
+        return "\n".join(lines)
+
+    def _direct(self, command: Sequence[str]) -> Sequence[str]:
+        # bin/airflow throws out AIRFLOW_* of whoever calls it, here the admin's own variables
+        if command[0] == str(self.home.bin / "airflow"):
+            return [str(self.release.venv / "bin" / "python"), "-m", "airflow", *command[1:]]
+        return command
+
+    def _lasting(self, value: str) -> str:
+        return value.replace(f"{self.release.path}/", f"{self.home.current_link}/")
+
+    def _quoted(self, words: Iterable[str]) -> str:
+        return " ".join(shlex.quote(self._lasting(word)) for word in words)
+
+
+def environment(variables: Mapping[str, str]) -> str:
+    """The variables in the syntax that systemd's EnvironmentFile and sh share (systemd.exec(5))."""
+    return "# Written by airferry; yours go into local.env.\n" + "".join(
+        f'{name}="{_escaped(value)}"\n' for name, value in sorted(variables.items())
+    )
+
+
+def _escaped(value: str) -> str:
+    for special in ("\\", '"', "$", "`"):
+        value = value.replace(special, "\\" + special)
+    return value

@@ -1,0 +1,79 @@
+"""What keeps the components running: one small interface, and the values that cross it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Mapping, Protocol, Sequence, Tuple
+
+from wheelhouse.errors import AirferryError
+
+# What a receipt may name; `none` leaves nothing running.
+SYSTEMD, SYSTEMD_USER, SUPERVISOR, NONE = KINDS = ("systemd", "systemd-user", "supervisor", "none")
+
+
+class ServiceError(AirferryError):
+    """A component cannot be started or stopped."""
+
+    reference = "service-error"
+    exit_code = 38
+
+
+@dataclass(frozen=True)
+class Program:
+    """A component to keep running: `command` in the foreground, its output goes to `log`.
+
+    The stop signal goes to the program alone, the kill that may follow to its whole group. `ready` is a
+    command that succeeds when others may use the program; empty for one that is ready when it runs.
+    """
+
+    name: str
+    command: Tuple[str, ...]
+    log: Path
+    stop_signal: str = "TERM"
+    ready: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """A component's state in supervisor's words (RUNNING, STOPPED, STARTING, BACKOFF, FATAL, EXITED)."""
+
+    name: str
+    state: str
+    pid: int
+    note: str
+
+
+class Services(Protocol):
+    """A service manager as the steps and the commands for daily use see it; all raise ServiceError."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment that it gives to what it starts."""
+
+    def configure(self, programs: Sequence[Program]) -> None:
+        """Make it know `programs`, in the order in which they start; nothing is started."""
+
+    def launch(self) -> None:
+        """Bring the manager itself up, or have it read a changed configuration."""
+
+    def running(self) -> bool:
+        """Whether the manager is there and knows this installation."""
+
+    def start(self, names: Sequence[str], *, settle: bool = True) -> None:
+        """Start components together; wait until each has stayed up a second unless `settle` is false."""
+
+    def stop(self, names: Sequence[str]) -> None:
+        """Stop components together, and wait until each is down; one that does not run is fine."""
+
+    def shut_down(self) -> None:
+        """Stop every component, and the manager itself where it is ours; no process stays."""
+
+    def states(self) -> Dict[str, State]:
+        """All components by name; empty when the manager does not run."""
+
+    def installed(self) -> bool:
+        """Whether anything of this manager's is left on the host for this installation."""
+
+    def remove(self) -> None:
+        """Stop everything and take what :meth:`configure` wrote off the host."""

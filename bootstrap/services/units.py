@@ -1,0 +1,192 @@
+"""The text of systemd's units for one installation (systemd.unit(5), .service(5), .exec(5), .kill(5)).
+
+They hold no secret, no path that changes with an upgrade, and nothing that the service account could choose
+but its own home: root writes them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from bootstrap.services.launcher import ENVIRONMENT, OWN_ENVIRONMENT, SCRIPT
+
+POSTGRES = "postgres"
+# The components that may be asked for, of every release.
+KNOWN = (POSTGRES, "webserver", "api-server", "scheduler", "dag-processor", "triggerer")
+# Tasks run in the scheduler: they may use /tmp and home folders together with what runs outside.
+_RUNS_TASKS = "scheduler"
+# How long a component may take to end what it does, in seconds; then everything that it started is killed.
+_STOP_SECONDS = {POSTGRES: 120, _RUNS_TASKS: 60}
+_STOP_SECONDS_OTHERS = 20
+_HOMES = ("/home", "/root", "/run/user")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+# In EnvironmentFile these would be a pattern, in others the end of a word.
+_UNUSABLE = re.compile(r"[\x00-\x1f\x7f\\\"'*?\[\]{}]|^\s|\s$")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the units of an installation depend on.
+
+    `account` is empty for units of the account's own manager. `components` are Airflow's, in the order in
+    which they start; with `postgres` the database server is ours as well.
+    """
+
+    name: str
+    home: str
+    account: str
+    components: Tuple[str, ...]
+    postgres: bool
+
+    @property
+    def target(self) -> str:
+        """The unit that stands for all."""
+        return f"airferry-{self.name}.target"
+
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """Every component, the server first."""
+        return (*((POSTGRES,) if self.postgres else ()), *self.components)
+
+    def unit(self, component: str) -> str:
+        """The unit of a component."""
+        return f"airferry-{self.name}-{component}.service"
+
+
+def problem(layout: Layout) -> str:
+    """Why units for this installation cannot be written; empty when they can."""
+    if not _NAME.fullmatch(layout.name):
+        return f"the name {layout.name!r} is not made of small letters, digits, - and _"
+    if not Path(layout.home).is_absolute() or _UNUSABLE.search(layout.home):
+        return f"systemd cannot take the path {layout.home!r} in all places"
+    if layout.account and not _ACCOUNT.fullmatch(layout.account):
+        return f"systemd does not take the account name {layout.account!r}"
+    unknown = [name for name in layout.components if name not in KNOWN[1:]]
+    return f"no such component: {', '.join(unknown)}" if unknown else ""
+
+
+def render(layout: Layout) -> Dict[str, str]:
+    """The units by file name; `layout` has no :func:`problem`."""
+    texts = {layout.target: _target(layout)}
+    texts.update({layout.unit(name): _service(layout, name) for name in layout.names})
+    return texts
+
+
+def mark(home: str) -> str:
+    """The line by which a unit is known to belong to the installation in `home`."""
+    return f"# airferry: {home}"
+
+
+def _target(layout: Layout) -> str:
+    wanted = "multi-user.target" if layout.account else "default.target"
+    return _text(
+        layout,
+        [
+            "[Unit]",
+            f"Description=Airflow ({layout.name}): all components",
+            "",
+            "[Install]",
+            f"WantedBy={wanted}",
+        ],
+    )
+
+
+def _service(layout: Layout, name: str) -> str:
+    home = _value(layout.home)
+    what = "PostgreSQL of Airflow" if name == POSTGRES else "Airflow"
+    command = f"ExecStart=/bin/sh {_word(layout.home + '/' + SCRIPT)} "
+    lines = [
+        "[Unit]",
+        f"Description={what} ({layout.name}): {name}",
+        f"PartOf={layout.target}",
+        *_order(layout, name),
+        f"RequiresMountsFor={_path(layout.home)}",
+        "# A database elsewhere may be away for hours, and must not need a person when it is back.",
+        "StartLimitIntervalSec=0",
+        "",
+        "[Service]",
+        "Type=simple",
+        *([f"User={layout.account}"] if layout.account else []),
+        f"WorkingDirectory={home}",
+        f"EnvironmentFile={home}/{ENVIRONMENT}",
+        f"EnvironmentFile=-{home}/{OWN_ENVIRONMENT}",
+        command + name,
+    ]
+    if name == POSTGRES:
+        lines += [
+            "# Started means that it accepts connections; after a power cut it recovers first.",
+            command.replace("ExecStart=", "ExecStartPost=") + f"{name}-ready",
+            "TimeoutStartSec=600",
+            "# Fast shutdown: it does not wait for clients to leave.",
+            "KillSignal=SIGINT",
+        ]
+    lines += [
+        "# The signal to end goes to the component; what is left when it has ended is killed.",
+        "KillMode=mixed",
+        f"TimeoutStopSec={_STOP_SECONDS.get(name, _STOP_SECONDS_OTHERS)}",
+        "# A component never ends of its own accord: an end that looks clean is none.",
+        "Restart=on-failure",
+        "RestartForceExitStatus=0 143 SIGTERM",
+        "SuccessExitStatus=143",
+        "RestartSec=2",
+        "# One task that takes all memory must not take the component with it.",
+        "OOMPolicy=continue",
+        "LimitNOFILE=65536",
+        "UMask=0027",
+        "StandardOutput=journal",
+        "StandardError=journal",
+        f"SyslogIdentifier=airferry-{layout.name}-{name}",
+        "NoNewPrivileges=yes",
+        *(_hardening(layout, name) if layout.account else []),
+        "",
+        "[Install]",
+        f"WantedBy={layout.target}",
+    ]
+    return _text(layout, lines)
+
+
+def _order(layout: Layout, name: str) -> List[str]:
+    if name != POSTGRES and layout.postgres:
+        return [f"Wants={layout.unit(POSTGRES)}", f"After={layout.unit(POSTGRES)}"]
+    if not layout.account:
+        return []  # the account's manager has no targets for the network
+    if name == POSTGRES:
+        return ["After=network.target"]  # it listens on the loopback interface alone
+    return ["Wants=network-online.target", "After=network-online.target"]
+
+
+def _hardening(layout: Layout, name: str) -> List[str]:
+    """Of system units only: an account's own manager may not change namespaces everywhere."""
+    lines = [
+        "ProtectSystem=full",
+        f"ReadWritePaths={_path(layout.home)}",
+        "ProtectControlGroups=yes",
+        "ProtectKernelModules=yes",
+        "ProtectKernelTunables=yes",
+    ]
+    if name == _RUNS_TASKS:
+        return lines
+    lines.append("PrivateTmp=yes")
+    below = any(layout.home == folder or layout.home.startswith(folder + "/") for folder in _HOMES)
+    return lines if below else [*lines, "ProtectHome=read-only"]
+
+
+def _text(layout: Layout, lines: List[str]) -> str:
+    head = [mark(layout.home), "# Written by airferry. Changes belong into a drop-in: systemctl edit UNIT."]
+    return "\n".join([*head, *lines, ""])
+
+
+def _value(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _path(text: str) -> str:
+    return f'"{_value(text)}"'
+
+
+def _word(text: str) -> str:
+    return _path(text).replace("$", "$$")
