@@ -9,17 +9,14 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 from bootstrap import receipt
 from bootstrap.console import Console
-from bootstrap.doctor.checks.installed import check as installed_check
 from bootstrap.doctor.checks.interpreter import choose
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.needs import Needs, Port, needs_of
 from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, OK
-from bootstrap.facts import installed
 from bootstrap.facts.host import Facts, Request, collect
 from bootstrap.home import Home
-from bootstrap.installation import Installation
 from bootstrap.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.receipt import Receipt
 from wheelhouse.errors import AirferryError, BundleDamaged
@@ -45,8 +42,8 @@ class Judgement:
 
 def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Judgement:
     """Judge this host, or saved facts of another, for the bundle and the choices; changes nothing."""
-    needs = _needs(bundle.manifest, chosen, _ports(chosen, options))
-    facts = facts or collect(_request(needs))
+    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options))
+    facts = facts or collect(request_for(needs))
     found = choose(facts, needs)
     # the file itself: a link may be switched to another version, a shim depends on its user's settings
     return Judgement(diagnose(facts, needs), found.resolved if found else "")
@@ -67,19 +64,12 @@ def whole(bundle: Bundle, advance: Callable[[int], None]) -> Finding:
 
 def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:
     """This host's facts, of every interpreter, to be judged elsewhere."""
-    needs = _needs(bundle.manifest, chosen, _ports(chosen, options))
-    return collect(replace(_request(needs), wanted_python=""))
+    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options))
+    return collect(replace(request_for(needs), wanted_python=""))
 
 
-def judge_installed(installation: Installation) -> Report:
-    """Judge an installation that is there, and the host once more."""
-    manifest = Manifest.loads(installation.release.manifest.read_text(encoding="utf-8"))
-    needs = _needs(manifest, installation.receipt, ())
-    report = diagnose(collect(_request(needs)), needs)
-    return report.plus(installed_check(installed.collect(installation)), without=["installation-found"])
-
-
-def _needs(manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...]) -> Needs:
+def needs_for(manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...]) -> Needs:
+    """What the bundle of `manifest` asks of a host, installed with these choices."""
     return needs_of(
         manifest,
         home=chosen.home,
@@ -91,7 +81,8 @@ def _needs(manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...]) -> Need
     )
 
 
-def _request(needs: Needs) -> Request:
+def request_for(needs: Needs) -> Request:
+    """What to look at for these needs."""
     return Request(
         home=needs.home,
         wanted_python=needs.python,

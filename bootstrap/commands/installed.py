@@ -7,7 +7,7 @@ from typing import List, Optional
 
 import typer
 
-from bootstrap import lifecycle, preflight
+from bootstrap import checkup, lifecycle
 from bootstrap.commands.backups import backup, backups
 from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
@@ -37,7 +37,7 @@ def doctor_home(
         render_entry(explain, console)
         return 0
     installation = lifecycle.opened(home_of(home))
-    report = preflight.judge_installed(installation)
+    report = checkup.judge(installation)
     if json:
         console.json(report.as_dict())
     else:

@@ -55,6 +55,7 @@ def _render(finding: Finding, console: Console) -> None:
         lines = [f"{head}. {finding.why}".rstrip(), finding.remedy]
         text = "\n".join(filter(None, lines)) + f" [{finding.id}]"
         console.labelled("note", text + (f"\n{finding.found}" if several else ""), style=style, align=_ALIGN)
+        _commands(finding, console, indent=_ALIGN + 2)
         return
     console.labelled(finding.severity, f"{finding.title} [{finding.id}]", style=style, align=_ALIGN)
     alone = finding.needs_root and not finding.commands
@@ -63,10 +64,14 @@ def _render(finding: Finding, console: Console) -> None:
     for label, text in rows:
         if text:
             console.labelled(label, text, style="bold", align=_ALIGN + 2, indent=2)
+    _commands(finding, console, indent=_ALIGN + 2)
+    console.print()
+
+
+def _commands(finding: Finding, console: Console, *, indent: int) -> None:
     for index, command in enumerate(finding.commands):
         label = ("as root" if finding.needs_root else "run") if index == 0 else ""
-        console.command(command, label=label, indent=_ALIGN + 2)
-    console.print()
+        console.command(command, label=label, indent=indent)
 
 
 def _counts(report: Report) -> str:

@@ -153,12 +153,15 @@ def _strays(text: str, airflow: Optional[Path]) -> Tuple[Stray, ...]:
         return ()
     became = _became(airflow)
     parser = configparser.RawConfigParser(strict=False)
+    parser.read(str(airflow / "config_templates/provider_config_fallback_defaults.cfg"), encoding="utf-8")
+    providers = {(section, option) for section in parser.sections() for option in parser.options(section)}
+    parser = configparser.RawConfigParser(strict=False)
     parser.read_string(text)
     found: List[Stray] = []
     for section in parser.sections():
         for option in parser.options(section):
             name = re.sub(r"_(cmd|secret)$", "", option)
-            if {option, name} & known.get(section, set()):
+            if {option, name} & known.get(section, set()) or (section, option) in providers:
                 continue
             if (section, option) in became:
                 found.append(Stray(section, option, OBSOLETE, became[section, option]))
@@ -235,8 +238,11 @@ def _deprecated(node: Optional[ast.AST]) -> Dict[Tuple[str, str], str]:
     found = {}
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values):
-            new = [item.value for item in getattr(key, "elts", []) if isinstance(item, ast.Constant)]
-            old = [item.value for item in getattr(value, "elts", []) if isinstance(item, ast.Constant)]
+            new, old = _texts(key), _texts(value)
             if len(new) == 2 and len(old) >= 2:
-                found[str(old[0]), str(old[1]).lower()] = f"now [{new[0]}] {new[1]}"
+                found[old[0], old[1].lower()] = f"now [{new[0]}] {new[1]}"
     return found
+
+
+def _texts(node: Optional[ast.AST]) -> List[str]:
+    return [str(item.value) for item in getattr(node, "elts", []) if isinstance(item, ast.Constant)]

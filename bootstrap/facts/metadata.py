@@ -98,7 +98,7 @@ def collect(installation: Installation) -> Metadata:
 
 def _asker(installation: Installation) -> Callable[[str], str]:
     def ask(sql: str) -> str:
-        with installation.server.clients() as clients:
+        with installation.database.clients() as clients:
             env = {
                 **clients.env,
                 "PGCONNECT_TIMEOUT": str(_SECONDS),

@@ -1,11 +1,11 @@
-"""Findings about an installation that is there."""
+"""Findings about an installation that is there: its files, its configuration, what runs."""
 
 from __future__ import annotations
 
 from typing import Dict
 
 from bootstrap.doctor.entry import Entry
-from bootstrap.doctor.severity import BLOCKER, OK, WARNING
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 
 INSTALLED: Dict[str, Entry] = {
     "installation-ok": Entry(OK, "The installation is whole"),
@@ -27,6 +27,46 @@ INSTALLED: Dict[str, Entry] = {
         "Files of installed packages are missing or changed",
         "Airflow fails as soon as it needs one of them.",
         "Each package lists its files and their sizes (RECORD); they were compared with the disk.",
+    ),
+    "manifest-damaged": Entry(
+        WARNING,
+        "The release's manifest is missing or damaged",
+        "What the bundle asks of this host stands in it: that part was not judged.",
+    ),
+    "supervisor-broken": Entry(
+        BLOCKER, "The supervisor does not start", "Nothing starts the components after the next stop."
+    ),
+    "postgres-broken": Entry(
+        BLOCKER,
+        "PostgreSQL's programs are missing or do not run",
+        "A server that runs goes on until the next stop; then Airflow has no database.",
+    ),
+    "commands-changed": Entry(
+        WARNING,
+        "Commands of the installation are not as they were written",
+        "They set the environment that Airflow runs in; the next install writes them anew.",
+    ),
+    "owner-wrong": Entry(
+        BLOCKER,
+        "Files belong to another account",
+        "PostgreSQL refuses a cluster with such files, Airflow a log that it cannot write. Commands that root"
+        " ran by itself leave them behind; bin/airferry and bin/airflow do not.",
+        "A blocker when the database's files are among them, otherwise a warning.",
+    ),
+    "files-unreadable": Entry(
+        WARNING,
+        "Files cannot be read by the account that runs Airflow",
+        "DAGs among them are not read, and disappear from the pages without an error.",
+    ),
+    "cluster-mode": Entry(
+        BLOCKER,
+        "The database's folder is open to others",
+        "PostgreSQL refuses to start on it ('data directory has invalid permissions').",
+    ),
+    "modes-open": Entry(
+        WARNING,
+        "Everybody may write to parts of the installation",
+        "Whoever can write a DAG or a command runs it as Airflow's account, with all its passwords.",
     ),
     "secrets-open": Entry(
         WARNING,
@@ -68,6 +108,28 @@ INSTALLED: Dict[str, Entry] = {
         "Keys in airflow.cfg are not those of this installation",
         "Connections and variables can be read only with the fernet key that wrote them; components that"
         " disagree about the other keys refuse each other.",
+    ),
+    "config-section": Entry(
+        WARNING,
+        "Options stand in a section that this release does not read",
+        "They look as if they counted, and do not: a key or an address set there is not in force.",
+        "Compared with the list of options that the installed release itself brings (config.yml).",
+    ),
+    "config-obsolete": Entry(
+        NOTE,
+        "Options of older releases are set",
+        "2.x still reads some of them from their old place; 3.x reads none of them.",
+        "Compared with what the installed release itself tells of older options.",
+    ),
+    "config-unknown": Entry(
+        NOTE,
+        "Options are set that this release does not know",
+        "A slip of the pen, an option of another release, or one of your own for your DAGs.",
+    ),
+    "settings-code-broken": Entry(
+        BLOCKER,
+        "Settings in Python cannot be read",
+        "Airflow runs webserver_config.py and airflow_local_settings.py at its start, and dies of an error.",
     ),
     "components-ok": Entry(OK, "Everything runs"),
     "components-stopped": Entry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
 from bootstrap.doctor.checks import installed as checks
 from bootstrap.doctor.entries.installed import INSTALLED
+from bootstrap.doctor.entries.running import RUNNING
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.facts import installed
@@ -21,7 +23,9 @@ from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.receipt import Database, Receipt
 from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.packages import LinkStep
 from bootstrap.steps.secrets import FoldersStep
+from tests.support import bundles
 from wheelhouse import codec
 
 BUNDLE = "3.3.2-cp311-0123456789"
@@ -36,10 +40,17 @@ def installation(tmp_path: Path) -> Installation:
         bundle_sha256="0" * 64, python=sys.executable, home=str(home.path), account="me",
         web_host="0.0.0.0", web_port=1, log_port=2, trigger_log_port=3, parallelism=4, auth="fab",
         admin_user="admin", database=Database("127.0.0.1", 4, "airflow", "airflow", "18.6"),
-        services="supervisor", completed="2026-11-20T00:00:00Z",
+        services="supervisor", completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )  # fmt: skip
     made = Installation(receipt)
     FoldersStep(home, None).apply()
+    home.cluster.mkdir(mode=0o700)
+    programs = made.release.postgres / "embedded" / "pginstall" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("initdb", "postgres", "psql", "pg_isready", "pg_dump", "pg_restore"):
+        (programs / name).write_text('#!/bin/sh\n[ "$1" = --version ] || exit 2\n')
+        (programs / name).chmod(0o755)
+    made.release.manifest.write_text(bundles.manifest().dumps())
     site = made.release.venv / "lib" / "python3.11" / "site-packages"
     (site / "tiny-1.dist-info").mkdir(parents=True)
     (site / "tiny.py").write_text("answer = 42\n")
@@ -47,7 +58,7 @@ def installation(tmp_path: Path) -> Installation:
     (made.release.venv / "bin").mkdir()
     (made.release.venv / "bin" / "python").symlink_to(sys.executable)
     made.release.complete.write_text(BUNDLE)
-    home.current_link.symlink_to(Path("releases") / BUNDLE)
+    LinkStep(made).apply()
     config.write(home.airflow_cfg, config.edit("", ConfigurationStep(made).settings()))
     return made
 
@@ -67,7 +78,13 @@ def text(installation: Installation, identifier: str) -> str:
     return next(item.found for item in checks.check(installed.collect(installation)) if item.id == identifier)
 
 
-SOUND = {"installation-ok": OK, "config-ok": OK, "components-stopped": WARNING}
+SOUND = {
+    "installation-ok": OK,
+    "config-ok": OK,
+    "components-stopped": WARNING,
+    "growth-ok": OK,
+    "backup-none": NOTE,
+}
 
 
 def test_a_sound_installation_that_is_stopped(installation: Installation) -> None:
@@ -253,8 +270,9 @@ def test_components(components: tuple[Component, ...], expected: dict[str, str])
 
 def test_every_id_is_in_the_catalogue_with_its_severity(installation: Installation) -> None:
     installation.home.airflow_cfg.chmod(0o644)
+    catalogue = {**INSTALLED, **RUNNING}
     for finding in checks.check(installed.collect(installation)):
-        assert SEVERITIES.index(finding.severity) >= SEVERITIES.index(INSTALLED[finding.id].severity)
+        assert SEVERITIES.index(finding.severity) >= SEVERITIES.index(catalogue[finding.id].severity)
 
 
 def test_findings_are_added_to_a_report_in_order() -> None:
