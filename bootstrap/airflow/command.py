@@ -15,6 +15,26 @@ from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, Release
 from bootstrap.process import CommandFailed, Result
 from bootstrap.secret import Secret
+from wheelhouse.errors import AirferryError
+
+# what fabpassword.py ends with
+_UNKNOWN = 3
+
+
+class UnknownLogin(AirferryError):
+    """Airflow has no account of that name."""
+
+    reference = "unknown-login"
+    exit_code = 91
+
+
+def unknown_login(user: str, known: str) -> UnknownLogin:
+    """The error for an account that is not among `known`."""
+    return UnknownLogin(
+        f"Airflow has no account {user}.",
+        found=f"accounts: {known or 'none'}",
+        hint="An account is made on the web pages (Security, List Users) or with bin/airflow users create.",
+    )
 
 
 class Airflow:
@@ -69,11 +89,8 @@ class Airflow:
         Passwords may be in them: they travel on standard input. Name them in `secrets`, so that no log shows
         them.
         """
-        source = pkgutil.get_data("bootstrap.airflow", "together.py")
-        if source is None:  # pragma: no cover  # only a loader without get_data
-            raise FileNotFoundError("bootstrap/airflow/together.py")
         return process.run(
-            [self._python, "-c", source.decode("utf-8")],
+            [self._python, "-c", _source("together.py")],
             what=what,
             env=self.environment(),
             stdin=Secret(json.dumps([list(command) for command in commands])),
@@ -118,21 +135,30 @@ class Airflow:
         return self.run_together(commands, what=what, secrets=(password,))
 
     def set_password(self, user: str, password: Secret, auth: str = "fab") -> None:
-        """Give `user` a new password; an account that is not there is made, with the role Admin.
+        """Give `user` a new password; its roles stay.
 
-        Releases without ``users reset-password`` get the account deleted and made anew.
+        Raises :class:`UnknownLogin` for an account that FAB does not have; for the simple auth manager it is
+        written all the same: which accounts there are is said in airflow.cfg.
         """
         if auth == "simple":
             self._write_simple_password(user, password, keep=False)
             return
-        create = self.release.create_admin(user, password.reveal())
-        reset = ("users", "reset-password", "--username", user, "--password", password.reveal())
-        what = f"set the password of {user}"
-        try:
-            self.run_together([create, reset], what=what, secrets=(password,))
-        except CommandFailed:
-            delete = ("users", "delete", "--username", user)
-            self.run_together([delete, create], what=what, secrets=(password,))
+        asked = {
+            "database": DATABASE_URL.at(self.release.numbers),
+            "user": user,
+            "password": password.reveal(),
+        }
+        result = process.run(
+            [self._python, "-c", _source("fabpassword.py")],
+            what=f"set the password of {user}",
+            env=self.environment(),
+            stdin=Secret(json.dumps(asked)),
+            secrets=(password,),
+            ok=(0, _UNKNOWN),
+            log=self.log,
+        )
+        if result.status == _UNKNOWN:
+            raise unknown_login(user, result.stdout.strip().split("\n")[-1])
 
     def schema_problem(self) -> Optional[str]:
         """What is wrong with the revision of the schema; None when it is that of this release's code.
@@ -175,3 +201,11 @@ class Airflow:
             known[user] = password.reveal()
         path.parent.mkdir(mode=0o700, exist_ok=True)
         secret.write(path, Secret(json.dumps(known)))
+
+
+def _source(name: str) -> str:
+    """The text of a module that Airflow's own Python runs; ours may lie inside an archive."""
+    source = pkgutil.get_data("bootstrap.airflow", name)
+    if source is None:  # pragma: no cover  # only a loader without get_data
+        raise FileNotFoundError(f"bootstrap/airflow/{name}")
+    return source.decode("utf-8")

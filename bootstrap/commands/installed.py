@@ -9,8 +9,10 @@ import typer
 
 from bootstrap import checkup, lifecycle
 from bootstrap.commands.backups import backup, backups
+from bootstrap.commands.env import env
 from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
+from bootstrap.commands.passwd import passwd
 from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
 from bootstrap.console import Console
@@ -20,7 +22,20 @@ app = application("airferry", "Looks after this Airflow installation.")
 
 
 # in the order of --help
-for command in (status, start, stop, restart, logs, history, backup, backups):
+DAILY = (
+    status,
+    start,
+    stop,
+    restart,
+    logs,
+    history,
+    backup,
+    backups,
+    passwd,
+    env,
+)
+
+for command in DAILY:
     app.command()(command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 import bootstrap
 import wheelhouse
-from bootstrap.airflow.command import Airflow
+from bootstrap.airflow.command import Airflow, UnknownLogin
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, release_for
 from bootstrap.process import CommandFailed
@@ -48,6 +49,28 @@ def main():
 if __name__ == "__main__":
     main()
 """
+
+# As much of what Airflow's environment holds as a new password needs.
+FAB = {
+    "airflow/configuration.py": """
+class conf:
+    def get(section, option):
+        assert (section, option) == ("{section}", "sql_alchemy_conn")
+        return "{accounts}"
+""",
+    "werkzeug/__init__.py": "",
+    "werkzeug/security.py": "def generate_password_hash(text): return 'hash of ' + text[::-1]\n",
+    "sqlalchemy.py": """
+import contextlib, sqlite3
+text = str
+class create_engine:
+    def __init__(self, url): self.url = url
+    @contextlib.contextmanager
+    def begin(self):
+        with contextlib.closing(sqlite3.connect(self.url)) as connection, connection:
+            yield connection
+""",
+}
 
 
 class Home:
@@ -186,15 +209,26 @@ def test_simple_accounts_lie_in_a_private_file(home: Home) -> None:
     assert json.loads(path.read_text()) == {"kim": "other", "lee": PASSWORD.reveal()}
 
 
-def test_set_password(home: Home) -> None:
-    home.airflow().set_password("admin", PASSWORD)
-    assert home.commands == ["users create", "users reset-password"]
-
-
-def test_set_password_where_there_is_no_such_command(home: Home) -> None:
-    home.fail("users reset-password", 2)
-    home.airflow("2.2.2").set_password("admin", PASSWORD)
-    assert home.commands == ["users create", "users reset-password", "users delete", "users create"]
+@pytest.mark.parametrize(("version", "section"), [("2.2.2", "core"), ("3.3.2", "database")])
+def test_set_password_is_a_hash_in_the_row_of_the_account(home: Home, version: str, section: str) -> None:
+    accounts = home.path / "accounts.db"
+    with sqlite3.connect(accounts) as database:
+        database.execute("CREATE TABLE ab_user (username TEXT, password TEXT)")
+        database.executemany("INSERT INTO ab_user VALUES (?, 'old')", [("admin",), ("o'kim",)])
+    database.close()
+    for name, text in FAB.items():
+        path = home.path / "packages" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.format(section=section, accounts=accounts))
+    airflow = home.airflow(version)
+    airflow.set_password("o'kim", PASSWORD)
+    with pytest.raises(UnknownLogin) as caught:
+        airflow.set_password("Admin", PASSWORD)
+    assert caught.value.found == "accounts: admin, o'kim"
+    with sqlite3.connect(accounts) as database:
+        rows = dict(database.execute("SELECT * FROM ab_user"))
+    database.close()
+    assert rows == {"admin": "old", "o'kim": f"hash of {PASSWORD.reveal()[::-1]}"}
     assert PASSWORD.reveal() not in home.log.read_text()
 
 

@@ -1,0 +1,64 @@
+"""``HOME/bin/airferry env``: the environment for shells and cron."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import typer
+
+from bootstrap import receipt
+from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.console import Console
+from bootstrap.installation import Installation
+
+# They belong to whoever runs the shell, or only to airferry itself.
+_OTHERS = ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ", "LC_ALL", "PYTHONUTF8")
+_CRON_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def env(
+    home: Optional[Path] = HOME,
+    cron: bool = typer.Option(False, "--cron", help="Lines for a crontab: NAME=value, nothing to expand."),
+    json: bool = JSON,
+) -> int:
+    """Print the environment of this installation for a shell: eval "$(HOME/bin/airferry env)".
+
+    Afterwards `airflow` and `python` are this installation's. There is no secret in it: the database's
+    address stays in airflow.cfg, which only the installation's account can read.
+    """
+    console = Console(quiet=json)
+    installation = Installation(receipt.load(home_of(home).receipt))
+    variables = _variables(installation, _CRON_PATH if cron else os.environ.get("PATH") or _CRON_PATH)
+    if json:
+        console.json({"schema": 1, "variables": variables})
+    elif cron:
+        for name, value in variables.items():
+            console.command(f"{name}={value}", indent=0)
+    else:
+        for name in _leaking():
+            console.command(f"unset {name}", indent=0)
+        for name, value in variables.items():
+            console.command(f"export {name}={shlex.quote(value)}", indent=0)
+    return 0
+
+
+def _variables(installation: Installation, path: str) -> Dict[str, str]:
+    found = {name: value for name, value in installation.airflow.environment().items() if name not in _OTHERS}
+    home = installation.home
+    own = [str(home.bin), str(home.current_link / "venv" / "bin")]
+    # told twice, the same
+    found["PATH"] = os.pathsep.join([*own, *(item for item in path.split(os.pathsep) if item not in own)])
+    for name in ("NO_PROXY", "no_proxy"):
+        if name in found:
+            theirs = [item for item in os.environ.get(name, "").split(",") if item]
+            ours = [item for item in found[name].split(",") if item not in theirs]
+            found[name] = ",".join([*theirs, *ours])
+    return dict(sorted(found.items()))
+
+
+def _leaking() -> List[str]:
+    """What this shell has set that would win over airflow.cfg, or reach into the interpreter."""
+    return sorted(name for name in os.environ if name.startswith(("AIRFLOW__", "PYTHONPATH", "PYTHONHOME")))

@@ -1,0 +1,71 @@
+"""``HOME/bin/airferry passwd``: a new password for one of Airflow's accounts."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from bootstrap import handoff, lifecycle, passwords, secret
+from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.console import Console
+from bootstrap.options import InvalidOption
+from bootstrap.passwords import PasswordMissing
+from bootstrap.secret import Secret
+
+
+def passwd(
+    user: Optional[str] = typer.Argument(None, help="The account (default: the installation's admin)."),
+    password_file: Optional[Path] = typer.Option(
+        None, exists=True, dir_okay=False, help="A file whose first line is the new password."
+    ),
+    generate: bool = typer.Option(
+        False, "--generate", help="Make one of 24 letters and digits, and write it to a file below secrets/."
+    ),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> int:
+    """Give an account of Airflow's a new password, and prove it with a login. Asks for it on a terminal.
+
+    The password of the installation's admin is also kept in secrets/admin-password, which airferry itself
+    logs in with.
+    """
+    console = Console(quiet=json)
+    if generate and password_file:
+        raise InvalidOption("--generate and --password-file exclude each other.", needed="one of them")
+    # root reads the file while it still may: it can lie where the account cannot
+    given = secret.generate() if generate else handoff.password(password_file)
+    installation = lifecycle.opened(home_of(home))
+    name = user or installation.receipt.admin_user
+    password = given or _asked(name)
+    with console.step(f"Set the password of {name}") as step:
+        changed = passwords.change(installation, name, password, keep=generate)
+        step.outcome = "done, and the login works" if changed.proved else "done"
+    if json:
+        file = str(changed.file) if changed.file else None
+        console.json({"schema": 1, "ok": True, "user": name, "file": file, "proved": changed.proved})
+        return 0
+    if changed.file:
+        console.print(f"It is in {changed.file}, which only {installation.receipt.account} can read.")
+    if not changed.proved:
+        start = f"{installation.home.bin}/airferry start"
+        console.warning(f"The login could not be tried, because the web server does not run: {start}")
+    return 0
+
+
+def _asked(name: str) -> Secret:
+    """Ask twice on the terminal; raises :class:`PasswordMissing`."""
+    if not sys.stdin.isatty():
+        raise PasswordMissing(
+            "There is no terminal to ask for the new password on.",
+            needed="--password-file FILE, or --generate",
+        )
+    first = getpass.getpass(f"New password for {name}: ")
+    if not first:
+        raise PasswordMissing("No password was typed; nothing was changed.")
+    if getpass.getpass("The same again: ") != first:
+        raise PasswordMissing("These were two different passwords; nothing was changed.")
+    return Secret(first)

@@ -1,0 +1,128 @@
+"""The commands for daily use, as far as they need no running Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootstrap import receipt as receipts
+from bootstrap.account import current
+from bootstrap.home import Home
+from tests.support.receipts import sample
+
+ROOT = Path(__file__).parents[2]
+CODE = "import sys; from bootstrap import cli; sys.argv[0] = '.'; sys.exit(cli.main())"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A receipt, in a folder that shells find difficult."""
+    home = Home(tmp_path / "it's $HOME 한글")
+    home.path.mkdir()
+    home.secrets.mkdir(mode=0o700)
+    receipts.save(
+        home.receipt, replace(sample(home.path), account=current().name, library_path="", web_port=9)
+    )
+    return home
+
+
+def run(home: Home, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", CODE, arguments[0], "--home", str(home.path), *arguments[1:]]
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, **more}
+    return subprocess.run(command, cwd=ROOT, check=False, **options)
+
+
+def test_env_is_for_any_shell_and_clears_what_would_win_over_the_file(home: Home) -> None:
+    theirs = {
+        "AIRFLOW__CORE__EXECUTOR": "X",
+        "PYTHONPATH": "",
+        "PATH": "/usr/bin:/bin",
+        "NO_PROXY": "x.example",
+    }
+    said = run(home, "env", env={**os.environ, **theirs}).stdout
+    script = (
+        f'{said}\nprintf \'%s\\n\' "$AIRFLOW_HOME" "$PATH" "$NO_PROXY" "${{AIRFLOW__CORE__EXECUTOR-none}}"'
+    )
+    shell = subprocess.run(["sh", "-ec", script], env=theirs, capture_output=True, text=True, check=True)
+    place, path, no_proxy, executor = shell.stdout.splitlines()
+    assert place == str(home.path)
+    assert path == f"{home.bin}:{home.current_link}/venv/bin:/usr/bin:/bin"
+    assert no_proxy.startswith("x.example,127.0.0.1,localhost,")
+    assert executor == "none"
+    again = run(home, "env", env={**os.environ, **theirs, "PATH": path}).stdout
+    assert f"export PATH={shlex.quote(path)}" in again.splitlines()
+
+
+def test_env_for_cron_and_as_json_holds_the_same_and_no_secret(home: Home) -> None:
+    found = json.loads(run(home, "env", "--json").stdout)
+    assert found["schema"] == 1
+    assert {"AIRFLOW_HOME", "PATH", "NO_PROXY"} <= set(found["variables"])
+    lines = dict(line.split("=", 1) for line in run(home, "env", "--cron").stdout.splitlines())
+    assert set(lines) == set(found["variables"])
+    assert lines["PATH"].startswith(f"{home.bin}:")
+    assert "$" not in lines["PATH"].replace(str(home.path), "")
+    assert not [name for name in lines if "CONN" in name or "PASS" in name]
+
+
+def test_passwd_without_a_terminal_says_what_to_do(home: Home) -> None:
+    ran = run(home, "passwd")
+    assert ran.returncode == 92
+    assert "--password-file FILE, or --generate" in ran.stderr
+    both = run(home, "passwd", "--generate", "--password-file", str(home.receipt))
+    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("one\ntwo\n", "two different"), ("\n", "No password was typed")]
+)
+def test_passwd_asks_twice_and_shows_nothing(home: Home, typed: str, said: str) -> None:
+    outer, inner = pty.openpty()
+    command = [sys.executable, "-c", CODE, "passwd", "--home", str(home.path)]
+    # the terminal becomes the controlling one, which getpass opens by its name
+    setup = (
+        "import os, sys; os.setsid(); os.close(os.open(os.ttyname(0), os.O_RDWR));"
+        f"os.execv(sys.executable, {command})"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", setup], cwd=ROOT, stdin=inner, stdout=inner, stderr=subprocess.PIPE, text=True
+    ) as child:
+        os.close(inner)
+        seen = b""
+        for line in typed.splitlines(keepends=True):
+            prompt = b""
+            while not prompt.rstrip().endswith(b":"):
+                prompt += os.read(outer, 1000)
+            seen += prompt
+            os.write(outer, line.encode())
+        assert child.stderr
+        errors = child.stderr.read()
+    os.close(outer)
+    assert (child.returncode, said in errors) == (92, True), errors
+    assert b"one" not in seen
+    assert not list(home.secrets.iterdir())
+
+
+def test_simple_accounts_are_those_of_airflow_cfg(home: Home) -> None:
+    receipts.save(home.receipt, replace(receipts.load(home.receipt), auth="simple"))
+    home.airflow_cfg.write_text("[core]\nsimple_auth_manager_users = admin:admin, kim:viewer\n")
+    ran = run(home, "passwd", "lee", "--generate")
+    assert (ran.returncode, "accounts: admin, kim" in ran.stderr) == (91, True)
+    for name, user in (("password-of-kim", ["kim"]), ("admin-password", [])):
+        ran = run(home, "passwd", *user, "--generate", "--json")
+        assert ran.returncode == 0, ran.stderr
+        file = home.secrets / name
+        answer = json.loads(ran.stdout)
+        assert (answer["file"], answer["proved"]) == (str(file), False)
+        assert file.stat().st_mode & 0o777 == 0o600
+        kept = json.loads((home.secrets / "simple-auth-passwords.json").read_text())
+        assert kept[user[0] if user else "admin"] == file.read_text().strip()
+        assert file.read_text().strip() not in home.journal.read_text()
