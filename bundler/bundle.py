@@ -231,6 +231,7 @@ class _Making:
             files=(),
             notes=tuple(self.notes),
             base=base.identity if base else "",
+            made_for=self.request.made_for,
         )
         by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
         members: list[Member] = [

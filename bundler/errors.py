@@ -54,6 +54,13 @@ class OutputFailed(AirferryError):
     exit_code = 26
 
 
+class HostUnfit(AirferryError):
+    """No bundle of that release would work on the host that it is made for; ``found`` lists why."""
+
+    reference = "host-unfit"
+    exit_code = 55
+
+
 class InvalidRequest(AirferryError):
     """What was asked for is not possible or not clear; ``found`` lists every problem."""
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from bootstrap.console import Console, size_text
 from bundler.bundle import BundleResult
+from bundler.prospect import Choice
 from wheelhouse import codec
-from wheelhouse.manifest import Constraints, Manifest
+from wheelhouse.manifest import Constraints, MadeFor, Manifest
 
 
 def summary(result: BundleResult, console: Console) -> None:
@@ -19,6 +20,7 @@ def summary(result: BundleResult, console: Console) -> None:
         ("Size", f"{size_text(result.size)} ({result.size:,} bytes)"),
         *(_added(manifest) if manifest.base else _whole(manifest)),
         ("Fits", f"{manifest.target.label}{needs}"),
+        *([("Made for", made_for_text(manifest.made_for))] if manifest.made_for else []),
         ("Constraints", constraints_text(manifest.constraints)),
         ("sha256", result.sha256),
         ("Bundle id", manifest.bundle_id),
@@ -29,6 +31,21 @@ def summary(result: BundleResult, console: Console) -> None:
     console.print(f"Carry it with {result.sha256_path.name} into the closed network, and run there:")
     console.command(f"sha256sum -c {result.sha256_path.name}")
     console.command(_command(result))
+
+
+def choice(found: Choice, console: Console) -> None:
+    """Tell what was chosen for a host and why, and what doctor warns of there."""
+    for name, reason in found.reasons:
+        console.note(f"{name} {reason}")
+    for finding in found.report.warnings:
+        console.warning(f"On that host: {finding.title}: {finding.found} [{finding.id}]")
+
+
+def made_for_text(found: MadeFor) -> str:
+    """The kind of host that a bundle was made for, in one line."""
+    python = f"CPython {found.python}" if found.python else "the carried Python"
+    libc = f"{found.libc} {found.libc_version}".strip()
+    return ", ".join(part for part in (found.distribution, found.machine, libc, python) if part)
 
 
 def _command(result: BundleResult) -> str:
@@ -76,6 +93,7 @@ def as_dict(result: BundleResult) -> dict[str, Any]:
         "constraints": codec.encode(manifest.constraints),
         "created": manifest.created,
         "base": manifest.base,
+        "made_for": codec.encode(manifest.made_for),
         "command": _command(result),
         "warnings": list(result.warnings),
         "seconds": result.seconds,

@@ -13,6 +13,8 @@ from bundler.errors import InvalidRequest
 from bundler.transport import credentials
 
 _TEMPLATE = "airferry.toml"
+# what is a word of Python's own has another name here than in the file
+_KEYS = {"host": "for"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Settings:
     build_constraints: Path | None = None
     output: Path | None = None
     onto: tuple[Path, ...] = ()
+    host: Path | None = None
 
     def over(self, below: Settings) -> Settings:
         """These settings, and those `below` where these say nothing."""
@@ -64,6 +67,11 @@ def read(path: Path) -> Settings:
     return Settings(**values)
 
 
+def key_of(field: str) -> str:
+    """The name in the file of a field of :class:`Settings`."""
+    return _KEYS.get(field, field.replace("_", "-"))
+
+
 def template(airflow: str, python: str) -> str:
     """A commented file to begin with; without `airflow` it asks for the newest release."""
     text = files("bundler.resources").joinpath(_TEMPLATE).read_text(encoding="utf-8")
@@ -75,7 +83,7 @@ def template(airflow: str, python: str) -> str:
 
 
 def _values(table: dict[str, Any], folder: Path, problems: list[str]) -> dict[str, Any]:
-    known = {item.name.replace("_", "-"): item for item in fields(Settings)}
+    known = {key_of(item.name): item for item in fields(Settings)}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
@@ -102,7 +110,7 @@ def _passwords(key: str, urls: list[str]) -> list[str]:
 
 def _taken(name: str, value: Any, folder: Path) -> Any:
     """The value with its paths taken from the file's folder."""
-    if name in ("output", "build_constraints"):
+    if name in ("output", "build_constraints", "host"):
         return folder / value
     if name in ("requirement_files", "onto"):
         return tuple(folder / item for item in value)

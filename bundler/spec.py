@@ -17,6 +17,7 @@ from bundler.errors import InvalidRequest
 from bundler.index import PYPI
 from bundler.requirements import Wanted, gather
 from wheelhouse.errors import InvalidTarget
+from wheelhouse.manifest import MadeFor
 from wheelhouse.target import Target
 
 _EXTRA = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -30,7 +31,8 @@ class BundleRequest:
     `airflow` empty means the newest final release, `extras` None the defaults for that release. URLs may
     hold credentials: they are used, and never shown or stored. `offline` takes everything from the cache,
     `refresh` does not trust what was resolved minutes ago. `build_constraints` is the text of a file. With a
-    `base` an add-on is made, for the release and the target of that.
+    `base` an add-on is made, for the release and the target of that. `made_for` is the host whose facts it
+    was chosen for.
     """
 
     target: Target
@@ -47,6 +49,7 @@ class BundleRequest:
     refresh: bool = False
     build_constraints: str = ""
     base: Base | None = None
+    made_for: MadeFor | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -72,6 +75,7 @@ class BundleRequest:
         refresh: bool = False,
         build_constraints: Path | None = None,
         onto: tuple[Path, ...] = (),
+        made_for: MadeFor | None = None,
     ) -> BundleRequest:
         """Check everything; raises :class:`InvalidRequest` that lists every problem.
 
@@ -131,6 +135,7 @@ class BundleRequest:
             refresh=refresh,
             build_constraints=building,
             base=base,
+            made_for=made_for,
             warnings=gathered.warnings,
         )
 

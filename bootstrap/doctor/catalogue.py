@@ -7,13 +7,14 @@ from typing import Dict
 
 from bootstrap.doctor.entries.host import HOST
 from bootstrap.doctor.entries.installed import INSTALLED
+from bootstrap.doctor.entries.outside import OUTSIDE
 from bootstrap.doctor.entries.python import PYTHON
 from bootstrap.doctor.entries.running import RUNNING
 from bootstrap.doctor.entries.system import SYSTEM
 from bootstrap.doctor.entry import Entry
 from wheelhouse.errors import AirferryError
 
-CATALOGUE: Dict[str, Entry] = {**PYTHON, **HOST, **SYSTEM, **INSTALLED, **RUNNING}
+CATALOGUE: Dict[str, Entry] = {**PYTHON, **HOST, **SYSTEM, **INSTALLED, **RUNNING, **OUTSIDE}
 
 
 class UnknownFinding(AirferryError):

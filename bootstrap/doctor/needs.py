@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
 
-from wheelhouse.manifest import Manifest, Package
+from wheelhouse.manifest import MadeFor, Manifest, Package
 
 # Measured on Airflow 3.3.2, 2.10.5 and 2.2.2 with PostgreSQL 18: an environment takes 10 to 15 % more on
 # disk than its files are long, a file is 17 to 20 kB, bytecode written later adds up to a quarter, a new
@@ -40,7 +40,8 @@ class Needs:
     compiled or not that the bundle holds. `account` will run everything (empty: whoever asks);
     `interpreter` is the one that the user named. `created` is when the bundle was made (RFC 3339).
     `postgres` is the carried server's file name in `wheels`, `programs` the folder of the host's own server
-    that is taken instead (both empty: neither). `notes` are the bundle's own warnings.
+    that is taken instead (both empty: neither). `notes` are the bundle's own warnings,
+    `made_for` is the kind of host that it was made for.
     """
 
     airflow: str
@@ -64,6 +65,7 @@ class Needs:
     postgres: str = ""
     programs: str = ""
     notes: Tuple[str, ...] = ()
+    made_for: Optional[MadeFor] = None
 
 
 def needs_of(
@@ -104,6 +106,7 @@ def needs_of(
         postgres=manifest.postgres.package.filename if manifest.postgres else "",
         programs=programs,
         notes=manifest.notes,
+        made_for=manifest.made_for,
     )
 
 

@@ -13,6 +13,7 @@ from bootstrap.doctor.checks import (
     machine,
     neighbours,
     network,
+    origin,
     ports,
     resources,
     settings,
@@ -41,6 +42,7 @@ CHECKS: Tuple[Check, ...] = (
     guards.services,
     guards.firewall,
     guards.bundle,
+    origin.check,
     neighbours.airflows,
     neighbours.postgres,
 )

@@ -15,6 +15,7 @@ from bundler.commands import JSON, envelope
 from bundler.index import PYPI
 from bundler.settings import Settings
 from bundler.spec import BundleRequest
+from bundler.tailor import tailor
 
 _INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 
@@ -31,6 +32,16 @@ def bundle(
     ),
     file: Optional[Path] = typer.Option(
         None, "--file", "-f", metavar="FILE", help="An airferry.toml; what is given here wins over it."
+    ),
+    host: Optional[Path] = typer.Option(
+        None,
+        "--for",
+        metavar="FACTS",
+        help="The closed host's facts (airferry probe, sh FILE doctor --save): Python and platform are "
+        "chosen for it, and what cannot work there is refused.",
+    ),
+    ignore: list[str] = typer.Option(
+        [], metavar="ID", help="With --for: go on in spite of this finding about the host, repeatable."
     ),
     python: str = typer.Option("", metavar="X.Y", help="The host's Python (default: this one's version)."),
     platform: str = typer.Option(
@@ -112,8 +123,15 @@ def bundle(
         build_constraints=build_constraints,
         output=output,
         onto=tuple(onto),
+        host=host,
     )
     effective = given.over(settings.read(file)) if file else given
+    index = effective.index_url or _index_from_environment()
+    made_for = None
+    if effective.host:
+        found = tailor(effective, effective.host, index_url=index, offline=offline, ignored=ignore)
+        effective, made_for = found.settings, found.choice.made_for
+        report.choice(found.choice, console)
     request = BundleRequest.parse(
         airflow=effective.airflow,
         python=effective.python,
@@ -124,7 +142,7 @@ def bundle(
         extras=effective.extras or None,
         constraints=effective.constraints or "auto",
         output=effective.output or Path("dist"),
-        index_url=effective.index_url or _index_from_environment(),
+        index_url=index,
         extra_index_urls=effective.extra_index_urls,
         find_links=effective.find_links,
         requirements=effective.requirements,
@@ -132,6 +150,7 @@ def bundle(
         resolver=effective.resolver or "uv",
         build_constraints=effective.build_constraints,
         onto=effective.onto,
+        made_for=made_for,
         offline=offline,
         refresh=refresh,
     )

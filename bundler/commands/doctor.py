@@ -1,38 +1,106 @@
-"""``airferry doctor``: this machine, as one that builds."""
+"""``airferry doctor``: the closed host by its saved facts, or this machine as one that builds."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Optional
 
 import typer
 
+from bootstrap.airflow.differences import NEWEST
+from bootstrap.commands.shared import EXPLAIN, STRICT
 from bootstrap.console import Console
-from bundler import buildneeds, interpreters
+from bootstrap.doctor.remedies import quoted
+from bootstrap.doctor.render import render, render_entry
+from bootstrap.doctor.run import diagnose
+from bootstrap.facts import saved
+from bundler import buildneeds, interpreters, prospect
 from bundler.buildneeds import Need
 from bundler.commands import JSON, envelope
 from bundler.errors import InvalidRequest
 from wheelhouse import codec
+from wheelhouse.reader import Bundle
 
 BLOCKED = 3
 
 
 def doctor(
+    file: Optional[Path] = typer.Argument(
+        None, metavar="[FILE]", help="With --host: a bundle, to be judged for that host."
+    ),
+    host: Optional[Path] = typer.Option(
+        None, metavar="FACTS", help="Judge a closed host by its facts: airferry probe, sh FILE doctor --save."
+    ),
+    airflow: str = typer.Option(
+        "", metavar="VERSION", help=f"With --host: a bundle of this release (default: {NEWEST})."
+    ),
+    python: list[str] = typer.Option(
+        [], metavar="X.Y", help="With --host: for this Python, repeatable. With --build: build for it."
+    ),
     build: bool = typer.Option(
         False, "--build", help="Whether this machine can build packages that exist only as source."
     ),
-    python: str = typer.Option(
-        "", metavar="X.Y", help="Build for this Python (default: the one that runs this)."
-    ),
+    explain: Optional[str] = EXPLAIN,
+    strict: bool = STRICT,
     json: bool = JSON,
 ) -> int:
-    """Judge this machine, changing nothing. Inside the closed network: sh FILE doctor."""
+    """Judge a closed host before the trip, or this machine; changes nothing."""
+    console = Console()
+    if explain:
+        render_entry(explain, console)
+        return 0
+    if host:
+        if file:
+            return _bundle(file, host, console, strict=strict, json=json)
+        return _prospect(host, airflow or NEWEST, python, console, strict=strict, json=json)
     if not build:
         raise InvalidRequest(
             "Which machine? This one, as one that builds: airferry doctor --build.",
             hint="The closed host is judged there: sh FILE doctor.",
         )
-    console = Console()
+    return _build(python[-1] if python else "", console, json=json)
+
+
+def _prospect(
+    host: Path, airflow: str, pythons: list[str], console: Console, *, strict: bool, json: bool
+) -> int:
+    choice = prospect.choose(saved.load(host), airflow, pythons=pythons)
+    command = f"airferry bundle --for {quoted(str(host))} --airflow {airflow}"
+    again = f"airferry doctor --host {quoted(str(host))} --airflow {airflow}"
+    if json:
+        chosen = {
+            "airflow": airflow,
+            "python": choice.target.python,
+            "platform": choice.target.platform,
+            "postgres": choice.postgres,
+            "interpreter": choice.interpreter.path if choice.interpreter else "",
+            "reasons": dict(choice.reasons),
+        }
+        console.json({**choice.report.as_dict(), "choice": chosen})
+    else:
+        render(choice.report, console, next_command="", again=again)
+        console.print()
+        console.summary(choice.reasons, f"airferry bundle --for {host.name} would choose:")
+        if not choice.report.blocked:
+            console.print("Next:")
+            console.command(command)
+    return choice.report.exit_code(strict)
+
+
+def _bundle(file: Path, host: Path, console: Console, *, strict: bool, json: bool) -> int:
+    facts = saved.load(host)
+    with Bundle.open(file) as bundle:
+        report = diagnose(facts, prospect.needs_of_bundle(bundle.manifest, facts))
+    if json:
+        console.json(report.as_dict())
+    else:
+        again = f"airferry doctor {quoted(str(file))} --host {quoted(str(host))}"
+        render(report, console, next_command=f"sh {file.name} install", again=again)
+    return report.exit_code(strict)
+
+
+def _build(python: str, console: Console, *, json: bool) -> int:
     interpreter = interpreters.find(python) if python else Path(sys.executable)
     if interpreter is None:
         raise InvalidRequest(

@@ -41,6 +41,7 @@ def _show(found: Contents, console: Console) -> None:
             ("Airflow", manifest.airflow),
             ("Fits", manifest.target.label),
             ("Needs", manifest.floor or "no particular C library"),
+            *([("Made for", report.made_for_text(manifest.made_for))] if manifest.made_for else []),
             ("Requested", ", ".join(manifest.requirements)),
             ("Constraints", report.constraints_text(manifest.constraints)),
             ("Resolved by", f"{manifest.resolver.name} {manifest.resolver.version}"),

@@ -15,6 +15,13 @@ HOST: Dict[str, Entry] = {
         "What has changed since the newest release that it knows is not taken into account; the example"
         " pipeline at the end of the install shows whether that matters.",
     ),
+    "host-other": Entry(
+        WARNING,
+        "The bundle was made for another host",
+        "What was judged before the trip was the host that it was made for.",
+        "airferry bundle --for FACTS stamps a bundle with the host's machine, C library and Python, and with"
+        " nothing that singles a host out. Where the other findings say that it fits, it works here too.",
+    ),
     # the machine
     "machine-ok": Entry(OK, "The machine and its C library fit"),
     "machine-wrong": Entry(

@@ -154,7 +154,11 @@ def test_host_is_described_in_a_line() -> None:
 def test_every_id_in_the_code_is_in_the_catalogue_and_the_other_way_round() -> None:
     code = "".join(
         path.read_text(encoding="utf-8")
-        for path in [*(ROOT / "bootstrap" / "doctor").rglob("*.py"), ROOT / "bootstrap" / "preflight.py"]
+        for path in [
+            *(ROOT / "bootstrap" / "doctor").rglob("*.py"),
+            ROOT / "bootstrap" / "preflight.py",
+            *(ROOT / "bundler").rglob("*.py"),
+        ]
         if path.parent.name != "entries"
     )
     unused = [identifier for identifier in CATALOGUE if f'"{identifier}"' not in code]
