@@ -5,39 +5,43 @@ from __future__ import annotations
 import contextlib
 from typing import Iterator
 
-from bootstrap.installation import POSTGRES, Installation
-from bootstrap.postgres.dump import Access
-from bootstrap.postgres.embedded import DATABASE, ROLE, SUPERUSER
+from bootstrap.installation import Installation
 
 
 @contextlib.contextmanager
 def awake(installation: Installation) -> Iterator[None]:
-    """Have PostgreSQL run inside; what was not there before is stopped again."""
+    """Have the metadata database's server run inside; what was not there before is stopped again."""
     services = installation.services
-    manager = services.running()
-    state = services.states().get(POSTGRES)
-    server = state is not None and state.state == "RUNNING"
+    manager, server = services.running(), is_up(installation)
     if not server:
         start(installation)
     try:
-        installation.cluster.wait()
+        installation.database.wait()
         yield
     finally:
         if not server:
-            services.stop([POSTGRES])
+            services.stop(installation.servers)
         if not manager:
             services.shut_down()
 
 
+def is_up(installation: Installation) -> bool:
+    """Whether our own server runs; another's is not ours to start."""
+    states = installation.services.states()
+    return all(name in states and states[name].state == "RUNNING" for name in installation.servers)
+
+
 def start(installation: Installation) -> None:
-    """Start PostgreSQL alone, under the service manager, and wait for it."""
-    services = installation.services
-    services.configure(installation.programs())
-    services.launch()
-    services.start([POSTGRES], settle=False)
-    installation.cluster.wait()
+    """Start our own PostgreSQL alone, if there is one, and wait until the database can be used."""
+    if installation.servers:
+        services = installation.services
+        services.configure(installation.programs())
+        services.launch()
+        services.start(installation.servers, settle=False)
+    installation.database.wait()
 
 
-def access(installation: Installation, database: str = DATABASE, *, superuser: bool = False) -> Access:
-    """PostgreSQL's programs on a database of the cluster, as Airflow's role or as the superuser."""
-    return installation.cluster.access(SUPERUSER if superuser else ROLE, database)
+def airflow_runs(installation: Installation) -> bool:
+    """Whether any component of Airflow's runs."""
+    states = installation.services.states()
+    return any(name in states and states[name].state == "RUNNING" for name in installation.components)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import List, Optional
 
 from bootstrap import handoff, lock, plan, receipt, registry
+from bootstrap.change import record
+from bootstrap.change import upgrade as upgrades
+from bootstrap.change.steps import undo
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
@@ -27,19 +30,13 @@ from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
 
-class WrongRelease(AirferryError):
-    """The home holds another bundle's installation."""
-
-    reference = "upgrade-unsupported"
-    exit_code = 40
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What an install did: the receipt as it stands now, and each step."""
+    """What an install did: the receipt as it stands now, each step, and what to know."""
 
     receipt: Receipt
     steps: List[Done]
+    notes: List[str] = field(default_factory=list)
 
 
 def steps(installation: Installation, bundle: Bundle, password: Optional[Secret]) -> List[Step]:
@@ -68,6 +65,9 @@ def describe(chosen: Receipt, bundle: Bundle) -> List[str]:
         lines.append(f"Make the account {chosen.account} unless it is there, and {home.path} for it")
     if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
         return [*lines, f"Complete whatever is missing in {home.path} (it cannot be looked into now)"]
+    earlier = _other_bundle(home, chosen)
+    if earlier:
+        return [*lines, *upgrades.describe(earlier, chosen, bundle)]
     lines += [
         step.describe() + ("" if _todo(step) else " (already done)")
         for step in steps(Installation(chosen), bundle, None)
@@ -86,29 +86,46 @@ def _todo(step: Step) -> bool:
 def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progress) -> Outcome:
     """Execute the plan as the service account, which this process runs as.
 
-    Raises :class:`~bootstrap.lock.HomeBusy`, :class:`WrongRelease`, and whatever a step raises; after any
-    of them the same command again completes the work.
+    A finished installation of another bundle is upgraded. Raises :class:`~bootstrap.lock.HomeBusy`,
+    UpgradeRefused, UpgradeFailed, and whatever a step raises; after any of them the same command again
+    completes the work.
     """
     home = Home(Path(chosen.home))
     home.path.mkdir(parents=True, exist_ok=True)
     with lock.held(home.lock):
-        earlier = receipt.find(home.receipt)
-        if earlier and earlier.completed and earlier.bundle_id != chosen.bundle_id:
-            raise WrongRelease(
-                f"{home.path} holds an installation of another bundle.",
-                found=f"Airflow {earlier.airflow} ({earlier.bundle_id})",
-                needed=f"Airflow {chosen.airflow} ({chosen.bundle_id})",
-                hint="This version of airferry does not upgrade yet: install into another home with --home.",
-            )
         password = handoff.password(options.admin_password_file)
         home.own_logs.mkdir(parents=True, exist_ok=True)
+        journal = Journal(home.journal)
+        about = {"airflow": chosen.airflow, "bundle": chosen.bundle_id}
+        change = record.find(home)
+        if change and record.is_switched(home) and change.new.bundle_id == chosen.bundle_id:
+            with journal.recorded("upgrade", **about):
+                return _outcome(upgrades.resume(change, progress, journal))
+        if change:
+            undo(change, progress, run=True)
+        earlier = _other_bundle(home, chosen)
+        if earlier:
+            with journal.recorded("upgrade", **about, before=earlier.airflow):
+                upgraded = upgrades.upgrade(earlier, chosen, bundle, password, progress, journal)
+            if not handoff.is_inner():
+                registry.save(registry.record_of(chosen))
+            return _outcome(upgraded)
         receipt.save(home.receipt, chosen)
         if not handoff.is_inner():
             registry.save(registry.record_of(chosen))
-        journal = Journal(home.journal)
-        with journal.recorded("install", airflow=chosen.airflow, bundle=chosen.bundle_id):
+        with journal.recorded("install", **about):
             done = plan.execute(steps(Installation(chosen), bundle, password), progress, journal)
             if not chosen.completed:
                 chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
                 receipt.save(home.receipt, chosen)
     return Outcome(chosen, done)
+
+
+def _other_bundle(home: Home, chosen: Receipt) -> Optional[Receipt]:
+    """The finished installation that is there, when it came from another bundle."""
+    earlier = receipt.find(home.receipt)
+    return earlier if earlier and earlier.completed and earlier.bundle_id != chosen.bundle_id else None
+
+
+def _outcome(upgraded: upgrades.Upgraded) -> Outcome:
+    return Outcome(upgraded.receipt, upgraded.steps, upgraded.notes)

@@ -173,6 +173,11 @@ class Installation:
             "# Airflow's command line, with the environment of this installation. Written by airferry.\n"
             f'[ "$(id -u)" -eq 0 ] && [ {shlex.quote(self.receipt.account)} != root ] &&\n'
             f'    exec {home}/bin/airferry run -- {home}/bin/airflow "$@"\n'
+            "# while an upgrade has the database in its hands, also after a power cut\n"
+            f"if [ -e {home}/run/halted ]; then\n"
+            f'    echo "airferry: Airflow is kept down: airferry status says why" >&2\n'
+            "    exit 75\n"
+            "fi\n"
             f". {home}/etc/environment.sh\n"
             f'exec {home}/current/venv/bin/python -m airflow "$@"\n'
         )

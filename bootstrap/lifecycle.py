@@ -10,6 +10,7 @@ from typing import ContextManager, Dict, List, Sequence, Tuple
 
 from bootstrap import account, process, receipt, registry
 from bootstrap.airflow import health
+from bootstrap.change import record
 from bootstrap.home import Home
 from bootstrap.installation import POSTGRES, Installation
 from bootstrap.journal import Journal
@@ -39,7 +40,10 @@ class ComponentStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of an installation; ``schema`` versions the JSON."""
+    """The state of an installation; ``schema`` versions the JSON.
+
+    `unfinished` says what to do about an upgrade, a restore or a rollback that was interrupted.
+    """
 
     schema: int
     airflow: str
@@ -47,6 +51,7 @@ class Status:
     home: str
     url: str
     components: Tuple[ComponentStatus, ...]
+    unfinished: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -95,12 +100,29 @@ def status(installation: Installation) -> Status:
                 state.note if state else f"{found.services} does not run it",
             )
         )
-    return Status(SCHEMA, found.airflow, found.bundle_id, found.home, installation.url, tuple(components))
+    return Status(
+        SCHEMA,
+        found.airflow,
+        found.bundle_id,
+        found.home,
+        installation.url,
+        tuple(components),
+        _unfinished(installation.home),
+    )
+
+
+def _unfinished(home: Home) -> str:
+    try:
+        record.refuse_unfinished(home)
+    except record.ChangeUnfinished as error:
+        return f"{error.message} {error.hint}"
+    return ""
 
 
 def start(installation: Installation, names: Sequence[str] = ()) -> None:
     """Start all components and wait for health, or start only `names`."""
     with _recorded(installation, "start", names), held(installation.home.lock):
+        record.refuse_unfinished(installation.home)
         if not names:
             start_all(installation)
             return

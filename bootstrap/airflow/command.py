@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pkgutil
 import socket
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence
@@ -99,6 +100,22 @@ class Airflow:
             ok=ok,
             log=self.log,
         )
+
+    def check_version(self) -> None:
+        """Start Airflow in a home that is thrown away; raises CommandFailed when it does not start."""
+        variable = "__".join(("AIRFLOW", *(DATABASE_URL.at(self.release.numbers) or ()))).upper()
+        with tempfile.TemporaryDirectory(prefix="trial-", dir=str(self.venv.parent)) as folder:
+            own = {"AIRFLOW_HOME": folder, variable: "postgresql+psycopg2://127.0.0.1/unused"}
+            said = process.run(
+                [self._python, "-m", "airflow", "version"],
+                what=f"start Airflow {self.release.version}",
+                env={**self.environment(), **own},
+                log=self.log,
+            ).stdout
+        if self.release.version not in said:
+            raise CommandFailed(
+                f"Airflow {self.release.version} says that it is another one.", found=said.strip()[-300:]
+            )
 
     def write_config(self) -> Path:
         """Have Airflow write its default airflow.cfg, unless there is one."""

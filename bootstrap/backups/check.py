@@ -16,7 +16,7 @@ from bootstrap.backups.backup import BackupDamaged, Place
 from bootstrap.installation import Installation
 from bootstrap.options import free_port
 from bootstrap.postgres import dump
-from bootstrap.postgres.embedded import DATABASE, ROLE, Cluster
+from bootstrap.postgres.embedded import DATABASE, Cluster
 from bootstrap.services import strays
 
 _SCRATCH = ".check-"
@@ -31,10 +31,10 @@ def check(installation: Installation, place: Place) -> None:
     backups.compare(place)
     auth = installation.receipt.auth
     with _scratch(installation) as cluster:
-        access = cluster.access(ROLE, DATABASE)
-        dump.load(access, place.dump)
+        clients = cluster.clients_of(DATABASE)
+        dump.load(clients, place.dump)
         problems = [f"no table {name}" for name in metadata.missing_tables(cluster.query, auth)]
-        revision, rows = dump.revision(access), dump.rows(access)
+        revision, rows = dump.revision(clients), dump.rows(clients)
     if revision != place.backup.revision:
         problems.append(f"schema revision {revision or 'none'}, not {place.backup.revision}")
     problems += [

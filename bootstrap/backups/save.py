@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Optional
 
-from bootstrap.awake import access
 from bootstrap.backups import backup as backups
 from bootstrap.backups import state
 from bootstrap.backups.backup import Backup, Content, Place
@@ -37,10 +36,11 @@ def save(
     started = time.gmtime()
     unfinished = Path(tempfile.mkdtemp(prefix=backups.UNFINISHED, dir=str(parent)))
     try:
-        whole = access(installation)
-        before = dump.rows(whole)
-        dump.save(whole, unfinished / backups.DUMP)
-        rows = backups.counts(before, dump.rows(whole))
+        with installation.database.clients() as clients:
+            before = dump.rows(clients)
+            dump.save(clients, unfinished / backups.DUMP)
+            rows = backups.counts(before, dump.rows(clients))
+            server, revision, size = dump.version(clients), dump.revision(clients), dump.size(clients)
         (unfinished / backups.DUMP).chmod(0o600)
         state.copy_out(home, unfinished / backups.STATE)
         _write(unfinished / backups.DAGS, json.dumps({"files": state.code_files(home)}, indent=1) + "\n")
@@ -53,12 +53,12 @@ def save(
             airflow=found.airflow,
             bundle_id=found.bundle_id,
             bundle_file=found.bundle_file,
-            postgres=whole.query("SHOW server_version").split()[0],
+            postgres=server,
             home=str(home.path),
-            revision=dump.revision(whole),
+            revision=revision,
             started=time.strftime(_TIME, started),
             finished=time.strftime(_TIME, time.gmtime()),
-            database_size=dump.size(whole),
+            database_size=size,
             rows=rows,
             files=tuple(
                 Content(str(path.relative_to(unfinished)), *backups.digest(path))

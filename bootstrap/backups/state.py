@@ -91,7 +91,7 @@ def _code(home: Home) -> Iterator[Path]:
 
 
 def _mode(name: str) -> int:
-    if name.startswith("bin/"):
+    if name.startswith("bin/") or name == "etc/service.sh":
         return 0o755
     return 0o644 if name in ("etc/environment.sh", _RECEIPT) else 0o600
 

@@ -123,9 +123,12 @@ def install(
         outcome = installing.install(chosen, bundle, options, console)
     if json:
         steps = [codec.encode(step) for step in outcome.steps]
-        console.json({"schema": 1, "ok": True, "receipt": codec.encode(outcome.receipt), "steps": steps})
+        result = {"receipt": codec.encode(outcome.receipt), "steps": steps, "notes": outcome.notes}
+        console.json({"schema": 1, "ok": True, **result})
     else:
         _welcome(console, outcome.receipt)
+        for note in outcome.notes:
+            console.note(note)
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import List, Optional
 import typer
 
 from bootstrap import checkup, lifecycle
-from bootstrap.commands.backups import backup, backups
+from bootstrap.commands.backups import backup, backups, restore, rollback
 from bootstrap.commands.env import env
 from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
@@ -31,6 +31,8 @@ DAILY = (
     history,
     backup,
     backups,
+    restore,
+    rollback,
     passwd,
     env,
 )

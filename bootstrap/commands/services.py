@@ -33,7 +33,9 @@ def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
         ill = [item.name for item in found.components if not item.good]
         if ill:
             console.print(f"Down or ill: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")
-    return 0 if found.healthy else 33
+        if found.unfinished:
+            console.warning(found.unfinished)
+    return 0 if found.healthy and not found.unfinished else 33
 
 
 def start(

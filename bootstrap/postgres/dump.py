@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List
 
 from bootstrap import process
+from bootstrap.postgres.server import Clients
 from bootstrap.process import Argument, CommandFailed
 from wheelhouse.errors import AirferryError
 
@@ -21,94 +21,67 @@ class DumpFailed(AirferryError):
     exit_code = 80
 
 
-@dataclass(frozen=True)
-class Access:
-    """How a database is reached: `programs` (the folder), connection `arguments`, and the environment."""
-
-    programs: Path
-    arguments: Tuple[str, ...]
-    env: Mapping[str, str]
-    log: Path
-
-    def run(self, program: str, *arguments: Argument, what: str, ok: Sequence[int] = (0,)) -> str:
-        """Run one of PostgreSQL's programs on that database; its standard output. Raises CommandFailed."""
-        command: List[Argument] = [self.programs / program, *self.arguments, *arguments]
-        return process.run(command, what=what, env=self.env, timeout=_SECONDS, log=self.log, ok=ok).stdout
-
-    def query(self, sql: str) -> str:
-        """Run one query; its rows as text, columns separated by tabs."""
-        return self.run(
-            "psql",
-            "-X",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-A",
-            "-t",
-            "-F",
-            "\t",
-            "-c",
-            sql,
-            what="query the database",
-        ).strip()
-
-
-def save(access: Access, target: Path) -> None:
+def save(clients: Clients, target: Path) -> None:
     """Write the database to `target` in the custom format, as it is at one moment, while it is in use.
 
     Raises :class:`DumpFailed`; what was written then is of no use.
     """
-    _needs(access, "pg_dump")
-    try:
-        access.run("pg_dump", "-F", "c", "-f", target, what="write the database to a file")
-        # reads the table of contents, which is written last
-        process.run(
-            [access.programs / "pg_restore", "--list", target], what="read the dump back", env=access.env
-        )
-    except CommandFailed as error:
-        raise DumpFailed(error.message, found=error.found, hint=error.hint) from error
+    _run(clients, clients.command("pg_dump", "-F", "c", "-f", target), what="write the database to a file")
+    # reads the table of contents, which is written last
+    _run(clients, [clients.programs / "pg_restore", "--list", target], what="read the dump back")
 
 
-def load(access: Access, source: Path) -> None:
+def load(clients: Clients, source: Path) -> None:
     """Fill an empty database from `source`; whoever connects will own it all. Raises :class:`DumpFailed`."""
-    _needs(access, "pg_restore")
-    try:
-        access.run(
-            "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", source,
-            what="read the database from a file",
-        )  # fmt: skip
-    except CommandFailed as error:
-        raise DumpFailed(error.message, found=error.found, hint=error.hint) from error
+    options = ("--no-owner", "--no-privileges", "--exit-on-error")
+    _run(clients, clients.command("pg_restore", *options, source), what="read the database from a file")
 
 
-def size(access: Access) -> int:
+def size(clients: Clients) -> int:
     """The bytes that the database takes on the server's disk."""
-    return int(access.query("SELECT pg_database_size(current_database())"))
+    return int(query(clients, "SELECT pg_database_size(current_database())"))
 
 
-def revision(access: Access) -> str:
+def version(clients: Clients) -> str:
+    """The server's version (``18.6``)."""
+    return query(clients, "SHOW server_version").split()[0]
+
+
+def revision(clients: Clients) -> str:
     """The revision of Airflow's schema; "" when there is none."""
-    if not access.query("SELECT to_regclass('alembic_version')"):
+    if not query(clients, "SELECT to_regclass('alembic_version')"):
         return ""
-    return access.query("SELECT min(version_num) FROM alembic_version")
+    return query(clients, "SELECT min(version_num) FROM alembic_version")
 
 
-def rows(access: Access) -> Dict[str, int]:
+def rows(clients: Clients) -> Dict[str, int]:
     """The number of rows of every table of Airflow's."""
-    names = access.query(
-        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
-    ).split()
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
+    names = query(clients, tables).split()
     if not names:
         return {}
     counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for name in names)  # noqa: S608
-    pairs = (line.split("\t") for line in access.query(counts).split("\n"))
+    pairs = (line.split("\t") for line in query(clients, counts).split("\n"))
     return {name: int(count) for name, count in pairs}
 
 
-def _needs(access: Access, program: str) -> None:
-    if not (access.programs / program).is_file():
+def query(clients: Clients, sql: str) -> str:
+    """Run one query; its rows as text, columns separated by tabs. Raises CommandFailed."""
+    options = ("-X", "-v", "ON_ERROR_STOP=1", "-A", "-t", "-F", "\t", "-c", sql)
+    command = clients.command("psql", *options)
+    return process.run(command, what="query the database", env=clients.env, timeout=_SECONDS).stdout.strip()
+
+
+def _run(clients: Clients, command: List[Argument], *, what: str) -> None:
+    program = Path(command[0])
+    if not program.is_file():
         raise DumpFailed(
-            f"PostgreSQL's {program} is not there.",
-            found=f"none in {access.programs}",
+            f"PostgreSQL's {program.name} is not there.",
+            found=f"none in {clients.programs}",
             needed="the client programs beside the server's",
             hint="Install the distribution's PostgreSQL client package of the same version.",
         )
+    try:
+        process.run(command, what=what, env=clients.env, timeout=_SECONDS)
+    except CommandFailed as error:
+        raise DumpFailed(error.message, found=error.found, hint=error.hint) from error

@@ -16,7 +16,6 @@ from typing import Iterator, Mapping, Tuple
 
 from bootstrap import process, secret
 from bootstrap.postgres.connection import Connection
-from bootstrap.postgres.dump import Access
 from bootstrap.postgres.server import Clients
 from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
@@ -103,7 +102,12 @@ class Cluster:
     @contextlib.contextmanager
     def clients(self) -> Iterator[Clients]:
         """The programs that came with the server, for Airflow's role."""
-        yield Clients(self.bin, self.connection, {**self.env, **self.connection.environment})
+        yield self.clients_of(DATABASE)
+
+    def clients_of(self, database: str) -> Clients:
+        """The same for another database of this cluster."""
+        connection = self._connection(ROLE, database)
+        return Clients(self.bin, connection, {**self.env, **connection.environment})
 
     @property
     def command(self) -> Tuple[str, ...]:
@@ -154,7 +158,7 @@ class Cluster:
 
     def configure(self, connections: int) -> None:
         """Write the settings, and the passwords for the port that they name."""
-        self._write_pgpass()
+        self.write_pgpass()
         main = self.data / "postgresql.conf"
         text = main.read_text(encoding="utf-8")
         if "include = 'airferry.conf'" not in text:
@@ -223,24 +227,20 @@ class Cluster:
             what="query the metadata database", env={**self.env, **connection.environment}, timeout=60,
         ).stdout.strip()  # fmt: skip
 
-    def script(self, sql: Secret, *, what: str) -> None:
+    def script(self, sql: Secret, *, what: str, timeout: float = 120) -> None:
         """Run SQL from standard input as the superuser; it shows in no process list, log or error."""
         # the server would log a statement that fails, and quote it in the message
         quiet = "SET log_min_messages = panic; SET log_statement = none;\n"
         process.run(
             [*self._psql(self.superuser), "-q", "-f", "-"],
-            what=what, env={**self.env, **self.superuser.environment}, timeout=120,
+            what=what, env={**self.env, **self.superuser.environment}, timeout=timeout,
             stdin=Secret(quiet + sql.reveal()),
             # psql quotes the line of an error
             secrets=[secret.read(path) for path in (self.role_password, self.superuser_password)],
         )  # fmt: skip
 
-    def access(self, user: str, database: str) -> Access:
-        """How PostgreSQL's own programs reach a database of this cluster as that role."""
-        connection = self._connection(user, database)
-        return Access(self.bin, connection.arguments, {**self.env, **connection.environment}, self.log)
-
-    def _write_pgpass(self) -> None:
+    def write_pgpass(self) -> None:
+        """Write libpq's password file anew, from the passwords of both roles."""
         lines = [
             f"{ADDRESS}:{self.port}:*:{ROLE}:{secret.read(self.role_password).reveal()}",
             f"{ADDRESS}:{self.port}:*:{SUPERUSER}:{secret.read(self.superuser_password).reveal()}",

@@ -71,11 +71,16 @@ class Launcher:
             f"home={shlex.quote(str(self.home.path))}",
             f"python={shlex.quote(self.python)}",
             'relay() { exec "$python" -I -S "$home/current/runtime/bootstrap/services/relay.py" "$@"; }',
+            # while an upgrade has the database in its hands, also after a power cut
+            "halted() {",
+            '    [ ! -e "$home/run/halted" ] || { echo "kept down: airferry status says why" >&2; exit 75; }',
+            "}",
             "case $1 in",
         ]
         for program in programs:
             words = [str(program.log), *self._direct(program.command)]
-            lines.append(f"{program.name}) relay {self._quoted(words)} ;;")
+            wait = "" if program.ready else "halted; "
+            lines.append(f"{program.name}) {wait}relay {self._quoted(words)} ;;")
             if program.ready:
                 ready = self._quoted(program.ready)
                 lines.append(f"{program.name}-ready) until {ready}; do sleep 0.2; done ;;")

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
+from bootstrap.home import Home, Release
 from bootstrap.installation import Installation
 from bootstrap.installer import Tools, Venv
 from bootstrap.postgres import embedded
@@ -16,7 +17,7 @@ from wheelhouse import layout
 from wheelhouse.manifest import Package
 from wheelhouse.reader import Bundle
 
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
 
 
 class ReleaseStep:
@@ -63,9 +64,9 @@ class ReleaseStep:
         release = self.installation.release
         if release.path.exists():
             strays.kill_users(release.path)
-            doomed = tempfile.mkdtemp(prefix=_UNFINISHED, dir=str(release.path.parent))
+            doomed = tempfile.mkdtemp(prefix=UNFINISHED, dir=str(release.path.parent))
             release.path.replace(Path(doomed) / release.id)
-        for leftover in release.path.parent.glob(f"{_UNFINISHED}*"):
+        for leftover in release.path.parent.glob(f"{UNFINISHED}*"):
             shutil.rmtree(str(leftover), ignore_errors=True)
 
     def _install(self, tools: Tools, path: Path, packages: Sequence[Package]) -> None:
@@ -119,8 +120,13 @@ class LinkStep:
             temporary.write_text(text, encoding="utf-8")
             temporary.chmod(mode)
             temporary.replace(target)
-        link = home.current_link.with_name("current.new")
-        if link.is_symlink():
-            link.unlink()
-        link.symlink_to(Path("releases") / release.id)
-        link.replace(home.current_link)
+        switch(home, release)
+
+
+def switch(home: Home, release: Release) -> None:
+    """Make ``current`` point to a release, in one step."""
+    link = home.current_link.with_name("current.new")
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(Path("releases") / release.id)
+    link.replace(home.current_link)

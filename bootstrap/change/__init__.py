@@ -1,0 +1,1 @@
+"""Changes of a whole installation that can be undone: upgrade, restore, rollback."""

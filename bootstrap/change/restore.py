@@ -1,0 +1,209 @@
+"""Back to a backup: its database, configuration, keys and release together. A rollback is one, too."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import List
+
+from bootstrap import plan, receipt
+from bootstrap.airflow import metadata
+from bootstrap.awake import airflow_runs, awake
+from bootstrap.backups import backup as backups
+from bootstrap.backups import state
+from bootstrap.backups.backup import Place
+from bootstrap.change import databases, record
+from bootstrap.change.record import Change
+from bootstrap.change.steps import PutInStep, SaveStep, StateStep, StopStep, SwitchStep, undo
+from bootstrap.change.upgrade import check_room, undone
+from bootstrap.installation import Installation
+from bootstrap.journal import Journal
+from bootstrap.lock import held
+from bootstrap.plan import Done, Progress, Step
+from bootstrap.receipt import Receipt
+from bootstrap.steps.airflow import MigrationFailed, StartStep
+from bootstrap.steps.database import ClusterStep, DatabaseStep
+from bootstrap.steps.services import ServicesStep
+from wheelhouse.errors import AirferryError
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class RestoreRefused(AirferryError):
+    """A backup does not fit this home as it is; nothing was changed."""
+
+    reference = "restore-refused"
+    exit_code = 87
+
+
+class NothingToRollBack(AirferryError):
+    """There is no upgrade that could be undone."""
+
+    reference = "nothing-to-roll-back"
+    exit_code = 88
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The receipt that holds now, and each step."""
+
+    receipt: Receipt
+    steps: List[Done]
+
+
+class SchemaStep:
+    """See that the restored database is what its release needs."""
+
+    name = "schema"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Check that the schema is that of Airflow {self.installation.receipt.airflow}"
+
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return False
+
+    def apply(self) -> None:
+        """Compare tables and revision; raises MigrationFailed."""
+        missing = metadata.missing_tables(self.installation.database.query, self.installation.receipt.auth)
+        problem = f"no table {', '.join(missing)}" if missing else self.installation.airflow.schema_problem()
+        if problem:
+            raise MigrationFailed(
+                f"The restored database is not that of Airflow {self.installation.receipt.airflow}.",
+                found=problem,
+                hint=f"Its output is in {self.installation.home.install_log}.",
+            )
+
+
+def wanted(installation: Installation, name: str) -> Place:
+    """The backup of that id or path, when it can be restored here.
+
+    Raises BackupNotFound, BackupDamaged, :class:`RestoreRefused`.
+    """
+    place = backups.named(installation.home.backups, name)
+    backups.compare(place)
+    found = place.backup
+    if found.home != str(installation.home.path):
+        raise RestoreRefused(
+            f"The backup {found.id} was made in another home, and its files name that one.",
+            found=f"this home is {installation.home.path}",
+            needed=f"a home {found.home}",
+            hint=f"Install there, then restore: sh {found.bundle_file} install --home {found.home}",
+        )
+    if not installation.home.release(found.bundle_id).complete.exists():
+        raise RestoreRefused(
+            f"The release that the backup {found.id} belongs to is not here any more.",
+            found=f"no complete {installation.home.release(found.bundle_id).path}",
+            needed=f"Airflow {found.airflow} from {found.bundle_file} ({found.bundle_id})",
+            hint=f"Stop this installation and move {installation.home.path} away, install that very file in"
+            f" its place, and restore from there: airferry restore MOVED/backups/{found.id}",
+        )
+    return place
+
+
+def for_rollback(installation: Installation) -> Place:
+    """The backup that the last upgrade has made.
+
+    Raises :class:`NothingToRollBack`, and what :func:`wanted` does.
+    """
+    found = installation.receipt
+    place = backups.of_last_upgrade(installation.home.backups, found)
+    if place is None:
+        raise NothingToRollBack(
+            "There is no upgrade to undo.",
+            found=f"Airflow {found.airflow} ({found.bundle_id})"
+            + (f", and no backup of {found.previous}" if found.previous else ", installed afresh"),
+            hint="Any backup can be restored: airferry backups, then airferry restore BACKUP",
+        )
+    return wanted(installation, str(place.path))
+
+
+def lost(installation: Installation, place: Place) -> int:
+    """How many DAG runs have started since a backup: going back to it forgets them."""
+    with awake(installation):
+        sql = f"SELECT count(*) FROM dag_run WHERE start_date > '{place.backup.started}'"  # noqa: S608
+        return int(installation.database.query(sql))
+
+
+def restore(installation: Installation, place: Place, kind: str, progress: Progress) -> Restored:
+    """Put a backup in the place of what is there, which is backed up first, and start it.
+
+    Interrupted, the same command finishes it, or undoes what was begun and does it anew. Raises
+    UpgradeFailed when what was there had to be brought back.
+    """
+    home = installation.home
+    journal = Journal(home.journal)
+    with journal.recorded(kind, backup=place.backup.id), held(home.lock):
+        change = record.find(home)
+        if change and record.is_switched(home) and (change.kind, change.source) == (kind, str(place.path)):
+            return _finish(change, [], progress, journal)
+        if change:
+            undo(change, progress, run=True)
+            installation = Installation(receipt.load(home.receipt))
+        return _restore(installation, place, kind, progress, journal)
+
+
+def _restore(
+    installation: Installation, place: Place, kind: str, progress: Progress, journal: Journal
+) -> Restored:
+    old = installation.receipt
+    saved = receipt.load(place.state / "receipt.json")
+    if saved.bundle_id == old.bundle_id:
+        # the same release: it runs on what this host has now
+        saved = replace(saved, python=old.python, account=old.account, library_path=old.library_path)
+    target = Installation(saved)
+    home = installation.home
+    with awake(installation):
+        check_room(home, max(databases.size(installation), place.backup.database_size))
+    now = time.strftime(_TIME, time.gmtime())
+    running = airflow_runs(installation)
+    change = Change(record.SCHEMA, kind, old, saved, now, running=running, source=str(place.path))
+    record.begin(home, change)
+    steps: List[Step] = [
+        StopStep(installation), SaveStep(installation, change), PutInStep(installation, place.dump),
+        StateStep(target, place.state), ServicesStep(target), ClusterStep(target), DatabaseStep(target),
+        SchemaStep(target), SwitchStep(target),
+    ]  # fmt: skip
+    try:
+        done = plan.execute(steps, progress, journal)
+    except BaseException as error:
+        undone(change, error, progress)
+        raise
+    return _finish(change, done, progress, journal)
+
+
+def _finish(change: Change, done: List[Done], progress: Progress, journal: Journal) -> Restored:
+    """Start what is in its new place, and forget what was there before."""
+    target = Installation(change.new)
+    try:
+        done = [*done, *plan.execute([StartStep(target)], progress, journal)]
+        record.end(target.home)
+    except BaseException as error:
+        undone(change, error, progress)
+        raise
+    databases.tidy(target)
+    backups.rotate(target.home.backups, backups.KEEP, change.new)
+    return Restored(change.new, done)
+
+
+def undo_unfinished(installation: Installation, change: Change, progress: Progress) -> Receipt:
+    """Bring back what was there before an interrupted change; its receipt."""
+    home = installation.home
+    with Journal(home.journal).recorded("rollback", undone=change.kind), held(home.lock):
+        found = record.find(home)
+        if found:
+            undo(found, progress, run=True)
+    return change.old
+
+
+def dags_that_differ(installation: Installation, place: Place) -> List[str]:
+    """The files below dags/ and plugins/ that are not as they were when a backup was made."""
+    text = (place.path / backups.DAGS).read_text(encoding="utf-8")
+    before = {item["path"]: item["sha256"] for item in json.loads(text)["files"]}
+    now = {str(item["path"]): item["sha256"] for item in state.code_files(installation.home)}
+    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))

@@ -1,0 +1,194 @@
+"""The steps that every change has: stop, save, set aside; switch; and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import List
+
+from bootstrap import awake
+from bootstrap import receipt as receipts
+from bootstrap.backups import backup as backups
+from bootstrap.backups import state
+from bootstrap.backups.save import save
+from bootstrap.change import databases, record
+from bootstrap.change.record import Change
+from bootstrap.installation import Installation
+from bootstrap.plan import Progress
+from bootstrap.services import strays
+from bootstrap.steps import packages
+from bootstrap.steps.airflow import start
+from bootstrap.steps.database import ClusterStep
+
+
+class _Always:
+    """A step of a change is never found done: what was interrupted is undone first, then begun anew."""
+
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return False
+
+
+class StopStep(_Always):
+    """Stop Airflow; PostgreSQL goes on, because the next steps need it."""
+
+    name = "stop"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Stop Airflow {self.installation.receipt.airflow}"
+
+    def apply(self) -> None:
+        """Stop every component, and see PostgreSQL up."""
+        self.installation.services.stop(self.installation.components)
+        if not awake.is_up(self.installation):
+            awake.start(self.installation)
+        self.installation.database.wait()
+
+
+class SaveStep(_Always):
+    """Back up the old state; from the moment that its id is recorded, going back means restoring it."""
+
+    name = "backup"
+
+    def __init__(self, installation: Installation, change: Change) -> None:
+        self.installation = installation
+        self.change = change
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Back everything up to {self.installation.home.backups}"
+
+    def apply(self) -> None:
+        """Make the backup and record its id."""
+        home = self.installation.home
+        place = save(self.installation, reason=self.change.kind, into=self.change.new.bundle_id)
+        record.save(home, replace(self.change, backup=place.backup.id))
+
+
+class AsideStep(_Always):
+    """Keep the old database beside, and stop its server: the next one belongs to the new release."""
+
+    name = "aside"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return "Set a copy of the database aside"
+
+    def apply(self) -> None:
+        """Copy it inside the cluster."""
+        databases.set_aside(self.installation)
+        self.installation.services.shut_down()
+
+
+class PutInStep(_Always):
+    """Put a backup's database in the place of the one that is there, which is set aside."""
+
+    name = "database-restored"
+
+    def __init__(self, installation: Installation, source: Path) -> None:
+        self.installation = installation
+        self.source = source
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Restore the database from {self.source.parent}"
+
+    def apply(self) -> None:
+        """Restore beside, then rename."""
+        databases.put_in(self.installation, self.source)
+        self.installation.services.shut_down()
+
+
+class StateStep(_Always):
+    """Put a backup's configuration, keys and commands back, and the link to its release."""
+
+    name = "state-restored"
+
+    def __init__(self, installation: Installation, source: Path) -> None:
+        self.installation = installation
+        self.source = source
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return (
+            f"Restore airflow.cfg, the keys and the commands of Airflow {self.installation.receipt.airflow}"
+        )
+
+    def apply(self) -> None:
+        """Copy, then switch the link; the receipt comes with the switch."""
+        home, bundle_id = self.installation.home, self.installation.receipt.bundle_id
+        _put_back(self.installation, self.source, without=["receipt.json"])
+        for marker in ("migrated", "proved"):
+            (home.run / f"{marker}-{bundle_id}").touch()
+
+
+class SwitchStep(_Always):
+    """Write the new receipt and let Airflow start: from here on the change is finished, not undone."""
+
+    name = "switch"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Make Airflow {self.installation.receipt.airflow} the one in use"
+
+    def apply(self) -> None:
+        """Save the receipt, then mark."""
+        home = self.installation.home
+        receipts.save(home.receipt, self.installation.receipt)
+        record.mark_switched(home)
+
+
+def undo(change: Change, progress: Progress, *, run: bool) -> None:
+    """Bring the old state back, exactly; interrupted and done again, it completes the work.
+
+    Airflow is started afterwards if it ran before and `run` says so.
+    """
+    old, new = Installation(change.old), Installation(change.new)
+    home = old.home
+    with progress.step(f"Bring Airflow {change.old.airflow} back as it was"):
+        record.unmark_switched(home)
+        recorded = record.find(home)
+        saved = recorded.backup if recorded else ""
+        for installation in (new, old):
+            installation.services.shut_down()
+        # a migration or a pg_restore that outlived its installer would go on with what is brought back
+        strays.kill_users(home.path / "releases")
+        if saved:
+            place = backups.load(home.backups / saved)
+            _put_back(old, place.state, without=[])
+            forget_proofs(new)
+            cluster = ClusterStep(old)
+            if not cluster.done():
+                cluster.apply()
+            awake.start(old)
+            databases.bring_back(old)
+        record.end(home)
+    if run and change.running:
+        with progress.step(f"Start Airflow {change.old.airflow}"):
+            start(old)
+    else:
+        old.services.shut_down()
+
+
+def _put_back(installation: Installation, source: Path, *, without: List[str]) -> None:
+    state.copy_back(source, installation.home, without=without)
+    installation.cluster.write_pgpass()
+    packages.switch(installation.home, installation.release)
+
+
+def forget_proofs(installation: Installation) -> None:
+    """Have a bundle migrated and proven anew, whenever it was before."""
+    for marker in ("migrated", "proved"):
+        path = installation.home.run / f"{marker}-{installation.receipt.bundle_id}"
+        if path.exists():
+            path.unlink()

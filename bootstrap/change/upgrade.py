@@ -1,0 +1,251 @@
+"""From one bundle to a newer one: built and tried beside, saved, switched, proven; or undone as a whole."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from bootstrap import plan, receipt
+from bootstrap.airflow import metadata
+from bootstrap.awake import airflow_runs, awake
+from bootstrap.backups import backup as backups
+from bootstrap.change import databases, path, record
+from bootstrap.change.record import Change
+from bootstrap.change.steps import AsideStep, SaveStep, StopStep, SwitchStep, forget_proofs, undo
+from bootstrap.home import Home
+from bootstrap.installation import Installation
+from bootstrap.journal import Journal
+from bootstrap.plan import Done, Progress, Step
+from bootstrap.receipt import Receipt
+from bootstrap.secret import Secret
+from bootstrap.services import strays
+from bootstrap.services.manager import NONE
+from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
+from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.database import ClusterStep, DatabaseStep
+from bootstrap.steps.packages import UNFINISHED, LinkStep, ReleaseStep
+from bootstrap.steps.secrets import FoldersStep
+from bootstrap.steps.services import RestStep, ServicesStep
+from wheelhouse.errors import AirferryError
+from wheelhouse.reader import Bundle
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class UpgradeFailed(AirferryError):
+    """An upgrade failed and was undone: the old Airflow runs again, with its data."""
+
+    reference = "upgrade-failed"
+    exit_code = 85
+
+
+class NoRoom(AirferryError):
+    """The disk has no room for what must be kept beside during a change."""
+
+    reference = "no-room"
+    exit_code = 86
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """The new receipt, each step, and what to know."""
+
+    receipt: Receipt
+    steps: List[Done]
+    notes: List[str] = field(default_factory=list)
+
+
+class TrialStep:
+    """Start the new Airflow's command line while the old one serves: it must be able to start here."""
+
+    name = "trial"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Try whether Airflow {self.installation.receipt.airflow} starts on this host"
+
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return False
+
+    def apply(self) -> None:
+        """Ask it for its version, with a home of its own."""
+        self.installation.airflow.check_version()
+
+
+def upgrade(
+    old: Receipt,
+    new: Receipt,
+    bundle: Bundle,
+    password: Optional[Secret],
+    progress: Progress,
+    journal: Journal,
+) -> Upgraded:
+    """Bring a whole installation to another bundle; the lock is held, and no change is under way.
+
+    Until the new release is there and starts, nothing of the old one is touched. Raises
+    :class:`~bootstrap.change.path.UpgradeRefused` and :class:`NoRoom` with nothing changed, and
+    :class:`UpgradeFailed` when the old one was brought back.
+    """
+    path.check(old, new)
+    new = replace(new, previous=old.bundle_id, completed="")
+    before, after = Installation(old), Installation(new)
+    home = before.home
+    done = plan.execute(_prepare(after, bundle, password), progress, journal)
+    running = airflow_runs(before)
+    with awake(before):
+        size = databases.size(before)
+        check_room(home, size)
+        broken = metadata.import_errors(before.database.query)
+    notes = path.advice(old, new, size)
+    change = Change(record.SCHEMA, "upgrade", old, new, time.strftime(_TIME, time.gmtime()), running=running)
+    record.begin(home, change)
+    try:
+        forget_proofs(after)
+        done += plan.execute(_forward(before, after, bundle, change), progress, journal)
+        finished = finish(change, progress, journal, after_steps=done)
+    except BaseException as error:
+        undone(change, error, progress)
+        raise
+    new_errors = {
+        name: problem
+        for name, problem in metadata.import_errors(after.database.query).items()
+        if name not in broken
+    }
+    return replace(finished, notes=[*notes, *finished.notes, *_broken_dags(new_errors)])
+
+
+def describe(old: Receipt, new: Receipt, bundle: Bundle) -> List[str]:
+    """The steps as lines; raises :class:`~bootstrap.change.path.UpgradeRefused`."""
+    path.check(old, new)
+    before, after = Installation(old), Installation(new)
+    change = Change(record.SCHEMA, "upgrade", old, new, "", running=True)
+    steps = [*_prepare(after, bundle, None), *_forward(before, after, bundle, change), *_last(after)]
+    return [step.describe() for step in steps]
+
+
+def finish(
+    change: Change, progress: Progress, journal: Journal, *, after_steps: Optional[List[Done]] = None
+) -> Upgraded:
+    """Start and prove what is in its new place, and keep it; raises whatever a step raises."""
+    after = Installation(change.new)
+    home = after.home
+    done = list(after_steps or [])
+    done += plan.execute(_last(after), progress, journal)
+    kept = replace(change.new, completed=time.strftime(_TIME, time.gmtime()))
+    receipt.save(home.receipt, kept)
+    record.end(home)
+    return Upgraded(kept, done, _tidy(Installation(kept)))
+
+
+def resume(change: Change, progress: Progress, journal: Journal) -> Upgraded:
+    """Finish an upgrade that was interrupted after the switch; undone when it does not come up."""
+    try:
+        return finish(change, progress, journal)
+    except BaseException as error:
+        undone(change, error, progress)
+        raise
+
+
+def _prepare(after: Installation, bundle: Bundle, password: Optional[Secret]) -> List[Step]:
+    return [FoldersStep(after.home, password), ReleaseStep(after, bundle), TrialStep(after)]
+
+
+def _forward(before: Installation, after: Installation, bundle: Bundle, change: Change) -> List[Step]:
+    return [
+        StopStep(before),
+        SaveStep(before, change),
+        AsideStep(before),
+        LinkStep(after),
+        ServicesStep(after),
+        ClusterStep(after),
+        DatabaseStep(after),
+        ConfigurationStep(after),
+        MigrationStep(after),
+        PipelinesStep(after, bundle),
+        SwitchStep(after),
+    ]
+
+
+def _last(after: Installation) -> List[Step]:
+    rest = [RestStep(after)] if after.receipt.services == NONE else []
+    return [StartStep(after), ProofStep(after), *rest]
+
+
+def undone(change: Change, error: BaseException, progress: Progress) -> None:
+    """Bring the old one back and raise what the admin should read; an interrupt passes on as it is."""
+    home = Home(Path(change.old.home))
+    if record.find(home) is None:  # it was kept before: what failed came after
+        return
+    again = " ".join(record.ways_out(home, change))
+    try:
+        undo(change, progress, run=True)
+    except (AirferryError, OSError) as second:
+        raise UpgradeFailed(
+            f"The {change.title} failed, and so did the way back: {second}",
+            found=f"{_said(error)}\n{getattr(second, 'found', '')}".strip(),
+            hint=f"Nothing is lost. When the cause is gone: {again}",
+        ) from error
+    if isinstance(error, (AirferryError, OSError)):
+        raise UpgradeFailed(
+            f"The {change.title} failed; Airflow {change.old.airflow} is back"
+            + (" and runs." if change.running else "."),
+            found=_said(error),
+            hint=f"{getattr(error, 'hint', '')} The whole output is in {home.install_log}.".strip(),
+        ) from error
+
+
+def _said(error: BaseException) -> str:
+    found = getattr(error, "found", "")
+    return f"{error}\n{found}".strip()
+
+
+def check_room(home: Home, size: int) -> None:
+    """Whether a database of `size` bytes can be kept twice; raises :class:`NoRoom`."""
+    needed = 2 * size + (64 << 20)  # the copy that is set aside, and the backup
+    free = shutil.disk_usage(str(home.path)).free
+    if free < needed:
+        raise NoRoom(
+            f"{home.path} has no room to keep the old database beside the new one.",
+            found=f"{free >> 20} MB free",
+            needed=f"{needed >> 20} MB: the database takes {size >> 20} MB",
+            hint=f"Make room, for example: {home.bin}/airflow db clean --clean-before-timestamp DATE, or"
+            f" remove old backups in {home.backups}.",
+        )
+
+
+def _broken_dags(errors: Dict[str, str]) -> List[str]:
+    return [f"{name} could be imported before and cannot any more: {text}" for name, text in errors.items()]
+
+
+def _tidy(installation: Installation) -> List[str]:
+    """Remove what is not needed any more; what cannot be removed is no reason to call an upgrade failed."""
+    home = installation.home
+    try:
+        databases.tidy(installation)
+        _prune(installation)
+        backups.rotate(home.backups, backups.KEEP, installation.receipt)
+    except (AirferryError, OSError) as error:
+        return [f"Something old could not be removed: {error}"]
+    return []
+
+
+def _prune(installation: Installation) -> None:
+    """Remove releases that are neither in use nor the one before."""
+    kept = (installation.receipt.bundle_id, installation.receipt.previous)
+    folder = installation.release.path.parent
+    for release in folder.iterdir():
+        if release.name in kept or release.name.startswith(UNFINISHED) or not release.is_dir():
+            continue
+        strays.kill_users(release)
+        doomed = tempfile.mkdtemp(prefix=UNFINISHED, dir=str(folder))
+        release.replace(Path(doomed) / release.name)
+    for leftover in folder.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(str(leftover), ignore_errors=True)

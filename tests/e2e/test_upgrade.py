@@ -1,0 +1,222 @@
+"""One installation through its life: backed up, upgraded in vain, killed on its way, upgraded, taken back.
+
+The tests share it and go on from each other, in this order: an install takes half a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.hosts import Host, wait_until
+from tests.e2e.matrix import DAG, make_bundle, query
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+OLD = "3.3.1"
+PASSWORD = "Passw0rd-of-a-connection"
+# What a bundle changes when it is installed: all of it has to come back.
+STATE = ("airflow.cfg", "receipt.json", "bin/airflow", "bin/airferry", "etc/environment.sh", "current")
+
+
+@dataclass
+class Life:
+    """The installation, the bundle that it came from, and the newer one."""
+
+    host: Host
+    home: Path
+    old: Path
+    new: Path
+
+    def install(self, bundle: Path, *more: str | Path) -> list[str]:
+        return [
+            "sh", str(bundle), "install", "--home", str(self.home), "--python", self.host.python, "--json",
+            *map(str, more),
+        ]  # fmt: skip
+
+    def airferry(self, *arguments: str | Path, status: int = 0) -> Any:
+        return self.host.json(self.home / "bin" / "airferry", *arguments, "--json", status=status)
+
+    def airflow(self, *arguments: str) -> str:
+        ran = self.host.run(self.home / "bin" / "airflow", *arguments)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    def sql(self, text: str) -> list[str]:
+        return query(self.host, self.home, text)
+
+    def version(self) -> str:
+        return str(self.airferry("status")["airflow"])
+
+    def state(self) -> dict[str, str]:
+        """The files that belong to a release, and where the link leads."""
+        found = {name: (self.home / name).read_text() for name in STATE[:-1]}
+        return {**found, "current": str((self.home / "current").readlink())}
+
+    def secret_of_connection(self, name: str = "carried") -> str:
+        """The password of a connection: it is stored under the fernet key."""
+        said = self.airflow("connections", "get", name, "-o", "json")
+        return str(json.loads(said[said.index("[") :])[0]["password"])
+
+    def data(self) -> tuple[list[str], list[str]]:
+        """What must not be lost: runs of DAGs, accounts."""
+        return self.sql("SELECT run_id FROM dag_run WHERE state = 'success' ORDER BY 1"), self.sql(
+            "SELECT username FROM ab_user ORDER BY 1"
+        )
+
+    def whole(self) -> None:
+        """Nothing half-made is left."""
+        assert not [path.name for path in (self.home / "run").glob("change*")]
+        assert not (self.home / "run" / "halted").exists()
+        assert self.sql("SELECT datname FROM pg_database WHERE datname LIKE 'airflow%'") == ["airflow"]
+        assert not list(self.home.glob("backups/.*")) + list(self.home.glob("releases/.*"))
+
+
+@pytest.fixture(scope="module")
+def life(bundle: Path, user_host: Host, scratch: Path, minor: str) -> Iterator[Life]:
+    """An installation of the release before the newest, with something in it."""
+    old = make_bundle(OLD, minor, scratch)
+    found = Life(user_host, user_host.folder / "a life", old, bundle)
+    result = found.host.json(*found.install(old))
+    assert result["receipt"]["completed"]
+    found.airflow("connections", "add", "carried", "--conn-type", "http", "--conn-password", PASSWORD)
+    yield found
+    found.host.run(found.home / "bin" / "airferry", "stop")
+    assert found.host.processes(found.home) == []
+
+
+def test_backup_while_it_runs_is_proven_by_a_restore(life: Life) -> None:
+    made = life.airferry("backup", "--verify")["backup"]
+    assert made["checked"]
+    assert {item["table"]: item["most"] for item in made["rows"]}["dag_run"] >= 1
+    folder = Path(made["path"])
+    for path in (folder, *folder.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert [item["id"] for item in life.airferry("backups")["backups"]] == [made["id"]]
+    life.whole()
+    assert life.airferry("status")["components"]
+
+
+def test_damaged_backup_is_not_restored(life: Life) -> None:
+    before = life.state()
+    made = life.airferry("backup", "--output", life.host.folder / "elsewhere")["backup"]
+    dump = Path(made["path"]) / "database.dump"
+    dump.write_bytes(dump.read_bytes()[:-100])
+    said = life.airferry("restore", made["path"], "--yes", status=82)
+    assert said["error"]["reference"] == "backup-damaged"
+    assert life.state() == before
+
+
+def test_failed_upgrade_leaves_the_old_one_running(life: Life) -> None:
+    """The example pipeline fails under the new release only: the last moment at which it can go wrong."""
+    before, state = life.data(), life.state()
+    pipeline = life.home / "dags" / "airferry_examples" / "airferry_pipeline.py"
+    text = pipeline.read_text()
+    pipeline.write_text(f"import airflow\nassert airflow.__version__ == {OLD!r}\n{text}")
+    said = life.host.json(*life.install(life.new), status=85)["error"]
+    assert said["reference"] == "upgrade-failed"
+    assert "is back and runs" in said["message"]
+    assert life.version() == OLD
+    assert life.state() == state
+    assert life.data() == before
+    assert life.secret_of_connection() == PASSWORD
+    life.whole()
+    pipeline.write_text(text)
+
+
+def test_killed_upgrade_is_seen_by_other_commands_and_undone_by_rollback(life: Life) -> None:
+    before, state = life.data(), life.state()
+    kill_in_step(life, "migration")
+    start = life.host.run(life.home / "bin" / "airferry", "start")
+    assert start.returncode == 83, start.stderr
+    assert "airferry rollback" in start.stderr
+    assert "install --home" in start.stderr
+    assert life.host.run(life.home / "bin" / "airflow", "version").returncode == 75
+    back = life.airferry("rollback", "--yes")
+    assert back["receipt"]["airflow"] == OLD
+    assert life.version() == OLD
+    assert life.state() == state
+    assert life.data() == before
+    life.whole()
+
+
+def test_killed_upgrade_ends_in_the_new_state_when_it_is_run_again(life: Life) -> None:
+    runs, accounts = life.data()
+    old_release = (life.home / "current").readlink()
+    kill_in_step(life, "start")
+    result = life.host.json(*life.install(life.new))
+    assert result["receipt"]["completed"]
+    assert result["receipt"]["previous"] == old_release.name
+    assert life.version() == result["receipt"]["airflow"] != OLD
+    assert life.secret_of_connection() == PASSWORD
+    after, same = life.data()
+    assert set(runs) < set(after)  # and the run that proved it
+    assert same == accounts
+    assert (life.home / old_release / "complete").exists()
+    life.whole()
+    assert life.host.run(life.home / "bin" / "airferry", "status").returncode == 0
+
+
+def test_step_down_is_refused_with_the_way_to_go(life: Life) -> None:
+    before = life.state()
+    said = life.host.json(*life.install(life.old), status=84)["error"]
+    assert said["reference"] == "upgrade-refused"
+    assert "airferry rollback" in said["hint"]
+    assert life.state() == before
+
+
+def test_rollback_brings_all_of_it_back_together(life: Life) -> None:
+    """Asked first, and not done unasked."""
+    asked = life.host.run(life.home / "bin" / "airferry", "rollback")
+    assert asked.returncode == 2
+    assert "DAG runs have started since then" in " ".join(asked.stderr.split())
+    proofs = len(life.sql(f"SELECT 1 FROM dag_run WHERE dag_id = '{DAG}'"))
+    back = life.airferry("rollback", "--yes")
+    assert back["receipt"]["airflow"] == OLD
+    assert back["lost_runs"] >= 1
+    assert life.version() == OLD
+    assert life.secret_of_connection() == PASSWORD
+    assert len(life.sql(f"SELECT 1 FROM dag_run WHERE dag_id = '{DAG}'")) < proofs
+    life.whole()
+    assert life.host.run(life.home / "bin" / "airferry", "status").returncode == 0
+    again = life.airferry("rollback", "--yes", status=88)
+    assert again["error"]["reference"] == "nothing-to-roll-back"
+
+
+def test_backup_and_restore_round_trip(life: Life) -> None:
+    (made,) = [item for item in life.airferry("backups")["backups"] if item["reason"] == "asked"]
+    life.airflow("connections", "delete", "carried")
+    restored = life.airferry("restore", made["id"], "--yes")
+    assert restored["receipt"]["airflow"] == OLD
+    assert life.secret_of_connection() == PASSWORD
+    life.whole()
+    history = life.host.json(life.home / "bin" / "airferry", "history", "--lines", "0", "--json")["entries"]
+    outcomes = [(item["command"], item["outcome"]) for item in history]
+    for expected in (("backup", "done"), ("upgrade", "failed"), ("upgrade", "done"), ("rollback", "done")):
+        assert expected in outcomes
+    assert outcomes[-1] == ("restore", "done")
+
+
+def kill_in_step(life: Life, step: str) -> None:
+    """Kill an upgrade as soon as that step has begun; the program that it runs just then lives on."""
+    journal = life.home / "journal.jsonl"
+    before = journal.read_text().count(f'"step": "{step}"')
+    child = life.host.command(life.install(life.new))
+    try:
+        wait_until(
+            f"step {step}", lambda: journal.read_text().count(f'"step": "{step}"') > before, seconds=300
+        )
+        time.sleep(0.5)
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        out, err = child.communicate()
+    assert child.returncode == -signal.SIGKILL, out + err
