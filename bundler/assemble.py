@@ -6,14 +6,15 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
 from bundler import graph, lock
-from bundler.digest import file_digest
+from bundler.cache import Cache
 from bundler.errors import DownloadFailed, InvalidRequest, OutputFailed
 from bundler.lock import Artifact
 from bundler.payload import Carried
@@ -22,8 +23,10 @@ from wheelhouse import layout, writer
 from wheelhouse.manifest import Manifest, Package, Source
 from wheelhouse.tags import floor
 from wheelhouse.target import Target
-from wheelhouse.writer import Member
+from wheelhouse.writer import Member, Prepared, Written
 
+# What is in the cache was worked out by these rules; another number leaves it alone.
+_RULES = "1"
 # The first second that a ZIP member can bear.
 _EARLIEST = datetime(1980, 1, 1, tzinfo=timezone.utc)
 
@@ -48,30 +51,66 @@ class Wheel:
         return cls(name, version, path, artifact.filename, artifact.sha256, url, artifact.uploaded)
 
 
-def metadata(name: str, artifact: Artifact, path: Path) -> graph.Metadata:
+def metadata(name: str, artifact: Artifact, path: Path, cache: Cache) -> graph.Metadata:
     """What a fetched wheel says about itself; raises DownloadFailed for one that cannot be read."""
-    return _metadata(Wheel.of(name, "", artifact, path))
+    wheel = Wheel.of(name, "", artifact, path)
+    found = cache.answer(["metadata", _RULES, wheel.sha256], lambda: asdict(_metadata(wheel)))
+    lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+    return graph.Metadata(**{**found, **lists})
 
 
-def packages(wheels: Sequence[Wheel], requirements: Iterable[str], target: Target) -> tuple[Package, ...]:
+def packages(
+    wheels: Sequence[Wheel], requirements: Sequence[str], target: Target, cache: Cache
+) -> tuple[Package, ...]:
     """Describe the wheels for the manifest, each with who needs it; raises DownloadFailed."""
-    known = {wheel.name: _metadata(wheel) for wheel in wheels}
-    askers = graph.required_by([Requirement(text) for text in requirements], known, target)
+    wheels = sorted(wheels, key=lambda wheel: wheel.name)
+    parts = [
+        target.python,
+        target.platform,
+        *requirements,
+        *(f"{item.name} {item.sha256}" for item in wheels),
+    ]
+
+    def work_out() -> dict[str, Any]:
+        known = {wheel.name: _metadata(wheel) for wheel in wheels}
+        askers = graph.required_by([Requirement(text) for text in requirements], known, target)
+        return {name: (known[name].unpacked, askers.get(name, ())) for name in known}
+
+    found = cache.answer(["packages", _RULES, *parts], work_out)
     return tuple(
-        _package(wheel, layout.WHEELS, known[wheel.name], askers.get(wheel.name, ()))
-        for wheel in sorted(wheels, key=lambda wheel: wheel.name)
+        _package(wheel, layout.WHEELS, unpacked, tuple(askers))
+        for wheel in wheels
+        for unpacked, askers in (found[wheel.name],)
     )
 
 
-def carried(items: Sequence[Carried], files: Mapping[str, Path], folder: str) -> tuple[Package, ...]:
+def carried(
+    items: Sequence[Carried], files: Mapping[str, Path], folder: str, cache: Cache
+) -> tuple[Package, ...]:
     """Describe what goes in whole below `folder` (``tools/`` and the like)."""
-    wheels = [Wheel.of(item.name, item.version, item.artifact, files[item.artifact.sha256]) for item in items]
-    return tuple(_package(wheel, folder, _metadata(wheel), ()) for wheel in wheels)
+    paths = [files[item.artifact.sha256] for item in items]
+    return tuple(
+        _package(
+            Wheel.of(item.name, item.version, item.artifact, path),
+            folder,
+            metadata(item.name, item.artifact, path, cache).unpacked,
+        )
+        for item, path in zip(items, paths, strict=True)
+    )
 
 
 def members(described: Iterable[Package], files: Mapping[str, Path]) -> list[Member]:
-    """The members of packages, from the files by sha256."""
-    return [Member(package.path, files[package.sha256]) for package in described]
+    """The members of packages, from the files by sha256, with which they were just compared."""
+    return [Member(package.path, files[package.sha256], package.sha256) for package in described]
+
+
+def pylock(described: Sequence[Package], target: Target, cache: Cache) -> Member:
+    """The member that is the bundle's lock."""
+    parts = [target.python, *(f"{item.version} {item.size} {item.sha256} {item.path}" for item in described)]
+    return Member(
+        layout.LOCK,
+        str(cache.answer(["pylock", _RULES, *parts], lambda: lock.write(described, target))).encode(),
+    )
 
 
 def highest_floor(described: Iterable[Package], target: Target) -> str:
@@ -98,27 +137,24 @@ def created(uploaded: Iterable[str]) -> datetime:
 def write(
     folder: Path,
     manifest: Manifest,
-    content: Sequence[Member],
+    content: Sequence[Member | Prepared],
     moment: datetime,
     progress: Callable[[int], None],
-) -> tuple[Path, Path, Manifest, str]:
-    """Write the bundle and its ``.sha256`` into `folder`.
+) -> tuple[Path, Path, Written]:
+    """Write the bundle and its ``.sha256`` into `folder`; returns both paths, and what was written.
 
-    Returns both paths, the complete manifest and the file's sha256. Raises :class:`OutputFailed`; nothing
-    half-made stays.
+    Raises :class:`OutputFailed`; nothing half-made stays.
     """
     target = manifest.target
     path = folder / layout.bundle_name(manifest.airflow, target.tag, target.platform, _added(manifest))
     beside = path.with_name(path.name + ".sha256")
-    everything = [*content, Member(layout.LOCK, lock.write(manifest.packages, target).encode())]
     stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _clear(path)
-        complete = writer.write(path, manifest, everything, timestamp=stamp, progress=progress)
-        sha256 = file_digest(path)
+        written = writer.write(path, manifest, content, timestamp=stamp, progress=progress)
         temporary = beside.with_name(f"{beside.name}.{os.getpid()}.part")
-        temporary.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
+        temporary.write_text(f"{written.sha256}  {path.name}\n", encoding="utf-8")
         temporary.replace(beside)
     except OSError as error:
         raise OutputFailed(
@@ -126,7 +162,7 @@ def write(
             found=str(error),
             hint="Name another folder with --output.",
         ) from error
-    return path, beside, complete, sha256
+    return path, beside, written
 
 
 def _added(manifest: Manifest) -> str:
@@ -154,7 +190,7 @@ def _metadata(wheel: Wheel) -> graph.Metadata:
         ) from error
 
 
-def _package(wheel: Wheel, folder: str, metadata: graph.Metadata, askers: tuple[str, ...]) -> Package:
+def _package(wheel: Wheel, folder: str, unpacked: int, askers: tuple[str, ...] = ()) -> Package:
     return Package(
         name=wheel.name,
         version=wheel.version,
@@ -162,7 +198,7 @@ def _package(wheel: Wheel, folder: str, metadata: graph.Metadata, askers: tuple[
         size=wheel.path.stat().st_size,
         sha256=wheel.sha256,
         url=wheel.url,
-        unpacked=metadata.unpacked,
+        unpacked=unpacked,
         required_by=askers,
         built_from=wheel.built_from,
     )

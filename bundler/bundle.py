@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import requests
 from packaging.tags import Tag
 
-from bundler import advisories, assemble, build, lock, payload, resolution, shortage
+from bundler import advisories, assemble, build, lock, payload, resolution, runtime, shortage
 from bundler.assemble import Wheel
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
@@ -28,10 +27,10 @@ from bundler.resolver.piptools import PipTools
 from bundler.resolver.uv import Uv
 from bundler.shortage import Shortage
 from bundler.spec import BundleRequest
-from bundler.transport import open_session
+from bundler.transport import Session
 from wheelhouse import __version__, layout
 from wheelhouse.manifest import SCHEMA, Manifest, Postgres
-from wheelhouse.writer import Member
+from wheelhouse.writer import Member, Prepared
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def make_bundle(
     :mod:`bundler.errors`; what was fetched stays in the cache, and no bundle that is half-made stays in the
     output folder.
     """
-    with open_session((request.index_url, *request.extra_index_urls)) as session:
+    with Session((request.index_url, *request.extra_index_urls)) as session:
         chosen = carried or payload.choose(request.target)
         return _Making(request, progress or Silent(), cache or Cache.default(), session).run(
             payload.for_addon(chosen) if request.base else chosen
@@ -70,9 +69,7 @@ def make_bundle(
 class _Making:
     """One run: what its steps share."""
 
-    def __init__(
-        self, request: BundleRequest, progress: Progress, cache: Cache, session: requests.Session
-    ) -> None:
+    def __init__(self, request: BundleRequest, progress: Progress, cache: Cache, session: Session) -> None:
         self.request = request
         self.progress = progress
         self.cache = cache
@@ -129,7 +126,9 @@ class _Making:
             return resolved
         artifact = lock.choose(own.wheels, tags)
         assert artifact is not None, "a release without a wheel is not found"
-        airflow = assemble.metadata(own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256])
+        airflow = assemble.metadata(
+            own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256], self.cache
+        )
         empty = resolution.check_extras(resolved, airflow)
         if empty and self.request.extras is not None:
             raise ResolutionFailed(
@@ -199,10 +198,15 @@ class _Making:
         files: dict[str, Path],
     ) -> BundleResult:
         target = self.request.target
-        described = assemble.packages(wheels, resolved.requirements, target)
-        tools = assemble.carried(carried.tools, files, layout.TOOLS)
-        services = assemble.carried(carried.services, files, layout.SERVICES)
-        postgres = assemble.carried([carried.postgres], files, layout.POSTGRES) if carried.postgres else ()
+        described = assemble.packages(wheels, resolved.requirements, target, self.cache)
+        tools, services, postgres = (
+            assemble.carried(items, files, folder, self.cache)
+            for items, folder in (
+                (carried.tools, layout.TOOLS),
+                (carried.services, layout.SERVICES),
+                ((carried.postgres,) if carried.postgres else (), layout.POSTGRES),
+            )
+        )
         whole = (*described, *tools, *services, *postgres)
         base = self.request.base
         if not postgres and not base:
@@ -234,18 +238,17 @@ class _Making:
             made_for=self.request.made_for,
         )
         by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
-        members: list[Member] = [
-            *payload.program(),
-            *payload.libraries(files[item.artifact.sha256] for item in carried.runtime),
+        members: list[Member | Prepared] = [
+            *runtime.members([item.artifact.sha256 for item in carried.runtime], files, self.cache),
+            assemble.pylock(described, target, self.cache),
             *(() if base else payload.dags()),
             *assemble.members(whole, by_hash),
         ]
         with self.progress.progress(sum(member.size for member in members), "Write the bundle") as advance:
-            path, beside, manifest, sha256 = assemble.write(
-                self.request.output, manifest, members, moment, advance
-            )
-        size = path.stat().st_size
-        return BundleResult(path, beside, size, sha256, manifest, tuple(self.warnings), self.seconds)
+            path, beside, written = assemble.write(self.request.output, manifest, members, moment, advance)
+        return BundleResult(
+            path, beside, written.size, written.sha256, written.manifest, tuple(self.warnings), self.seconds
+        )
 
     def _fetch_carried(self, carried: Payload) -> dict[str, Path]:
         artifacts: tuple[Artifact, ...] = carried.artifacts

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bundler.errors import OutputFailed
 
@@ -50,6 +53,28 @@ class Cache:
         return self._folder("locks")
 
     @property
+    def answers(self) -> Path:
+        """What was worked out from files that cannot change, each named by all that it depends on."""
+        return self._folder("answers")
+
+    def answer(self, parts: Sequence[str], work_out: Callable[[], Any]) -> Any:
+        """The JSON-able answer that depends on `parts` alone: worked out once, read again from then on."""
+        path = self.answers / hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        try:
+            answer = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            answer = work_out()
+            with contextlib.suppress(OSError):  # a full or read-only cache only makes it slower
+                replace(path, json.dumps(answer).encode())
+        used(path)
+        return answer
+
+    @property
+    def packed(self) -> Path:
+        """The program of the closed side as it goes into a bundle."""
+        return self._folder("packed")
+
+    @property
     def uv(self) -> Path:
         """What uv keeps (metadata of packages)."""
         return self._folder("uv")
@@ -61,15 +86,13 @@ class Cache:
 
     def usage(self) -> tuple[Usage, ...]:
         """What each part holds."""
-        return tuple(
-            _usage(folder) for folder in (self.files, self.wheels, self.locks, self.uv, self.piptools)
-        )
+        return tuple(_usage(folder) for folder in (*self._entries, self.uv, self.piptools))
 
     def prune(self, seconds: float) -> int:
         """Remove what was not used for so long (0: everything); returns the bytes that were freed."""
         limit = time.time() - seconds
         freed = 0
-        for entry in (*self.files.iterdir(), *self.wheels.iterdir(), *self.locks.iterdir()):
+        for entry in (entry for folder in self._entries for entry in folder.iterdir()):
             if entry.stat().st_mtime <= limit:
                 freed += _size(entry)
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
@@ -79,6 +102,11 @@ class Cache:
                 freed += _size(folder)
                 shutil.rmtree(folder)
         return freed
+
+    @property
+    def _entries(self) -> tuple[Path, ...]:
+        """The folders in which each entry may go by itself."""
+        return self.files, self.wheels, self.locks, self.answers, self.packed
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
@@ -90,6 +118,18 @@ class Cache:
                 hint="Set XDG_CACHE_HOME to a folder that can be written.",
             ) from error
         return folder
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; raises OSError."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def used(path: Path) -> None:

@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
 from packaging.utils import canonicalize_name
 
 from bundler.errors import ConstraintsUnavailable
-from bundler.transport import open_session, reason, without_credentials
+from bundler.transport import NoAnswer, Session, without_credentials
 from wheelhouse.manifest import Constraints
 
 OFFICIAL = "https://raw.githubusercontent.com/apache/airflow/constraints-{airflow}/constraints-{python}.txt"
@@ -97,11 +96,11 @@ def fill(template: str, airflow: str, python: str) -> str:
 
 def _official(airflow: str, python: str) -> ConstraintSet:
     url = fill(OFFICIAL, airflow, python)
-    with open_session(retries=1) as session:
+    with Session(retries=1) as session:
         try:
             answer = session.get(url, timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            raise Unreachable(reason(error)) from error
+        except NoAnswer as error:
+            raise Unreachable(str(error)) from error
         if answer.status_code == 404:
             raise ConstraintsUnavailable(
                 f"Airflow {airflow} has no official constraint file for Python {python}.",
@@ -117,13 +116,9 @@ def _official(airflow: str, python: str) -> ConstraintSet:
     return _from_text("official", url, answer.content)
 
 
-def _published(session: requests.Session, airflow: str) -> str:
+def _published(session: Session, airflow: str) -> str:
     def exists(python: str) -> bool:
-        try:
-            url = fill(OFFICIAL, airflow, python)
-            return session.head(url, timeout=_TIMEOUT, allow_redirects=True).status_code == 200
-        except requests.RequestException:
-            return False
+        return session.exists(fill(OFFICIAL, airflow, python), _TIMEOUT)
 
     with ThreadPoolExecutor(len(_MINORS)) as pool:
         found = [python for python, there in zip(_MINORS, pool.map(exists, _MINORS), strict=True) if there]
@@ -133,11 +128,11 @@ def _published(session: requests.Session, airflow: str) -> str:
 def _from_url(url: str) -> ConstraintSet:
     shown = without_credentials(url)
     try:
-        with open_session([url]) as session:
+        with Session([url]) as session:
             answer = session.get(shown, timeout=_TIMEOUT)
-    except requests.RequestException as error:
+    except NoAnswer as error:
         raise ConstraintsUnavailable(
-            "The constraint file cannot be fetched.", found=f"{reason(error)} ({shown})"
+            "The constraint file cannot be fetched.", found=f"{error} ({shown})"
         ) from error
     if answer.status_code != 200:
         raise ConstraintsUnavailable(

@@ -10,15 +10,16 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
-
-import requests
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from bundler.cache import Cache, used
 from bundler.digest import file_digest
 from bundler.errors import DownloadFailed, HashMismatch, OutputFailed
 from bundler.lock import Artifact
-from bundler.transport import CONNECTIONS, TIMEOUT, reason, without_credentials
+from bundler.transport import CONNECTIONS, NoAnswer, Session, pieces, without_credentials
+
+if TYPE_CHECKING:
+    from requests import Response
 
 _CHUNK = 1 << 18
 _ATTEMPTS = 6
@@ -38,7 +39,7 @@ class Stopped(Exception):
 class Fetcher:
     """Gets artifacts into the cache. Two processes may share one cache: each file is locked while written."""
 
-    def __init__(self, session: requests.Session, cache: Cache, *, offline: bool = False) -> None:
+    def __init__(self, session: Session, cache: Cache, *, offline: bool = False) -> None:
         self._session = session
         self._folder = cache.files
         self._offline = offline
@@ -140,9 +141,9 @@ class Fetcher:
                 raise Stopped
             headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
             try:
-                answer = self._session.get(item.url, headers=headers, stream=True, timeout=TIMEOUT)
-            except requests.RequestException as error:
-                problem = reason(error)
+                answer = self._session.get(item.url, headers=headers, stream=True)
+            except NoAnswer as error:
+                problem = str(error)
                 break  # the session has tried again already
             with answer:
                 if answer.status_code not in (200, 206, 416):
@@ -157,15 +158,15 @@ class Fetcher:
                     if answer.status_code != 200:
                         continue
                 try:
-                    for chunk in answer.iter_content(_CHUNK):
+                    for chunk in pieces(answer, _CHUNK):
                         if stop.is_set():
                             raise Stopped
                         part.write(chunk)
                         hasher.update(chunk)
                         have += len(chunk)
                         advance(len(chunk))
-                except requests.RequestException as error:
-                    problem = f"the connection broke after {have:,} bytes ({reason(error)})"
+                except NoAnswer as error:
+                    problem = f"the connection broke after {have:,} bytes ({error})"
                     continue
             if hasher.hexdigest() == item.sha256:
                 part.flush()
@@ -191,7 +192,7 @@ class Fetcher:
         )
 
 
-def _continues(answer: requests.Response, have: int) -> bool:
+def _continues(answer: Response, have: int) -> bool:
     given = answer.headers.get("Content-Range", "")
     return answer.status_code == 206 and given.startswith(f"bytes {have}-")
 

@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-import requests
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -19,7 +18,7 @@ from packaging.utils import (
 from packaging.version import Version
 
 from bundler.errors import DownloadFailed
-from bundler.transport import TIMEOUT, reason, without_credentials
+from bundler.transport import NoAnswer, Session, without_credentials
 
 PYPI = "https://pypi.org/simple"
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
@@ -47,7 +46,7 @@ class IndexFile:
 class Index:
     """One index, read through a session that holds its credentials."""
 
-    def __init__(self, url: str, session: requests.Session) -> None:
+    def __init__(self, url: str, session: Session) -> None:
         self.url = without_credentials(url).rstrip("/")
         self._session = session
 
@@ -55,11 +54,11 @@ class Index:
         """All files of a project, in the index's order; raises :class:`DownloadFailed`."""
         url = f"{self.url}/{canonicalize_name(project)}/"
         try:
-            answer = self._session.get(url, headers={"Accept": _ACCEPT}, timeout=TIMEOUT)
-        except requests.RequestException as error:
+            answer = self._session.get(url, headers={"Accept": _ACCEPT})
+        except NoAnswer as error:
             raise DownloadFailed(
                 f"The package index {self.url} cannot be reached.",
-                found=reason(error),
+                found=str(error),
                 hint="Check this machine's network and proxy settings, or name a mirror with --index-url.",
             ) from error
         if answer.status_code != 200:

@@ -7,10 +7,11 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from bundler import constraints, lock
-from bundler.cache import Cache
-from bundler.lock import Locked
+from bundler import constraints
+from bundler.cache import Cache, replace
+from bundler.lock import Artifact, Locked
 from bundler.release import Release
 from bundler.spec import BundleRequest
 from bundler.transport import without_credentials
@@ -20,7 +21,7 @@ from wheelhouse.manifest import Constraints, Tool
 # As long as the public index itself lets its pages count as fresh (Cache-Control: max-age=600).
 FRESH = 600.0
 # Another number leaves alone what an older program wrote.
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Memory:
                 codec.decode(Constraints, data["constraints"]),
                 data["exclude_newer"],
                 tuple(data["warnings"]),
-                lock.read(data["lock"]),
+                tuple(_locked(item) for item in data["lock"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None  # not there, or cut off: as if it had never been
@@ -69,11 +70,14 @@ class Memory:
             "constraints": codec.encode(answer.constraints),
             "exclude_newer": answer.exclude_newer,
             "warnings": answer.warnings,
-            "lock": lock.dump(answer.locked),
+            "lock": [asdict(item) for item in answer.locked],
         }
-        temporary = self._path.with_suffix(".new")
-        temporary.write_text(json.dumps(data), encoding="utf-8")
-        temporary.replace(self._path)
+        replace(self._path, json.dumps(data).encode())
+
+
+def _locked(data: dict[str, Any]) -> Locked:
+    wheels = tuple(Artifact(**item) for item in data["wheels"])
+    return Locked(**{**data, "wheels": wheels, "sdist": Artifact(**data["sdist"]) if data["sdist"] else None})
 
 
 def _key(request: BundleRequest, tool: Tool) -> str:

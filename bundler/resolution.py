@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ from wheelhouse.manifest import Constraints
 from wheelhouse.target import Target
 
 _PROVIDER = "apache-airflow-providers-"
+# Parsing hundreds of requirements takes longer than looking for the few in question.
+_EXTRA = re.compile(r"extra\s*==\s*[\"']([^\"']+)")
 # A file that is so much older than its release was made for an earlier one.
 _STALE = timedelta(days=60)
 
@@ -173,9 +176,13 @@ def check_extras(resolution: Resolution, airflow: graph.Metadata) -> tuple[str, 
 
 
 def _is_empty(extra: str, airflow: graph.Metadata, target: Target) -> bool:
+    likely = [
+        text
+        for text in airflow.requires
+        if extra in [str(canonicalize_name(name)) for name in _EXTRA.findall(text)]
+    ]
     # Markers print with the extra's name normalised.
-    every = map(Requirement, airflow.requires)
-    asked = [item for item in every if f'extra == "{extra}"' in str(item.marker)]
+    asked = [item for item in map(Requirement, likely) if f'extra == "{extra}"' in str(item.marker)]
     where = {**graph.environment(target), "extra": extra}
     return bool(asked) and not any(item.marker and item.marker.evaluate(where) for item in asked)
 

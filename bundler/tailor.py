@@ -14,7 +14,7 @@ from bundler.errors import HostUnfit, InvalidRequest
 from bundler.index import Index
 from bundler.prospect import Choice
 from bundler.settings import Settings
-from bundler.transport import open_session
+from bundler.transport import Session
 
 
 @dataclass(frozen=True)
@@ -75,5 +75,5 @@ def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:
 
 
 def _newest(index_url: str, extra_index_urls: Sequence[str]) -> str:
-    with open_session((index_url, *extra_index_urls)) as session:
+    with Session((index_url, *extra_index_urls)) as session:
         return release.find(Index(index_url, session), "").version

@@ -1,25 +1,98 @@
 """HTTP as pip has it: proxies, netrc, custom authorities, credentials in URLs, retries."""
 
+# ruff: noqa: PLC0415  (what makes requests is imported with the first of them; a warm run makes none)
+
 from __future__ import annotations
 
-import os
-import re
-import ssl
-from collections.abc import Iterable
-from typing import Any
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
-from requests.utils import get_netrc_auth
-from urllib3.util.retry import Retry
-
-from wheelhouse import __version__
+if TYPE_CHECKING:
+    from requests import Response
+    from requests import Session as Connection
 
 CONNECTIONS = 16
 TIMEOUT = (5.0, 30.0)  # seconds to connect, seconds without a byte
-_TRANSIENT = (408, 429, 500, 502, 503, 504)
+
+
+class NoAnswer(Exception):
+    """A request failed, after all tries; the text is why, in one line."""
+
+
+class Session:
+    """Makes requests. Threads may share one; a context manager that closes its connections.
+
+    Transient answers (408, 429, 5xx) and broken connections are tried again with back-off, other 4xx never.
+    """
+
+    def __init__(self, urls: Iterable[str] = (), *, retries: int = 4) -> None:
+        """Take URLs whose credentials hold for everything on their hosts, and how often to try again."""
+        pairs = {urlsplit(without_credentials(url)).netloc: credentials(url) for url in urls}
+        self._known = {host: pair for host, pair in pairs.items() if pair}
+        self._retries = retries
+        self._lock = threading.Lock()
+        self._opened: Connection | None = None
+
+    def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+        stream: bool = False,
+    ) -> Response:
+        """Get an address; of a stream only the head, see :func:`pieces`. Raises :class:`NoAnswer`."""
+        return self._request("GET", url, headers, timeout, stream=stream)
+
+    def exists(self, url: str, timeout: tuple[float, float] = TIMEOUT) -> bool:
+        """Whether the address answers with 200."""
+        try:
+            return self._request("HEAD", url, None, timeout, stream=False).status_code == 200
+        except NoAnswer:
+            return False
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._opened:
+            self._opened.close()
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        timeout: tuple[float, float],
+        *,
+        stream: bool,
+    ) -> Response:
+        from bundler.connection import Failure, connect, reason
+
+        with self._lock:
+            if self._opened is None:
+                self._opened = connect(self._known, self._retries)
+        try:
+            return self._opened.request(
+                method, url, headers=dict(headers or {}), timeout=timeout, stream=stream, allow_redirects=True
+            )
+        except Failure as error:
+            raise NoAnswer(reason(error)) from error
+
+
+def pieces(answer: Response, size: int) -> Iterator[bytes]:
+    """The content of a streamed answer, in pieces of at most `size` bytes; raises :class:`NoAnswer`."""
+    from bundler.connection import Failure, reason
+
+    try:
+        yield from answer.iter_content(size)
+    except Failure as error:
+        raise NoAnswer(reason(error)) from error
 
 
 def without_credentials(url: str) -> str:
@@ -34,65 +107,3 @@ def credentials(url: str) -> tuple[str, str] | None:
     if "@" not in parts.netloc:
         return None
     return unquote(parts.username or ""), unquote(parts.password or "")
-
-
-def open_session(urls: Iterable[str] = (), *, retries: int = 4) -> requests.Session:
-    """Make a session that threads may share; credentials in `urls` hold for everything on those hosts.
-
-    Transient answers (408, 429, 5xx) and broken connections are tried again up to `retries` times with
-    back-off, other 4xx never.
-    """
-    session = requests.Session()
-    session.headers["User-Agent"] = f"airferry/{__version__}"
-    session.auth = _HostAuth({urlsplit(without_credentials(url)).netloc: credentials(url) for url in urls})
-    if os.environ.get("PIP_CERT"):
-        session.verify = os.environ["PIP_CERT"]
-    retry = Retry(
-        total=retries,
-        connect=min(retries, 2),
-        status_forcelist=_TRANSIENT,
-        backoff_factor=0.3,
-        backoff_max=20,
-        respect_retry_after_header=True,
-        raise_on_status=False,
-    )
-    session.mount("https://", _Adapter(retry, ssl.create_default_context()))
-    session.mount("http://", _Adapter(retry, None))
-    return session
-
-
-def reason(error: requests.RequestException) -> str:
-    """What a failed request came down to, in one line without the library's nesting."""
-    cause: BaseException = error
-    for _ in range(6):
-        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    # urllib3 puts the connection's address in memory, or its repr, in front.
-    return re.sub(r"^(<[^>]*>|\w+\(host=[^)]*\)): ", "", str(cause))
-
-
-class _Adapter(HTTPAdapter):
-    """Trusts the system's authorities besides the ones that requests brings."""
-
-    def __init__(self, retry: Retry, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        super().__init__(pool_connections=8, pool_maxsize=CONNECTIONS, max_retries=retry, pool_block=False)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **options)
-
-    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-        return super().proxy_manager_for(*args, ssl_context=self._context, **options)
-
-
-class _HostAuth(AuthBase):
-    """Basic authentication by host: from the index URLs, else from netrc."""
-
-    def __init__(self, known: dict[str, tuple[str, str] | None]) -> None:
-        self._known = {host: pair for host, pair in known.items() if pair}
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        pair = self._known.get(urlsplit(request.url or "").netloc) or get_netrc_auth(request.url or "")
-        return HTTPBasicAuth(*pair)(request) if pair else request

@@ -68,18 +68,31 @@ def digest(stream: BinaryIO, offset: int, progress: Optional[Callable[[int], Non
             progress(len(chunk))
 
 
-def seal(stream: BinaryIO) -> None:
-    """Write size and digest into the header of a finished file, open for reading and writing."""
-    size = stream.seek(0, 2)
+def sized(script: bytes, size: int) -> bytes:
+    """The header of a file of that many bytes, with zeros for the digest."""
+    for pattern, value in ((_SIZE, b"%020d" % size), (_SHA256, b"0" * 64)):
+        match = pattern.search(script)
+        assert match is not None
+        script = script[: match.start(1)] + value + script[match.end(1) :]
+    return script
+
+
+def seal(stream: BinaryIO, sha256: str = "") -> None:
+    """Write the digest into the header of a finished file, open for reading and writing.
+
+    `sha256` is given by who has hashed the file while writing it behind a :func:`sized` header; without it
+    the size is written as well, and the file is read.
+    """
     stream.seek(0)
     head = stream.read(_LONGEST)
-    for pattern, value in ((_SIZE, b"%020d" % size), (_SHA256, b"0" * 64)):
-        match = pattern.search(head)
-        assert match is not None
-        stream.seek(match.start(1))
-        stream.write(value)
-    found = read_seal(stream)
-    assert found is not None
-    value = digest(stream, found.offset).encode()
-    stream.seek(found.offset)
-    stream.write(value)
+    if not sha256:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        stream.write(sized(head, size))
+        found = read_seal(stream)
+        assert found is not None
+        sha256 = digest(stream, found.offset)
+    match = _SHA256.search(head)
+    assert match is not None
+    stream.seek(match.start(1))
+    stream.write(sha256.encode())

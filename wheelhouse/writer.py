@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
-import zipfile
-from collections import Counter
+import zlib
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Sequence, Tuple, Union
+from typing import BinaryIO, Callable, Deque, Iterator, List, Optional, Sequence, Tuple, Union
 
-from wheelhouse import header, layout
+from wheelhouse import archive, header, layout
+from wheelhouse.archive import Entry, Stamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.manifest import File, Manifest
 
 _CHUNK = 1 << 20
+# Pieces that may wait to be hashed while others are written.
+_AHEAD = 8
 
 
 class BundleTooLarge(AirferryError):
@@ -27,10 +32,14 @@ class BundleTooLarge(AirferryError):
 
 @dataclass(frozen=True)
 class Member:
-    """A member to write: its name in the bundle, and its content as bytes or as a file to copy."""
+    """A member to write: its name in the bundle, and its content as bytes or as a file to copy.
+
+    `sha256` is given when it has been compared with the content just now; it is then not computed again.
+    """
 
     name: str
     content: Union[bytes, Path]
+    sha256: str = ""
 
     @property
     def size(self) -> int:
@@ -49,76 +58,168 @@ class Member:
                     return
                 yield chunk
 
-    def described(self) -> File:
-        """The member as the manifest lists it."""
-        hasher = hashlib.sha256()
-        for chunk in self.chunks():
+
+@dataclass(frozen=True)
+class Prepared:
+    """A member as it goes into the file: how the manifest and the archive list it, and its packed content."""
+
+    file: File
+    entry: Entry
+    source: Member
+
+    @property
+    def name(self) -> str:
+        """Its name in the bundle."""
+        return self.file.path
+
+    @property
+    def size(self) -> int:
+        """Bytes that its content takes in the file."""
+        return self.entry.packed
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished bundle: its complete manifest, `size` in bytes, and the sha256 of the file."""
+
+    manifest: Manifest
+    size: int
+    sha256: str
+
+
+def prepare(member: Member) -> Prepared:
+    """Read a member once: its size, checksums, and packed content where that is worth it."""
+    # Only the runtime is worth compressing; stage 0 must start on a Python without zlib to say so.
+    packed = member.name.startswith(layout.RUNTIME) or member.name in (layout.MANIFEST, layout.LOCK)
+    hasher, crc, size = None if member.sha256 else hashlib.sha256(), 0, 0
+    deflater = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -15) if packed else None
+    pieces: List[bytes] = []
+    for chunk in member.chunks():
+        crc, size = zlib.crc32(chunk, crc), size + len(chunk)
+        if hasher:
             hasher.update(chunk)
-        return File(self.name, self.size, hasher.hexdigest())
+        if deflater:
+            pieces.append(deflater.compress(chunk))
+    file = File(member.name, size, hasher.hexdigest() if hasher else member.sha256)
+    if deflater is None:
+        return Prepared(file, Entry(member.name, size, size, crc), member)
+    content = b"".join([*pieces, deflater.flush()])
+    return Prepared(file, Entry(member.name, size, len(content), crc, True), Member(member.name, content))
 
 
 def write(
     path: Path,
     manifest: Manifest,
-    members: Sequence[Member],
+    members: Sequence[Union[Member, Prepared]],
     *,
-    timestamp: Tuple[int, int, int, int, int, int],
+    timestamp: Stamp,
     progress: Optional[Callable[[int], None]] = None,
-) -> Manifest:
-    """Write the bundle to `path` and return its manifest, with every member listed in ``files``.
+) -> Written:
+    """Write the bundle to `path`; its manifest is completed with every member in ``files``.
 
     `timestamp` stands on every member (year to second, 1980 or later); `progress` gets the bytes of each
-    chunk written. The file appears under its name only when it is whole. Raises
+    chunk written. The file appears under its name only when it is whole and on the disk. Raises
     :class:`BundleTooLarge`, and OSError when the disk is full.
     """
-    ordered = sorted(members, key=_order)
     script = header.render(manifest.airflow, manifest.target)
-    _check(ordered, len(script))
-    manifest = replace(manifest, files=tuple(member.described() for member in ordered))
-    complete = [Member(layout.MANIFEST, manifest.dumps().encode()), *ordered]
-    complete.sort(key=_order)
+    _check(members, len(script))
+    fresh = [item for item in members if isinstance(item, Member)]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # zlib and hashlib let other threads run
+        prepared = [*pool.map(prepare, fresh), *(item for item in members if isinstance(item, Prepared))]
+    prepared.sort(key=_order)
+    manifest = replace(manifest, files=tuple(item.file for item in prepared))
+    prepared.append(prepare(Member(layout.MANIFEST, manifest.dumps().encode())))
+    prepared.sort(key=_order)
+    size = archive.total((item.entry for item in prepared), len(script))
+    if size > layout.MAX_BYTES:
+        raise _too_large(f"{size:,} bytes")
     # Two runs may write the same bundle at once; the last to finish leaves its own, whole.
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("w+b") as stream:
-            stream.write(script)
-            with zipfile.ZipFile(stream, "a", allowZip64=False) as archive:
-                for member in complete:
-                    _write_member(archive, member, timestamp, progress)
-            header.seal(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with temporary.open("w+b", buffering=0) as stream:
+            sha256 = _write(stream, header.sized(script, size), prepared, timestamp, progress)
         temporary.chmod(0o755 & ~_umask())
         temporary.replace(path)
-    except zipfile.LargeZipFile as error:
-        raise _too_large(str(error)) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-    return manifest
+    return Written(manifest, size, sha256)
 
 
-def _write_member(
-    archive: zipfile.ZipFile,
-    member: Member,
-    timestamp: Tuple[int, int, int, int, int, int],
+def _write(
+    stream: BinaryIO,
+    script: bytes,
+    prepared: Sequence[Prepared],
+    timestamp: Stamp,
     progress: Optional[Callable[[int], None]],
-) -> None:
-    info = zipfile.ZipInfo(member.name, timestamp)
-    info.create_system = 3  # Unix, wherever it is written: the mode below counts
-    info.external_attr = 0o100644 << 16
-    # Only the runtime is worth compressing; stage 0 must start on a Python without zlib to say so.
-    packed = member.name.startswith(layout.RUNTIME) or member.name in (layout.MANIFEST, layout.LOCK)
-    info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
-    info.file_size = member.size
-    with archive.open(info, "w") as target:
-        for chunk in member.chunks():
-            target.write(chunk)
-            if progress:
-                progress(len(chunk))
+) -> str:
+    """Write all of it, seal it, bring it to the disk; returns the sha256 of the file."""
+    with _Hashed(stream) as output:
+        output.write(script)
+        for item in prepared:
+            output.write(item.entry.header(timestamp))
+            copied = 0
+            for chunk in item.source.chunks():
+                output.write(chunk)
+                copied += len(chunk)
+                if progress:
+                    progress(item.entry.size if item.entry.deflated else len(chunk))
+            if copied != item.entry.packed:
+                raise OSError(errno.EIO, "A file changed while it was copied", str(item.source.content))
+        entries = [item.entry for item in prepared]
+        for part in archive.directory(entries, timestamp, len(script)):
+            output.write(part)
+    header.seal(stream, output.sha256)
+    with ThreadPoolExecutor(1) as pool:
+        synced = pool.submit(os.fsync, stream.fileno())
+        hasher = hashlib.sha256()
+        stream.seek(0)
+        for chunk in iter(lambda: stream.read(_CHUNK), b""):
+            hasher.update(chunk)
+        synced.result()
+    return hasher.hexdigest()
 
 
-def _order(member: Member) -> Tuple[int, str]:
+class _Hashed:
+    """Writes to a stream in large pieces, and hashes them in another thread meanwhile."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._pool = ThreadPoolExecutor(1)
+        self._hasher = hashlib.sha256()
+        self._waiting: Deque[Future[None]] = deque()
+        self._small = bytearray()
+        self.sha256 = ""
+
+    def __enter__(self) -> _Hashed:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._pool.shutdown()
+        self.sha256 = self._hasher.hexdigest()
+
+    def write(self, piece: bytes) -> None:
+        """Write a piece, at the latest with the one that fills a MiB."""
+        self._small += piece
+        if len(self._small) >= _CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        piece, self._small = self._small, bytearray()
+        self._waiting.append(self._pool.submit(self._hasher.update, piece))
+        with memoryview(piece) as rest:
+            done = 0
+            while done < len(rest):
+                done += self._stream.write(rest[done:])
+        if len(self._waiting) > _AHEAD:
+            self._waiting.popleft().result()
+
+
+def _order(member: Union[Member, Prepared]) -> Tuple[int, str]:
     first = (layout.STAGE0, layout.MANIFEST, layout.LOCK)
     if member.name in first:
         return first.index(member.name), member.name
@@ -128,7 +229,9 @@ def _order(member: Member) -> Tuple[int, str]:
     raise ValueError(f"a bundle has no place for {member.name}")
 
 
-def _check(members: Sequence[Member], before: int) -> None:
+def _check(members: Sequence[Union[Member, Prepared]], before: int) -> None:
+    for member in members:
+        _order(member)
     names = Counter(member.name for member in members)
     bad = [name for name, count in names.items() if not layout.is_safe(name) or count > 1]
     if bad or layout.MANIFEST in names:

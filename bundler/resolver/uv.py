@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import tempfile
 from functools import cached_property
@@ -34,8 +35,7 @@ class Uv:
     @cached_property
     def tool(self) -> Tool:
         """The uv that resolves."""
-        text = process.run([self.program, "--version"], what="ask uv for its version").stdout
-        return Tool("uv", text.split()[1])
+        return Tool("uv", importlib.metadata.version("uv"))
 
     def environment(self, question: Question) -> dict[str, str]:
         """The environment of uv; credentials go in here and not on the command line, for others to see."""

@@ -10,7 +10,7 @@ from bundler.index import PYPI, Index
 from bundler.payload import CARRIED, RUNTIME, pins
 from bundler.resolver import Question
 from bundler.resolver.uv import Uv
-from bundler.transport import open_session
+from bundler.transport import Session
 from wheelhouse.tags import parse_wheel_name
 from wheelhouse.target import Target, parse_platform
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Write both locks beside this file."""
     folder = Path(__file__).parent
     wanted = pins()
-    with open_session() as session:
+    with Session() as session:
         index = Index(PYPI, session)
         carried = [
             _locked(index, name, version)

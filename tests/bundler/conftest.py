@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from bundler import cli, payload
 from bundler.bundle import BundleResult, make_bundle
@@ -16,7 +15,7 @@ from bundler.index import PYPI, Index
 from bundler.lock import Artifact
 from bundler.payload import Carried, Payload
 from bundler.spec import BundleRequest
-from bundler.transport import open_session
+from bundler.transport import NoAnswer, Session
 from tests.bundler.making import make_sdist, make_wheel
 from tests.bundler.runner import Run
 from tests.bundler.server import LocalIndex
@@ -148,14 +147,14 @@ def make(airflow: LocalIndex, carried: Payload, tmp_path: Path) -> Make:
 def setuptools(airflow: LocalIndex, tmp_path: Path) -> None:
     """The small index has the real setuptools too; the test is skipped where it cannot be fetched."""
     try:
-        with open_session(retries=0) as session:
+        with Session(retries=0) as session:
             found = [
                 item for item in Index(PYPI, session).files("setuptools") if str(item.version) == "80.9.0"
             ]
             wheel = next(item for item in found if item.is_wheel)
             path = tmp_path / wheel.filename
-            path.write_bytes(session.get(wheel.url, timeout=30).content)
-    except (DownloadFailed, requests.RequestException) as error:
+            path.write_bytes(session.get(wheel.url).content)
+    except (DownloadFailed, NoAnswer) as error:
         pytest.skip(f"setuptools cannot be fetched: {error}")
     airflow.add(path)
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed, HashMismatch, OutputFailed
 from bundler.fetch import Fetcher, Stopped
 from bundler.lock import Artifact
-from bundler.transport import open_session
+from bundler.transport import Session
 from tests.bundler.server import Faults, LocalIndex
 
 SIZE = 1_000_000
@@ -26,8 +25,8 @@ def cache(tmp_path: Path) -> Cache:
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with open_session() as session:
+def session() -> Iterator[Session]:
+    with Session() as session:
         yield session
 
 
@@ -45,7 +44,7 @@ def put(index: LocalIndex, folder: Path, name: str, size: int) -> Artifact:
 
 
 def test_many_files_land_in_the_cache_by_content(
-    index: LocalIndex, files: Path, cache: Cache, session: requests.Session
+    index: LocalIndex, files: Path, cache: Cache, session: Session
 ) -> None:
     items = [put(index, files, f"file{number}-1.0.tar.gz", 1000 + number) for number in range(60)]
     seen: list[int] = []
@@ -61,7 +60,7 @@ def test_many_files_land_in_the_cache_by_content(
 
 
 def test_a_transfer_that_breaks_off_goes_on_where_it_was(
-    index: LocalIndex, item: Artifact, cache: Cache, session: requests.Session
+    index: LocalIndex, item: Artifact, cache: Cache, session: Session
 ) -> None:
     index.faults[item.filename] = Faults(break_after=400_000, breaks=2)
     seen: list[int] = []
@@ -73,7 +72,7 @@ def test_a_transfer_that_breaks_off_goes_on_where_it_was(
 
 
 def test_a_piece_from_an_earlier_run_is_used(
-    index: LocalIndex, item: Artifact, files: Path, cache: Cache, session: requests.Session
+    index: LocalIndex, item: Artifact, files: Path, cache: Cache, session: Session
 ) -> None:
     (cache.files / f"{item.sha256}.part").write_bytes((files / item.filename).read_bytes()[:123_456])
     Fetcher(session, cache).fetch([item])
@@ -83,7 +82,7 @@ def test_a_piece_from_an_earlier_run_is_used(
 
 @pytest.mark.parametrize("length", [123_456, SIZE, SIZE + 10])
 def test_a_piece_that_is_wrong_costs_a_second_transfer_and_nothing_else(
-    item: Artifact, cache: Cache, session: requests.Session, length: int
+    item: Artifact, cache: Cache, session: Session, length: int
 ) -> None:
     (cache.files / f"{item.sha256}.part").write_bytes(b"?" * length)
     found = Fetcher(session, cache).fetch([item])
@@ -91,7 +90,7 @@ def test_a_piece_that_is_wrong_costs_a_second_transfer_and_nothing_else(
 
 
 def test_a_server_that_is_busy_is_asked_again(
-    index: LocalIndex, item: Artifact, cache: Cache, session: requests.Session
+    index: LocalIndex, item: Artifact, cache: Cache, session: Session
 ) -> None:
     index.faults[item.filename] = Faults(busy=2)
     assert Fetcher(session, cache).fetch([item])
@@ -100,7 +99,7 @@ def test_a_server_that_is_busy_is_asked_again(
 
 @pytest.mark.parametrize("status", [403, 404, 410])
 def test_a_refusal_is_final(
-    index: LocalIndex, item: Artifact, cache: Cache, session: requests.Session, status: int
+    index: LocalIndex, item: Artifact, cache: Cache, session: Session, status: int
 ) -> None:
     index.faults[item.filename] = Faults(status=status)
     with pytest.raises(DownloadFailed, match=r"big-1\.0\.tar\.gz cannot be fetched") as caught:
@@ -110,7 +109,7 @@ def test_a_refusal_is_final(
 
 
 def test_a_wrong_hash_names_file_found_and_needed_and_removes_the_copy(
-    index: LocalIndex, item: Artifact, cache: Cache, session: requests.Session
+    index: LocalIndex, item: Artifact, cache: Cache, session: Session
 ) -> None:
     index.faults[item.filename] = Faults(lie=True)
     with pytest.raises(HashMismatch, match=r"big-1\.0\.tar\.gz") as caught:
@@ -121,9 +120,7 @@ def test_a_wrong_hash_names_file_found_and_needed_and_removes_the_copy(
     assert list(cache.files.iterdir()) == []
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_anew(
-    item: Artifact, cache: Cache, session: requests.Session
-) -> None:
+def test_a_damaged_file_in_the_cache_is_fetched_anew(item: Artifact, cache: Cache, session: Session) -> None:
     path = Fetcher(session, cache).fetch([item])[item.sha256]
     path.write_bytes(b"damaged")
     assert Fetcher(session, cache).fetch([item])[item.sha256].stat().st_size == SIZE
@@ -133,7 +130,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(
 
 
 def test_a_slow_server_does_not_hold_up_the_others(
-    index: LocalIndex, files: Path, item: Artifact, cache: Cache, session: requests.Session
+    index: LocalIndex, files: Path, item: Artifact, cache: Cache, session: Session
 ) -> None:
     index.faults[item.filename] = Faults(delay=0.05)
     others = [put(index, files, f"small{number}-1.0.tar.gz", 5000) for number in range(20)]
@@ -143,7 +140,7 @@ def test_a_slow_server_does_not_hold_up_the_others(
 
 
 def test_one_failure_stops_the_rest(
-    index: LocalIndex, files: Path, item: Artifact, cache: Cache, session: requests.Session
+    index: LocalIndex, files: Path, item: Artifact, cache: Cache, session: Session
 ) -> None:
     index.faults[item.filename] = Faults(delay=1)
     bad = put(index, files, "bad-1.0.tar.gz", 10)
@@ -155,7 +152,7 @@ def test_one_failure_stops_the_rest(
 
 
 def test_abandoned_from_another_thread_it_returns_at_once(
-    index: LocalIndex, item: Artifact, cache: Cache, session: requests.Session
+    index: LocalIndex, item: Artifact, cache: Cache, session: Session
 ) -> None:
     index.faults[item.filename] = Faults(delay=1)
     fetcher = Fetcher(session, cache)
@@ -166,7 +163,7 @@ def test_abandoned_from_another_thread_it_returns_at_once(
     assert time.monotonic() - started < 1.5
 
 
-def test_a_local_file_is_checked_and_not_copied(files: Path, cache: Cache, session: requests.Session) -> None:
+def test_a_local_file_is_checked_and_not_copied(files: Path, cache: Cache, session: Session) -> None:
     path = files / "local.whl"
     path.write_bytes(b"content")
     item = Artifact("local.whl", "", hashlib.sha256(b"content").hexdigest(), 7, path=path)
@@ -177,7 +174,7 @@ def test_a_local_file_is_checked_and_not_copied(files: Path, cache: Cache, sessi
 
 
 def test_a_full_cache_is_told(
-    item: Artifact, cache: Cache, session: requests.Session, monkeypatch: pytest.MonkeyPatch
+    item: Artifact, cache: Cache, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, target: object) -> None:
         raise OSError(28, "No space left on device")
@@ -189,7 +186,7 @@ def test_a_full_cache_is_told(
 
 
 def _fetch(root: Path, item: Artifact, results: multiprocessing.SimpleQueue[int]) -> None:
-    with open_session() as session:
+    with Session() as session:
         found = Fetcher(session, Cache(root)).fetch([item])
     results.put(found[item.sha256].stat().st_size)
 
@@ -212,7 +209,7 @@ def test_interrupted_it_returns_at_once_and_keeps_what_arrived(
     index: LocalIndex,
     item: Artifact,
     cache: Cache,
-    session: requests.Session,
+    session: Session,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     index.faults[item.filename] = Faults(delay=0.1)

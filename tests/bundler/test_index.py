@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from bundler import release
 from bundler.errors import DownloadFailed, InvalidRequest
 from bundler.index import Index
-from bundler.transport import credentials, open_session, without_credentials
+from bundler.transport import Session, credentials, without_credentials
 from tests.bundler.conftest import AIRFLOW, Make
 from tests.bundler.making import make_sdist, make_wheel
 from tests.bundler.server import UPLOADED, LocalIndex
@@ -17,15 +16,13 @@ from wheelhouse.target import Target
 
 
 @pytest.fixture
-def session() -> Iterator[requests.Session]:
-    with open_session() as session:
+def session() -> Iterator[Session]:
+    with Session() as session:
         yield session
 
 
 @pytest.mark.parametrize("html", [False, True])
-def test_both_forms_of_an_index(
-    airflow: LocalIndex, session: requests.Session, files: Path, html: bool
-) -> None:
+def test_both_forms_of_an_index(airflow: LocalIndex, session: Session, files: Path, html: bool) -> None:
     airflow.html = html
     found = {item.filename: item for item in Index(airflow.url, session).files("Only_Source")}
     item = found["only_source-0.1.tar.gz"]
@@ -50,7 +47,7 @@ def test_an_index_without_upload_times_needs_a_constraint_file(make: Make, airfl
         make()
 
 
-def test_problems_of_an_index(airflow: LocalIndex, session: requests.Session) -> None:
+def test_problems_of_an_index(airflow: LocalIndex, session: Session) -> None:
     index = Index(airflow.url, session)
     with pytest.raises(DownloadFailed, match="no page for missing") as caught:
         index.files("missing")
@@ -59,7 +56,7 @@ def test_problems_of_an_index(airflow: LocalIndex, session: requests.Session) ->
         Index("http://127.0.0.1:9/simple", session).files("alpha")
 
 
-def test_the_release_and_its_day(airflow: LocalIndex, session: requests.Session) -> None:
+def test_the_release_and_its_day(airflow: LocalIndex, session: Session) -> None:
     index = Index(airflow.url, session)
     found = release.find(index, "")
     assert found.version == AIRFLOW
@@ -110,7 +107,7 @@ def test_urls_without_credentials() -> None:
 
 
 def test_files_that_are_neither_wheel_nor_sdist_are_passed_over(
-    index: LocalIndex, files: Path, session: requests.Session
+    index: LocalIndex, files: Path, session: Session
 ) -> None:
     odd = files / "odd-1.0.win32.exe"
     odd.write_bytes(b"")

@@ -118,14 +118,61 @@ def test_the_limit_is_where_zipfile_starts_zip64() -> None:
     assert layout.MAX_MEMBERS < zipfile.ZIP_FILECOUNT_LIMIT
 
 
+class Growing(Member):
+    """A file that grows between the look at its size and its copy."""
+
+    @property
+    def size(self) -> int:
+        assert isinstance(self.content, Path)
+        size = self.content.stat().st_size
+        sparse(self.content, 10_000)
+        return size
+
+
 def test_growth_past_the_limit_while_writing_is_the_same_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """zipfile's own guard is the last: a file may grow between the look at its size and its copy."""
-    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 2000)
+    monkeypatch.setattr(layout, "MAX_BYTES", 20_000)
+    wheel = sparse(tmp_path / "x.whl", 10)
+    members = [*bundles.members(), Growing("wheels/x-1-py3-none-any.whl", wheel)]
+    folder = tmp_path / "dist"
+    folder.mkdir()
     with pytest.raises(BundleTooLarge):
-        writer.write(tmp_path / "b.run", bundles.manifest(), bundles.members(), timestamp=bundles.STAMP)
-    assert list(tmp_path.iterdir()) == []
+        writer.write(folder / "b.run", bundles.manifest(), members, timestamp=bundles.STAMP)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_changes_while_it_is_copied_is_noticed(tmp_path: Path) -> None:
+    wheel = sparse(tmp_path / "x.whl", 10)
+    members = [*bundles.members(), Member("wheels/x-1-py3-none-any.whl", wheel)]
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    with pytest.raises(OSError, match="changed while it was copied"):
+        writer.write(
+            folder / "b.run",
+            bundles.manifest(),
+            members,
+            timestamp=bundles.STAMP,
+            progress=lambda _: os.truncate(wheel, 0),
+        )
+    assert list(folder.iterdir()) == []
+
+
+def test_it_is_the_file_that_zipfile_writes(tmp_path: Path) -> None:
+    """Byte for byte: what any program makes of it is then what it makes of every ZIP of Python's."""
+    ours = bundles.write(tmp_path / "b.run")
+    theirs = tmp_path / "c.run"
+    with zipfile.ZipFile(ours) as archive, theirs.open("w+b") as stream:
+        start = archive.infolist()[0].header_offset
+        stream.write(ours.read_bytes()[:start])
+        with zipfile.ZipFile(stream, "a") as copy:
+            for info in archive.infolist():
+                fresh = zipfile.ZipInfo(info.filename, bundles.STAMP)
+                fresh.compress_type, fresh.create_system = info.compress_type, 3
+                fresh.external_attr = 0o100644 << 16
+                with copy.open(fresh, "w") as member:
+                    member.write(archive.read(info))
+    assert ours.read_bytes() == theirs.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -156,14 +203,27 @@ def test_failure_leaves_nothing_and_the_earlier_file_stays(tmp_path: Path) -> No
 
 def test_progress_counts_every_byte(tmp_path: Path) -> None:
     seen: list[int] = []
-    complete = writer.write(
+    written = writer.write(
         tmp_path / "b.run",
         bundles.manifest(),
         bundles.members(),
         timestamp=bundles.STAMP,
         progress=seen.append,
     )
+    complete = written.manifest
     assert sum(seen) == sum(file.size for file in complete.files) + len(complete.dumps().encode())
+    content = (tmp_path / "b.run").read_bytes()
+    assert (written.size, written.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_what_is_packed_already_goes_in_as_it_is(tmp_path: Path) -> None:
+    writer.write(tmp_path / "a.run", bundles.manifest(), bundles.members(), timestamp=bundles.STAMP)
+    prepared = [
+        writer.prepare(member) if member.name.startswith(layout.RUNTIME) else member
+        for member in bundles.members()
+    ]
+    writer.write(tmp_path / "b.run", bundles.manifest(), prepared, timestamp=bundles.STAMP)
+    assert (tmp_path / "a.run").read_bytes() == (tmp_path / "b.run").read_bytes()
 
 
 def test_what_was_written_verifies(tmp_path: Path) -> None:
