@@ -13,11 +13,12 @@ import shutil
 import socket
 import sys
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Mapping, Optional
 
 from bootstrap import account as accounts
 from bootstrap import registry, secret
 from bootstrap.account import Account, AccountError
+from bootstrap.external import Handed
 from bootstrap.home import Home
 from bootstrap.options import InvalidOption, Options
 from bootstrap.receipt import Receipt
@@ -30,6 +31,9 @@ from wheelhouse.reader import Bundle
 _BUNDLE = "AIRFERRY_BUNDLE_FD"
 _NAME = "AIRFERRY_BUNDLE_NAME"
 _PASSWORD = "AIRFERRY_PASSWORD_FD"  # noqa: S105 - the name of a variable
+_ROLE = "AIRFERRY_POSTGRES_FD"
+_ADMINISTRATOR = "AIRFERRY_POSTGRES_ADMIN_FD"
+_CERTIFICATE = "AIRFERRY_POSTGRES_CERTIFICATE_FD"
 
 
 def is_inner() -> bool:
@@ -51,10 +55,32 @@ def bundle(path: Path) -> Iterator[Bundle]:
 
 def password(path: Optional[Path]) -> Optional[Secret]:
     """The admin's password: from the descriptor that was handed over, else from the named file, if any."""
-    if _PASSWORD in os.environ:
-        with os.fdopen(int(os.environ[_PASSWORD]), encoding="utf-8") as stream:
-            return Secret(stream.readline().rstrip("\r\n"))
-    return _first_line(path) if path else None
+    return _received(_PASSWORD) or (first_line(path) if path else None)
+
+
+def database(options: Options) -> Handed:
+    """What somebody else's database needs: from descriptors that were handed over, else as it was given."""
+    choice = options.external
+    if choice is None:
+        return Handed()
+    role, administrator = choice.passwords.role, choice.passwords.admin
+    certificate = None
+    if _CERTIFICATE in os.environ:
+        with os.fdopen(int(os.environ[_CERTIFICATE]), encoding="utf-8", errors="replace") as stream:
+            certificate = stream.read()
+    elif choice.connection.sslrootcert and not is_inner():
+        path = Path(choice.connection.sslrootcert)
+        certificate = path.read_text(encoding="utf-8", errors="replace")
+    return Handed(
+        _received(_ROLE) or role, choice.admin, _received(_ADMINISTRATOR) or administrator, certificate
+    )
+
+
+def _received(name: str) -> Optional[Secret]:
+    if name not in os.environ:
+        return None
+    with os.fdopen(int(os.environ.pop(name)), encoding="utf-8") as stream:
+        return Secret(stream.readline().rstrip("\r\n"))
 
 
 def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str]) -> int:
@@ -71,7 +97,16 @@ def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str])
             hint=f"Leave out --account: {accounts.DEFAULT} is made for you.",
         )
     _give(home.path, account)
-    given = password(options.admin_password_file)
+    passwords = {_PASSWORD: password(options.admin_password_file)}
+    certificate = ""
+    if options.external:
+        passwords[_ROLE], passwords[_ADMINISTRATOR] = (
+            options.external.passwords.role, options.external.passwords.admin,
+        )  # fmt: skip
+        certificate = options.external.connection.sslrootcert
+    given = {name: _pipe(value) for name, value in passwords.items() if value}
+    if certificate:
+        given[_CERTIFICATE] = os.open(certificate, os.O_RDONLY)
     registry.save(registry.record_of(chosen))
     ours, theirs = socket.socketpair()
     child = os.fork()
@@ -90,10 +125,13 @@ def _inner(
     home: Home,
     chosen: Receipt,
     opened: Bundle,
-    given: Optional[Secret],
+    given: Mapping[str, int],
     arguments: List[str],
 ) -> None:
-    """In the child: become the account, unpack the runtime, and start it on the open bundle."""
+    """In the child: become the account, unpack the runtime, and start it on the open bundle.
+
+    `given` are the descriptors that cross, by the variables that name them.
+    """
     try:
         accounts.become(account)
         _check(account, chosen.python, home.path)
@@ -107,18 +145,23 @@ def _inner(
         os.environ.update({_BUNDLE: str(opened.stream.fileno()), _NAME: str(opened.path)})
         os.environ["HOME"] = str(home.path)
         os.set_inheritable(opened.stream.fileno(), True)
-        if given:
-            reading, writing = os.pipe()
-            os.write(writing, given.reveal().encode() + b"\n")
-            os.close(writing)
-            os.set_inheritable(reading, True)
-            os.environ[_PASSWORD] = str(reading)
+        for name, descriptor in given.items():
+            os.set_inheritable(descriptor, True)
+            os.environ[name] = str(descriptor)
         python = chosen.python
         os.execv(python, [python, "-I", "-S", "-X", "utf8", str(runtime), *arguments])  # noqa: S606
     except (AccountError, OSError) as error:
         sys.stderr.write(f"airferry: {error}\n")
         sys.stderr.flush()
         os._exit(AccountError.exit_code)
+
+
+def _pipe(value: Secret) -> int:
+    """A descriptor from which a secret can be read, once."""
+    reading, writing = os.pipe()
+    os.write(writing, value.reveal().encode() + b"\n")
+    os.close(writing)
+    return reading
 
 
 def clean_up_at_exit(home: Home) -> None:
@@ -146,7 +189,8 @@ def _give(home: Path, account: Account) -> None:
     os.chown(str(home), account.uid, account.gid)
 
 
-def _first_line(path: Path) -> Secret:
+def first_line(path: Path) -> Secret:
+    """The password in a file; raises :class:`InvalidOption` when there is none."""
     try:
         found = secret.read(path)
     except UnicodeDecodeError as error:

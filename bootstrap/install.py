@@ -12,6 +12,7 @@ from bootstrap import handoff, lock, plan, receipt, registry
 from bootstrap.change import record
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change.steps import undo
+from bootstrap.external import Handed
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
@@ -23,6 +24,7 @@ from bootstrap.services.manager import NONE
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
+from bootstrap.steps.external import ExternalDatabaseStep
 from bootstrap.steps.packages import LinkStep, ReleaseStep
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
@@ -39,15 +41,19 @@ class Outcome:
     notes: List[str] = field(default_factory=list)
 
 
-def steps(installation: Installation, bundle: Bundle, password: Optional[Secret]) -> List[Step]:
-    """The whole plan, in order."""
+def steps(
+    installation: Installation,
+    bundle: Bundle,
+    password: Optional[Secret] = None,
+    handed: Handed = Handed(),  # noqa: B008  (frozen)
+) -> List[Step]:
+    """The whole plan, in order; `password` is the admin's, `handed` for somebody else's database."""
     return [
-        FoldersStep(installation.home, password),
+        FoldersStep(installation.home, password, handed.role),
         ReleaseStep(installation, bundle),
         LinkStep(installation),
         ServicesStep(installation),
-        ClusterStep(installation),
-        DatabaseStep(installation),
+        *_database(installation, handed),
         ConfigurationStep(installation),
         MigrationStep(installation),
         PipelinesStep(installation, bundle),
@@ -57,7 +63,13 @@ def steps(installation: Installation, bundle: Bundle, password: Optional[Secret]
     ]
 
 
-def describe(chosen: Receipt, bundle: Bundle) -> List[str]:
+def _database(installation: Installation, handed: Handed) -> List[Step]:
+    if installation.servers:
+        return [ClusterStep(installation), DatabaseStep(installation)]
+    return [ExternalDatabaseStep(installation, handed)]
+
+
+def describe(chosen: Receipt, bundle: Bundle, options: Options) -> List[str]:
     """The plan as lines for ``--dry-run``; nothing is changed."""
     home = Home(Path(chosen.home))
     lines = []
@@ -70,7 +82,7 @@ def describe(chosen: Receipt, bundle: Bundle) -> List[str]:
         return [*lines, *upgrades.describe(earlier, chosen, bundle)]
     lines += [
         step.describe() + ("" if _todo(step) else " (already done)")
-        for step in steps(Installation(chosen), bundle, None)
+        for step in steps(Installation(chosen), bundle, handed=handoff.database(options))
     ]
     return lines
 
@@ -94,6 +106,7 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
     home.path.mkdir(parents=True, exist_ok=True)
     with lock.held(home.lock):
         password = handoff.password(options.admin_password_file)
+        handed = handoff.database(options)
         home.own_logs.mkdir(parents=True, exist_ok=True)
         journal = Journal(home.journal)
         about = {"airflow": chosen.airflow, "bundle": chosen.bundle_id}
@@ -114,11 +127,21 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
         if not handoff.is_inner():
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
-            done = plan.execute(steps(Installation(chosen), bundle, password), progress, journal)
+            done = plan.execute(steps(Installation(chosen), bundle, password, handed), progress, journal)
+            chosen = _with_version(chosen)
             if not chosen.completed:
                 chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-                receipt.save(home.receipt, chosen)
+            receipt.save(home.receipt, chosen)
     return Outcome(chosen, done)
+
+
+def _with_version(chosen: Receipt) -> Receipt:
+    """The receipt with the version of somebody else's server, which may have been upgraded since."""
+    installation = Installation(chosen)
+    if installation.servers:
+        return chosen
+    version = installation.database.query("SHOW server_version").split()[0]
+    return replace(chosen, database=replace(chosen.database, server=version))
 
 
 def _other_bundle(home: Home, chosen: Receipt) -> Optional[Receipt]:

@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from bootstrap import process, secret
+from bootstrap import external, process, secret
 from bootstrap.airflow.command import Airflow
+from bootstrap.airflow.database import Urls, urls
 from bootstrap.airflow.release import Release as AirflowRelease
 from bootstrap.airflow.release import release_for
 from bootstrap.home import Home, Release
 from bootstrap.postgres import embedded
+from bootstrap.postgres.external import External
 from bootstrap.postgres.server import Server
 from bootstrap.receipt import PRIVATE, Receipt
-from bootstrap.secret import Secret
 from bootstrap.services import broker
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl
 from bootstrap.services.launcher import OWN_ENVIRONMENT, Launcher
@@ -72,7 +73,18 @@ class Installation:
     @property
     def database(self) -> Server:
         """The server of the metadata database."""
-        return self.cluster
+        return self.cluster if self.servers else self.external
+
+    @cached_property
+    def external(self) -> External:
+        """Somebody else's server."""
+        carried = embedded.find(self.release.postgres)
+        return External(
+            external.connection_of(self.receipt.database, self.home),
+            self.home.postgres_password,
+            carried,
+            process.environment(self._library_path()),
+        )
 
     @property
     def servers(self) -> List[str]:
@@ -131,10 +143,11 @@ class Installation:
         """The address at which this host itself reaches the web server."""
         return "127.0.0.1" if self.receipt.web_host in ("0.0.0.0", "") else self.receipt.web_host  # noqa: S104
 
-    def database_url(self) -> Secret:
-        """The SQLAlchemy URL of the metadata database, password included."""
+    def database_urls(self) -> Urls:
+        """The SQLAlchemy URLs of the metadata database, password included."""
         password = secret.read(self.home.postgres_password)
-        return self.database.connection.url("postgresql+psycopg2", password)
+        found = external.connection_of(self.receipt.database, self.home)
+        return urls(self.version.numbers, found, password)
 
     def programs(self) -> List[Program]:
         """What the service manager runs: our own PostgreSQL first, if there is one, then the components."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ContextManager, Dict, List, Sequence, Tuple
 
@@ -15,12 +15,16 @@ from bootstrap.home import Home
 from bootstrap.installation import POSTGRES, Installation
 from bootstrap.journal import Journal
 from bootstrap.lock import held
+from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.registry import Record
 from bootstrap.services import broker
 from bootstrap.services.manager import ServiceError
 from bootstrap.steps.airflow import start as start_all
 
 SCHEMA = 1
+
+# The name under which the status shows a server of somebody's.
+DATABASE = "database"
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,13 @@ def _stay_behind(record: Record) -> None:
 def status(installation: Installation) -> Status:
     """Look at every component; never fails because one is down."""
     found = installation.receipt
+    external = [] if installation.servers else [_external(installation)]
     states = installation.services.states()
     reported = health.fetch(installation.version, installation.probe_address, installation.receipt.web_port)
     components = []
+    for component in external:
+        known = reported.components.get("metadatabase", "") if reported.raw else ""
+        components.append(replace(component, health=known))
     for name in [*installation.servers, *installation.components]:
         state = states.get(name)
         components.append(
@@ -117,6 +125,16 @@ def _unfinished(home: Home) -> str:
     except record.ChangeUnfinished as error:
         return f"{error.message} {error.hint}"
     return ""
+
+
+def _external(installation: Installation) -> ComponentStatus:
+    """The database of somebody's server: whether Airflow's role can log in."""
+    try:
+        installation.external.log_in()
+    except DatabaseUnavailable as error:
+        return ComponentStatus(DATABASE, "UNREACHABLE", "", error.said)
+    address = installation.database.connection.address
+    return ComponentStatus(DATABASE, "RUNNING", "", f"at {address}, not started or stopped from here")
 
 
 def start(installation: Installation, names: Sequence[str] = ()) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set
 
 from bootstrap import account as accounts
-from bootstrap import neighbours
+from bootstrap import external, neighbours
 from bootstrap import receipt as receipts
 from bootstrap.airflow.release import release_for
+from bootstrap.external import Choice
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.postgres import embedded, host
-from bootstrap.receipt import Database, Receipt
+from bootstrap.receipt import EXTERNAL, PRIVATE, Database, Receipt
 from bootstrap.services import choice as services
 from bootstrap.services.manager import SYSTEMD
 from wheelhouse import __version__
@@ -40,7 +41,7 @@ class InvalidOption(AirferryError):
 
 @dataclass(frozen=True)
 class Options:
-    """The options as they were given; None means not given."""
+    """The options as they were given; None means not given. `postgres` is carried, host, or not given."""
 
     home: Home
     name: Optional[str] = None
@@ -50,6 +51,7 @@ class Options:
     host: Optional[str] = None
     port: Optional[int] = None
     postgres: str = ""
+    external: Optional[Choice] = None
     postgres_port: Optional[int] = None
     parallelism: Optional[int] = None
     auth: Optional[str] = None
@@ -73,7 +75,6 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
     earlier = receipts.find(options.home.receipt)
     named = {port for port in (options.port, options.postgres_port) if port}
     taken = named | neighbours.reserved(options.home.path, named)
-    server = _server(options, bundle, earlier)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
     fresh = Receipt(
         schema=receipts.SCHEMA,
@@ -92,14 +93,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         parallelism=options.parallelism or default_parallelism(),
         auth=_auth(options, bundle),
         admin_user=options.admin_user or "admin",
-        database=Database(
-            host=embedded.ADDRESS,
-            port=options.postgres_port or (0 if earlier else free_port(POSTGRES_PORT, taken)),
-            name=embedded.DATABASE,
-            role=embedded.ROLE,
-            server=server.version,
-            programs=server.programs,
-        ),
+        database=_database(options, bundle, earlier, taken),
         services="",
         library_path=os.environ.get("LD_LIBRARY_PATH", ""),
         started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -118,7 +112,6 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         parallelism=options.parallelism or earlier.parallelism,
         auth=earlier.auth,
         admin_user=options.admin_user or earlier.admin_user,
-        database=replace(earlier.database, port=options.postgres_port or earlier.database.port),
         library_path=fresh.library_path or earlier.library_path,
         ignored=earlier.ignored,
         started=earlier.started,
@@ -145,8 +138,9 @@ def _checked(chosen: Receipt) -> Receipt:
         "the web server": chosen.web_port,
         "the scheduler's task logs": chosen.log_port,
         "the triggerer's task logs": chosen.trigger_log_port,
-        "PostgreSQL": chosen.database.port,
     }
+    if chosen.database.kind == PRIVATE:
+        ports["PostgreSQL"] = chosen.database.port
     holders: Dict[int, List[str]] = {}
     for name, port in ports.items():
         holders.setdefault(port, []).append(name)
@@ -175,21 +169,26 @@ def _auth(options: Options, bundle: Bundle) -> str:
     return options.auth or managers[0]
 
 
-@dataclass(frozen=True)
-class _Server:
-    version: str
-    programs: str
-
-
-def _server(options: Options, bundle: Bundle, earlier: Optional[Receipt]) -> _Server:
-    """Whose PostgreSQL runs the cluster; a cluster that is there stays with whose it was made by."""
-    if earlier and options.home.cluster.exists():
-        return _Server(earlier.database.server, earlier.database.programs)
+def _database(options: Options, bundle: Bundle, earlier: Optional[Receipt], taken: Set[int]) -> Database:
+    """Whose PostgreSQL; an earlier install's stays, and a cluster stays with whose it was made by."""
+    kind = EXTERNAL if options.external else PRIVATE if options.postgres else ""
+    keeps = earlier is not None and external.settled(earlier, kind, options.external)
+    if options.external:
+        server = earlier.database.server if earlier and earlier.database.kind == EXTERNAL else ""
+        return external.database_of(options.external, options.home, server)
+    if earlier and keeps and earlier.database.kind == EXTERNAL:
+        return earlier.database
+    before = earlier.database if earlier and earlier.database.kind == PRIVATE else None
+    if before and (options.home.cluster.exists() or not options.postgres):
+        return replace(before, port=options.postgres_port or before.port)
     carried = bundle.manifest.postgres
     if options.postgres == "host" or carried is None:
         found = host.find()
-        return _Server(found.version, str(found.folder))
-    return _Server(carried.version, "")
+        version, programs = found.version, str(found.folder)
+    else:
+        version, programs = carried.version, ""
+    port = options.postgres_port or free_port(POSTGRES_PORT, taken)
+    return Database(embedded.ADDRESS, port, embedded.DATABASE, embedded.ROLE, version, programs)
 
 
 def default_parallelism() -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from bootstrap import receipt
+from bootstrap import external, receipt
 from bootstrap.console import Console
 from bootstrap.doctor.checks.interpreter import choose
 from bootstrap.doctor.finding import Finding, Report
@@ -15,10 +15,12 @@ from bootstrap.doctor.needs import Needs, Port, needs_of
 from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, OK
+from bootstrap.external import Choice
 from bootstrap.facts.host import Facts, Request, collect
+from bootstrap.facts.server import Passwords
 from bootstrap.home import Home
 from bootstrap.options import POSTGRES_PORT, WEB_PORT, Options
-from bootstrap.receipt import Receipt
+from bootstrap.receipt import EXTERNAL, Receipt
 from wheelhouse.errors import AirferryError, BundleDamaged
 from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
@@ -42,8 +44,8 @@ class Judgement:
 
 def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Judgement:
     """Judge this host, or saved facts of another, for the bundle and the choices; changes nothing."""
-    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options))
-    facts = facts or collect(request_for(needs))
+    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options), options.external)
+    facts = facts or _collected(needs, chosen, options)
     found = choose(facts, needs)
     # the file itself: a link may be switched to another version, a shim depends on its user's settings
     return Judgement(diagnose(facts, needs), found.resolved if found else "")
@@ -64,13 +66,16 @@ def whole(bundle: Bundle, advance: Callable[[int], None]) -> Finding:
 
 def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:
     """This host's facts, of every interpreter, to be judged elsewhere."""
-    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options))
-    return collect(replace(request_for(needs), wanted_python=""))
+    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options), options.external)
+    return _collected(replace(needs, python=""), chosen, options)
 
 
-def needs_for(manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...]) -> Needs:
+def needs_for(
+    manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...], choice: Optional[Choice] = None
+) -> Needs:
     """What the bundle of `manifest` asks of a host, installed with these choices."""
-    return needs_of(
+    earlier = receipt.find(Home(Path(chosen.home)).receipt)
+    needs = needs_of(
         manifest,
         home=chosen.home,
         ports=ports,
@@ -79,6 +84,7 @@ def needs_for(manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...]) -> N
         python=chosen.python or None,
         programs=chosen.database.programs,
     )
+    return replace(needs, server=external.needed(chosen, earlier, choice))
 
 
 def request_for(needs: Needs) -> Request:
@@ -92,15 +98,25 @@ def request_for(needs: Needs) -> Request:
     )
 
 
+def _collected(needs: Needs, chosen: Receipt, options: Options) -> Facts:
+    """This host's facts, and those of a database server of somebody's."""
+    choice = options.external
+    passwords = choice.passwords if choice else Passwords(external.stored(options.home))
+    request = replace(request_for(needs), server=external.asked(chosen.database, choice))
+    return collect(request, passwords=passwords)
+
+
 def _ports(chosen: Receipt, options: Options) -> Tuple[Port, ...]:
     earlier = receipt.find(Home(Path(chosen.home)).receipt)
-    wanted = (
+    wanted: Tuple[Tuple[int, object, int, str, Optional[int]], ...] = (
         (chosen.web_port, earlier and earlier.web_port, WEB_PORT, "web server", options.port),
         (
             chosen.database.port, earlier and earlier.database.port, POSTGRES_PORT, "PostgreSQL",
             options.postgres_port,
         ),
     )  # fmt: skip
+    if chosen.database.kind == EXTERNAL:
+        wanted = wanted[:1]
     ports: List[Port] = []
     for number, held, usual, purpose, named in wanted:
         # an installation of ours holds its own ports

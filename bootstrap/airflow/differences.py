@@ -132,6 +132,11 @@ PYTHONS: Row[Tuple[str, ...]] = _row(
 DATABASE_URL: Row[Place] = _row(
     "database", ("2.2.2", ("core", "sql_alchemy_conn")), ("2.3.0", ("database", "sql_alchemy_conn"))
 )
+ASYNC_DATABASE_URL: Row[Place] = _row(
+    "database of the asynchronous driver",
+    ("2.2.2", None),
+    ("3.1.0", ("database", "sql_alchemy_conn_async")),
+)
 DEFAULT_CONNECTIONS: Row[Place] = _row(
     "example connections",
     ("2.2.2", ("core", "load_default_connections")),
@@ -196,8 +201,9 @@ TRIGGER_LOG_PORT: Row[Place] = _row(
 )
 
 PLACES: Tuple[Row[Place], ...] = (
-    DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET, AUTH_MANAGER,
-    AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER, TELEMETRY,
+    DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
+    AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
+    TELEMETRY,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

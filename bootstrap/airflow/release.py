@@ -113,8 +113,9 @@ class Parameters:
     """What an installation decides for itself.
 
     ``database_url`` is ``postgresql+psycopg2://user:password@host:port/name``, user and password quoted as in
-    a URL; the keys come from :func:`generate_fernet_key` and ``bootstrap.secret.generate``. ``base_url`` is
-    how browsers reach the server ("": not known). The log ports are left as they are when None.
+    a URL, and ``async_url`` the same for asyncpg where Airflow must not derive it; the keys come from
+    :func:`generate_fernet_key` and ``bootstrap.secret.generate``. ``base_url`` is how browsers reach the
+    server ("": not known). The log ports are left as they are when None.
     """
 
     home: Path
@@ -131,6 +132,7 @@ class Parameters:
     base_url: str = ""
     log_port: Optional[int] = None
     trigger_log_port: Optional[int] = None
+    async_url: Optional[Secret] = None
 
 
 def release_for(version: str) -> Release:
@@ -184,6 +186,8 @@ def settings(release: Release, parameters: Parameters) -> List[Setting]:
             chosen.append(Setting(*place, value, secret))
 
     put(differences.DATABASE_URL, parameters.database_url.reveal(), secret=True)
+    if parameters.async_url:
+        put(differences.ASYNC_DATABASE_URL, parameters.async_url.reveal(), secret=True)
     put(differences.DEFAULT_CONNECTIONS, "False")
     put(differences.WEB_HOST, parameters.web_host)
     put(differences.WEB_PORT, str(parameters.web_port))

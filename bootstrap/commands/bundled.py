@@ -13,6 +13,7 @@ import typer
 from bootstrap import addon, handoff, preflight
 from bootstrap import install as installing
 from bootstrap import options as choosing
+from bootstrap.commands import database
 from bootstrap.commands.shared import (
     ACCOUNT,
     EXPLAIN,
@@ -27,10 +28,11 @@ from bootstrap.commands.shared import (
 )
 from bootstrap.console import Console
 from bootstrap.doctor.render import render, render_entry
+from bootstrap.external import connection_of
 from bootstrap.facts import saved as facts
 from bootstrap.home import Home
 from bootstrap.options import Options
-from bootstrap.receipt import Receipt
+from bootstrap.receipt import PRIVATE, Receipt
 from bootstrap.services import choice as services
 from wheelhouse import codec
 from wheelhouse.reader import Bundle
@@ -50,11 +52,13 @@ def install(
     host: Optional[str] = typer.Option(
         None, help="The address the web server listens on (default: 0.0.0.0)."
     ),
-    postgres: str = typer.Option(
-        "carried", help="Whose PostgreSQL runs the private cluster: carried, or host (its own package)."
-    ),
+    postgres: Optional[str] = database.POSTGRES,
+    postgres_password_file: Optional[Path] = database.PASSWORD_FILE,
+    postgres_admin_user: Optional[str] = database.ADMIN_USER,
+    postgres_admin_password_file: Optional[Path] = database.ADMIN_PASSWORD_FILE,
+    adopt_database: bool = database.ADOPT,
     postgres_port: Optional[int] = typer.Option(
-        None, min=1, max=65535, help="PostgreSQL's port on 127.0.0.1."
+        None, min=1, max=65535, help="The port of a PostgreSQL of its own on 127.0.0.1."
     ),
     account: Optional[str] = ACCOUNT,
     service: Optional[str] = typer.Option(
@@ -81,6 +85,10 @@ def install(
 ) -> int:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
     console = Console(quiet=json)
+    kind, external = database.whose(
+        postgres, postgres_password_file, postgres_admin_user, postgres_admin_password_file,
+        adopt=adopt_database,
+    )  # fmt: skip
     options = Options(
         home=home_of(home, name),
         name=name,
@@ -89,7 +97,8 @@ def install(
         account=account,
         host=host,
         port=port,
-        postgres=_one_of("--postgres", postgres, ("carried", "host")),
+        postgres=kind,
+        external=external,
         postgres_port=postgres_port,
         parallelism=parallelism,
         auth=auth,
@@ -99,6 +108,7 @@ def install(
     with handoff.bundle(Path(sys.argv[0])) as bundle:
         addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
+        options = database.with_passwords(options, ask=not json)
         if not handoff.is_inner():
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 verify_bundle(bundle, advance)
@@ -108,7 +118,7 @@ def install(
             chosen = replace(chosen, python=judgement.python)
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
-            lines = installing.describe(chosen, bundle)
+            lines = installing.describe(chosen, bundle, options)
             if json:
                 console.json({"schema": 1, "ok": True, "plan": lines, "receipt": codec.encode(chosen)})
             else:
@@ -118,7 +128,9 @@ def install(
             return 0
         if os.geteuid() == 0 and not handoff.is_inner():
             # it has said all that there is to say
-            raise SystemExit(handoff.run(chosen, bundle, options, _inner_arguments(chosen, json=json)))
+            raise SystemExit(
+                handoff.run(chosen, bundle, options, _inner_arguments(chosen, options, json=json))
+            )
         handoff.clean_up_at_exit(options.home)
         outcome = installing.install(chosen, bundle, options, console)
     if json:
@@ -139,6 +151,11 @@ def doctor(
     python: Optional[str] = PYTHON,
     port: Optional[int] = PORT,
     account: Optional[str] = ACCOUNT,
+    postgres: Optional[str] = database.POSTGRES,
+    postgres_password_file: Optional[Path] = database.PASSWORD_FILE,
+    postgres_admin_user: Optional[str] = database.ADMIN_USER,
+    postgres_admin_password_file: Optional[Path] = database.ADMIN_PASSWORD_FILE,
+    adopt_database: bool = database.ADOPT,
     explain: Optional[str] = EXPLAIN,
     save: Optional[Path] = typer.Option(
         None, help="Write this host's facts to a file that can be carried out."
@@ -156,7 +173,20 @@ def doctor(
     if explain:
         render_entry(explain, console)
         return 0
-    options = Options(home=home_of(home, name), name=name, python=python, port=port, account=account)
+    kind, external = database.whose(
+        postgres, postgres_password_file, postgres_admin_user, postgres_admin_password_file,
+        adopt=adopt_database,
+    )  # fmt: skip
+    options = Options(
+        home=home_of(home, name),
+        name=name,
+        python=python,
+        port=port,
+        account=account,
+        postgres=kind,
+        external=external,
+    )
+    options = database.with_passwords(options, ask=not (json or saved))
     with Bundle.open(Path(sys.argv[0])) as bundle:
         addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
@@ -198,17 +228,32 @@ def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:
     return value
 
 
-def _inner_arguments(chosen: Receipt, *, json: bool) -> List[str]:
+def _inner_arguments(chosen: Receipt, options: Options, *, json: bool) -> List[str]:
     """The command line of the process that root hands over to: every choice is made already."""
     return [
         "install", "--home", chosen.home, "--name", chosen.name,
         "--service", chosen.services, "--python", chosen.python, "--host", chosen.web_host,
-        "--port", str(chosen.web_port), "--postgres-port", str(chosen.database.port),
-        "--postgres", "host" if chosen.database.programs else "carried",
+        "--port", str(chosen.web_port), *_database_arguments(chosen, options),
         "--auth", chosen.auth,
         "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
         *(part for name in chosen.ignored for part in ("--ignore", name)),
         *(["--json"] if json else []),
+    ]  # fmt: skip
+
+
+def _database_arguments(chosen: Receipt, options: Options) -> List[str]:
+    found, choice = chosen.database, options.external
+    if found.kind == PRIVATE:
+        whose = "host" if found.programs else "carried"
+        return ["--postgres", whose, "--postgres-port", str(found.port)]
+    if choice is None:
+        return []
+    # the certificate's own place is no longer of interest: the text of it is handed over
+    wanted = connection_of(found, options.home)
+    return [
+        "--postgres", wanted.url("postgresql", None, wanted.tls).reveal(),
+        *(["--postgres-admin-user", choice.admin] if choice.admin else []),
+        *(["--adopt-database"] if choice.adopt else []),
     ]  # fmt: skip
 
 
@@ -221,7 +266,10 @@ def _welcome(console: Console, found: Receipt) -> None:
             ("Login", found.admin_user),
             ("Password", f"in {home.admin_password} (readable by {found.account} only)"),
             ("DAG files", str(home.dags)),
-            ("Database", f"PostgreSQL {found.database.server} on 127.0.0.1:{found.database.port}"),
+            (
+                "Database",
+                f"PostgreSQL {found.database.server} on {found.database.host}:{found.database.port}",
+            ),
             ("Status", f"{home.bin}/airferry status"),
             ("Start", f"{home.bin}/airferry start"),
             ("Stop", f"{home.bin}/airferry stop"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Dict
 
+from bootstrap.doctor.entries.database import DATABASE
 from bootstrap.doctor.entries.host import HOST
 from bootstrap.doctor.entries.installed import INSTALLED
 from bootstrap.doctor.entries.outside import OUTSIDE
@@ -14,7 +15,7 @@ from bootstrap.doctor.entries.system import SYSTEM
 from bootstrap.doctor.entry import Entry
 from wheelhouse.errors import AirferryError
 
-CATALOGUE: Dict[str, Entry] = {**PYTHON, **HOST, **SYSTEM, **INSTALLED, **RUNNING, **OUTSIDE}
+CATALOGUE: Dict[str, Entry] = {**PYTHON, **HOST, **SYSTEM, **DATABASE, **INSTALLED, **RUNNING, **OUTSIDE}
 
 
 class UnknownFinding(AirferryError):

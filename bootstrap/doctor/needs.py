@@ -32,13 +32,29 @@ class Port:
 
 
 @dataclass(frozen=True)
+class Server:
+    """A server of somebody's: `connections` are wanted, with fewer than `least` nothing works.
+
+    `own` says that this installation's tables are there already, `adopt` that those of another may be taken
+    over; `fernet` that the home holds the key of that other one.
+    """
+
+    connections: int
+    least: int
+    own: bool = False
+    adopt: bool = False
+    fernet: bool = False
+
+
+@dataclass(frozen=True)
 class Needs:
     """What a bundle and the choices of its user need; sizes in bytes.
 
     `room` must be free for the install, `growth` more is wanted for the time after. `memory` is enough for
     `parallelism` tasks, below `memory_least` nothing works. `wheels` are the file names of everything
     compiled or not that the bundle holds. `account` will run everything (empty: whoever asks);
-    `interpreter` is the one that the user named. `created` is when the bundle was made (RFC 3339).
+    `interpreter` is the one that the user named. `created` is when the bundle was made (RFC 3339). `server`
+    is None when the installation runs a PostgreSQL of its own.
     `postgres` is the carried server's file name in `wheels`, `programs` the folder of the host's own server
     that is taken instead (both empty: neither). `notes` are the bundle's own warnings,
     `made_for` is the kind of host that it was made for.
@@ -62,6 +78,7 @@ class Needs:
     account: str = ""
     interpreter: Optional[str] = None
     created: str = ""
+    server: Optional[Server] = None
     postgres: str = ""
     programs: str = ""
     notes: Tuple[str, ...] = ()

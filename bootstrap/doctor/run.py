@@ -7,6 +7,7 @@ from typing import Callable, Iterator, List, Tuple
 from bootstrap.console import size_text
 from bootstrap.doctor.checks import (
     account,
+    database,
     guards,
     home,
     interpreter,
@@ -45,6 +46,7 @@ CHECKS: Tuple[Check, ...] = (
     origin.check,
     neighbours.airflows,
     neighbours.postgres,
+    database.check,
 )
 
 

@@ -26,6 +26,7 @@ from bootstrap.facts import (
     region,
     resources,
     security,
+    server,
     services,
 )
 from bootstrap.facts.account import Account
@@ -42,6 +43,7 @@ from bootstrap.facts.python import Interpreter
 from bootstrap.facts.region import Region
 from bootstrap.facts.resources import Resources
 from bootstrap.facts.security import Security
+from bootstrap.facts.server import Asked, Passwords, Server
 from bootstrap.facts.services import Services
 
 SCHEMA = 1
@@ -54,6 +56,7 @@ class Request:
 
     `wanted_python` (``3.11``) limits the interpreters that are asked for their modules; empty asks all.
     `python` is an interpreter that the user named. `account` is empty when the account that asks runs it.
+    `server` is somebody's PostgreSQL, when one was named.
     """
 
     home: str
@@ -61,6 +64,7 @@ class Request:
     python: Optional[str] = None
     ports: Tuple[int, ...] = ()
     account: str = ""
+    server: Optional[Asked] = None
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,21 @@ class Facts:
     postgres: Optional[Postgres] = None
     firewall: Optional[Firewall] = None
     airflows: Optional[Airflows] = None
+    server: Optional[Server] = None
     failures: Tuple[Failure, ...] = ()
 
 
-def collect(request: Request, *, seconds: float = SECONDS) -> Facts:
-    """Collect everything; never raises, and ends after `seconds` even when a disk or a server hangs."""
+def collect(
+    request: Request,
+    *,
+    seconds: float = SECONDS,
+    passwords: Passwords = Passwords(),  # noqa: B008  (frozen)
+) -> Facts:
+    """Collect everything; never raises, and ends after `seconds` even when a disk or a server hangs.
+
+    `passwords` are for the database server that is asked about.
+    """
+    asked = request.server
     found, failures = run(
         {
             "pythons": lambda: python.collect(request.wanted_python, request.python),
@@ -120,6 +134,7 @@ def collect(request: Request, *, seconds: float = SECONDS) -> Facts:
             "postgres": postgres.collect,
             "firewall": firewall.collect,
             "airflows": airflows.collect,
+            "server": lambda: server.collect(asked, passwords) if asked else None,
         },
         seconds,
     )

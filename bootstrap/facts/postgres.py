@@ -17,10 +17,13 @@ FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
     "/usr/lib/postgresql*/bin",
+    "/usr/lib64/postgresql*/bin",
     "/usr/libexec/postgresql*",
     "/usr/local/pgsql*/bin",
     "/opt/*pgsql*/bin",
     "/opt/postgres*/bin",
+    "/opt/PostgreSQL/*/bin",
+    "/opt/rh/rh-postgresql*/root/usr/bin",
     "/usr/local/bin",
     "/usr/bin",
 )

@@ -74,6 +74,10 @@ def redact(facts: Facts) -> Facts:
         own = facts.network.own.name
         hidden.update({name: "HOST" for name in (own, own.split(".")[0]) if name not in ("", "localhost")})
         hidden.update(dict.fromkeys(facts.network.own.addresses, "ADDRESS"))
+    asked = facts.request.server
+    if asked:
+        hidden[asked.host] = "DATABASE-SERVER"
+        hidden.update({name: "ROLE" for name in (asked.user, asked.admin) if name not in _COMMON})
     if not hidden:
         return facts
     names = sorted(hidden, key=len, reverse=True)

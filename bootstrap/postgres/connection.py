@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Optional, Tuple
-from urllib.parse import quote, urlencode
+from typing import Dict, List, Optional, Tuple
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from bootstrap.secret import Secret
+from wheelhouse.errors import AirferryError
+
+PORT = 5432
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_EXAMPLE = "postgresql://ROLE@HOST:5432/DATABASE?sslmode=verify-full&sslrootcert=/etc/ssl/certs/CA.pem"
 
 # How long libpq waits for a server, in seconds.
 CONNECT_SECONDS = 10
+
+
+class DatabaseUrlInvalid(AirferryError):
+    """A ``--postgres`` URL that says too little, too much, or a password."""
+
+    reference = "database-url-invalid"
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -64,3 +77,88 @@ class Connection:
         query = f"?{urlencode(parameters, quote_via=quote, safe='')}" if parameters else ""
         name = quote(self.database, safe="")
         return Secret(f"{scheme}://{quote(self.user, safe='')}{secret}@{self.address}/{name}{query}")
+
+
+def parse(text: str, *, home: Path, readable: bool = True) -> Connection:
+    """Read a ``postgresql://`` URL as libpq does; `home` is where libpq would look for a root certificate.
+
+    The certificate must be `readable`, unless that is said to be otherwise.
+
+    Raises :class:`DatabaseUrlInvalid`, naming every problem; a password in it is refused and never repeated.
+    """
+    scheme, _, rest = text.partition("://")
+    rest, _, query = rest.partition("?")
+    authority, _, name = rest.partition("/")
+    login, at, place = authority.rpartition("@")
+    user, colon, _ = login.partition(":")
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    if (at and colon) or "password" in parameters:
+        raise DatabaseUrlInvalid(
+            "A password must not stand in the URL: every account of this host can read a command line.",
+            needed="the URL without it",
+            hint="Put it in the first line of a file (chmod 600) and give --postgres-password-file FILE, or"
+            " in ~/.pgpass (HOST:PORT:DATABASE:ROLE:PASSWORD); or leave it out and type it when asked.",
+        )
+    problems: List[str] = []
+    if scheme not in ("postgresql", "postgres"):
+        problems.append(f"it begins with {scheme or 'nothing'}://, not with postgresql://")
+    host, port = _place(place, problems)
+    found = Connection(
+        host, port, unquote(name), unquote(user),
+        sslmode=parameters.pop("sslmode", ""), sslrootcert=parameters.pop("sslrootcert", ""),
+    )  # fmt: skip
+    if not found.user:
+        problems.append("it names no role (before the @)")
+    if not found.database or "/" in name:
+        problems.append("it names no database (after the /)" if not name else f"{name} is no database's name")
+    if re.search(r"[\x00-\x1f]", found.user + found.database + found.host):
+        problems.append("it holds a control character")
+    if found.sslmode not in ("", *SSLMODES):
+        problems.append(f"sslmode={found.sslmode} is none of {', '.join(SSLMODES)}")
+    problems += [f"{name}= is not known here" for name in parameters]
+    if problems:
+        raise DatabaseUrlInvalid(
+            "The URL of the database cannot be used.", found="\n".join(problems), needed=_EXAMPLE
+        )
+    return _with_certificate(found, home) if readable else found
+
+
+def _place(text: str, problems: List[str]) -> Tuple[str, int]:
+    """Host and port of a URL, brackets taken off an IPv6 address."""
+    match = re.fullmatch(
+        r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[^\]]+)?)\]|(?P<name>[^:\[\],]*))(?::(?P<port>\d*))?", text
+    )
+    if match is None:
+        problems.append(
+            "it names several hosts, and Airflow takes one" if "," in text else f"{text} is no host and port"
+        )
+        return "", PORT
+    host = unquote(match["six"] or match["name"])
+    if not host or host.startswith("/"):
+        problems.append("it names no host (a server on this host is 127.0.0.1)")
+    port = int(match["port"] or PORT)
+    if not 0 < port < 65536:
+        problems.append(f"{port} is no port")
+    return host, port
+
+
+def _with_certificate(found: Connection, home: Path) -> Connection:
+    """The connection with the root certificate that libpq would take when none is named."""
+    named = found.sslrootcert
+    if not named and found.sslmode.startswith("verify-"):
+        named = str(home / ".postgresql" / "root.crt")
+    if not named:
+        return found
+    path = Path(named).expanduser().absolute()
+    try:
+        with path.open("rb") as stream:
+            stream.read(1)
+    except OSError as error:
+        raise DatabaseUrlInvalid(
+            f"The root certificate {path} cannot be read.",
+            found=error.strerror or str(error),
+            needed="a file in PEM format with the certificate of whoever signed the server's",
+            hint="Name it in the URL: sslrootcert=/path/ca.pem. A host's own list is often"
+            " /etc/ssl/certs/ca-certificates.crt or /etc/pki/tls/certs/ca-bundle.crt.",
+        ) from error
+    return replace(found, sslrootcert=str(path))

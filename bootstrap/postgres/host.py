@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from bootstrap import process
 from bootstrap.facts.postgres import NEEDED, collect
 from bootstrap.postgres.embedded import PostgresFailed
 
 OLDEST = 12
+
+# "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+_VERSION = re.compile(r"\w+ \(PostgreSQL\) (?P<number>(?P<major>\d+)(?:\.\d+)?)\b.*")
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,12 @@ def find() -> Programs:
         if missing:
             incomplete.append(f"{candidate.folder} lacks {', '.join(sorted(missing))}")
             continue
-        said = process.run([Path(candidate.folder) / "postgres", "--version"], what="ask for the version")
-        version = re.search(r"(\d+)(\.\d+)?", said.stdout)
-        if version and int(version.group(1)) >= OLDEST:
-            found.append(Programs(Path(candidate.folder), version.group(0)))
+        said = _said(Path(candidate.folder) / "postgres")
+        version = _VERSION.fullmatch(said)
+        if version and int(version["major"]) >= OLDEST:
+            found.append(Programs(Path(candidate.folder), version["number"]))
         else:
-            incomplete.append(f"{candidate.folder} holds {said.stdout.strip()}")
+            incomplete.append(f"{candidate.folder}: {said}")
     if not found:
         raise PostgresFailed(
             "This host has no PostgreSQL server programs that can be used.",
@@ -49,3 +52,22 @@ def find() -> Programs:
             " --postgres: the bundle carries a server.",
         )
     return max(found, key=lambda item: [int(part) for part in item.version.split(".")])
+
+
+def clients(major: int) -> Optional[Path]:
+    """The newest folder on this host with psql and pg_dump for a server of that major version."""
+    found = []
+    for candidate in collect().installed:
+        if {"psql", "pg_dump"} <= set(candidate.programs):
+            version = _VERSION.fullmatch(_said(Path(candidate.folder) / "pg_dump"))
+            if version and int(version["major"]) >= major:
+                found.append((int(version["major"]), Path(candidate.folder)))
+    return max(found)[1] if found else None
+
+
+def _said(program: Path) -> str:
+    """What a program says of its version, or why it does not start."""
+    try:
+        return process.run([program, "--version"], what="ask for its version", timeout=10).stdout.strip()
+    except process.CommandFailed as error:
+        return (error.found.strip().splitlines() or [error.message])[-1]

@@ -51,16 +51,23 @@ class ConfigurationStep:
         config.write(self.path, config.edit(text, self._changed()))
         # whoever runs has read the old file; the start step brings all back
         self.installation.services.stop(self.installation.components)
-        temporary = self.record.with_name(self.record.name + ".new")
-        temporary.write_text(json.dumps(self._fingerprint(), indent=2) + "\n", encoding="utf-8")
-        temporary.replace(self.record)
+        self._remember(self._fingerprint())
+
+    def forget(self, *options: str) -> None:
+        """Have these options written anew: their secret values have changed, which the record cannot show."""
+        known = self._known()
+        left = {key: shown for key, shown in known.items() if key.rpartition(" ")[2] not in options}
+        if left != known:
+            self._remember(left)
 
     def settings(self) -> List[Setting]:
         """Every setting that this installation intends."""
         receipt, secrets = self.installation.receipt, self.installation.home.secrets
+        urls = self.installation.database_urls()
         parameters = release.Parameters(
             home=self.installation.home.path,
-            database_url=self.installation.database_url(),
+            database_url=urls.sync,
+            async_url=urls.async_,
             fernet_key=secret.read(secrets / FERNET),
             secret_key=secret.read(secrets / SECRET_KEY),
             jwt_secret=secret.read(secrets / JWT),
@@ -80,6 +87,11 @@ class ConfigurationStep:
 
     def _fingerprint(self) -> Dict[str, str]:
         return {_key(item): _shown(item) for item in self.settings()}
+
+    def _remember(self, settings: Dict[str, str]) -> None:
+        temporary = self.record.with_name(self.record.name + ".new")
+        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(self.record)
 
     def _known(self) -> Dict[str, str]:
         try:

@@ -18,9 +18,11 @@ class FoldersStep:
 
     name = "home"
 
-    def __init__(self, home: Home, admin_password: Optional[Secret]) -> None:
+    def __init__(
+        self, home: Home, admin_password: Optional[Secret], role_password: Optional[Secret] = None
+    ) -> None:
         self.home = home
-        self.admin_password = admin_password
+        self.given = {home.admin_password: admin_password, home.postgres_password: role_password}
 
     def describe(self) -> str:
         """One line for the admin."""
@@ -38,11 +40,10 @@ class FoldersStep:
             folder.mkdir(parents=True, exist_ok=True)
             if folder != self.home.path:
                 folder.chmod(mode)
-        given = {self.home.admin_password: self.admin_password}
         for path in self._secrets():
             if not path.is_file():
                 value = generate_fernet_key() if path.name == FERNET else secret.generate(32)
-                secret.write(path, given.get(path) or value)
+                secret.write(path, self.given.get(path) or value)
 
     def _folders(self) -> list[tuple[Path, int]]:
         home = self.home

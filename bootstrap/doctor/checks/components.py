@@ -10,12 +10,22 @@ from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.facts.installed import Component, Installed
 from bootstrap.facts.running import Running
 
+# How the status calls a database on a server of somebody's.
+DATABASE = "database"
+
 
 def check(installed: Installed) -> Iterator[Finding]:
     """What runs and how it is."""
-    found = installed.components
-    if found is None:
+    if installed.components is None:
         return
+    # the database is in the list when its server is somebody's: nothing of ours to start
+    found = [component for component in installed.components if component.name != DATABASE]
+    for component in installed.components:
+        if component.name == DATABASE and component.state != "RUNNING":
+            yield Finding(
+                "database-unreachable", BLOCKER, _state(component), "a server that lets Airflow in",
+                "Ask whoever runs it; Airflow goes on when it is back.",
+            )  # fmt: skip
     own = command(installed)
     logs = f"Its log is {installed.home}/logs/airferry/{{}}.log."
     down = [component for component in found if component.state != "RUNNING"]

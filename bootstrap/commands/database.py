@@ -1,0 +1,98 @@
+"""Options for somebody else's PostgreSQL, and the question for its password."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional, Tuple
+
+import typer
+
+from bootstrap import external, handoff, receipt
+from bootstrap.external import Choice
+from bootstrap.facts.server import Passwords
+from bootstrap.options import InvalidOption, Options
+from bootstrap.postgres import connection
+from bootstrap.secret import Secret
+
+POSTGRES = typer.Option(
+    None,
+    metavar="WHOSE",
+    help="carried (default), host (programs of the distribution's), or postgresql://ROLE@HOST/DATABASE.",
+)
+PASSWORD_FILE = typer.Option(
+    None,
+    "--postgres-password-file",
+    exists=True,
+    dir_okay=False,
+    help="A file whose first line is that role's password (default: ~/.pgpass, or asked for).",
+)
+ADMIN_USER = typer.Option(
+    None, "--postgres-admin-user", help="A role of that server which makes role and database."
+)
+ADMIN_PASSWORD_FILE = typer.Option(
+    None,
+    "--postgres-admin-password-file",
+    exists=True,
+    dir_okay=False,
+    help="A file whose first line is its password, which is not kept.",
+)
+ADOPT = typer.Option(
+    False, "--adopt-database", help="Take over the tables of an Airflow that the database holds."
+)
+
+
+def whose(
+    text: Optional[str],
+    password_file: Optional[Path] = None,
+    admin: Optional[str] = None,
+    admin_password_file: Optional[Path] = None,
+    *,
+    adopt: bool = False,
+) -> Tuple[str, Optional[Choice]]:
+    """What ``--postgres`` and its companions say: carried, host or "" (not given), or a server of somebody's.
+
+    Raises DatabaseUrlInvalid, :class:`InvalidOption`.
+    """
+    if text and "://" in text:
+        # root has read the certificate; where it was named, the account may see nothing
+        found = connection.parse(text, home=Path.home(), readable=not handoff.is_inner())
+        passwords = Passwords(*(_first_line(path) for path in (password_file, admin_password_file)))
+        return "", Choice(found, admin or "", adopt, passwords)
+    if text not in (None, "carried", "host"):
+        raise InvalidOption(
+            f"--postgres {text} is not known.",
+            needed="--postgres carried or host, or postgresql://ROLE@HOST:5432/DATABASE",
+        )
+    if password_file or admin or admin_password_file or adopt:
+        raise InvalidOption(
+            "Options for a database server were given, and no server.",
+            needed="--postgres postgresql://ROLE@HOST:5432/DATABASE beside them",
+        )
+    return text or "", None
+
+
+def with_passwords(options: Options, *, ask: bool) -> Options:
+    """The options with every password that can be found; on a terminal, a missing one is asked for."""
+    choice = options.external
+    if choice is None or handoff.is_inner():
+        return options
+    known = external.passwords(choice, receipt.find(options.home.receipt))
+    role, admin = known.role, known.admin
+    terminal = ask and sys.stdin is not None and sys.stdin.isatty()
+    if terminal and choice.admin and admin is None:
+        admin = _asked(choice.admin, choice)
+    if terminal and not choice.admin and role is None:
+        role = _asked(choice.connection.user, choice)
+    return replace(options, external=replace(choice, passwords=Passwords(role, admin)))
+
+
+def _asked(user: str, choice: Choice) -> Optional[Secret]:
+    typed = getpass.getpass(f"Password of {user} at {choice.connection.address} (empty: none): ")
+    return Secret(typed) if typed else None
+
+
+def _first_line(path: Optional[Path]) -> Optional[Secret]:
+    return handoff.first_line(path) if path else None

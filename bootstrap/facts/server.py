@@ -1,0 +1,228 @@
+"""A PostgreSQL server that was given as a URL: what it says of itself and the database; nothing is changed.
+
+Passwords are used and never kept: none is in what is found, asked for, or reported.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import List, Optional, Tuple
+
+from bootstrap.postgres import external, wire
+from bootstrap.postgres.connection import Connection
+from bootstrap.postgres.external import literal
+from bootstrap.postgres.refusal import LOGIN, MISSING, DatabaseUnavailable, StatementFailed
+from bootstrap.secret import Secret
+
+# For a login; a server that hangs must not use up the time of all collectors.
+_SECONDS = 4.0
+_OLDEST = 120000
+
+_ITSELF = """SELECT current_setting('server_version'), current_setting('server_version_num'),
+    extract(epoch FROM clock_timestamp())"""
+# Sessions of the server itself (checkpointer and so on) have no database.
+_ROOM = """SELECT
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+    (SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL AND pid <> pg_backend_pid()),
+    coalesce((SELECT rolconnlimit FROM pg_roles WHERE rolname = {role}), -1),
+    coalesce((SELECT datconnlimit FROM pg_database WHERE datname = {database}), -1)"""
+_DATABASE = """SELECT pg_encoding_to_char(encoding), pg_get_userbyid(datdba), pg_has_role(datdba, 'MEMBER'),
+    current_schema(), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false),
+    pg_is_in_recovery() OR current_setting('transaction_read_only')::bool
+    FROM pg_database WHERE datname = current_database()"""
+_TABLES = r"""SELECT n.nspname || '.' || c.relname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\_%'
+    AND NOT EXISTS (SELECT FROM pg_depend d
+        WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e')
+    ORDER BY nspname = current_schema() DESC, 1 LIMIT 200"""
+_RIGHTS = """SELECT rolsuper OR (rolcreaterole AND rolcreatedb),
+    EXISTS (SELECT FROM pg_roles WHERE rolname = {role}),
+    EXISTS (SELECT FROM pg_database WHERE datname = {database})
+    FROM pg_roles WHERE rolname = current_user"""
+_FROM_OUTSIDE = """SELECT pg_encoding_to_char(encoding), pg_get_userbyid(datdba),
+    coalesce((SELECT pg_has_role(oid, datdba, 'MEMBER') FROM pg_roles WHERE rolname = {role}), false)
+    FROM pg_database WHERE datname = {database}"""
+_REVISION = "SELECT min(version_num) FROM {table}"
+_ENCRYPTED = "SELECT count(*) FROM {table} WHERE is_encrypted"
+_ALIVE = """SELECT string_agg(DISTINCT hostname, ' ') FROM {table}
+    WHERE state = 'running' AND latest_heartbeat > now() - interval '1 minute'"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The server, database and role that are asked about; `admin` is another role, which may make them."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    sslmode: str = ""
+    sslrootcert: str = ""
+    admin: str = ""
+
+    @property
+    def connection(self) -> Connection:
+        """How the role reaches the database."""
+        return Connection(self.host, self.port, self.database, self.user, self.sslmode, self.sslrootcert)
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """What opens the server to the two roles; None when there is none. It is no fact."""
+
+    role: Optional[Secret] = None
+    admin: Optional[Secret] = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why `user` was not let in: a kind of ``bootstrap.postgres.refusal``, and the server's words."""
+
+    user: str
+    kind: str
+    said: str
+    sqlstate: str = ""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Connections: at most `limit` for this role on this database; `free` are not taken now."""
+
+    limit: int
+    free: int
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that is there; what only a login to it can tell is left at its default without one.
+
+    `owned` says whether the role is the owner or a member of it. `schema` is where its tables would go ("":
+    nowhere), `creates` whether it may make them there. `tables` are ``schema.table``, without those of
+    extensions and at most 200. Of an Airflow: `revision` of its schema, how many connections and variables
+    are `encrypted`, and the hosts whose components are `alive`.
+    """
+
+    encoding: str
+    owner: str
+    owned: bool
+    schema: str = ""
+    creates: bool = False
+    read_only: bool = False
+    tables: Tuple[str, ...] = ()
+    revision: str = ""
+    encrypted: int = 0
+    alive: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server: `number` is ``server_version_num``, `tls` the protocol in use, `clock` its lead in seconds.
+
+    `refusals` tell who was not let in. `makes` says whether the administrator may make what is missing;
+    `role` and `database` are None when nobody could tell.
+    """
+
+    address: str
+    refusals: Tuple[Refusal, ...] = ()
+    version: str = ""
+    number: int = 0
+    tls: str = ""
+    clock: float = 0.0
+    room: Optional[Room] = None
+    makes: bool = False
+    role: Optional[bool] = None
+    found: Optional[bool] = None
+    database: Optional[Database] = None
+
+
+def collect(asked: Asked, passwords: Passwords = Passwords()) -> Server:
+    """Log in as the role and look; where it is not let in, ask the administrator, if one was named."""
+    server = Server(asked.connection.address)
+    try:
+        with wire.session(asked.connection, passwords.role, _SECONDS) as session:
+            return _as_role(session, server, asked)
+    except DatabaseUnavailable as error:
+        server = replace(server, refusals=(_refusal(asked.user, error),))
+        if not asked.admin or error.kind not in (LOGIN, MISSING):
+            return server
+    try:
+        with external.administrator(asked.connection, asked.admin, passwords.admin, _SECONDS) as session:
+            return _as_administrator(session, server, asked)
+    except DatabaseUnavailable as error:
+        return replace(server, refusals=(*server.refusals, _refusal(asked.admin, error)))
+
+
+def _refusal(user: str, error: DatabaseUnavailable) -> Refusal:
+    return Refusal(user, error.kind, error.said, error.sqlstate)
+
+
+def _as_role(session: wire.Session, server: Server, asked: Asked) -> Server:
+    found = replace(_itself(session, server, asked), role=True, found=True)
+    if found.number < _OLDEST:
+        return found
+    encoding, owner, owned, schema, creates, read_only = _one(session, _DATABASE)
+    tables = tuple(row[0] or "" for row in session.query(_TABLES, _SECONDS))
+
+    def told(table: str, sql: str) -> str:
+        """One value from a table of Airflow's; "" when it is not there or may not be read."""
+        if f"{schema}.{table}" not in tables:
+            return ""
+        try:
+            quoted = f"{external.name(schema)}.{external.name(table)}"
+            return _one(session, sql.format(table=quoted))[0]
+        except StatementFailed:
+            return ""
+
+    database = Database(
+        encoding,
+        owner,
+        owned == "t",
+        schema,
+        creates == "t",
+        read_only == "t",
+        tables,
+        revision=told("alembic_version", _REVISION),
+        encrypted=sum(int(told(table, _ENCRYPTED) or 0) for table in ("connection", "variable")),
+        alive=tuple(told("job", _ALIVE).split()),
+    )
+    return replace(found, database=database)
+
+
+def _as_administrator(session: wire.Session, server: Server, asked: Asked) -> Server:
+    found = _itself(session, server, asked)
+    if found.number < _OLDEST:
+        return found
+    makes, role, exists = _one(session, _with(asked, _RIGHTS))
+    found = replace(found, makes=makes == "t", role=role == "t", found=exists == "t")
+    if not found.found:
+        return found
+    encoding, owner, owned = _one(session, _with(asked, _FROM_OUTSIDE))
+    return replace(found, database=Database(encoding, owner, owned == "t"))
+
+
+def _itself(session: wire.Session, server: Server, asked: Asked) -> Server:
+    """The server as such: version, clock, connections."""
+    before = time.time()
+    version, number, clock = _one(session, _ITSELF)
+    lead = float(clock) - (before + time.time()) / 2
+    most, used, *named = map(int, _one(session, _with(asked, _ROOM)))
+    limits = [limit for limit in named if limit >= 0]
+    return replace(
+        server,
+        version=version,
+        number=int(number),
+        tls=session.tls,
+        clock=round(lead, 1),
+        room=Room(min([most, *limits]), max(0, min([most - used, *limits]))),
+    )
+
+
+def _with(asked: Asked, sql: str) -> str:
+    return sql.format(role=literal(asked.user), database=literal(asked.database))
+
+
+def _one(session: wire.Session, sql: str) -> List[str]:
+    return [cell or "" for cell in session.query(sql, _SECONDS)[0]]
