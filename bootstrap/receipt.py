@@ -45,6 +45,17 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Added:
+    """An add-on: its bundle id, file and sha256, and the `packages` it brought (``name version``)."""
+
+    bundle_id: str
+    file: str
+    sha256: str
+    packages: Tuple[str, ...]
+    time: str
+
+
+@dataclass(frozen=True)
 class Receipt:
     """What an install decided and did; times are RFC 3339 in UTC.
 
@@ -52,7 +63,8 @@ class Receipt:
     one host apart (``airferry-NAME.target``), `services` is systemd, systemd-user, supervisor or none.
     `python_from` says where the interpreter came from (host, carried, named), `ca_file` which certificates
     the components trust, `ignored` which findings of doctor the admin overrode, `previous` the bundle id
-    that the last upgrade left behind.
+    that the last upgrade left behind, `added` the add-ons of this release. `removed` is when it was
+    uninstalled: only the data is left.
     """
 
     schema: int
@@ -81,6 +93,8 @@ class Receipt:
     ca_file: str = ""
     ignored: Tuple[str, ...] = ()
     previous: str = ""
+    added: Tuple[Added, ...] = ()
+    removed: str = ""
 
 
 def save(path: Path, receipt: Receipt) -> None:

@@ -26,6 +26,7 @@ from bootstrap.commands.shared import (
     application,
     home_of,
 )
+from bootstrap.commands.uninstall import uninstall
 from bootstrap.console import Console
 from bootstrap.doctor.render import render, render_entry
 from bootstrap.external import connection_of
@@ -218,6 +219,10 @@ def verify_command(json: bool = JSON) -> int:
         else:
             console.print(f"{bundle.path.name} is whole: {bundle.manifest.bundle_id}")
     return 0
+
+
+# for an installation that can no longer run its own
+app.command()(uninstall)
 
 
 def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:

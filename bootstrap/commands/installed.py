@@ -15,6 +15,7 @@ from bootstrap.commands.logs import logs
 from bootstrap.commands.passwd import passwd
 from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
+from bootstrap.commands.uninstall import uninstall
 from bootstrap.console import Console
 from bootstrap.doctor.render import render, render_entry
 
@@ -35,6 +36,7 @@ DAILY = (
     rollback,
     passwd,
     env,
+    uninstall,
 )
 
 for command in DAILY:

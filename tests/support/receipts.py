@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bootstrap.receipt import Database, Receipt
+from bootstrap.receipt import Added, Database, Receipt
 
 
 def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2-cp311-0a1b2c3d4e") -> Receipt:
@@ -43,4 +43,8 @@ def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2
         ca_file="/etc/ssl/certs/ca-certificates.crt",
         ignored=("home-volatile",),
         previous="3.3.1-cp311-a0b1c2d3e4",
+        added=(
+            Added("3.3.2-cp311-1b2c3d4e5f", "addon.run", "1" * 64, ("duckdb 1.4.0",), "2026-10-02T08:00:00Z"),
+        ),
+        removed="2026-11-01T12:00:00Z",
     )

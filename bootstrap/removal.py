@@ -1,0 +1,194 @@
+"""Taking an installation off a host: its services, its programs, and only on request its data."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Callable, Dict, List, Tuple
+
+from bootstrap import process, receipt, registry
+from bootstrap.home import Home
+from bootstrap.installation import Installation
+from bootstrap.journal import TIME
+from bootstrap.services import broker, strays
+from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
+from bootstrap.services.systemd import user_units
+from wheelhouse.errors import AirferryError
+
+_DOOMED = ".removed-"
+# What an install makes anew. The interpreter and the releases come last: this very process may run from them.
+_COMMANDS = ("bin", "current", "current.new", "run")
+_CODE = ("releases", "python", ".handoff")
+# What an admin may have changed, and what says which of our settings were changed by hand.
+_KEPT_SETTINGS = ("airflow-settings.json", "local.env")
+_DATA: Dict[str, str] = {
+    "postgres": "the database cluster",
+    "dags": "DAG files",
+    "plugins": "plugins",
+    "logs": "logs of tasks, components and installs",
+    "backups": "backups",
+    "secrets": "passwords and keys",
+    "etc": "settings that were changed by hand",
+    "airflow.cfg": "Airflow's configuration",
+    "webserver_config.py": "Airflow's login configuration",
+    "journal.jsonl": "what was done when",
+    "receipt.json": "the choices of the install: an install into this home takes them up again",
+}
+# What Airflow, the cluster and the installer leave beside these.
+_TRACES = ("airflow.cfg.*", "postgres.new-*", "airflow-*.pid", "*.new", "*.json.generated")
+
+
+class ConfirmationMissing(AirferryError):
+    """What cannot be taken back was not agreed to: not on a terminal, and not with --yes."""
+
+    reference = "confirmation-missing"
+    exit_code = 93
+
+
+def left(home: Home) -> List[Tuple[str, str]]:
+    """What lies in the home: each path, and what it is where that is known."""
+    if not home.path.is_dir():
+        return []
+    names = sorted(path.name for path in home.path.iterdir() if not path.name.startswith(_DOOMED))
+    return [(str(home.path / name), _DATA.get(name, "")) for name in names if name != home.lock.name]
+
+
+def stop(installation: Installation) -> None:
+    """End every component and take the services off the host, whichever manager knows them.
+
+    Raises ServiceError when they are the system's and this is not root.
+    """
+    kinds = [SYSTEMD, SYSTEMD_USER, SUPERVISOR]
+    try:
+        user_units()
+    except KeyError:  # a number without a name has no units
+        kinds.remove(SYSTEMD_USER)
+    for kind in kinds:
+        services = installation.services_of(kind)
+        if services.installed() or kind == SUPERVISOR:
+            services.remove()
+    # what a killed installer or a task has left
+    strays.end(installation.home.path)
+    strays.kill_users(installation.home.path / "releases")
+
+
+def remove_commands(installation: Installation, *, purge: bool) -> None:
+    """Remove what airferry made but the code that runs; with `purge` the data as well, and note it."""
+    home = installation.home
+    found = receipt.find(home.receipt)
+    if found and not purge:
+        now = time.strftime(TIME, time.gmtime())
+        receipt.save(home.receipt, replace(found, completed="", removed=found.removed or now))
+    for name in _COMMANDS:
+        _discard(home, home.path / name)
+    if home.etc.is_dir():
+        for path in home.etc.iterdir():
+            if purge or path.name not in _KEPT_SETTINGS:
+                _discard(home, path)
+        with contextlib.suppress(OSError):
+            home.etc.rmdir()
+    if purge:
+        for name in [name for name in _DATA if name != home.receipt.name]:
+            _discard(home, home.path / name)
+        for pattern in _TRACES:
+            for path in home.path.glob(pattern):
+                _discard(home, path)
+    _forget(installation)
+
+
+def remove_code(home: Home, *, purge: bool) -> List[str]:
+    """Remove releases and the carried Python; nothing can be imported from them any more. What resists.
+
+    A receipt that goes as well goes last: what was killed before can be told to finish.
+    """
+    for name in _CODE:
+        _discard(home, home.path / name)
+    if purge:
+        _discard(home, home.receipt)
+    return sweep(home)
+
+
+def sweep(home: Home) -> List[str]:
+    """Delete what was moved aside; the paths that are still there: another account's files."""
+    for path in home.path.glob(f"{_DOOMED}*"):
+        _delete(path)
+    return sorted(str(path) for path in home.path.glob(f"{_DOOMED}*"))
+
+
+def close(home: Home) -> None:
+    """Remove the lock file, and the home itself when it is empty."""
+    with contextlib.suppress(OSError):
+        home.lock.unlink()
+        home.path.rmdir()
+
+
+def remove_account(name: str, home: Path) -> str:
+    """As root, remove an account that an install made for this home; why not, or empty.
+
+    It is known by what an install gives it: this home and no login.
+    """
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        return ""
+    if Path(found.pw_dir) != home or not found.pw_shell.endswith("nologin") or found.pw_uid == 0:
+        return "no install of this home has made it"
+    if _has_processes(found.pw_uid):
+        return "processes run as it"
+    if any(record.account == name for record in registry.others(home)):
+        return "another installation uses it"
+    for program in ("userdel", "deluser"):
+        path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+        if path:
+            process.run([path, name], what=f"remove the account {name}")
+            return ""
+    return "this host has neither userdel nor deluser"
+
+
+def _forget(installation: Installation) -> None:
+    control = installation.control_of(SYSTEMD)
+    if isinstance(control, broker.Remote):
+        control.forget()
+        return
+    for record in registry.known():
+        if record.home == installation.receipt.home:
+            registry.forget(record)
+
+
+def _discard(home: Home, path: Path) -> None:
+    """Take it out of its place in one step, then delete it; one that is not there is fine."""
+    if path.is_symlink() or not path.is_dir():
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        return
+    target = home.path / f"{_DOOMED}{path.name}-{time.time_ns()}"
+    path.replace(target)
+    _delete(target)
+
+
+def _delete(path: Path) -> None:
+    def again(function: Callable[..., object], name: str, _error: object) -> None:
+        # a folder without the right to write in it
+        with contextlib.suppress(OSError):
+            parent = Path(name).parent
+            parent.chmod(stat.S_IMODE(parent.stat().st_mode) | stat.S_IRWXU)
+            if function in (os.rmdir, os.unlink):
+                function(name)
+            else:
+                shutil.rmtree(name, ignore_errors=True)
+
+    shutil.rmtree(str(path), onerror=again)
+
+
+def _has_processes(uid: int) -> bool:
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and entry.stat().st_uid == uid:
+                return True
+    return False
