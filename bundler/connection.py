@@ -50,12 +50,14 @@ def reason(error: Failure) -> str:
     """What a failed request came down to, in one line without the library's nesting."""
     cause: BaseException = error
     for _ in range(6):
-        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
-        if not isinstance(inner, BaseException):
+        nested = [getattr(cause, "reason", None), *cause.args]
+        inner = next((item for item in nested if isinstance(item, BaseException)), None)
+        if inner is None:
             break
         cause = inner
     # urllib3 puts the connection's address in memory, or its repr, in front.
-    return re.sub(r"^(<[^>]*>|\w+\(host=[^)]*\)): ", "", str(cause))
+    text = re.sub(r"^(<[^>]*>|\w+\(host=[^)]*\)): ", "", str(cause))
+    return f"the proxy: {text}" if isinstance(error, requests.exceptions.ProxyError) else text
 
 
 class _Adapter(HTTPAdapter):

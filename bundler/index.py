@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
@@ -21,6 +22,8 @@ from bundler.errors import DownloadFailed
 from bundler.transport import NoAnswer, Session, without_credentials
 
 PYPI = "https://pypi.org/simple"
+# what uv and pip read too
+VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 
@@ -73,6 +76,11 @@ class Index:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DownloadFailed(f"The page {url} is not a package index's.", found=repr(error)) from error
         return tuple(replace(item, url=urljoin(answer.url, item.url)) for item in found)
+
+
+def from_environment() -> str:
+    """The index that this environment names, else the public one."""
+    return next((os.environ[name] for name in VARIABLES if os.environ.get(name)), PYPI)
 
 
 def newest(files: tuple[IndexFile, ...]) -> Version | None:

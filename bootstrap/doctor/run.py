@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterator, List, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Tuple
 
 from bootstrap.console import size_text
 from bootstrap.doctor.checks import (
@@ -23,7 +23,7 @@ from bootstrap.doctor.checks import (
 from bootstrap.doctor.finding import Finding, Report, ordered
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import WARNING
-from bootstrap.facts.host import Facts
+from bootstrap.facts.host import Facts, Failure
 
 Check = Callable[[Facts, Needs], Iterator[Finding]]
 
@@ -52,16 +52,24 @@ CHECKS: Tuple[Check, ...] = (
 
 def diagnose(facts: Facts, needs: Needs, checks: Tuple[Check, ...] = CHECKS) -> Report:
     """Judge the facts; never raises: a check that fails is itself a finding."""
+    findings = judged([(check, (facts, needs)) for check in checks], facts.failures)
+    return Report(f"Airflow {needs.airflow} for {needs.label}", describe(facts), findings)
+
+
+def judged(
+    checks: Iterable[Tuple[Callable[..., Iterator[Finding]], Tuple[Any, ...]]], failures: Iterable[Failure]
+) -> Tuple[Finding, ...]:
+    """The findings of the checks, each with what it is given, and of collectors that gave no answer."""
     findings: List[Finding] = [
-        Finding("facts-incomplete", WARNING, f"{failure.name}: {failure.error}") for failure in facts.failures
+        Finding("facts-incomplete", WARNING, f"{failure.name}: {failure.error}") for failure in failures
     ]
-    for check in checks:
+    for check, given in checks:
         try:
-            findings += list(check(facts, needs))
+            findings += list(check(*given))
         except Exception as error:  # noqa: BLE001  (the others still count)
             name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
             findings.append(Finding("check-crashed", WARNING, f"{name}: {type(error).__name__}: {error}"))
-    return Report(f"Airflow {needs.airflow} for {needs.label}", describe(facts), ordered(findings))
+    return ordered(findings)
 
 
 def describe(facts: Facts) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Optional
 
@@ -12,12 +11,10 @@ from bootstrap.console import Console
 from bundler import hosts, report, settings
 from bundler.bundle import make_bundle
 from bundler.commands import JSON, envelope
-from bundler.index import PYPI
+from bundler.index import PYPI, VARIABLES, from_environment
 from bundler.settings import Settings
 from bundler.spec import BundleRequest
 from bundler.tailor import tailor
-
-_INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 
 
 def bundle(
@@ -71,7 +68,7 @@ def bundle(
     index_url: str = typer.Option(
         "",
         metavar="URL",
-        help=f"The package index (default: ${_INDEX_VARIABLES[0]}, ${_INDEX_VARIABLES[2]}, or {PYPI}).",
+        help=f"The package index (default: ${VARIABLES[0]}, ${VARIABLES[2]}, or {PYPI}).",
     ),
     extra_index_url: list[str] = typer.Option(
         [], metavar="URL", help="A further index, asked first, repeatable. Credentials: netrc, or in the URL."
@@ -126,7 +123,7 @@ def bundle(
         host=host,
     )
     effective = given.over(settings.read(file)) if file else given
-    index = effective.index_url or _index_from_environment()
+    index = effective.index_url or from_environment()
     made_for = None
     if effective.host:
         found = tailor(effective, effective.host, index_url=index, offline=offline, ignored=ignore)
@@ -160,7 +157,3 @@ def bundle(
     elif not quiet:
         report.summary(result, console)
     return 0
-
-
-def _index_from_environment() -> str:
-    return next((os.environ[name] for name in _INDEX_VARIABLES if os.environ.get(name)), PYPI)

@@ -19,6 +19,8 @@ from bundler import buildneeds, interpreters, prospect
 from bundler.buildneeds import Need
 from bundler.commands import JSON, envelope
 from bundler.errors import InvalidRequest
+from bundler.index import from_environment
+from bundler.outside import checks, facts
 from wheelhouse import codec
 from wheelhouse.reader import Bundle
 
@@ -41,11 +43,13 @@ def doctor(
     build: bool = typer.Option(
         False, "--build", help="Whether this machine can build packages that exist only as source."
     ),
+    index_url: str = typer.Option("", metavar="URL", help="Ask this package index (default: as bundle)."),
+    output: Path = typer.Option(Path("dist"), metavar="FOLDER", help="Where the bundle would go."),
     explain: Optional[str] = EXPLAIN,
     strict: bool = STRICT,
     json: bool = JSON,
 ) -> int:
-    """Judge a closed host before the trip, or this machine; changes nothing."""
+    """Judge this machine as one that makes bundles, or a closed host by its facts; changes nothing."""
     console = Console()
     if explain:
         render_entry(explain, console)
@@ -54,12 +58,14 @@ def doctor(
         if file:
             return _bundle(file, host, console, strict=strict, json=json)
         return _prospect(host, airflow or NEWEST, python, console, strict=strict, json=json)
-    if not build:
+    if file or airflow:
         raise InvalidRequest(
-            "Which machine? This one, as one that builds: airferry doctor --build.",
-            hint="The closed host is judged there: sh FILE doctor.",
+            "Which host? FILE and --airflow are judged for a closed host.",
+            hint="Name its facts with --host FACTS, or judge it there: sh FILE doctor.",
         )
-    return _build(python[-1] if python else "", console, json=json)
+    if build:
+        return _build(python[-1] if python else "", console, json=json)
+    return _outside(index_url or from_environment(), output, console, strict=strict, json=json)
 
 
 def _prospect(
@@ -89,14 +95,23 @@ def _prospect(
 
 
 def _bundle(file: Path, host: Path, console: Console, *, strict: bool, json: bool) -> int:
-    facts = saved.load(host)
+    there = saved.load(host)
     with Bundle.open(file) as bundle:
-        report = diagnose(facts, prospect.needs_of_bundle(bundle.manifest, facts))
+        report = diagnose(there, prospect.needs_of_bundle(bundle.manifest, there))
     if json:
         console.json(report.as_dict())
     else:
         again = f"airferry doctor {quoted(str(file))} --host {quoted(str(host))}"
         render(report, console, next_command=f"sh {file.name} install", again=again)
+    return report.exit_code(strict)
+
+
+def _outside(index_url: str, output: Path, console: Console, *, strict: bool, json: bool) -> int:
+    report = checks.diagnose(facts.collect(index_url, output))
+    if json:
+        console.json(report.as_dict())
+    else:
+        render(report, console, next_command="airferry bundle", again="airferry doctor")
     return report.exit_code(strict)
 
 

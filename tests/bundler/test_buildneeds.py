@@ -96,7 +96,7 @@ def test_the_doctor_shows_them(run: Run, bare: Path) -> None:
     status, _, err = run("doctor", "--build", "--python", "3.99")
     assert status == 27
     assert "no Python 3.99" in err
-    status, _, err = run("doctor")
+    status, _, err = run("doctor", "--airflow", "3.3.2")
     assert status == 27
     assert "sh FILE doctor" in err
 
