@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bootstrap.console import Console, size_text
 from bundler.bundle import BundleResult
-from bundler.prospect import Choice
 from wheelhouse import codec
 from wheelhouse.manifest import Constraints, MadeFor, Manifest
+
+if TYPE_CHECKING:
+    from bundler.prospect import Choice
 
 
 def summary(result: BundleResult, console: Console) -> None:

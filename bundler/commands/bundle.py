@@ -14,7 +14,6 @@ from bundler.commands import JSON, envelope
 from bundler.index import PYPI, VARIABLES, from_environment
 from bundler.settings import Settings
 from bundler.spec import BundleRequest
-from bundler.tailor import tailor
 
 
 def bundle(
@@ -126,6 +125,9 @@ def bundle(
     index = effective.index_url or from_environment()
     made_for = None
     if effective.host:
+        # doctor takes as long to import as all else, and only facts of a host need it
+        from bundler.tailor import tailor  # noqa: PLC0415
+
         found = tailor(effective, effective.host, index_url=index, offline=offline, ignored=ignore)
         effective, made_for = found.settings, found.choice.made_for
         report.choice(found.choice, console)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from bootstrap.console import Console
-from bundler import probe as probing
 
 
 def probe(
@@ -14,6 +13,8 @@ def probe(
     ),
 ) -> int:
     """Print a small program for the closed host; it writes host.json: airferry probe > airferry-probe.py."""
+    from bundler import probe as probing  # noqa: PLC0415  (imports doctor, which other commands do without)
+
     console = Console()
     for line in probing.text(shell=shell).splitlines():
         console.command(line, indent=0)

@@ -1,0 +1,102 @@
+"""What ``airferry doctor`` shows: reports on a closed host, on a bundle for it, and on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bootstrap.console import Console
+from bootstrap.doctor.remedies import quoted
+from bootstrap.doctor.render import render
+from bootstrap.doctor.run import diagnose
+from bootstrap.facts import saved
+from bundler import buildneeds, interpreters
+from bundler.buildneeds import Need
+from bundler.commands import envelope
+from bundler.errors import InvalidRequest
+from bundler.outside import checks, facts
+from bundler.prospect import choose, needs_of_bundle
+from wheelhouse import codec
+from wheelhouse.reader import Bundle
+
+BLOCKED = 3
+
+
+def prospect(
+    host: Path, airflow: str, pythons: list[str], console: Console, *, strict: bool, json: bool
+) -> int:
+    """Judge the host of saved facts for a bundle that is not made yet, and say what it would be."""
+    choice = choose(saved.load(host), airflow, pythons=pythons)
+    command = f"airferry bundle --for {quoted(str(host))} --airflow {airflow}"
+    again = f"airferry doctor --host {quoted(str(host))} --airflow {airflow}"
+    if json:
+        chosen = {
+            "airflow": airflow,
+            "python": choice.target.python,
+            "platform": choice.target.platform,
+            "postgres": choice.postgres,
+            "interpreter": choice.interpreter.path if choice.interpreter else "",
+            "reasons": dict(choice.reasons),
+        }
+        console.json({**choice.report.as_dict(), "choice": chosen})
+    else:
+        render(choice.report, console, next_command="", again=again)
+        console.print()
+        console.summary(choice.reasons, f"airferry bundle --for {host.name} would choose:")
+        if not choice.report.blocked:
+            console.print("Next:")
+            console.command(command)
+    return choice.report.exit_code(strict)
+
+
+def bundle(file: Path, host: Path, console: Console, *, strict: bool, json: bool) -> int:
+    """Judge the host of saved facts for a bundle that is there."""
+    there = saved.load(host)
+    with Bundle.open(file) as bundle:
+        report = diagnose(there, needs_of_bundle(bundle.manifest, there))
+    if json:
+        console.json(report.as_dict())
+    else:
+        again = f"airferry doctor {quoted(str(file))} --host {quoted(str(host))}"
+        render(report, console, next_command=f"sh {file.name} install", again=again)
+    return report.exit_code(strict)
+
+
+def outside(index_url: str, output: Path, console: Console, *, strict: bool, json: bool) -> int:
+    """Judge this machine as one that fetches and makes bundles."""
+    report = checks.diagnose(facts.collect(index_url, output))
+    if json:
+        console.json(report.as_dict())
+    else:
+        render(report, console, next_command="airferry bundle", again="airferry doctor")
+    return report.exit_code(strict)
+
+
+def build(python: str, console: Console, *, json: bool) -> int:
+    """List what building from source needs, and whether it is here."""
+    interpreter = interpreters.find(python) if python else Path(sys.executable)
+    if interpreter is None:
+        raise InvalidRequest(
+            f"There is no Python {python} on this machine.",
+            needed=f"python{python}, to build packages with native parts for it",
+            hint="Pure packages are built with any Python; nearly all packages have wheels.",
+        )
+    needs = (buildneeds.ctypes_works(interpreter), *buildneeds.collect(buildneeds.always(), interpreter))
+    missing = [need for need in needs if not need.there]
+    # Only what nearly every source with native parts needs blocks; the rest is needed by few.
+    blocking = [need.name for need in missing if need.name in buildneeds.BASIC]
+    if json:
+        result = {"needs": codec.encode(needs), "blocking": blocking, "remedy": buildneeds.remedy(missing)}
+        console.json(envelope(result))
+    else:
+        _show(needs, missing, interpreter, console)
+    return BLOCKED if blocking else 0
+
+
+def _show(needs: tuple[Need, ...], missing: list[Need], interpreter: Path, console: Console) -> None:
+    rows = [(need.name, f"{'ok' if need.there else 'missing'}: {need.found}") for need in needs]
+    console.summary(rows, f"Building with {interpreter}")
+    if missing:
+        console.print()
+        console.print("What is missing is needed only by packages that have no wheel for the target:")
+        console.command(buildneeds.remedy(missing))
