@@ -50,27 +50,30 @@ def programs(facts: Outside) -> Iterator[Finding]:
 
 def folders(facts: Outside) -> Iterator[Finding]:
     """The cache and the folder for the bundle."""
-    elsewhere = "Set XDG_CACHE_HOME to a folder on a larger disk."
     if facts.cache:
-        yield from _folder(facts.cache, "cache", _CACHE_LEAST, _CACHE_BEST, elsewhere)
+        yield from _folder(
+            facts.cache, ("cache-ok", "cache-closed", "cache-full"), _CACHE_LEAST, _CACHE_BEST,
+            "Set XDG_CACHE_HOME to a folder on a larger disk.",
+        )  # fmt: skip
     if facts.output:
         yield from _folder(
-            facts.output, "output", _OUTPUT_LEAST, _OUTPUT_BEST, "Name another folder with --output."
-        )
+            facts.output, ("output-ok", "output-closed", "output-full"), _OUTPUT_LEAST, _OUTPUT_BEST,
+            "Name another folder with --output.",
+        )  # fmt: skip
 
 
-def _folder(place: Place, name: str, least: int, best: int, remedy: str) -> Iterator[Finding]:
-    closed = not place.writable or place.read_only
-    if closed or place.problem or place.kind in ("file", "other"):
+def _folder(place: Place, ids: tuple[str, str, str], least: int, best: int, remedy: str) -> Iterator[Finding]:
+    usable, closed, full = ids
+    if not place.writable or place.read_only or place.problem or place.kind in ("file", "other"):
         found = place.problem or f"{place.base} (mode {place.mode:04o}, owner {place.uid})"
-        yield Finding(f"{name}-closed", BLOCKER, found, f"a folder {place.path} that can be written", remedy)
+        yield Finding(closed, BLOCKER, found, f"a folder {place.path} that can be written", remedy)
         return
     free = f"{size_text(place.free_bytes)} free at {place.path}"
     if place.free_bytes < best:
         severity = BLOCKER if place.free_bytes < least else WARNING
-        yield Finding(f"{name}-full", severity, free, f"{size_text(best)} and more", remedy)
+        yield Finding(full, severity, free, f"{size_text(best)} and more", remedy)
     else:
-        yield Finding(f"{name}-ok", OK, free)
+        yield Finding(usable, OK, free)
 
 
 def addresses(facts: Outside) -> Iterator[Finding]:
