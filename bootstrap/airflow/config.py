@@ -18,6 +18,7 @@ from wheelhouse.errors import AirferryError
 
 _SECTION = re.compile(r"\[(?P<header>.+)\]")
 _OPTION = re.compile(r"(?P<option>.*?)\s*(?:(?P<delimiter>=|:)\s*(?P<value>.*))$")
+_DEFAULT = re.compile(r"# (?P<option>[A-Za-z0-9_.-]+) = ?(?P<value>.*)$")
 _COMMENTED = re.compile(r"#\s*(?P<option>[A-Za-z0-9_.-]+)\s*=")
 
 
@@ -118,6 +119,36 @@ def edit(text: str, settings: Sequence[Setting]) -> str:
     if ends_open:
         lines[-1] = lines[-1][: -len(_ending(lines[-1]))]
     return "".join(lines)
+
+
+def remove(text: str, section: str, option: str) -> str:
+    """Take `option` out of `section`, so that the default holds; every other line stays as it is."""
+    lines = _lines(text)
+    for entry in reversed([found for found in _scan(lines) if _is(found, section, option)]):
+        del lines[entry.first : entry.end]
+    return "".join(lines)
+
+
+def listed(text: str) -> Dict[Tuple[str, str], str]:
+    """Every option and its value, also the commented defaults (``# option = value``) that are not set."""
+    lines, found = _lines(text), {}
+    entries = _scan(lines)
+    headers = {entry.first: entry.section for entry in entries if not entry.option}
+    section = ""
+    for number, line in enumerate(lines):
+        section = headers.get(number, section)
+        default = _DEFAULT.match(line.rstrip())
+        if default:
+            found[section, default["option"].lower()] = default["value"].replace("%%", "%")
+    for entry in entries:
+        if entry.option:
+            found[entry.section, entry.option] = entry.value.replace("%%", "%")
+    return found
+
+
+def options(text: str) -> List[Tuple[str, str]]:
+    """Section and name of every option that is set, in order."""
+    return [(entry.section, entry.option) for entry in _scan(_lines(text)) if entry.option]
 
 
 def _edit_one(lines: List[str], setting: Setting, newline: str) -> List[str]:

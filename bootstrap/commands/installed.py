@@ -8,6 +8,7 @@ from typing import List, Optional
 import typer
 
 from bootstrap import checkup, lifecycle
+from bootstrap.commands import config
 from bootstrap.commands.backups import backup, backups, restore, rollback
 from bootstrap.commands.env import env
 from bootstrap.commands.history import history
@@ -41,6 +42,7 @@ DAILY = (
 
 for command in DAILY:
     app.command()(command)
+app.add_typer(config.app, name="config")
 
 
 @app.command(name="doctor")

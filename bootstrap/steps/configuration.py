@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 from bootstrap import secret
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Setting
+from bootstrap.airflow.reserved import reserved
 from bootstrap.installation import Installation
 from bootstrap.steps.secrets import FERNET, JWT, SECRET_KEY
 
@@ -55,7 +56,7 @@ class ConfigurationStep:
 
     def forget(self, *options: str) -> None:
         """Have these options written anew: their secret values have changed, which the record cannot show."""
-        known = self._known()
+        known = self.known()
         left = {key: shown for key, shown in known.items() if key.rpartition(" ")[2] not in options}
         if left != known:
             self._remember(left)
@@ -82,8 +83,16 @@ class ConfigurationStep:
         return list(release.settings(self.installation.version, parameters))
 
     def _changed(self) -> List[Setting]:
-        known = self._known()
-        return [item for item in self.settings() if known.get(_key(item)) != _shown(item)]
+        known = self.known()
+        changed = [item for item in self.settings() if known.get(_key(item)) != _shown(item)]
+        return [item for item in changed if not self._by_hand(item, known)]
+
+    def _by_hand(self, item: Setting, known: Dict[str, str]) -> bool:
+        """Whether somebody has changed what was written here, and may: it stays, whatever is intended now."""
+        place = (item.section, item.option)
+        if item.secret or _key(item) not in known or place in reserved(self.installation.version):
+            return False
+        return config.get(config.read(self.path), *place) != known[_key(item)]
 
     def _fingerprint(self) -> Dict[str, str]:
         return {_key(item): _shown(item) for item in self.settings()}
@@ -93,7 +102,8 @@ class ConfigurationStep:
         temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         temporary.replace(self.record)
 
-    def _known(self) -> Dict[str, str]:
+    def known(self) -> Dict[str, str]:
+        """The record: ``[section] option`` -> value."""
         try:
             found: Dict[str, str] = json.loads(self.record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -111,6 +121,13 @@ class ConfigurationStep:
             value = config.get(text, item.section, item.option)
             if name and value not in (None, *_NO_KEY):
                 secret.write(secrets / name, secret.Secret(value or ""))
+
+
+def written(installation: Installation) -> Dict[Tuple[str, str], str]:
+    """What the last install wrote: section and option -> value, ``***`` for a secret one."""
+    record = ConfigurationStep(installation).known()
+    pairs = ((key[1:].split("] ", 1), value) for key, value in record.items())
+    return {(section, option): value for (section, option), value in pairs}
 
 
 def _key(item: Setting) -> str:

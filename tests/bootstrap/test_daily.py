@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def run(home: Home, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CODE, arguments[0], "--home", str(home.path), *arguments[1:]]
+    command = [sys.executable, "-c", CODE, *arguments, "--home", str(home.path)]
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, **more}
     return subprocess.run(command, cwd=ROOT, check=False, **options)
 

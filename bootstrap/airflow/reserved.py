@@ -1,0 +1,88 @@
+"""Options of airflow.cfg that an installation depends on, that are secret, or that have moved."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Optional, Tuple
+
+from bootstrap.airflow import differences
+from bootstrap.airflow.differences import Place, Row
+from bootstrap.airflow.release import Release
+
+Option = Tuple[str, str]
+
+_SECRET = re.compile(
+    r"pass(word|wd)?$|password|secret|token|fernet_key|private_key|_conn$|result_backend|broker_url"
+    r"|credential|backend_kwargs|connection_string|dsn$|jwt"
+)
+_HARMLESS = re.compile(r"expir|time|leeway|issuer|audience|algorithm|_file$|_name$|_key_id$")
+_URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
+
+_BY_INSTALL: Tuple[Tuple[Row[Place], str], ...] = (
+    (differences.DATABASE_URL, "The database is chosen by the install: --postgres, --postgres-port."),
+    (differences.WEB_PORT, "It is chosen by the install: sh FILE install --port N."),
+    (differences.WEB_HOST, "It is chosen by the install: sh FILE install --host ADDRESS."),
+    (
+        differences.EXECUTION_API,
+        "It follows the address of the web server: sh FILE install --port N.",
+    ),
+    (differences.AUTH_MANAGER, "It is chosen by the install: sh FILE install --auth fab or simple."),
+    (differences.SECRET_KEY, "Every component and the file secrets/secret-key must have the same."),
+    (differences.JWT_SECRET, "Every component and the file secrets/jwt-secret must have the same."),
+    (differences.TRIGGER_LOG_PORT, "It is chosen by the install, which finds a free one."),
+)
+_ALWAYS: Dict[Option, str] = {
+    ("core", "executor"): "Only LocalExecutor runs with what is installed here.",
+    ("core", "parallelism"): "PostgreSQL is set up for as many: sh FILE install --parallelism N.",
+    (
+        "core",
+        "fernet_key",
+    ): "Stored passwords of connections could not be read any more. Airflow's own way to a"
+    " new key: airflow rotate-fernet-key.",
+    ("core", "simple_auth_manager_passwords_file"): "It is where airferry passwd writes.",
+    ("logging", "worker_log_server_port"): "It is chosen by the install, which finds a free one.",
+}
+
+
+def reserved(release: Release) -> Dict[Option, str]:
+    """The options that a hand must not change, and what to do instead."""
+    found = dict(_ALWAYS)
+    for row, instead in _BY_INSTALL:
+        place = row.at(release.numbers)
+        if place is not None:
+            found[place] = instead
+    return found
+
+
+def moved(release: Release, section: str, option: str) -> Tuple[bool, Place]:
+    """Whether the option is one of another release, and where it stands in this one (None: nowhere)."""
+    for row in differences.PLACES:
+        now = row.at(release.numbers)
+        if now != (section, option) and (section, option) in [place for _, place in row.since]:
+            return True, now
+    return False, None
+
+
+def is_secret(option: str) -> bool:
+    """Whether the value of an option of that name must not be shown."""
+    return bool(_SECRET.search(option)) and not _HARMLESS.search(option)
+
+
+def shown(option: str, value: Optional[str]) -> Optional[str]:
+    """The value as it may be shown: ``***`` for a secret one, a password in an address masked."""
+    if not value:
+        return value
+    return "***" if is_secret(option) else _URL_PASSWORD.sub(r"\1:***@", value)
+
+
+def affected(release: Release, section: str) -> Tuple[str, ...]:
+    """The components that read a section at their start and have to be started again after a change."""
+    names = tuple(component.name for component in release.components)
+    web = names[0]
+    own = {
+        **dict.fromkeys(("webserver", "api", "fab", "ui"), (web,)),
+        "triggerer": ("triggerer",),
+        "dag_processor": tuple(name for name in names if name == "dag-processor") or ("scheduler",),
+        "scheduler": tuple(name for name in names if name in ("scheduler", "dag-processor")),
+    }
+    return own.get(section, names)

@@ -1,0 +1,115 @@
+"""``HOME/bin/airferry config``: options of airflow.cfg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+import typer
+
+from bootstrap import handoff, lifecycle, settings
+from bootstrap.airflow.reserved import is_secret, shown
+from bootstrap.commands.shared import HOME, JSON, application, home_of
+from bootstrap.console import Console
+from bootstrap.installation import Installation
+from bootstrap.options import InvalidOption
+from wheelhouse import codec
+
+app = application("config", "Show and change options of airflow.cfg, one at a time; comments stay.")
+SECTION = typer.Argument(..., help="For example core.")
+KEY = typer.Argument(..., help="For example load_examples.")
+RESTART = typer.Option(False, "--restart", help="Restart the components that must read it anew.")
+
+
+@app.command()
+def get(
+    section: str = SECTION,
+    key: str = KEY,
+    show_secret: bool = typer.Option(False, "--show-secret", help="Show the value of a secret option."),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> int:
+    """Print the value of an option; Airflow's default when airflow.cfg does not set it."""
+    console = Console(quiet=json)
+    found = settings.find(lifecycle.opened(home_of(home)), section, key)
+    value = found.value if show_secret else shown(key.lower(), found.value) or ""
+    if json:
+        more = {"value": value, "set": found.set, "secret": is_secret(key.lower())}
+        console.json({"schema": 1, "section": section, "option": key, **more})
+        return 0
+    console.command(value, indent=0)
+    if not found.set:
+        console.note("This is Airflow's default: airflow.cfg does not set it.")
+    return 0
+
+
+@app.command(name="set")
+def set_option(
+    section: str = SECTION,
+    key: str = KEY,
+    value: Optional[str] = typer.Argument(None, help="The new value."),
+    value_file: Optional[Path] = typer.Option(
+        None, exists=True, dir_okay=False, help="A file whose first line is the value: for secrets."
+    ),
+    force: bool = typer.Option(False, "--force", help="Also an option that Airflow does not know."),
+    restart: bool = RESTART,
+    home: Optional[Path] = HOME,
+) -> int:
+    """Set an option; a later install keeps it. The file as it was stays beside it as airflow.cfg.bak."""
+    if (value is None) == (value_file is None):
+        raise InvalidOption("One new value is needed.", needed="VALUE, or --value-file FILE")
+    if value is not None and is_secret(key.lower()):
+        raise settings.SettingRefused(
+            f"[{section}] {key} is secret, and the list of processes shows what is typed to everybody here.",
+            needed="--value-file FILE",
+        )
+    hidden = handoff.password(value_file)
+    given = hidden.reveal() if hidden else value
+    installation = lifecycle.opened(home_of(home))
+    stale = settings.change(installation, section, key, given, force=force)
+    return _done(installation, f"[{section}] {key} is set.", stale, restart=restart)
+
+
+@app.command()
+def unset(
+    section: str = SECTION, key: str = KEY, restart: bool = RESTART, home: Optional[Path] = HOME
+) -> int:
+    """Take an option out of airflow.cfg, so that Airflow's default holds."""
+    installation = lifecycle.opened(home_of(home))
+    stale = settings.change(installation, section, key, None)
+    return _done(installation, f"[{section}] {key} is not set any more.", stale, restart=restart)
+
+
+@app.command()
+def diff(home: Optional[Path] = HOME, json: bool = JSON) -> int:
+    """Show where airflow.cfg differs from Airflow's defaults, and who wrote it: airferry, or a hand."""
+    console = Console(quiet=json)
+    installation = lifecycle.opened(home_of(home))
+    with console.step("Ask Airflow for its defaults"):
+        found = settings.differences(installation)
+    if json:
+        console.json({"schema": 1, "differences": [codec.encode(item) for item in found]})
+        return 0
+    rows: List[List[str]] = []
+    for item in found:
+        value, default = ("-" if text is None else text for text in (item.value, item.default))
+        rows.append([f"[{item.section}] {item.option}", value, default, item.by, item.note])
+    console.table(["option", "value", "default", "by", ""], rows)
+    return 0
+
+
+def _done(installation: Installation, text: str, stale: Sequence[str], *, restart: bool) -> int:
+    console = Console()
+    if not stale:
+        console.print("It was so already; nothing was changed.")
+        return 0
+    console.print(text)
+    names = " ".join(stale)
+    if restart:
+        with console.step(f"Restart {names}"):
+            lifecycle.stop(installation, stale)
+            lifecycle.start(installation, stale)
+    else:
+        console.print(f"These read it at their start: {names}")
+        console.command(f"{installation.home.bin}/airferry restart {names}")
+    return 0

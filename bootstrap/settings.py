@@ -1,0 +1,169 @@
+"""Single options of airflow.cfg: shown, changed with care, and compared with Airflow's defaults."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from bootstrap.airflow import config
+from bootstrap.airflow.command import Airflow
+from bootstrap.airflow.config import Setting
+from bootstrap.airflow.reserved import Option, affected, is_secret, moved, reserved, shown
+from bootstrap.installation import Installation
+from bootstrap.journal import Journal
+from bootstrap.lock import held
+from bootstrap.steps.configuration import written
+from wheelhouse.errors import AirferryError
+
+
+class SettingRefused(AirferryError):
+    """The option is not one to be changed by hand, or not in this way."""
+
+    reference = "setting-refused"
+    exit_code = 94
+
+
+class OptionUnknown(AirferryError):
+    """Airflow has no such option, or it is not set."""
+
+    reference = "option-unknown"
+    exit_code = 95
+
+
+@dataclass(frozen=True)
+class Found:
+    """An option: its `value`, and whether the file sets it (else it is Airflow's default)."""
+
+    section: str
+    option: str
+    value: str
+    set: bool
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An option that differs from Airflow's default; `by` is airferry or hand. Secrets are masked."""
+
+    section: str
+    option: str
+    value: Optional[str]
+    default: Optional[str]
+    by: str
+    note: str = ""
+
+
+def find(installation: Installation, section: str, option: str) -> Found:
+    """The value that holds; raises :class:`SettingRefused` for a moved option, :class:`OptionUnknown`."""
+    _check_place(installation, section, option)
+    text = config.read(installation.home.airflow_cfg)
+    value = config.get(text, section, option)
+    if value is not None:
+        return Found(section, option, value, set=True)
+    key = (section, option.lower())
+    known = config.listed(text)
+    if key not in known:
+        known = _defaults(installation)
+    if key not in known:
+        raise _unknown(installation, section, option, known)
+    return Found(section, option, known[key], set=False)
+
+
+def change(
+    installation: Installation, section: str, option: str, value: Optional[str], *, force: bool = False
+) -> Tuple[str, ...]:
+    """Set an option, or unset it (None), and keep the file as it was beside it as ``airflow.cfg.bak``.
+
+    Returns the components that have to be started again; none when nothing changed. With `force` Airflow need
+    not know the option. Raises :class:`SettingRefused`, :class:`OptionUnknown`, ConfigurationError.
+    """
+    home = installation.home
+    _check_place(installation, section, option)
+    instead = reserved(installation.version).get((section, option.lower()))
+    if instead:
+        raise SettingRefused(f"[{section}] {option} is not to be changed here.", hint=instead)
+    with held(home.lock):
+        text = config.read(home.airflow_cfg)
+        before = config.get(text, section, option)
+        if value == before:
+            return ()
+        if value is not None and not force and (section, option.lower()) not in config.listed(text):
+            known = _defaults(installation)
+            if (section, option.lower()) not in known:
+                raise _unknown(installation, section, option, known)
+        details = {"set": f"[{section}] {option}", "to": shown(option, value), "was": shown(option, before)}
+        with Journal(home.journal).recorded("config", **details):
+            if value is None:
+                changed = config.remove(text, section, option)
+            else:
+                changed = config.edit(text, [Setting(section, option, value, is_secret(option))])
+            config.write(home.airflow_cfg.with_name("airflow.cfg.bak"), text)
+            config.write(home.airflow_cfg, changed)
+    return affected(installation.version, section)
+
+
+def differences(installation: Installation) -> List[Difference]:
+    """Every option that the file sets to something else than Airflow's default, and ours that it lacks."""
+    text = config.read(installation.home.airflow_cfg)
+    defaults, ours = _defaults(installation), written(installation)
+    found = []
+    for section, option in config.options(text):
+        key = (section, option)
+        value, default = config.get(text, section, option), defaults.get(key)
+        if value == default and (key not in ours or ours[key] == value):
+            continue
+        by_hand = key not in ours or ours[key] not in ("***", value)
+        note = f"airferry wrote {ours[key]}" if by_hand and key in ours else ""
+        if key not in defaults and key not in ours:
+            note = "Airflow does not know it"
+        found.append(_difference(key, value, default, by_hand, note))
+    for key in ours:
+        if config.get(text, *key) is None:
+            found.append(_difference(key, None, defaults.get(key), True, f"airferry wrote {ours[key]}"))
+    return found
+
+
+def _difference(
+    key: Option, value: Optional[str], default: Optional[str], by_hand: bool, note: str
+) -> Difference:
+    section, option = key
+    by = "hand" if by_hand else "airferry"
+    return Difference(section, option, shown(option, value), shown(option, default), by, note)
+
+
+def _check_place(installation: Installation, section: str, option: str) -> None:
+    elsewhere, now = moved(installation.version, section, option.lower())
+    if elsewhere:
+        release = installation.receipt.airflow
+        raise SettingRefused(
+            f"Airflow {release} does not read [{section}] {option}.",
+            hint=f"In this release it is [{now[0]}] {now[1]}." if now else "It has no such option any more.",
+        )
+
+
+def _defaults(installation: Installation) -> Dict[Option, str]:
+    """What Airflow writes into a new airflow.cfg, with this home's paths; takes it some seconds."""
+    home = installation.home
+    scratch = Path(tempfile.mkdtemp(prefix="defaults-", dir=str(home.run)))
+    try:
+        airflow = Airflow(installation.version, installation.release.venv, scratch, home.install_log)
+        text = config.read(airflow.write_config())
+    finally:
+        shutil.rmtree(str(scratch), ignore_errors=True)
+    return config.listed(text.replace(str(scratch), str(home.path)))
+
+
+def _unknown(
+    installation: Installation, section: str, option: str, known: Dict[Option, str]
+) -> OptionUnknown:
+    names = {f"[{place}] {name}" for place, name in known}
+    same = sorted(item for item in names if item.endswith(f"] {option.lower()}"))
+    close = same or difflib.get_close_matches(f"[{section}] {option}", names, 3, 0.7)
+    return OptionUnknown(
+        f"Airflow {installation.receipt.airflow} has no option [{section}] {option}.",
+        found="close to it: " + ", ".join(close) if close else "",
+        hint="--force sets it all the same: packages added later may read it.",
+    )

@@ -1,0 +1,183 @@
+"""Single options: what may be changed, what is said of the rest, and that a later install keeps it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bootstrap import journal, settings
+from bootstrap import receipt as receipts
+from bootstrap.account import current
+from bootstrap.airflow import config
+from bootstrap.airflow.release import release_for
+from bootstrap.airflow.reserved import affected, is_secret, moved, reserved, shown
+from bootstrap.home import Home
+from bootstrap.installation import Installation
+from bootstrap.secret import Secret
+from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.secrets import FoldersStep
+from tests.bootstrap.test_daily import run
+from tests.support.receipts import sample
+
+# Writes a default airflow.cfg as Airflow does.
+STAND_IN = '''
+import os, pathlib
+home = pathlib.Path(os.environ["AIRFLOW_HOME"])
+(home / "airflow.cfg").write_text(f"""[core]
+# Whether to load the examples. A line that is no default: x = y
+#
+# load_examples = True
+dags_folder = {home}/dags
+# parallelism = 32
+[smtp]
+# smtp_password =
+# smtp_host = localhost
+""")
+'''
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A configured installation whose airflow is a stand-in."""
+    home = Home(tmp_path / "home")
+    receipt = replace(
+        sample(home.path), account=current().name, library_path="", web_port=9, added=(), ca_file=""
+    )
+    FoldersStep(home, Secret("x")).apply()
+    receipts.save(home.receipt, receipt)
+    installation = Installation(receipt)
+    package = installation.release.venv / "lib" / "airflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "__main__.py").write_text(STAND_IN)
+    python = installation.release.venv / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{package.parent}" exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    ConfigurationStep(installation).apply()
+    return home
+
+
+@pytest.fixture
+def installation(home: Home) -> Installation:
+    return Installation(receipts.load(home.receipt))
+
+
+def test_a_value_set_by_hand_outlives_another_install(installation: Installation, home: Home) -> None:
+    stale = settings.change(installation, "core", "load_examples", "True")
+    assert stale == ("api-server", "scheduler", "dag-processor", "triggerer")
+    step = ConfigurationStep(installation)
+    assert step.done()
+    # and one that intends something else than the last one did
+    record = json.loads(step.record.read_text())
+    for key in ("[core] load_examples", "[api] port"):
+        record[key] = "what an older airferry wanted"
+    step.record.write_text(json.dumps(record))
+    assert not step.done()
+    step.apply()
+    text = config.read(home.airflow_cfg)
+    assert config.get(text, "core", "load_examples") == "True"
+    assert config.get(text, "api", "port") == "9"
+    assert step.done()
+
+
+def test_the_file_keeps_all_else_and_a_copy(installation: Installation, home: Home) -> None:
+    before = home.airflow_cfg.read_text()
+    settings.change(installation, "smtp", "smtp_host", "mail.example")
+    after = home.airflow_cfg.read_text()
+    assert after == before.replace("# smtp_host = localhost", "smtp_host = mail.example")
+    assert home.airflow_cfg.with_name("airflow.cfg.bak").read_text() == before
+    assert [path.stat().st_mode & 0o777 for path in home.path.glob("airflow.cfg*")] == [0o600, 0o600]
+    assert settings.change(installation, "smtp", "smtp_host", "mail.example") == ()
+    settings.change(installation, "smtp", "smtp_host", None)
+    assert "smtp_host" not in home.airflow_cfg.read_text()
+    assert settings.find(installation, "smtp", "SMTP_HOST").value == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        (("core", "executor"), "LocalExecutor"),
+        (("database", "sql_alchemy_conn"), "--postgres"),
+        (("api", "port"), "--port"),
+        (("api", "host"), "--host"),
+        (("core", "Parallelism"), "--parallelism"),
+        (("core", "fernet_key"), "rotate-fernet-key"),
+        (("webserver", "web_server_port"), "[api] port"),
+        (("core", "sql_alchemy_conn"), "[database] sql_alchemy_conn"),
+        (("scheduler", "dag_dir_list_interval"), "[dag_processor] refresh_interval"),
+        (("database", "load_default_connections"), "no such option any more"),
+    ],
+)
+def test_what_would_break_it_is_refused_with_the_way_to_go(
+    installation: Installation, home: Home, place: tuple[str, str], hint: str
+) -> None:
+    before = home.airflow_cfg.read_text()
+    with pytest.raises(settings.SettingRefused) as caught:
+        settings.change(installation, *place, "1")
+    assert hint in caught.value.hint
+    assert home.airflow_cfg.read_text() == before
+
+
+def test_an_option_that_airflow_does_not_know(installation: Installation) -> None:
+    with pytest.raises(settings.OptionUnknown) as caught:
+        settings.change(installation, "core", "load_example", "False")
+    assert "[core] load_examples" in caught.value.found
+    with pytest.raises(settings.OptionUnknown) as caught:
+        settings.find(installation, "mail", "smtp_host")
+    assert "[smtp] smtp_host" in caught.value.found
+    settings.change(installation, "mine", "own", "1", force=True)
+    assert settings.find(installation, "mine", "own").value == "1"
+
+
+def test_differences_say_who_wrote_what(installation: Installation) -> None:
+    settings.change(installation, "core", "load_examples", "True")
+    settings.change(installation, "smtp", "smtp_host", "mail.example")
+    found = {(item.section, item.option): item for item in settings.differences(installation)}
+    assert ("core", "dags_folder") not in found
+    assert found["core", "load_examples"].note == "airferry wrote False"
+    assert (found["smtp", "smtp_host"].by, found["smtp", "smtp_host"].default) == ("hand", "localhost")
+    assert (found["core", "parallelism"].by, found["core", "parallelism"].default) == ("airferry", "32")
+    assert found["database", "sql_alchemy_conn"].value == "***"
+
+
+def test_secrets_are_neither_shown_nor_taken_from_the_command_line(home: Home, tmp_path: Path) -> None:
+    refused = run(home, "config", "set", "smtp", "smtp_password", "Tops3cret")
+    assert (refused.returncode, "--value-file" in refused.stderr) == (94, True)
+    file = tmp_path / "value"
+    file.write_text("Tops3cret%\n")
+    done = run(home, "config", "set", "smtp", "smtp_password", "--value-file", str(file))
+    assert (done.returncode, "Tops3cret" in done.stdout + done.stderr) == (0, False), done.stderr
+    assert run(home, "config", "get", "smtp", "smtp_password").stdout == "***\n"
+    assert run(home, "config", "get", "smtp", "smtp_password", "--show-secret").stdout == "Tops3cret%\n"
+    assert "Tops3cret" not in home.journal.read_text()
+    entry = journal.read(home.journal).entries[-1]
+    assert entry.details == {"set": "[smtp] smtp_password", "to": "***", "was": None}
+
+
+def test_what_is_secret() -> None:
+    for name in (
+        "smtp_password",
+        "fernet_key",
+        "secret_key",
+        "sql_alchemy_conn",
+        "backend_kwargs",
+        "jwt_secret",
+    ):
+        assert is_secret(name), name
+    for name in ("parallelism", "jwt_expiration_time", "password_file_name", "token_timeout", "dags_folder"):
+        assert not is_secret(name), name
+    assert shown("proxy", "http://kim:Tops3cret@proxy.example:80") == "http://kim:***@proxy.example:80"
+
+
+@pytest.mark.parametrize("version", ["2.2.2", "2.6.3", "2.10.4", "3.3.2"])
+def test_what_is_reserved_is_where_the_release_has_it(version: str) -> None:
+    release = release_for(version)
+    assert not [place for place in reserved(release) if moved(release, *place)[0]]
+    assert affected(release, "webserver") == (release.components[0].name,)
+    assert "scheduler" in affected(release, "scheduler")
+    assert len(affected(release, "logging")) == len(release.components)
