@@ -120,6 +120,7 @@ class Bench:
     def _install(self, home: Path, account: pwd.struct_passwd) -> tuple[float, float]:
         started = time.monotonic()
         command = ["sh", str(self.bundle), "install", "--home", str(home), "--python", self.python, "--json"]
+        command += ["--service", "supervisor"]
         said = subprocess.run(
             command, check=True, stdout=subprocess.PIPE, user=account.pw_uid, group=account.pw_gid,
             env={"PATH": os.environ["PATH"], "HOME": str(home.parent)}, cwd="/",

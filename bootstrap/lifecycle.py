@@ -72,6 +72,13 @@ def opened(home: Home) -> Installation:
     owner = account.find(found.account) or account.Account(found.account, place.st_uid, place.st_gid)
     record = registry.of_system(home.path) if os.geteuid() == 0 else None
     if record:
+        if record.account != owner.name:
+            raise account.AccountError(
+                f"{home.receipt} names another account than root's own record of this installation.",
+                found=owner.name,
+                needed=record.account,
+                hint="Somebody changed the receipt. As root, run the install again with the right --account.",
+            )
         _stay_behind(record)
     account.run_as(owner, home.path)
     return Installation(found)

@@ -82,13 +82,40 @@ def _trouble(layout: Layout, *, patient: bool) -> str:
     if not _BOOTED.is_dir() or not shutil.which("systemctl", path=SYSTEM_PATH):
         return "systemd does not run this host"
     trouble = units.problem(layout)
+    if not trouble and not _shares_network():
+        trouble = "systemd runs outside of this network namespace, and so would the services"
     if trouble or _for_the_system():
         return trouble
-    if not Path(f"/run/user/{os.geteuid()}/systemd/private").exists():
+    if not _has_manager():
         return "this account has no manager of its own (systemctl --user)"
     if not (patient or lingers(layout.account) or _may_linger()):
         return "linger is off, and this account may not turn it on"
     return ""
+
+
+def _shares_network(proc: Path = Path("/proc")) -> bool:
+    """Whether what the manager starts would live in our network; a rehearsal, for one, has its own."""
+    ours = os.readlink(str(proc / "self/ns/net"))
+    for entry in proc.iterdir():
+        with contextlib.suppress(OSError):
+            # of others' processes only root may see it
+            if entry.name.isdigit() and _is_manager(entry) and os.readlink(str(entry / "ns/net")) != ours:
+                return False
+    return True
+
+
+def _is_manager(entry: Path) -> bool:
+    """Whether the process is systemd, of the system or of this account; not one inside a container."""
+    if entry.name == "1":
+        return True
+    if entry.stat().st_uid != os.geteuid() or os.geteuid() == 0:
+        return False
+    name, _, rest = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(") ")
+    return name.endswith("(systemd") and rest.split()[1] == "1"  # its parent (proc(5))
+
+
+def _has_manager() -> bool:
+    return Path(f"/run/user/{os.geteuid()}/systemd/private").exists()
 
 
 def _may_linger() -> bool:

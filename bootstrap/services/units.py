@@ -20,7 +20,7 @@ KNOWN = (POSTGRES, "webserver", "api-server", "scheduler", "dag-processor", "tri
 _RUNS_TASKS = "scheduler"
 # How long a component may take to end what it does, in seconds; then everything that it started is killed.
 _STOP_SECONDS = {POSTGRES: 120, _RUNS_TASKS: 60}
-_STOP_SECONDS_OTHERS = 20
+_STOP_SECONDS_OTHERS = 30
 _HOMES = ("/home", "/root", "/run/user")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
@@ -105,6 +105,7 @@ def _service(layout: Layout, name: str) -> str:
         f"PartOf={layout.target}",
         *_order(layout, name),
         f"RequiresMountsFor={_path(layout.home)}",
+        f"AssertPathExists={_value(layout.home)}/{SCRIPT}",
         "# A database elsewhere may be away for hours, and must not need a person when it is back.",
         "StartLimitIntervalSec=0",
         "",
@@ -150,6 +151,11 @@ def _service(layout: Layout, name: str) -> str:
 
 
 def _order(layout: Layout, name: str) -> List[str]:
+    # Begun after the target, a unit is ended before it: stopping the target waits for all of them.
+    return [f"After={layout.target}", *_needs(layout, name)]
+
+
+def _needs(layout: Layout, name: str) -> List[str]:
     if name != POSTGRES and layout.postgres:
         return [f"Wants={layout.unit(POSTGRES)}", f"After={layout.unit(POSTGRES)}"]
     if not layout.account:

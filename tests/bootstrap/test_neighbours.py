@@ -35,11 +35,12 @@ def installed(home: Path, name: str, *ports: int) -> Record:
 
 
 def test_records_are_for_everybody_and_hold_no_secret(own_records: Path, tmp_path: Path) -> None:
-    os.umask(0o077)
     receipt = replace(receipts.sample(tmp_path / "home"), name="blue")
     Path(receipt.home).mkdir()
     Path(receipt.home, "receipt.json").touch()
+    earlier = os.umask(0o077)
     registry.save(registry.record_of(receipt))
+    os.umask(earlier)
     assert registry.known() == [Record(1, "blue", receipt.home, "airflow", (8080, 8793, 8794, 25432))]
     if os.geteuid() == 0:
         assert (own_records / "blue.json").stat().st_mode & 0o777 == 0o644

@@ -43,12 +43,13 @@ def test_one_unit_a_component_and_a_target() -> None:
 def test_order() -> None:
     server = LAYOUT.unit(POSTGRES)
     for name in LAYOUT.components:
-        assert of(LAYOUT, name)["After"] == of(LAYOUT, name)["Wants"] == [server]
+        assert of(LAYOUT, name)["Wants"] == [server]
+        assert of(LAYOUT, name)["After"] == [LAYOUT.target, server]
     # ready, not only begun
     assert of(LAYOUT, POSTGRES)["ExecStartPost"][0].endswith('service.sh" postgres-ready')
     external = replace(LAYOUT, postgres=False)
-    assert of(external, "scheduler")["After"] == ["network-online.target"]
-    assert "After" not in of(replace(external, account=""), "scheduler")
+    assert of(external, "scheduler")["After"] == [LAYOUT.target, "network-online.target"]
+    assert of(replace(external, account=""), "scheduler")["After"] == [LAYOUT.target]
 
 
 @pytest.mark.parametrize("name", LAYOUT.names)

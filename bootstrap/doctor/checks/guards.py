@@ -29,7 +29,7 @@ def services(facts: Facts, needs: Needs) -> Iterator[Finding]:
     elif not found.linger:
         name = facts.account.me.name if facts.account else ""
         yield Finding(
-            "linger-off", NOTE, "systemd ends what this account runs when it logs out", "",
+            "linger-off", NOTE, "systemd starts nothing for this account before it logs in", "",
             "Let it go on:", (f"loginctl enable-linger {name}".strip(),), needs_root=True,
         )  # fmt: skip
     else:

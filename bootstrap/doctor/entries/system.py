@@ -115,7 +115,8 @@ SYSTEM: Dict[str, Entry] = {
         NOTE,
         "What this account runs may end when it logs out",
         "That holds for units of its own (systemctl --user), and for everything where logind is set to"
-        " KillUserProcesses.",
+        " KillUserProcesses. The install turns linger on where the account may; otherwise the supervisor in"
+        " the installation runs the components: after a restart of the host, bin/airferry start.",
     ),
     # firewalls
     "firewall-closed": Entry(
