@@ -61,7 +61,32 @@ def check(path):
         )
 
 
+def clean_up(folder):
+    """Remove the interpreter that sh unpacked for this run alone, and that runs this, when it ends."""
+    import atexit
+    import shutil
+    import signal
+
+    owner = os.getpid()
+
+    def remove():
+        # a child that root lent to the service account ends before its parent does
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def end(number, frame):
+        raise SystemExit(128 + number)
+
+    atexit.register(remove)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+
+
 def main():
+    unpacked = getattr(sys, "_xoptions", {}).get("unpacked")
+    if unpacked:
+        clean_up(unpacked)
     whole = "CPython %d.%d or newer with its whole standard library" % NEEDED
     if sys.version_info < NEEDED:
         stop(

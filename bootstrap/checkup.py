@@ -32,7 +32,7 @@ def judge(installation: Installation) -> Report:
         facts = collect(Request(receipt.home, account=receipt.account))
         report = Report(f"Airflow {receipt.airflow}", describe(facts), ())
     else:
-        needs = needs_for(manifest, installation.receipt, ())
+        needs = needs_for(manifest, installation.receipt, (), installed=True)
         facts = collect(request_for(needs))
         report = diagnose(_without_ours(facts, installation), needs)
     found = check(installed.collect(installation))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from bootstrap import handoff
+from bootstrap import carried, handoff
 from bootstrap.boundary import guard, invoke
 from bootstrap.commands import bundled, installed
 from bootstrap.console import Console
@@ -18,6 +18,7 @@ def main() -> int:
     """Run the command line of the file or folder that Python was started on."""
     place = Path(sys.argv[0])
     inside = handoff.is_inner() or place.is_file()
+    carried.hold_temporary()
     app = bundled.app if inside else installed.app
     console = Console()
     name = f"sh {place.name}" if inside else "airferry"

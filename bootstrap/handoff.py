@@ -12,14 +12,17 @@ import os
 import shutil
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Mapping, Optional
 
 from bootstrap import account as accounts
 from bootstrap import registry, secret
 from bootstrap.account import Account, AccountError
+from bootstrap.carried import TEMPORARY
 from bootstrap.external import Handed
 from bootstrap.home import Home
+from bootstrap.interpreters import CARRIED
 from bootstrap.options import InvalidOption, Options
 from bootstrap.receipt import Receipt
 from bootstrap.secret import Secret
@@ -30,6 +33,8 @@ from wheelhouse.reader import Bundle
 
 _BUNDLE = "AIRFERRY_BUNDLE_FD"
 _NAME = "AIRFERRY_BUNDLE_NAME"
+_ORIGIN = "AIRFERRY_PYTHON_FROM"
+_AUTHORITIES = "AIRFERRY_CA_FILE"
 _PASSWORD = "AIRFERRY_PASSWORD_FD"  # noqa: S105 - the name of a variable
 _ROLE = "AIRFERRY_POSTGRES_FD"
 _ADMINISTRATOR = "AIRFERRY_POSTGRES_ADMIN_FD"
@@ -51,6 +56,13 @@ def bundle(path: Path) -> Iterator[Bundle]:
     stream = os.fdopen(int(os.environ[_BUNDLE]), "rb")
     with Bundle(stream, Path(os.environ[_NAME])) as found:
         yield found
+
+
+def with_origin(chosen: Receipt) -> Receipt:
+    """What root found out of the interpreter, where it handed over."""
+    if not is_inner():
+        return chosen
+    return replace(chosen, python_from=os.environ[_ORIGIN], ca_file=os.environ[_AUTHORITIES])
 
 
 def password(path: Optional[Path]) -> Optional[Secret]:
@@ -134,7 +146,9 @@ def _inner(
     """
     try:
         accounts.become(account)
-        _check(account, chosen.python, home.path)
+        # the carried interpreter is not unpacked yet: the account does that, on the one that runs this
+        python = sys.executable if chosen.python_from == CARRIED else chosen.python
+        _check(account, python, home.path)
         os.chdir(str(home.path))
         runtime = home.path / ".handoff"
         if runtime.exists():
@@ -143,12 +157,12 @@ def _inner(
         opened.extract_folder(layout.RUNTIME, runtime)
         opened.extract(layout.STAGE0, runtime / "__main__.py")
         os.environ.update({_BUNDLE: str(opened.stream.fileno()), _NAME: str(opened.path)})
+        os.environ.update({_ORIGIN: chosen.python_from, _AUTHORITIES: chosen.ca_file})
         os.environ["HOME"] = str(home.path)
         os.set_inheritable(opened.stream.fileno(), True)
         for name, descriptor in given.items():
             os.set_inheritable(descriptor, True)
             os.environ[name] = str(descriptor)
-        python = chosen.python
         os.execv(python, [python, "-I", "-S", "-X", "utf8", str(runtime), *arguments])  # noqa: S606
     except (AccountError, OSError) as error:
         sys.stderr.write(f"airferry: {error}\n")
@@ -179,7 +193,7 @@ def _give(home: Path, account: Account) -> None:
     owner = home.stat().st_uid
     if owner == account.uid:
         return
-    if any(home.iterdir()):
+    if any(not entry.name.startswith(TEMPORARY) for entry in home.iterdir()):
         raise AccountError(
             f"{home} is not empty and does not belong to {account.name}.",
             found=f"owner {owner}",

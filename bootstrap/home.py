@@ -85,6 +85,11 @@ class Home:
         return Release(self.path / "releases" / bundle_id)
 
     @property
+    def pythons(self) -> Path:
+        """Interpreters that bundles carried, each in a folder named by version and checksum."""
+        return self.path / "python"
+
+    @property
     def current_link(self) -> Path:
         """The link to the release in use."""
         return self.path / "current"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap import handoff, lock, plan, receipt, registry
+from bootstrap import carried, handoff, lock, plan, receipt, registry
 from bootstrap.change import record
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change.steps import undo
 from bootstrap.external import Handed
 from bootstrap.home import Home
 from bootstrap.installation import Installation
+from bootstrap.interpreters import CARRIED
 from bootstrap.journal import Journal
 from bootstrap.options import Options
 from bootstrap.plan import Done, Progress, Step
@@ -26,6 +27,7 @@ from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
 from bootstrap.steps.external import ExternalDatabaseStep
 from bootstrap.steps.packages import LinkStep, ReleaseStep
+from bootstrap.steps.python import PythonStep
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from wheelhouse.errors import AirferryError
@@ -50,6 +52,7 @@ def steps(
     """The whole plan, in order; `password` is the admin's, `handed` for somebody else's database."""
     return [
         FoldersStep(installation.home, password, handed.role),
+        *([PythonStep(installation, bundle)] if installation.receipt.python_from == CARRIED else []),
         ReleaseStep(installation, bundle),
         LinkStep(installation),
         ServicesStep(installation),
@@ -132,6 +135,7 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
             if not chosen.completed:
                 chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
             receipt.save(home.receipt, chosen)
+            carried.remove_unused(home, chosen)
     return Outcome(chosen, done)
 
 

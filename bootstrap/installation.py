@@ -54,7 +54,7 @@ class Installation:
     def airflow(self) -> Airflow:
         """Airflow's own commands."""
         return Airflow(
-            self.version, self.release.venv, self.home.path, self.home.install_log, self._library_path()
+            self.version, self.release.venv, self.home.path, self.home.install_log, self._interpreter_needs()
         )
 
     @cached_property
@@ -67,7 +67,7 @@ class Installation:
             port=self.receipt.database.port,
             secrets=self.home.secrets,
             log=self.home.install_log,
-            env=process.environment(self._library_path()),
+            env=process.environment(self._interpreter_needs()),
         )
 
     @property
@@ -83,7 +83,7 @@ class Installation:
             external.connection_of(self.receipt.database, self.home),
             self.home.postgres_password,
             carried,
-            process.environment(self._library_path()),
+            process.environment(self._interpreter_needs()),
         )
 
     @property
@@ -98,7 +98,7 @@ class Installation:
 
     def services_of(self, kind: str) -> Services:
         """A service manager of that kind for this installation, chosen or not."""
-        env = process.environment({**self._library_path(), "AIRFERRY_HOME": self.receipt.home})
+        env = process.environment({**self._interpreter_needs(), "AIRFERRY_HOME": self.receipt.home})
         if kind in (SYSTEMD, SYSTEMD_USER):
             return Systemd(self.control_of(kind), self.launcher, env)
         return Supervisor(
@@ -112,7 +112,7 @@ class Installation:
     @property
     def launcher(self) -> Launcher:
         """What units name, and what others may start components with."""
-        variables = {**self._variables(), **self._library_path()}
+        variables = {**self._variables(), **self._interpreter_needs()}
         return Launcher(self.home, self.release, self.receipt.python, variables)
 
     def control_of(self, kind: str) -> Systemctl:
@@ -212,5 +212,8 @@ class Installation:
             variables.pop(name, None)
         return variables
 
-    def _library_path(self) -> Dict[str, str]:
-        return {"LD_LIBRARY_PATH": self.receipt.library_path} if self.receipt.library_path else {}
+    def _interpreter_needs(self) -> Dict[str, str]:
+        """Where the interpreter finds its libraries, and which authorities its OpenSSL trusts."""
+        trusted = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), self.receipt.ca_file)
+        found = {"LD_LIBRARY_PATH": self.receipt.library_path, **trusted}
+        return {name: value for name, value in found.items() if value}

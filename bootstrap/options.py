@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import time
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set
 
 from bootstrap import account as accounts
-from bootstrap import external, neighbours
+from bootstrap import external, interpreters, neighbours
 from bootstrap import receipt as receipts
 from bootstrap.airflow.release import release_for
 from bootstrap.external import Choice
@@ -69,13 +68,14 @@ class Options:
 def choose(options: Options, bundle: Bundle) -> Receipt:
     """Settle every choice: an option, else the earlier install's choice, else what suits this host.
 
-    ``python`` stays empty where nobody has chosen one yet: the preflight looks for it.
+    ``python`` and ``python_from`` stay empty where nobody has chosen yet: the preflight looks.
     """
     manifest = bundle.manifest
     earlier = receipts.find(options.home.receipt)
     named = {port for port in (options.port, options.postgres_port) if port}
     taken = named | neighbours.reserved(options.home.path, named)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
+    python = interpreters.settle(options.python, bundle, options.home, earlier)
     fresh = Receipt(
         schema=receipts.SCHEMA,
         airferry=__version__,
@@ -83,7 +83,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         bundle_id=manifest.bundle_id,
         bundle_file=bundle.path.name,
         bundle_sha256=bundle.seal.sha256,
-        python=_interpreter(options.python) if options.python else "",
+        python=python.path,
+        python_from=python.origin,
         home=str(options.home.path),
         account=options.account_name,
         web_host=options.host or "0.0.0.0",  # noqa: S104 - as Airflow's own default
@@ -103,7 +104,6 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         return _checked(_with_services(fresh, options, ""))
     settled = replace(
         fresh,
-        python=fresh.python or (earlier.python if same_bundle else ""),
         account=options.account or earlier.account,
         web_host=options.host or earlier.web_host,
         web_port=options.port or earlier.web_port,
@@ -119,12 +119,6 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         previous=earlier.previous if same_bundle else earlier.bundle_id,
     )
     return _checked(_with_services(settled, options, earlier.services))
-
-
-def _interpreter(named: str) -> str:
-    """The path of an interpreter that was named by its path, or as a command."""
-    found = None if "/" in named else shutil.which(named)
-    return str(Path(found or named).expanduser().absolute())
 
 
 def _with_services(chosen: Receipt, options: Options, earlier: str) -> Receipt:

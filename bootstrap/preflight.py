@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 
-from bootstrap import external, receipt
+from bootstrap import external, interpreters, receipt
+from bootstrap.carried import Carried
 from bootstrap.console import Console
-from bootstrap.doctor.checks.interpreter import choose
+from bootstrap.doctor.checks.interpreter import choose, uses_carried
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.needs import Needs, Port, needs_of
 from bootstrap.doctor.render import render
@@ -19,6 +20,7 @@ from bootstrap.external import Choice
 from bootstrap.facts.host import Facts, Request, collect
 from bootstrap.facts.server import Passwords
 from bootstrap.home import Home
+from bootstrap.interpreters import CARRIED, HOST
 from bootstrap.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.receipt import EXTERNAL, Receipt
 from wheelhouse.errors import AirferryError, BundleDamaged
@@ -36,19 +38,25 @@ class PreflightBlocked(AirferryError):
 
 @dataclass(frozen=True)
 class Judgement:
-    """Doctor's report, and the interpreter that it would take; empty when none fits."""
+    """Doctor's report, and the interpreter that it would take; its path is empty when none fits."""
 
     report: Report
-    python: str
+    python: interpreters.Choice
 
 
 def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Judgement:
     """Judge this host, or saved facts of another, for the bundle and the choices; changes nothing."""
     needs = needs_for(bundle.manifest, chosen, _ports(chosen, options), options.external)
     facts = facts or _collected(needs, chosen, options)
+    return Judgement(diagnose(facts, needs), _interpreter(bundle.manifest, chosen, facts, needs))
+
+
+def _interpreter(manifest: Manifest, chosen: Receipt, facts: Facts, needs: Needs) -> interpreters.Choice:
+    if manifest.python and uses_carried(facts, needs):
+        return interpreters.Choice(str(Carried(Home(Path(chosen.home)), manifest.python).program), CARRIED)
     found = choose(facts, needs)
     # the file itself: a link may be switched to another version, a shim depends on its user's settings
-    return Judgement(diagnose(facts, needs), found.resolved if found else "")
+    return interpreters.Choice(found.resolved if found else "", chosen.python_from or HOST)
 
 
 def whole(bundle: Bundle, advance: Callable[[int], None]) -> Finding:
@@ -71,17 +79,26 @@ def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:
 
 
 def needs_for(
-    manifest: Manifest, chosen: Receipt, ports: Tuple[Port, ...], choice: Optional[Choice] = None
+    manifest: Manifest,
+    chosen: Receipt,
+    ports: Tuple[Port, ...],
+    choice: Optional[Choice] = None,
+    *,
+    installed: bool = False,
 ) -> Needs:
     """What the bundle of `manifest` asks of a host, installed with these choices."""
     earlier = receipt.find(Home(Path(chosen.home)).receipt)
+    # an interpreter that is to be unpacked cannot be looked at yet; that of an installation is a named one
+    offered = manifest.python if chosen.python_from in ("", CARRIED) and not installed else None
     needs = needs_of(
         manifest,
         home=chosen.home,
         ports=ports,
         parallelism=chosen.parallelism,
         account=chosen.account,
-        python=chosen.python or None,
+        python=None if offered else chosen.python or None,
+        carried=offered,
+        carried_only=chosen.python_from == CARRIED,
         programs=chosen.database.programs,
     )
     return replace(needs, server=external.needed(chosen, earlier, choice))

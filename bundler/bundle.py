@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.tags import Tag
 
-from bundler import advisories, assemble, build, lock, payload, resolution, runtime, shortage
+from bundler import advisories, assemble, build, lock, payload, pythons, resolution, runtime, shortage
 from bundler.assemble import Wheel
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
@@ -29,7 +29,7 @@ from bundler.shortage import Shortage
 from bundler.spec import BundleRequest
 from bundler.transport import Session
 from wheelhouse import __version__, layout
-from wheelhouse.manifest import SCHEMA, Manifest, Postgres
+from wheelhouse.manifest import SCHEMA, CarriedPython, Manifest, Postgres
 from wheelhouse.writer import Member, Prepared
 
 
@@ -81,8 +81,12 @@ class _Making:
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
+        self.session = session
+        self.python: tuple[CarriedPython, Path] | None = None
 
     def run(self, carried: Payload) -> BundleResult:
+        if self.request.with_python:
+            self._get_python()
         with ThreadPoolExecutor(1) as background:
             # What every bundle carries is known before anything is resolved.
             early = background.submit(self._fetch_carried, carried)
@@ -106,6 +110,13 @@ class _Making:
                     wheels.append(builder.build(item))
         with self._timed("assemble"):
             return self._assemble(resolved, wheels, carried, files)
+
+    def _get_python(self) -> None:
+        """Get the interpreter first: an address that does not answer is told before anything else is done."""
+        label = f"Python {self.request.target.python} for {self.request.target.platform}"
+        with self._timed("python"), self.progress.step(f"Get {label}") as step:
+            self.python = pythons.get(self.request, self.uv, self.session, self.cache)
+            step.outcome = self.python[0].path.rpartition("/")[2]
 
     def _resolve(self) -> Resolution:
         with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
@@ -236,6 +247,7 @@ class _Making:
             notes=tuple(self.notes),
             base=base.identity if base else "",
             made_for=self.request.made_for,
+            python=self.python[0] if self.python else None,
         )
         by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
         members: list[Member | Prepared] = [
@@ -243,6 +255,7 @@ class _Making:
             assemble.pylock(described, target, self.cache),
             *(() if base else payload.dags()),
             *assemble.members(whole, by_hash),
+            *([Member(self.python[0].path, self.python[1])] if self.python else ()),
         ]
         with self.progress.progress(sum(member.size for member in members), "Write the bundle") as advance:
             path, beside, written = assemble.write(self.request.output, manifest, members, moment, advance)

@@ -9,7 +9,7 @@ import typer
 from bootstrap.boundary import guard, invoke
 from bootstrap.commands.shared import application
 from bootstrap.console import Console
-from bundler.commands.bundle import bundle
+from bundler.commands.bundle import bundle, spelled_out
 from bundler.commands.cache import cache
 from bundler.commands.diff import diff
 from bundler.commands.doctor import doctor
@@ -31,6 +31,7 @@ for command in (probe, init, bundle, rehearse, inspect, verify, diff, cache, doc
 
 def main() -> int:
     """Run the command line and return its exit status: the error boundary of the internet side."""
+    sys.argv[1:] = spelled_out(sys.argv[1:])
     return guard(lambda: invoke(app, "airferry"), Console(), json="--json" in sys.argv)
 
 

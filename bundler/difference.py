@@ -80,7 +80,7 @@ def _tags(package: Package) -> str:
 
 def _settings(manifest: Manifest) -> dict[str, str]:
     data = codec.encode(manifest)
-    constraints = data["constraints"]
+    constraints, python = data["constraints"], manifest.python
     return {
         "airferry": manifest.airferry,
         "airflow": manifest.airflow,
@@ -92,6 +92,7 @@ def _settings(manifest: Manifest) -> dict[str, str]:
         "resolver": f"{manifest.resolver.name} {manifest.resolver.version}",
         "base": manifest.base,
         "postgresql": manifest.postgres.version if manifest.postgres else "",
+        "carried python": f"{python.version}, sha256 {python.sha256}" if python else "",
         **{f"constraints {name}": str(constraints[name]) for name in sorted(constraints)},
     }
 

@@ -1,4 +1,4 @@
-"""What can go wrong on the internet side; each class owns its exit code (20 to 29)."""
+"""What can go wrong on the internet side; each class owns its exit code (20 to 29, 65, 66)."""
 
 from __future__ import annotations
 
@@ -66,3 +66,17 @@ class InvalidRequest(AirferryError):
 
     reference = "invalid-request"
     exit_code = 27
+
+
+class PythonUnavailable(AirferryError):
+    """The interpreter to carry cannot be found or fetched; ``hint`` names the file and where to put it."""
+
+    reference = "python-unavailable"
+    exit_code = 65
+
+
+class PythonUnfit(AirferryError):
+    """The archive holds no interpreter that a bundle for this target can carry."""
+
+    reference = "python-unfit"
+    exit_code = 66

@@ -130,6 +130,7 @@ def needs_of_bundle(manifest: Manifest, facts: Facts) -> Needs:
         ),
         parallelism=_parallelism(facts.resources),
         account=request.account,
+        carried=manifest.python,
     )
 
 

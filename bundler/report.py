@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bootstrap.console import Console, size_text
 from bundler.bundle import BundleResult
 from wheelhouse import codec
-from wheelhouse.manifest import Constraints, MadeFor, Manifest
+from wheelhouse.manifest import CarriedPython, Constraints, MadeFor, Manifest
 
 if TYPE_CHECKING:
     from bundler.prospect import Choice
@@ -24,6 +24,7 @@ def summary(result: BundleResult, console: Console) -> None:
         ("Fits", f"{manifest.target.label}{needs}"),
         *([("Made for", made_for_text(manifest.made_for))] if manifest.made_for else []),
         ("Constraints", constraints_text(manifest.constraints)),
+        *([] if manifest.base else [("Python", python_text(manifest.python))]),
         ("sha256", result.sha256),
         ("Bundle id", manifest.bundle_id),
         ("Took", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())),
@@ -68,6 +69,14 @@ def _added(manifest: Manifest) -> list[tuple[str, str]]:
     return [("Adds to", f"Airflow {manifest.airflow} ({manifest.base})"), ("Packages", packages)]
 
 
+def python_text(python: CarriedPython | None) -> str:
+    """The interpreter that is carried, in a line."""
+    if python is None:
+        return "none: the host needs its own"
+    needs = f"; needs {python.floor}" if python.floor else ""
+    return f"{python.version} from {python.path.rpartition('/')[2]}, {size_text(python.size)}{needs}"
+
+
 def constraints_text(constraints: Constraints) -> str:
     """Where the versions come from, in a line or two."""
     if constraints.source == "release-date":
@@ -89,6 +98,7 @@ def as_dict(result: BundleResult) -> dict[str, Any]:
         "python": manifest.target.python,
         "platform": manifest.target.platform,
         "floor": manifest.floor,
+        "carried_python": manifest.python.version if manifest.python else None,
         "extras": list(manifest.extras),
         "packages": len(manifest.packages),
         "built": [package.name for package in manifest.packages if package.built_from],

@@ -10,6 +10,7 @@ from typing import Any
 
 from bundler import hosts, toml
 from bundler.errors import InvalidRequest
+from bundler.spec import PUBLISHED
 from bundler.transport import credentials
 
 _TEMPLATE = "airferry.toml"
@@ -36,6 +37,9 @@ class Settings:
     find_links: tuple[str, ...] = ()
     resolver: str = ""
     build_constraints: Path | None = None
+    with_python: str = ""
+    python_sha256: str = ""
+    python_mirror: str = ""
     output: Path | None = None
     onto: tuple[Path, ...] = ()
     host: Path | None = None
@@ -46,6 +50,8 @@ class Settings:
         if self.platform or self.glibc or self.like:
             # They say the same thing in three ways: one of them replaces whichever the file has.
             values.update({name: getattr(self, name) for name in ("platform", "glibc", "like")})
+        if self.with_python:
+            values["python_sha256"] = self.python_sha256  # the file's belongs to another archive
         return Settings(**values)
 
 
@@ -85,7 +91,8 @@ def template(airflow: str, python: str) -> str:
 def _values(table: dict[str, Any], folder: Path, problems: list[str]) -> dict[str, Any]:
     known = {key_of(item.name): item for item in fields(Settings)}
     values: dict[str, Any] = {}
-    for key, value in table.items():
+    for key, given in table.items():
+        value: Any = PUBLISHED if key == "with-python" and given is True else given
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             problems.append(f"{key}: unknown" + (f"; {near[0]} is meant?" if near else ""))
@@ -112,6 +119,8 @@ def _taken(name: str, value: Any, folder: Path) -> Any:
     """The value with its paths taken from the file's folder."""
     if name in ("output", "build_constraints", "host"):
         return folder / value
+    if name == "with_python" and value != PUBLISHED and "://" not in value:
+        return str(folder / value)
     if name in ("requirement_files", "onto"):
         return tuple(folder / item for item in value)
     if name == "find_links":

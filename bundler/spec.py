@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from wheelhouse.manifest import MadeFor
 from wheelhouse.target import Target
 
 _EXTRA = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# as the value of --with-python: the published interpreter that fits the target
+PUBLISHED = "auto"
 RESOLVERS = ("uv", "pip-tools")
 
 
@@ -32,7 +36,8 @@ class BundleRequest:
     hold credentials: they are used, and never shown or stored. `offline` takes everything from the cache,
     `refresh` does not trust what was resolved minutes ago. `build_constraints` is the text of a file. With a
     `base` an add-on is made, for the release and the target of that. `made_for` is the host whose facts it
-    was chosen for.
+    was chosen for. `with_python` is empty for none, ``auto`` for the published interpreter, or an archive's
+    path or URL; `python_mirror` stands in for the published address.
     """
 
     target: Target
@@ -50,6 +55,9 @@ class BundleRequest:
     build_constraints: str = ""
     base: Base | None = None
     made_for: MadeFor | None = None
+    with_python: str = field(default="", repr=False)
+    python_sha256: str = ""
+    python_mirror: str = field(default="", repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -76,6 +84,9 @@ class BundleRequest:
         build_constraints: Path | None = None,
         onto: tuple[Path, ...] = (),
         made_for: MadeFor | None = None,
+        with_python: str = "",
+        python_sha256: str = "",
+        python_mirror: str = "",
     ) -> BundleRequest:
         """Check everything; raises :class:`InvalidRequest` that lists every problem.
 
@@ -109,6 +120,7 @@ class BundleRequest:
             problems.append(f"--resolver {resolver}: one of {', '.join(RESOLVERS)}")
         if output.exists() and not output.is_dir():
             problems.append(f"--output {output}: exists and is not a folder")
+        problems += _python_problems(with_python, python_sha256, python_mirror)
         building = _text(build_constraints, problems)
         if base and not problems:
             problems += _base_problems(base, airflow, target)
@@ -136,6 +148,9 @@ class BundleRequest:
             build_constraints=building,
             base=base,
             made_for=made_for,
+            with_python=with_python,
+            python_sha256=python_sha256.lower(),
+            python_mirror=python_mirror,
             warnings=gathered.warnings,
         )
 
@@ -166,6 +181,15 @@ def _base_problems(base: Base, airflow: str, target: Target) -> list[str]:
         for what, wanted, inside in asked
         if wanted and wanted != inside
     ]
+
+
+def _python_problems(wanted: str, sha256: str, mirror: str) -> Iterator[str]:
+    if not wanted and (sha256 or mirror):
+        yield "--python-sha256 and --python-mirror go with --with-python"
+    if wanted and wanted != PUBLISHED and "://" not in wanted and not Path(wanted).is_file():
+        yield f"--with-python {wanted}: no such file"
+    if sha256 and not _SHA256.fullmatch(sha256.lower()):
+        yield "--python-sha256: 64 hexadecimal digits are needed"
 
 
 def _exists(link: str) -> bool:

@@ -62,6 +62,19 @@ def total(entries: Iterable[Entry], before: int) -> int:
     return before + _END.size + sum(entry.packed + entry.overhead for entry in entries)
 
 
+def content_offset(entries: Iterable[Entry], name: str, before: int) -> int:
+    """Where the content of the member `name` begins in the file, in bytes.
+
+    Raises ValueError when there is no such member, or it does not lie there as it is.
+    """
+    for entry in entries:
+        before += _LOCAL.size + len(entry.name.encode())
+        if entry.name == name and not entry.deflated:
+            return before
+        before += entry.packed
+    raise ValueError(f"no stored member {name}")
+
+
 def directory(entries: Iterable[Entry], stamp: Stamp, before: int) -> Iterator[bytes]:
     """The end of the file, when `entries` were written in this order behind `before` bytes."""
     offset, length, count = before, 0, 0

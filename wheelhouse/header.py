@@ -10,11 +10,13 @@ import hashlib
 import pkgutil
 import re
 from dataclasses import dataclass
-from typing import BinaryIO, Callable, Optional
+from typing import BinaryIO, Callable, Optional, Pattern
 
+from wheelhouse.manifest import CarriedPython
 from wheelhouse.target import Target
 
 _SIZE = re.compile(rb"^# airferry-size: (\d{20})$", re.MULTILINE)
+_PYTHON = re.compile(rb"^# airferry-python: (\d{20})$", re.MULTILINE)
 _SHA256 = re.compile(rb"^# airferry-sha256: ([0-9a-f]{64})$", re.MULTILINE)
 _LONGEST = 65536
 _CHUNK = 1 << 20
@@ -33,13 +35,22 @@ class Seal:
     offset: int
 
 
-def render(airflow: str, target: Target) -> bytes:
-    """The header for a release and target, unsealed: size and digest are zeros."""
+def render(airflow: str, target: Target, python: Optional[CarriedPython] = None) -> bytes:
+    """The header for a release, a target and the interpreter that is carried, unsealed: zeros in the seal."""
     text = pkgutil.get_data("wheelhouse", "header.sh")
     assert text is not None
-    for name, value in (("AIRFLOW", airflow), ("LABEL", target.label), ("PYTHON", target.python)):
+    values = {"AIRFLOW": airflow, "LABEL": target.label, "PYTHON": target.python}
+    values.update({"CARRIED": "", "SIZE": "0", "SHA256": "0" * 64})
+    if python:
+        values.update({"CARRIED": python.version, "SIZE": str(python.size), "SHA256": python.sha256})
+    for name, value in values.items():
         text = text.replace(b"@" + name.encode() + b"@", value.encode())
     return text
+
+
+def placed(script: bytes, offset: int) -> bytes:
+    """The header that says where the archive of the carried interpreter begins, in bytes of the file."""
+    return _filled(script, _PYTHON, b"%020d" % offset)
 
 
 def read_seal(stream: BinaryIO) -> Optional[Seal]:
@@ -70,11 +81,13 @@ def digest(stream: BinaryIO, offset: int, progress: Optional[Callable[[int], Non
 
 def sized(script: bytes, size: int) -> bytes:
     """The header of a file of that many bytes, with zeros for the digest."""
-    for pattern, value in ((_SIZE, b"%020d" % size), (_SHA256, b"0" * 64)):
-        match = pattern.search(script)
-        assert match is not None
-        script = script[: match.start(1)] + value + script[match.end(1) :]
-    return script
+    return _filled(_filled(script, _SIZE, b"%020d" % size), _SHA256, b"0" * 64)
+
+
+def _filled(script: bytes, pattern: Pattern[bytes], value: bytes) -> bytes:
+    match = pattern.search(script)
+    assert match is not None
+    return script[: match.start(1)] + value + script[match.end(1) :]
 
 
 def seal(stream: BinaryIO, sha256: str = "") -> None:

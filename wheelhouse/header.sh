@@ -1,6 +1,7 @@
 #!/bin/sh
 # airferry-sha256: 0000000000000000000000000000000000000000000000000000000000000000
 # airferry-size: 00000000000000000000
+# airferry-python: 00000000000000000000
 { # sh reads up to the closing brace before it runs anything: a script that was cut short runs nothing
 # airferry bundle: Apache Airflow @AIRFLOW@ for @LABEL@.
 #   sh FILE doctor     judges this host and changes nothing
@@ -10,6 +11,9 @@ set -u
 file=$0
 case $file in */*) ;; *) [ -f "./$file" ] && file=./$file ;; esac
 need=@PYTHON@
+# The interpreter that is carried: its version (empty: none is), and the size and sha256 of its archive, which
+# begins so many bytes into this file as the third line above says.
+carried='@CARRIED@' archive_size=@SIZE@ archive_sha256=@SHA256@
 
 stop() {
     printf 'airferry: %s\n' "$1" >&2
@@ -24,22 +28,43 @@ damaged() {
 }
 
 [ -f "$file" ] || stop "$file is not a file that can be read" "Run it as sh PATH/TO/FILE."
+# Any one of three programs will do; the digest is the first word of what it prints.
+sha256() {
+    if command -v sha256sum >/dev/null 2>&1; then
+        sha256sum
+    elif command -v openssl >/dev/null 2>&1; then
+        openssl dgst -sha256 -r
+    elif command -v perl >/dev/null 2>&1; then
+        perl -MDigest::SHA -e 'binmode STDIN; print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest'
+    fi 2>/dev/null
+}
 seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$file" 2>/dev/null; }
 declared=$(seal size | sed 's/^0*//')
 size=$(wc -c <"$file" | tr -d ' ')
 [ "$size" = "$declared" ] || damaged "found:  $size bytes" "needed: $declared bytes"
-# The sha256 is over the whole file with its own 64 digits, byte 30 to 93, read as zeros. On a host without
-# sha256sum, stage 0 compares it.
-sum=$({ head -c 29 "$file" && printf %064d 0 && tail -c +94 "$file"; } | sha256sum 2>/dev/null)
+# The sha256 is over the whole file with its own 64 digits, byte 30 to 93, read as zeros. On a host without a
+# program for it, stage 0 compares it.
+sum=$({ head -c 29 "$file" && printf %064d 0 && tail -c +94 "$file"; } 2>/dev/null | sha256)
 sum=${sum%% *}
 [ -z "$sum" ] || [ "$sum" = "$(seal sha256)" ] || damaged "found:  sha256 $sum" "needed: sha256 $(seal sha256)"
 
-# An interpreter named with --python or AIRFERRY_PYTHON comes first.
+# An interpreter named with --python or AIRFERRY_PYTHON comes first; "carried" and "host" name no path.
 named=${AIRFERRY_PYTHON:-}
-previous=
+home=${AIRFLOW_HOME:-} command='' previous=''
 for word in "$@"; do
-    case $word in --python=*) named=${word#--python=} ;; esac
-    [ "$previous" = --python ] && named=$word
+    case $previous in
+    --python) named=$word ;;
+    --home) home=$word ;;
+    *)
+        case $word in
+        --python=*) named=${word#--python=} ;;
+        --home=*) home=${word#--home=} ;;
+        --dry-run | --help | -h) command=look ;;
+        -*) ;;
+        *) command=${command:-$word} ;;
+        esac
+        ;;
+    esac
     previous=$word
 done
 
@@ -70,7 +95,75 @@ sys.stdout.write("%d %d.%d.%d" % ((r,) + tuple(v[:3])))' 2>/dev/null </dev/null)
     return 0
 }
 
-if [ -n "$named" ]; then
+# Unpacks the carried interpreter beside the home for an install, else where temporary files go, into a folder
+# of its own that Python removes when it ends. Never into /tmp for an install: it may be small, or noexec.
+unpack() {
+    case $home in
+    '') if [ "$(id -u)" -eq 0 ]; then home=/opt/airflow; else home=${HOME:-}/airflow; fi ;;
+    /*) ;;
+    [~]/*) home=${HOME:-}/${home#??} ;;
+    *) home=$PWD/$home ;;
+    esac
+    near=$(dirname -- "$home")
+    until [ -d "$near" ]; do near=$(dirname -- "$near"); done
+    set -- "$near" "$home"
+    # what only looks leaves the disk of the home alone
+    case $command in '' | look | doctor | verify) set -- "${TMPDIR:-/var/tmp}" /var/tmp /tmp "$@" ;; esac
+    for place in "$@"; do
+        if ! (umask 022 && mkdir "$place/.airferry-python.$$") 2>/dev/null; then
+            note "$place cannot be written"
+            continue
+        fi
+        unpacked=$place/.airferry-python.$$
+        trap 'rm -rf "$unpacked"; exit 130' INT
+        trap 'rm -rf "$unpacked"; exit 143' HUP TERM
+        python=$unpacked/python/bin/python$need
+        try=$unpacked/try said=$unpacked/said
+        if ! (printf '#!/bin/sh\n' >"$try" && chmod 755 "$try" && "$try") 2>/dev/null; then
+            note "$place: programs cannot be run there (noexec), or it is full"
+        elif ! archive | gzip -dc 2>/dev/null | (umask 022 && cd "$unpacked" && tar -xof -) 2>"$said"; then
+            note "$place: $(tail -n 1 "$said")"
+        elif ! "$python" -I -S -c '' 2>"$said"; then
+            note "$python does not start: $(tail -n 1 "$said")"
+        else
+            rm -f "$try" "$said"
+            best=$python
+            return 0
+        fi
+        rm -rf "$unpacked"
+    done
+    unpacked=''
+    return 1
+}
+
+note() {
+    why="$why
+  $1"
+}
+
+archive() { tail -c "+$((start + 1))" "$file" 2>/dev/null | head -c "$archive_size"; }
+
+# The host's own complete Python is used where there is one; the carried one wins over all others.
+carry() {
+    start=$(seal python | sed 's/^0*//')
+    found=$(archive | sha256)
+    found=${found%% *}
+    if [ -z "$found" ]; then
+        note "neither sha256sum nor openssl nor perl is here to check the carried Python with"
+        return 1
+    fi
+    [ "$found" = "$archive_sha256" ] ||
+        damaged "found:  sha256 $found of the carried Python" "needed: sha256 $archive_sha256"
+    unpack
+}
+
+unpacked='' why=''
+if [ "$named" = carried ]; then
+    [ -n "$carried" ] || stop "this bundle carries no Python (python-missing)" \
+        "Leave --python carried out, or have the bundle made with: airferry bundle --with-python"
+    carry || stop "the carried Python $carried cannot be used here (python-missing)" "found:$why" \
+        "needed: a folder that can be written and that programs can be run from"
+elif [ -n "$named" ] && [ "$named" != host ]; then
     consider "$named"
     [ "$rank" -gt 0 ] || stop "$named is not a Python interpreter that can be run" "needed: CPython $need"
     [ "$rank" -ge 2 ] || stop "this Python cannot run this bundle (python-missing)" "found:$seen" \
@@ -84,16 +177,17 @@ else
             [ "$rank" -lt 4 ] && [ -x "$folder/python$need" ] && consider "$folder/python$need"
         done
     fi
-    if [ "$rank" -lt 2 ]; then
+    [ "$rank" -ge 4 ] || [ -z "$carried" ] || [ "$named" = host ] || carry || seen="$seen$why"
+    if [ -z "$unpacked" ] && [ "$rank" -lt 2 ]; then
         for minor in 20 19 18 17 16 15 14 13 12 11 10 9 8; do
             [ "$rank" -lt 2 ] && consider "python3.$minor"
         done
     fi
 fi
-[ "$rank" -ge 2 ] || stop "no Python on this host can run this bundle (python-missing)" \
+[ -n "$unpacked" ] || [ "$rank" -ge 2 ] || stop "no Python on this host can run this bundle (python-missing)" \
     "found:${seen:- none}" "needed: CPython $need with its standard library" \
     "Install python$need from this distribution's own packages or installation medium (Debian:" \
     "python$need, not python3-minimal; RHEL: python$need), or name one: sh $file install --python PATH"
-exec "$best" -I -S -X utf8 -X "sealed=$sum" "$file" "$@"
+exec "$best" -I -S -X utf8 -X "sealed=$sum" ${unpacked:+-X "unpacked=$unpacked"} "$file" "$@"
 exit 10
 }

@@ -11,8 +11,9 @@ TOOLS = "tools/"
 SERVICES = "services/"
 POSTGRES = "postgres/"
 WHEELS = "wheels/"
+PYTHON = "python/"
 
-SECTIONS = (RUNTIME, DAGS, TOOLS, SERVICES, POSTGRES, WHEELS)
+SECTIONS = (RUNTIME, PYTHON, DAGS, TOOLS, SERVICES, POSTGRES, WHEELS)
 
 # zipimport reads ZIP64 archives only from Python 3.13 on. The format needs ZIP64 from 4 GiB on, but zipfile
 # writes it from 2 GiB on; 65,535 members is what the end record says for "see ZIP64".

@@ -121,7 +121,7 @@ def write(
     chunk written. The file appears under its name only when it is whole and on the disk. Raises
     :class:`BundleTooLarge`, and OSError when the disk is full.
     """
-    script = header.render(manifest.airflow, manifest.target)
+    script = header.render(manifest.airflow, manifest.target, manifest.python)
     _check(members, len(script))
     fresh = [item for item in members if isinstance(item, Member)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # zlib and hashlib let other threads run
@@ -133,6 +133,10 @@ def write(
     size = archive.total((item.entry for item in prepared), len(script))
     if size > layout.MAX_BYTES:
         raise _too_large(f"{size:,} bytes")
+    if manifest.python:
+        # sh takes it out of the file without knowing of ZIP
+        place = archive.content_offset((item.entry for item in prepared), manifest.python.path, len(script))
+        script = header.placed(script, place)
     # Two runs may write the same bundle at once; the last to finish leaves its own, whole.
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

@@ -10,7 +10,7 @@ from typing import List, Optional, Tuple
 
 import typer
 
-from bootstrap import addon, handoff, preflight
+from bootstrap import addon, handoff, interpreters, preflight
 from bootstrap import install as installing
 from bootstrap import options as choosing
 from bootstrap.commands import database
@@ -108,7 +108,7 @@ def install(
     )
     with handoff.bundle(Path(sys.argv[0])) as bundle:
         addon.refuse(bundle.path.name, bundle.manifest)
-        chosen = choosing.choose(options, bundle)
+        chosen = handoff.with_origin(choosing.choose(options, bundle))
         options = database.with_passwords(options, ask=not json)
         if not handoff.is_inner():
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
@@ -116,7 +116,7 @@ def install(
             judgement = preflight.judge(bundle, chosen, options)
             again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
             preflight.check(judgement.report, ignore or [], console, again)
-            chosen = replace(chosen, python=judgement.python)
+            chosen = interpreters.decided(chosen, judgement.python)
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
             lines = installing.describe(chosen, bundle, options)
@@ -237,7 +237,7 @@ def _inner_arguments(chosen: Receipt, options: Options, *, json: bool) -> List[s
     """The command line of the process that root hands over to: every choice is made already."""
     return [
         "install", "--home", chosen.home, "--name", chosen.name,
-        "--service", chosen.services, "--python", chosen.python, "--host", chosen.web_host,
+        "--service", chosen.services, "--python", interpreters.option(chosen), "--host", chosen.web_host,
         "--port", str(chosen.web_port), *_database_arguments(chosen, options),
         "--auth", chosen.auth,
         "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
@@ -270,6 +270,7 @@ def _welcome(console: Console, found: Receipt) -> None:
             ("Web", f"http://{web}:{found.web_port}"),
             ("Login", found.admin_user),
             ("Password", f"in {home.admin_password} (readable by {found.account} only)"),
+            ("Python", interpreters.reason(found)),
             ("DAG files", str(home.dags)),
             (
                 "Database",

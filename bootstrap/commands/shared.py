@@ -18,7 +18,13 @@ HOME = typer.Option(
 JSON = typer.Option(
     False, "--json", help="Print the result as JSON on standard output, and nothing else there."
 )
-PYTHON = typer.Option(None, "--python", metavar="PATH", help="The Python that Airflow shall run on.")
+PYTHON = typer.Option(
+    None,
+    "--python",
+    metavar="WHICH",
+    help="The Python that Airflow shall run on: carried, host, or a path (default: the host's where it passes"
+    " doctor, else the carried one).",
+)
 PORT = typer.Option(
     None, "--port", min=1, max=65535, help="The web server's port (default: 8080 or the next free)."
 )

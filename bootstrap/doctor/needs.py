@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
 
-from wheelhouse.manifest import MadeFor, Manifest, Package
+from wheelhouse.manifest import CarriedPython, MadeFor, Manifest, Package
 
 # Measured on Airflow 3.3.2, 2.10.5 and 2.2.2 with PostgreSQL 18: an environment takes 10 to 15 % more on
 # disk than its files are long, a file is 17 to 20 kB, bytecode written later adds up to a quarter, a new
@@ -57,7 +57,8 @@ class Needs:
     is None when the installation runs a PostgreSQL of its own.
     `postgres` is the carried server's file name in `wheels`, `programs` the folder of the host's own server
     that is taken instead (both empty: neither). `notes` are the bundle's own warnings,
-    `made_for` is the kind of host that it was made for.
+    `made_for` is the kind of host that it was made for. `carried` is the interpreter that may be taken from
+    the bundle, `carried_only` that it shall be.
     """
 
     airflow: str
@@ -83,6 +84,8 @@ class Needs:
     programs: str = ""
     notes: Tuple[str, ...] = ()
     made_for: Optional[MadeFor] = None
+    carried: Optional[CarriedPython] = None
+    carried_only: bool = False
 
 
 def needs_of(
@@ -94,13 +97,16 @@ def needs_of(
     account: str = "",
     python: Optional[str] = None,
     programs: str = "",
+    carried: Optional[CarriedPython] = None,
+    carried_only: bool = False,
 ) -> Needs:
     """What the bundle of `manifest` needs, installed with these choices."""
-    carried = _carried(manifest)
-    packed = sum(package.size for package in carried)
+    packages = _carried(manifest)
+    packed = sum(package.size for package in packages)
     # a manifest that does not know how long its files are when unpacked: wheels shrink to about a third
     unpacked = max(manifest.unpacked, packed if manifest.unpacked else 3 * packed)
     host = manifest.target.host
+    python_size = carried.unpacked if carried else 0
     return Needs(
         airflow=manifest.airflow,
         label=manifest.target.label,
@@ -108,8 +114,8 @@ def needs_of(
         machine=host.machine,
         libc=host.libc,
         libc_label=manifest.floor or host.libc_label,
-        wheels=tuple(package.filename for package in carried),
-        room=int(unpacked * _BLOCKS + packed + _CLUSTER),
+        wheels=tuple(package.filename for package in packages),
+        room=int((unpacked + python_size) * _BLOCKS + packed + _CLUSTER),
         growth=int(unpacked * _BYTECODE + _GROWTH),
         inodes=unpacked // _BYTES_PER_FILE + _OTHER_FILES,
         memory=_MEMORY + _MEMORY_PER_TASK * parallelism,
@@ -124,6 +130,8 @@ def needs_of(
         programs=programs,
         notes=manifest.notes,
         made_for=manifest.made_for,
+        carried=carried,
+        carried_only=carried_only,
     )
 
 

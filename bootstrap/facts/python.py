@@ -169,7 +169,8 @@ def _candidates(
 ) -> Iterator[Tuple[str, str]]:
     if named:
         yield "named", named
-    if sys.executable:
+    # what sh unpacked for this run alone is gone when it ends, and no fact of the host
+    if sys.executable and "unpacked" not in getattr(sys, "_xoptions", {}):
         yield "running", sys.executable
     searched = []
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):

@@ -13,7 +13,7 @@ from bundler.bundle import make_bundle
 from bundler.commands import JSON, envelope
 from bundler.index import PYPI, VARIABLES, from_environment
 from bundler.settings import Settings
-from bundler.spec import BundleRequest
+from bundler.spec import PUBLISHED, BundleRequest
 
 
 def bundle(
@@ -92,6 +92,21 @@ def bundle(
         help="Make an add-on: only what this bundle, or the installation with this manifest.json, lacks. "
         "Repeatable: add-ons that it has already.",
     ),
+    with_python: str = typer.Option(
+        "",
+        "--with-python",
+        metavar="[ARCHIVE]",
+        help="Carry an interpreter for hosts without a usable one: the published one that fits, or a file or "
+        "URL in the layout of python-build-standalone (install_only, .tar.gz).",
+    ),
+    python_sha256: str = typer.Option(
+        "",
+        metavar="HEX",
+        help="The checksum of that archive (default: the published one; a file is taken as it is).",
+    ),
+    python_mirror: str = typer.Option(
+        "", metavar="URL", help="A mirror of the published ones (default: $UV_PYTHON_INSTALL_MIRROR)."
+    ),
     offline: bool = typer.Option(
         False, "--offline", help="Make it again from the cache alone; nothing is asked over the network."
     ),
@@ -117,6 +132,9 @@ def bundle(
         find_links=tuple(find_links),
         resolver=resolver,
         build_constraints=build_constraints,
+        with_python=with_python,
+        python_sha256=python_sha256,
+        python_mirror=python_mirror,
         output=output,
         onto=tuple(onto),
         host=host,
@@ -150,6 +168,9 @@ def bundle(
         build_constraints=effective.build_constraints,
         onto=effective.onto,
         made_for=made_for,
+        with_python=effective.with_python,
+        python_sha256=effective.python_sha256,
+        python_mirror=effective.python_mirror,
         offline=offline,
         refresh=refresh,
     )
@@ -159,3 +180,20 @@ def bundle(
     elif not quiet:
         report.summary(result, console)
     return 0
+
+
+def spelled_out(arguments: list[str]) -> list[str]:
+    """The command line with ``--with-python`` given its value where it stands alone.
+
+    A word behind it is its value only when it looks like a path or a URL of an archive.
+    """
+    words = []
+    for position, word in enumerate(arguments):
+        following = arguments[position + 1 : position + 2]
+        named = following and not following[0].startswith("-") and _is_archive(following[0])
+        words.append(f"{word}={PUBLISHED}" if word == "--with-python" and not named else word)
+    return words
+
+
+def _is_archive(word: str) -> bool:
+    return "/" in word or word.endswith((".tar.gz", ".tgz")) or word == PUBLISHED

@@ -11,6 +11,7 @@ from bundler import contents, report
 from bundler.commands import JSON, envelope
 from bundler.contents import Contents, Entry
 from wheelhouse import codec
+from wheelhouse.manifest import CarriedPython
 
 
 def inspect(
@@ -46,6 +47,7 @@ def _show(found: Contents, console: Console) -> None:
             ("Constraints", report.constraints_text(manifest.constraints)),
             ("Resolved by", f"{manifest.resolver.name} {manifest.resolver.version}"),
             ("PostgreSQL", manifest.postgres.version if manifest.postgres else "none"),
+            ("Python", _python(manifest.python)),
             ("Made by", f"airferry {manifest.airferry}, dated {manifest.created}"),
             ("Bundle id", manifest.bundle_id),
             *([("Adds to", manifest.base)] if manifest.base else []),
@@ -54,6 +56,11 @@ def _show(found: Contents, console: Console) -> None:
     )
     console.print()
     console.summary([(f"{entry.name} {entry.version}", _described(entry)) for entry in found.entries])
+
+
+def _python(python: CarriedPython | None) -> str:
+    text = report.python_text(python)
+    return f"{text}; sha256 {python.sha256}{f', from {python.url}' if python.url else ''}" if python else text
 
 
 def _described(entry: Entry) -> str:

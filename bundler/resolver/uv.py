@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -39,18 +40,26 @@ class Uv:
 
     def environment(self, question: Question) -> dict[str, str]:
         """The environment of uv; credentials go in here and not on the command line, for others to see."""
-        return process.environment(
+        return self.host_environment(
             {
-                **network(),
-                "UV_CACHE_DIR": str(self._cache.uv),
                 "UV_DEFAULT_INDEX": question.index_url,
                 "UV_INDEX": " ".join(question.extra_index_urls),
                 "UV_FIND_LINKS": ",".join(question.find_links),
                 "UV_OFFLINE": "1" if question.offline else "",
-                "UV_SYSTEM_CERTS": "1",
                 "UV_PYTHON_DOWNLOADS": "never",
+            }
+        )
+
+    def host_environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+        """What uv needs of this host, and `extra` on top."""
+        return process.environment(
+            {
+                **network(),
+                "UV_CACHE_DIR": str(self._cache.uv),
+                "UV_SYSTEM_CERTS": "1",
                 "UV_NO_PROGRESS": "1",
                 "NO_COLOR": "1",
+                **extra,
             }
         )
 

@@ -124,9 +124,12 @@ def members(cli: bytes = CLI) -> list[Member]:
     ]
 
 
-def write(path: Path, python: str = "3.11", extra: Iterable[Member] = ()) -> Path:
-    """Write a whole bundle to `path`."""
-    writer.write(path, manifest(python), [*members(), *extra], timestamp=STAMP)
+def write(
+    path: Path, python: str = "3.11", extra: Iterable[Member] = (), carried: CarriedPython | None = None
+) -> Path:
+    """Write a whole bundle to `path`; a `carried` interpreter is one of the `extra` members."""
+    described = replace(manifest(python), python=carried)
+    writer.write(path, described, [*members(), *extra], timestamp=STAMP)
     return path
 
 

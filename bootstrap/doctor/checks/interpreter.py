@@ -6,7 +6,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import closed, service_user
-from bootstrap.doctor.checks import interpreters
+from bootstrap.doctor.checks import carried, interpreters
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
@@ -36,18 +36,34 @@ def choose(facts: Facts, needs: Needs) -> Optional[Interpreter]:
 
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     """Judge the interpreter that would be chosen, or say what is there instead."""
-    if facts.pythons is None:
+    if needs.carried and uses_carried(facts, needs):
+        yield from carried.used(needs.carried, () if needs.carried_only else _problems(facts, needs))
         return
+    if needs.carried and not carried.starts(needs.carried, facts):
+        yield carried.unfit(needs.carried, facts, needs)
+    if facts.pythons is None or needs.carried_only:
+        return
+    problems = _problems(facts, needs)
+    yield from problems
     chosen = choose(facts, needs)
     if chosen is None:
-        yield _missing(facts, needs)
         return
-    problems = judge(chosen, facts, needs)
-    yield from problems
     yield from interpreters.others(chosen, facts, needs, lambda item: judge(item, facts, needs))
     if not any(problem.severity == BLOCKER for problem in problems):
         details = ", ".join(filter(None, (chosen.openssl, chosen.sqlite and f"SQLite {chosen.sqlite}")))
         yield Finding("python-ok", OK, f"CPython {chosen.version} at {chosen.path} ({details})")
+
+
+def uses_carried(facts: Facts, needs: Needs) -> bool:
+    """Whether the bundle's interpreter is taken: it was asked for, or none of the host's does."""
+    if needs.carried is None or not carried.starts(needs.carried, facts):
+        return False
+    return needs.carried_only or any(item.severity == BLOCKER for item in _problems(facts, needs))
+
+
+def _problems(facts: Facts, needs: Needs) -> List[Finding]:
+    chosen = choose(facts, needs)
+    return judge(chosen, facts, needs) if chosen else [_missing(facts, needs)]
 
 
 def judge(python: Interpreter, facts: Facts, needs: Needs) -> List[Finding]:

@@ -15,6 +15,18 @@ _MODULE_MORE = (
 
 PYTHON: Dict[str, Entry] = {
     "python-ok": Entry(OK, "Python fits"),
+    "python-carried": Entry(
+        OK,
+        "The carried Python is used",
+        "",
+        "A bundle may carry an interpreter (airferry bundle --with-python). It is taken where no Python of"
+        " the host passes, or with --python carried; it lies in HOME/python/.",
+    ),
+    "python-carried-unfit": Entry(
+        BLOCKER,
+        "The carried Python does not run here",
+        "It was built against a newer C library than this host has.",
+    ),
     "python-missing": Entry(
         BLOCKER,
         "No Python of the needed version",

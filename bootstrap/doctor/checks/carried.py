@@ -1,0 +1,44 @@
+"""The interpreter that a bundle carries, as the way out where the host has none that passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Iterator, Sequence
+
+from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.needs import Needs
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK
+from bootstrap.facts.host import Facts
+from wheelhouse.manifest import CarriedPython
+
+
+def starts(carried: CarriedPython, facts: Facts) -> bool:
+    """Whether this host's C library is new enough for it, as far as both are known."""
+    kind, _, version = carried.floor.partition(" ")
+    libc = facts.libc
+    if libc is None or not version or libc.numbers == (0, 0):
+        return True
+    return libc.name == kind and libc.numbers >= tuple(map(int, version.split(".")))
+
+
+def used(carried: CarriedPython, problems: Sequence[Finding]) -> Iterator[Finding]:
+    """Say that it is taken; the `problems` of the host's own are no obstacle any more."""
+    remedy = f"Nothing is to be done: the carried Python {carried.version} is used."
+    for problem in problems:
+        if problem.severity == BLOCKER:
+            yield replace(problem, severity=NOTE, remedy=remedy, commands=(), needs_root=False)
+    floor = f" and needs {carried.floor}" if carried.floor else ""
+    yield Finding("python-carried", OK, f"CPython {carried.version}, which comes with the bundle{floor}")
+
+
+def unfit(carried: CarriedPython, facts: Facts, needs: Needs) -> Finding:
+    """Say that it does not start here; that blocks where no other will do."""
+    here = f"{facts.libc.name} {facts.libc.version}" if facts.libc else ""
+    return Finding(
+        "python-carried-unfit",
+        BLOCKER if needs.carried_only else NOTE,
+        here,
+        f"{carried.floor} or newer, for the carried Python {carried.version}",
+        f"Use a Python of this host (--python host), or have the bundle made with an older one for {here}"
+        " (outside: airferry bundle --with-python).",
+    )

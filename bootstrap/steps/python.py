@@ -1,0 +1,31 @@
+"""The carried interpreter below ``HOME/python/``, where the installation runs on it."""
+
+from __future__ import annotations
+
+from bootstrap.carried import Carried
+from bootstrap.installation import Installation
+from wheelhouse.reader import Bundle
+
+
+class PythonStep:
+    """Unpack the carried interpreter; one that is there already is compared with it, byte for byte."""
+
+    name = "python"
+
+    def __init__(self, installation: Installation, bundle: Bundle) -> None:
+        described = bundle.manifest.python
+        assert described is not None, "the receipt names a carried interpreter"
+        self.carried = Carried(installation.home, described)
+        self.bundle = bundle
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Unpack Python {self.carried.described.version} into {self.carried.path}"
+
+    def done(self) -> bool:
+        """Whether it is there and whole."""
+        return not self.carried.problems(self.bundle)
+
+    def apply(self) -> None:
+        """Unpack it."""
+        self.carried.unpack(self.bundle)
