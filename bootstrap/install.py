@@ -12,6 +12,7 @@ from bootstrap import carried, handoff, lock, plan, receipt, registry
 from bootstrap.change import record
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change.steps import undo
+from bootstrap.drift import Drift, of_configuration
 from bootstrap.external import Handed
 from bootstrap.home import Home
 from bootstrap.installation import Installation
@@ -72,6 +73,14 @@ def _database(installation: Installation, handed: Handed) -> List[Step]:
     return [ExternalDatabaseStep(installation, handed)]
 
 
+def drift(chosen: Receipt) -> Optional[Drift]:
+    """What would change in an airflow.cfg that is there; None when there is none that can be looked at."""
+    try:
+        return of_configuration(Installation(chosen))
+    except (AirferryError, OSError):
+        return None
+
+
 def describe(chosen: Receipt, bundle: Bundle, options: Options) -> List[str]:
     """The plan as lines for ``--dry-run``; nothing is changed."""
     home = Home(Path(chosen.home))
@@ -118,7 +127,8 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
             with journal.recorded("upgrade", **about):
                 return _outcome(upgrades.resume(change, progress, journal))
         if change:
-            undo(change, progress, run=True)
+            with journal.recorded("undo", change=change.kind):
+                undo(change, progress, run=True)
         earlier = _other_bundle(home, chosen)
         if earlier:
             with journal.recorded("upgrade", **about, before=earlier.airflow):

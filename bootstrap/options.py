@@ -174,7 +174,7 @@ def _database(options: Options, bundle: Bundle, earlier: Optional[Receipt], take
         return earlier.database
     before = earlier.database if earlier and earlier.database.kind == PRIVATE else None
     if before and (options.home.cluster.exists() or not options.postgres):
-        return replace(before, port=options.postgres_port or before.port)
+        return _kept(replace(before, port=options.postgres_port or before.port), bundle)
     carried = bundle.manifest.postgres
     if options.postgres == "host" or carried is None:
         found = host.find()
@@ -183,6 +183,17 @@ def _database(options: Options, bundle: Bundle, earlier: Optional[Receipt], take
         version, programs = carried.version, ""
     port = options.postgres_port or free_port(POSTGRES_PORT, taken)
     return Database(embedded.ADDRESS, port, embedded.DATABASE, embedded.ROLE, version, programs)
+
+
+def _kept(before: Database, bundle: Bundle) -> Database:
+    """The private database of an earlier install, run by what this bundle carries if that one was carried."""
+    carried = bundle.manifest.postgres
+    if before.programs:
+        return before
+    if carried:
+        return replace(before, server=carried.version)
+    found = host.find()
+    return replace(before, server=found.version, programs=str(found.folder))
 
 
 def default_parallelism() -> int:

@@ -135,8 +135,10 @@ class Airflow:
             )
         return path
 
-    def initialise_and_create_admin(self, user: str, password: Secret, auth: str = "fab") -> Result:
-        """Create or upgrade the schema, check it, and make the admin account; safe to repeat.
+    def initialise_and_create_admin(
+        self, user: str, password: Secret, auth: str = "fab", *, create: bool = True
+    ) -> Result:
+        """Create or upgrade the schema, check it, and make the admin account if `create`; safe to repeat.
 
         An account of that name that exists already keeps its password and roles. Airflow's own check of
         airflow.cfg runs in the same process, where the release has one; the result holds what it said.
@@ -146,7 +148,7 @@ class Airflow:
             commands.append(self.release.lint)
         if auth == "simple":
             self._write_simple_password(user, password, keep=True)
-        else:
+        elif create:
             commands.append(self.release.create_admin(user, password.reveal()))
         what = f"create Airflow's tables and the account {user}"
         return self.run_together(commands, what=what, secrets=(password,))

@@ -1,11 +1,14 @@
 """The old database, set aside in the same cluster while another takes its place, and brought back.
 
 A database is made completely or not at all (CREATE DATABASE), and two are renamed in one transaction, so
-under its own name there is always a whole one.
+under its own name there is always a whole one. On somebody else's server only the one database is ours: there
+its content is replaced, in one transaction as well, and the backup stands for what is set aside.
 """
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import List
@@ -21,26 +24,38 @@ _RESTORED = f"{DATABASE}_restored"
 _DISCARDED = f"{DATABASE}_discarded"
 # Somebody's psql is ended at once, but has to notice.
 _TRIES = 10
+_SCRATCH = "replace-"
 # A copy of a large one takes long; this is only the end of a server that hangs.
 _SECONDS = 6 * 3600.0
 
 
 def set_aside(installation: Installation) -> None:
     """Keep a copy of the database; Airflow must be down."""
+    if not installation.servers:
+        return
     tidy(installation)
     _make(installation, ASIDE, template=DATABASE)
 
 
 def put_in(installation: Installation, source: Path) -> None:
     """Restore a dump beside the database, then give it its name; the one that was there is set aside."""
+    if not installation.servers:
+        _replace(installation, source)
+        return
     tidy(installation)
     _make(installation, _RESTORED, template="template0")
     dump.load(installation.cluster.clients_of(_RESTORED), source)
     _swap(installation, _RESTORED, ASIDE)
 
 
-def bring_back(installation: Installation) -> None:
-    """Put the database that was set aside in its place again; nothing is done when there is none."""
+def bring_back(installation: Installation, saved: Path) -> None:
+    """Put the database that was set aside in its place again; `saved` is its dump.
+
+    Nothing is done when there is none.
+    """
+    if not installation.servers:
+        _replace(installation, saved)
+        return
     if _exists(installation, ASIDE):
         _drop(installation, _DISCARDED)
         _swap(installation, ASIDE, _DISCARDED)
@@ -49,6 +64,8 @@ def bring_back(installation: Installation) -> None:
 
 def tidy(installation: Installation) -> None:
     """Remove databases that a change has left behind; only when nothing is to be brought back any more."""
+    if not installation.servers:
+        return
     for name in (ASIDE, _RESTORED, _DISCARDED):
         _drop(installation, name)
 
@@ -57,6 +74,15 @@ def size(installation: Installation) -> int:
     """The bytes of the database on the disk."""
     with installation.database.clients() as clients:
         return dump.size(clients)
+
+
+def _replace(installation: Installation, source: Path) -> None:
+    run = installation.home.run
+    for leftover in run.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(str(leftover), ignore_errors=True)
+    scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=str(run))
+    with scratch as folder, installation.database.clients() as clients:
+        dump.replace(clients, source, Path(folder))
 
 
 def _make(installation: Installation, name: str, *, template: str) -> None:

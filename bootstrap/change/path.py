@@ -6,6 +6,7 @@ from typing import List
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.release import release_for
+from bootstrap.change import clusters
 from bootstrap.receipt import Receipt
 from wheelhouse.errors import AirferryError
 
@@ -43,6 +44,15 @@ def check(old: Receipt, new: Receipt) -> None:
             needed=f"Airflow {'.'.join(map(str, _FIRST_TO_3))} or newer, for a step to Airflow 3",
             hint=f"Install a bundle of Airflow {_LAST_STOP} into this home first, then this one. On the"
             f" internet host: airferry bundle --airflow {_LAST_STOP} --python {_python(old)}",
+        )
+    if clusters.crosses(old, new) and clusters.major(new.database.server) < clusters.major(
+        old.database.server
+    ):
+        raise UpgradeRefused(
+            "The bundle carries an older PostgreSQL than the one that holds the database.",
+            found=f"PostgreSQL {old.database.server} in {old.home}",
+            needed=f"a bundle with PostgreSQL {clusters.major(old.database.server)} or newer",
+            hint="It was made for a host with an older glibc; for this one: airferry bundle --like NAME",
         )
     managers = release_for(new.airflow).auth_managers
     if old.auth not in managers:

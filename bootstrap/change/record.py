@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
@@ -141,18 +142,20 @@ def refuse_unfinished(home: Home) -> None:
 
 def ways_out(home: Home, change: Change) -> List[str]:
     """What to do about an interrupted change, a sentence each."""
+    again, *back = commands(home, change)
+    said = [f"The same command again finishes it: {again}"]
+    return [*said, *(f"This goes back to Airflow {change.old.airflow} as it was: {one}" for one in back)]
+
+
+def commands(home: Home, change: Change) -> List[str]:
+    """The command that finishes an interrupted change, and the one that undoes it, where it is another."""
+    airferry = shlex.quote(f"{home.bin}/airferry")
     if change.kind == "upgrade":
-        again = f"sh {change.new.bundle_file} install --home {home.path}"
-    elif change.kind == "restore":
-        again = f"{home.bin}/airferry restore {change.source}"
-    else:
-        again = f"{home.bin}/airferry rollback"
-    if change.kind == "rollback":
-        return [f"The same command again finishes it: {again}"]
-    return [
-        f"The same command again finishes it: {again}",
-        f"This goes back to Airflow {change.old.airflow} as it was: {home.bin}/airferry rollback",
-    ]
+        bundle, path = shlex.quote(change.new.bundle_file), shlex.quote(str(home.path))
+        return [f"sh {bundle} install --home {path}", f"{airferry} rollback"]
+    if change.kind == "restore":
+        return [f"{airferry} restore {shlex.quote(change.source)}", f"{airferry} rollback"]
+    return [f"{airferry} rollback"]
 
 
 def _file(home: Home) -> Path:

@@ -13,9 +13,19 @@ from bootstrap.awake import airflow_runs, awake
 from bootstrap.backups import backup as backups
 from bootstrap.backups import state
 from bootstrap.backups.backup import Place
-from bootstrap.change import databases, record
+from bootstrap.change import clusters, databases, record
 from bootstrap.change.record import Change
-from bootstrap.change.steps import PutInStep, SaveStep, StateStep, StopStep, SwitchStep, undo
+from bootstrap.change.steps import (
+    FillStep,
+    MoveStep,
+    PutInStep,
+    SaveStep,
+    StateStep,
+    StopStep,
+    SwitchStep,
+    servers,
+    undo,
+)
 from bootstrap.change.upgrade import check_room, undone
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
@@ -23,7 +33,6 @@ from bootstrap.lock import held
 from bootstrap.plan import Done, Progress, Step
 from bootstrap.receipt import Receipt
 from bootstrap.steps.airflow import MigrationFailed, StartStep
-from bootstrap.steps.database import ClusterStep, DatabaseStep
 from bootstrap.steps.services import ServicesStep
 from wheelhouse.errors import AirferryError
 
@@ -164,10 +173,12 @@ def _restore(
     running = airflow_runs(installation)
     change = Change(record.SCHEMA, kind, old, saved, now, running=running, source=str(place.path))
     record.begin(home, change)
+    crossing = clusters.crosses(old, saved)
     steps: List[Step] = [
-        StopStep(installation), SaveStep(installation, change), PutInStep(installation, place.dump),
-        StateStep(target, place.state), ServicesStep(target), ClusterStep(target), DatabaseStep(target),
-        SchemaStep(target), SwitchStep(target),
+        StopStep(installation), SaveStep(installation, change),
+        MoveStep(installation) if crossing else PutInStep(installation, place.dump),
+        StateStep(target, place.state), ServicesStep(target), *servers(target),
+        *([FillStep(target, place.dump)] if crossing else []), SchemaStep(target), SwitchStep(target),
     ]  # fmt: skip
     try:
         done = plan.execute(steps, progress, journal)
@@ -187,6 +198,7 @@ def _finish(change: Change, done: List[Done], progress: Progress, journal: Journ
         undone(change, error, progress)
         raise
     databases.tidy(target)
+    clusters.tidy(target.home)
     backups.rotate(target.home.backups, backups.KEEP, change.new)
     return Restored(change.new, done)
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from bootstrap import awake
 from bootstrap import receipt as receipts
 from bootstrap.backups import backup as backups
 from bootstrap.backups import state
 from bootstrap.backups.save import save
-from bootstrap.change import databases, record
+from bootstrap.change import clusters, databases, record
 from bootstrap.change.record import Change
 from bootstrap.installation import Installation
-from bootstrap.plan import Progress
+from bootstrap.journal import Journal
+from bootstrap.plan import Progress, Step
+from bootstrap.postgres import dump
 from bootstrap.services import strays
 from bootstrap.steps import packages
 from bootstrap.steps.airflow import start
-from bootstrap.steps.database import ClusterStep
+from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.database import ClusterStep, DatabaseStep
 
 
 class _Always:
@@ -87,6 +91,46 @@ class AsideStep(_Always):
         self.installation.services.shut_down()
 
 
+class MoveStep(_Always):
+    """Set the whole cluster aside: the next server is of another major version."""
+
+    name = "cluster-aside"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Set the cluster of PostgreSQL {self.installation.receipt.database.server} aside"
+
+    def apply(self) -> None:
+        """Stop its server and move it."""
+        self.installation.services.shut_down()
+        clusters.set_aside(self.installation.home)
+
+
+class FillStep(_Always):
+    """Fill the database of a new cluster from a dump: `source`, or the backup that this change has made."""
+
+    name = "fill"
+
+    def __init__(self, installation: Installation, source: Optional[Path] = None) -> None:
+        self.installation = installation
+        self.source = source
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Read the database into PostgreSQL {self.installation.receipt.database.server}"
+
+    def apply(self) -> None:
+        """Restore the dump."""
+        home = self.installation.home
+        change = record.find(home)
+        source = self.source or backups.load(home.backups / (change.backup if change else "")).dump
+        with self.installation.database.clients() as clients:
+            dump.load(clients, source)
+
+
 class PutInStep(_Always):
     """Put a backup's database in the place of the one that is there, which is set aside."""
 
@@ -124,7 +168,11 @@ class StateStep(_Always):
     def apply(self) -> None:
         """Copy, then switch the link; the receipt comes with the switch."""
         home, bundle_id = self.installation.home, self.installation.receipt.bundle_id
-        _put_back(self.installation, self.source, without=["receipt.json"])
+        kept = (
+            ["receipt.json"] if self.installation.servers else ["receipt.json", "secrets/postgres-password"]
+        )
+        _put_back(self.installation, self.source, without=kept)
+        ConfigurationStep(self.installation).correct_database()
         for marker in ("migrated", "proved"):
             (home.run / f"{marker}-{bundle_id}").touch()
 
@@ -167,12 +215,16 @@ def undo(change: Change, progress: Progress, *, run: bool) -> None:
             place = backups.load(home.backups / saved)
             _put_back(old, place.state, without=[])
             forget_proofs(new)
-            cluster = ClusterStep(old)
-            if not cluster.done():
-                cluster.apply()
+            moved = clusters.bring_back(home)
+            for step in servers(old)[:1]:
+                if not step.done():
+                    step.apply()
             awake.start(old)
-            databases.bring_back(old)
+            if not moved:
+                databases.bring_back(old, place.dump)
         record.end(home)
+    with contextlib.suppress(OSError):  # a full disk may be why it is undone
+        Journal(home.journal).write("change-undone", kind=change.kind, airflow=change.old.airflow)
     if run and change.running:
         with progress.step(f"Start Airflow {change.old.airflow}"):
             start(old)
@@ -182,8 +234,14 @@ def undo(change: Change, progress: Progress, *, run: bool) -> None:
 
 def _put_back(installation: Installation, source: Path, *, without: List[str]) -> None:
     state.copy_back(source, installation.home, without=without)
-    installation.cluster.write_pgpass()
+    if installation.servers:
+        installation.cluster.write_pgpass()
     packages.switch(installation.home, installation.release)
+
+
+def servers(installation: Installation) -> List[Step]:
+    """The steps for a server of our own: configured, then started with its database."""
+    return [ClusterStep(installation), DatabaseStep(installation)] if installation.servers else []
 
 
 def forget_proofs(installation: Installation) -> None:

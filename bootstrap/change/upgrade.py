@@ -13,9 +13,19 @@ from bootstrap import plan, receipt
 from bootstrap.airflow import metadata
 from bootstrap.awake import airflow_runs, awake
 from bootstrap.backups import backup as backups
-from bootstrap.change import databases, path, record
+from bootstrap.change import clusters, databases, path, record
 from bootstrap.change.record import Change
-from bootstrap.change.steps import AsideStep, SaveStep, StopStep, SwitchStep, forget_proofs, undo
+from bootstrap.change.steps import (
+    AsideStep,
+    FillStep,
+    MoveStep,
+    SaveStep,
+    StopStep,
+    SwitchStep,
+    forget_proofs,
+    servers,
+    undo,
+)
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
@@ -26,7 +36,6 @@ from bootstrap.services import strays
 from bootstrap.services.manager import NONE
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
-from bootstrap.steps.database import ClusterStep, DatabaseStep
 from bootstrap.steps.packages import UNFINISHED, LinkStep, ReleaseStep
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
@@ -95,7 +104,8 @@ def upgrade(
     :class:`UpgradeFailed` when the old one was brought back.
     """
     path.check(old, new)
-    new = replace(new, previous=old.bundle_id, completed="")
+    # what was proven before counts until the new proof: a password that was changed since is no failure
+    new = replace(new, previous=old.bundle_id, completed=old.completed)
     before, after = Installation(old), Installation(new)
     home = before.home
     done = plan.execute(_prepare(after, bundle, password), progress, journal)
@@ -159,14 +169,15 @@ def _prepare(after: Installation, bundle: Bundle, password: Optional[Secret]) ->
 
 
 def _forward(before: Installation, after: Installation, bundle: Bundle, change: Change) -> List[Step]:
+    crossing = clusters.crosses(before.receipt, after.receipt)
     return [
         StopStep(before),
         SaveStep(before, change),
-        AsideStep(before),
+        MoveStep(before) if crossing else AsideStep(before),
         LinkStep(after),
         ServicesStep(after),
-        ClusterStep(after),
-        DatabaseStep(after),
+        *servers(after),
+        *([FillStep(after)] if crossing else []),
         ConfigurationStep(after),
         MigrationStep(after),
         PipelinesStep(after, bundle),
@@ -230,6 +241,7 @@ def _tidy(installation: Installation) -> List[str]:
     home = installation.home
     try:
         databases.tidy(installation)
+        clusters.tidy(home)
         _prune(installation)
         backups.rotate(home.backups, backups.KEEP, installation.receipt)
     except (AirferryError, OSError) as error:

@@ -119,13 +119,7 @@ def install(
             chosen = interpreters.decided(chosen, judgement.python)
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
-            lines = installing.describe(chosen, bundle, options)
-            if json:
-                console.json({"schema": 1, "ok": True, "plan": lines, "receipt": codec.encode(chosen)})
-            else:
-                for number, line in enumerate(lines, 1):
-                    console.print(f"{number:2}. {line}")
-                console.print("Nothing was changed.")
+            _show_plan(console, chosen, bundle, options, json=json)
             return 0
         if os.geteuid() == 0 and not handoff.is_inner():
             # it has said all that there is to say
@@ -223,6 +217,24 @@ def verify_command(json: bool = JSON) -> int:
 
 # for an installation that can no longer run its own
 app.command()(uninstall)
+
+
+def _show_plan(console: Console, chosen: Receipt, bundle: Bundle, options: Options, *, json: bool) -> None:
+    lines, drift = installing.describe(chosen, bundle, options), installing.drift(chosen)
+    if json:
+        more = {"drift": codec.encode(drift), "receipt": codec.encode(chosen)}
+        console.json({"schema": 1, "ok": True, "plan": lines, **more})
+        return
+    for number, line in enumerate(lines, 1):
+        console.print(f"{number:2}. {line}")
+    if drift and drift.edited:
+        console.print("Edited by hand in airflow.cfg, and kept:")
+        for line in drift.edited:
+            console.print(line, indent=4)
+    if drift:
+        for line in drift.diff:
+            console.print(line, indent=4)
+    console.print("Nothing was changed.")
 
 
 def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from bootstrap import lifecycle
+from bootstrap.change import record
 from bootstrap.facts import configuration, files, growth, metadata, running, sharing
 from bootstrap.facts.configuration import Configuration
 from bootstrap.facts.files import Files
@@ -28,6 +29,14 @@ class Component:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """A change that was interrupted, and the commands that finish or undo it."""
+
+    title: str
+    commands: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Installed:
     """An installation. A part is None when it could not be looked at, which then is in `failures`."""
 
@@ -42,6 +51,7 @@ class Installed:
     metadata: Optional[Metadata] = None
     growth: Optional[Growth] = None
     sharing: Optional[Sharing] = None
+    unfinished: Optional[Unfinished] = None
     failures: Tuple[Failure, ...] = ()
 
 
@@ -57,6 +67,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "metadata": lambda: metadata.collect(installation),
             "growth": lambda: growth.collect(installation),
             "sharing": lambda: sharing.collect(installation),
+            "unfinished": lambda: unfinished(installation),
         },
         seconds,
     )
@@ -68,6 +79,14 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
         **found,
         failures=failures,
     )
+
+
+def unfinished(installation: Installation) -> Optional[Unfinished]:
+    """The change that is under way, if any."""
+    change = record.find(installation.home)
+    if change is None:
+        return None
+    return Unfinished(change.title, tuple(record.commands(installation.home, change)))
 
 
 def components(installation: Installation) -> Tuple[Component, ...]:

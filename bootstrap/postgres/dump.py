@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Dict, List
 
@@ -12,6 +13,40 @@ from wheelhouse.errors import AirferryError
 
 # A large database takes hours; this is only the end of a program that hangs.
 _SECONDS = 24 * 3600.0
+
+
+# Everything of the role's in its schema, but for what an extension brought.
+_WIPE = """\
+SET client_min_messages = warning;
+DO $$
+DECLARE item record;
+BEGIN
+    FOR item IN
+        SELECT c.oid::regclass::text AS name, c.relkind AS kind FROM pg_class c
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+            AND pg_has_role(c.relowner, 'USAGE')
+            AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('e', 'a', 'i'))
+    LOOP
+        EXECUTE format('DROP %s IF EXISTS %s CASCADE', CASE item.kind WHEN 'v' THEN 'VIEW'
+            WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE'
+            ELSE 'TABLE' END, item.name);
+    END LOOP;
+    FOR item IN
+        SELECT t.oid::regtype::text AS name FROM pg_type t
+        WHERE t.typnamespace = current_schema()::regnamespace AND t.typtype IN ('e', 'd')
+            AND pg_has_role(t.typowner, 'USAGE')
+    LOOP
+        EXECUTE format('DROP TYPE IF EXISTS %s CASCADE', item.name);
+    END LOOP;
+    FOR item IN
+        SELECT p.oid::regprocedure::text AS name FROM pg_proc p
+        WHERE p.pronamespace = current_schema()::regnamespace AND pg_has_role(p.proowner, 'USAGE')
+            AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+    LOOP
+        EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', item.name);
+    END LOOP;
+END $$;
+"""
 
 
 class DumpFailed(AirferryError):
@@ -35,6 +70,39 @@ def load(clients: Clients, source: Path) -> None:
     """Fill an empty database from `source`; whoever connects will own it all. Raises :class:`DumpFailed`."""
     options = ("--no-owner", "--no-privileges", "--exit-on-error")
     _run(clients, clients.command("pg_restore", *options, source), what="read the database from a file")
+
+
+def replace(clients: Clients, source: Path, scratch: Path) -> None:
+    """Put the content of `source` in the place of all that the role owns in its schema, in one transaction.
+
+    For a server where no second database can be made. `scratch` is a private folder for the SQL, which is as
+    large as the data. Raises :class:`DumpFailed`; the database is as it was then.
+    """
+    wipe, listed, script = scratch / "wipe.sql", scratch / "list", scratch / "restore.sql"
+    wipe.write_text(_WIPE, encoding="utf-8")
+    restore = clients.programs / "pg_restore"
+    contents = _run(clients, [restore, "--list", source], what="read the dump")
+    # the schema itself is there
+    wanted = [
+        line for line in contents.splitlines() if not re.match(r"\d+; \d+ \d+ (SCHEMA|\S+ - SCHEMA) ", line)
+    ]
+    listed.write_text("\n".join(wanted) + "\n", encoding="utf-8")
+    options = ("--no-owner", "--no-privileges", "-L", listed, "-f", script)
+    _run(clients, [restore, *options, source], what="read the database from a file")
+    script.chmod(0o600)
+    if int(query(clients, "SHOW server_version_num")) < 170000:
+        _without(script, b"SET transaction_timeout = 0;\n")
+    once = ("-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "-f", wipe, "-f", script)
+    _run(clients, clients.command("psql", *once), what="replace what is in the database")
+
+
+def _without(script: Path, line: bytes) -> None:
+    """Blank out a statement that an older server does not know; it stands near the beginning."""
+    with script.open("r+b") as stream:
+        place = stream.read(4096).find(line)
+        if place >= 0:
+            stream.seek(place)
+            stream.write(b"-" * (len(line) - 1))
 
 
 def size(clients: Clients) -> int:
@@ -72,7 +140,7 @@ def query(clients: Clients, sql: str) -> str:
     return process.run(command, what="query the database", env=clients.env, timeout=_SECONDS).stdout.strip()
 
 
-def _run(clients: Clients, command: List[Argument], *, what: str) -> None:
+def _run(clients: Clients, command: List[Argument], *, what: str) -> str:
     program = Path(command[0])
     if not program.is_file():
         raise DumpFailed(
@@ -82,6 +150,6 @@ def _run(clients: Clients, command: List[Argument], *, what: str) -> None:
             hint="Install the distribution's PostgreSQL client package of the same version.",
         )
     try:
-        process.run(command, what=what, env=clients.env, timeout=_SECONDS)
+        return process.run(command, what=what, env=clients.env, timeout=_SECONDS).stdout
     except CommandFailed as error:
         raise DumpFailed(error.message, found=error.found, hint=error.hint) from error

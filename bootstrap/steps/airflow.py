@@ -55,7 +55,9 @@ class MigrationStep:
         """Migrate, make the account, and look at the schema: the command's own word is not enough."""
         receipt, airflow = self.installation.receipt, self.installation.airflow
         password = secret.read(self.installation.home.admin_password)
-        said = airflow.initialise_and_create_admin(receipt.admin_user, password, receipt.auth).stdout
+        said = airflow.initialise_and_create_admin(
+            receipt.admin_user, password, receipt.auth, create=not self._has_accounts()
+        ).stdout
         if "issues in your airflow.cfg" in said and "No issues" not in said:
             # settings that somebody else had written: they still hold, so this is for the record
             Journal(self.installation.home.journal).write(
@@ -69,6 +71,11 @@ class MigrationStep:
                 hint=f"Its output is in {self.installation.home.install_log}. Run the same command again.",
             )
         self.marker.write_text("", encoding="utf-8")
+
+    def _has_accounts(self) -> bool:
+        """Whether somebody can log in: an account that was removed on purpose is not made again."""
+        query = self.installation.database.query
+        return bool(query("SELECT to_regclass('ab_user')")) and query("SELECT count(*) FROM ab_user") != "0"
 
 
 class PipelinesStep:

@@ -10,6 +10,7 @@ from typing import Dict, List, Tuple
 from bootstrap import secret
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Setting
+from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.airflow.reserved import reserved
 from bootstrap.installation import Installation
 from bootstrap.steps.secrets import FERNET, JWT, SECRET_KEY
@@ -39,7 +40,7 @@ class ConfigurationStep:
 
     def done(self) -> bool:
         """Whether the file is there and no intended value has changed."""
-        return self.path.is_file() and not self._changed()
+        return self.path.is_file() and not self.changed()
 
     def apply(self) -> None:
         """Edit the file in one step; one that somebody else made is copied first."""
@@ -49,7 +50,7 @@ class ConfigurationStep:
             self._adopt_keys()
         self.installation.airflow.write_config()
         text = config.read(self.path)
-        config.write(self.path, config.edit(text, self._changed()))
+        config.write(self.path, config.edit(text, self.changed()))
         # whoever runs has read the old file; the start step brings all back
         self.installation.services.stop(self.installation.components)
         self._remember(self._fingerprint())
@@ -60,6 +61,12 @@ class ConfigurationStep:
         left = {key: shown for key, shown in known.items() if key.rpartition(" ")[2] not in options}
         if left != known:
             self._remember(left)
+
+    def correct_database(self) -> None:
+        """Have a file that came from a backup name the database as it is reached now."""
+        address = DATABASE_URL.at(self.installation.version.numbers)
+        url = [item for item in self.settings() if (item.section, item.option) == address]
+        config.write(self.path, config.edit(config.read(self.path), url))
 
     def settings(self) -> List[Setting]:
         """Every setting that this installation intends."""
@@ -82,7 +89,8 @@ class ConfigurationStep:
         )
         return list(release.settings(self.installation.version, parameters))
 
-    def _changed(self) -> List[Setting]:
+    def changed(self) -> List[Setting]:
+        """The settings to write: their intended value is not what was written last, nor set by hand since."""
         known = self.known()
         changed = [item for item in self.settings() if known.get(_key(item)) != _shown(item)]
         return [item for item in changed if not self._by_hand(item, known)]

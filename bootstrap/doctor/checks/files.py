@@ -23,6 +23,17 @@ def command(installed: Installed) -> str:
     return remedies.quoted(f"{installed.home}/bin/airferry")
 
 
+def unfinished(installed: Installed) -> Iterator[Finding]:
+    """An upgrade, a restore or a rollback that was interrupted."""
+    found = installed.unfinished
+    if found is not None:
+        yield Finding(
+            "change-unfinished", BLOCKER, f"the {found.title} was interrupted", "",
+            "Run the first of these to finish it, or the last to go back to what was there before:",
+            found.commands,
+        )  # fmt: skip
+
+
 def listed(lines: Sequence[str]) -> str:
     """The first lines, and how many there are beyond them."""
     more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []

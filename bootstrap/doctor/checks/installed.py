@@ -10,6 +10,7 @@ from bootstrap.doctor.severity import WARNING
 from bootstrap.facts.installed import Installed
 
 CHECKS: Tuple[Callable[[Installed], Iterator[Finding]], ...] = (
+    files.unfinished,
     files.check,
     configuration.check,
     components.check,

@@ -14,6 +14,11 @@ INSTALLED: Dict[str, Entry] = {
         "The installation was never finished",
         "It was interrupted, or its last step, a real run of the example pipeline, did not succeed.",
     ),
+    "change-unfinished": Entry(
+        BLOCKER,
+        "An upgrade, a restore or a rollback was interrupted",
+        "Until it is finished or undone, Airflow stays down where its database is not what it needs.",
+    ),
     "link-broken": Entry(
         BLOCKER, "The link to the installed release is broken", "Every command goes through it."
     ),

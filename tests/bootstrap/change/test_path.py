@@ -66,3 +66,13 @@ def test_advice() -> None:
     large = path.advice(receipt("2.11.2"), receipt("3.3.2"), 3 << 30)
     assert "3072 MB" in large[1]
     assert "airflow db clean" in large[1]
+
+
+def test_a_database_is_not_taken_to_an_older_server() -> None:
+    old, new = receipt("3.3.1"), receipt("3.3.2")
+    older = replace(new, database=replace(new.database, server="16.2"))
+    with pytest.raises(UpgradeRefused, match="older PostgreSQL") as caught:
+        path.check(old, older)
+    assert "PostgreSQL 18 or newer" in caught.value.needed
+    path.check(older, replace(old, airflow="3.3.2"))
+    path.check(old, replace(new, database=replace(new.database, server="18.1")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
+from bootstrap.change import record
+from bootstrap.change.record import Change
 from bootstrap.doctor.checks import installed as checks
 from bootstrap.doctor.entries.installed import INSTALLED
 from bootstrap.doctor.entries.running import RUNNING
@@ -280,3 +283,16 @@ def test_findings_are_added_to_a_report_in_order() -> None:
     more = report.plus([Finding("link-broken", BLOCKER, "x"), Finding("config-ok", OK, "x")],
                        without=["installation-found"])  # fmt: skip
     assert [finding.id for finding in more.findings] == ["link-broken", "config-ok", "disk-ok"]
+
+
+def test_interrupted_upgrade(installation: Installation) -> None:
+    old = replace(installation.receipt, airflow="3.3.1", bundle_id="3.3.1-cp311-0123456789")
+    change = Change(1, "upgrade", old, installation.receipt, "2026-10-01T12:00:00Z", running=True)
+    record.begin(installation.home, change)
+    (found,) = [item for item in checks.check(installed.collect(installation)) if "change" in item.id]
+    assert (found.id, found.severity) == ("change-unfinished", "blocker")
+    assert "from Airflow 3.3.1 to 3.3.2" in found.found
+    assert [command.split()[-1] for command in found.commands] == [
+        shlex.quote(str(installation.home.path)).split()[-1],
+        "rollback",
+    ]
