@@ -7,8 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
+SEED ?= 7
+COUNT ?= 60
 
-.PHONY: help demo test unit e2e matrix lint format bench clean
+.PHONY: help demo test unit e2e matrix faults lint format bench clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
@@ -33,6 +35,9 @@ e2e: $(VENV)/ready ## Real installs of a real Airflow, cut off from the network
 
 matrix: $(VENV)/ready ## Every Airflow of the matrix, or ONLY=2.10.5/3.11: installed, run, restarted
 	$(BIN)/python -m tests.e2e.matrix --only "$(ONLY)"
+
+faults: $(VENV)/ready ## Strike install, upgrade and rollback at every step and at random moments (SEED=7 COUNT=60)
+	$(BIN)/python -m tests.faults --seed "$(SEED)" --count "$(COUNT)"
 
 lint: $(VENV)/ready ## ruff, mypy strict, and the import contract
 	$(BIN)/ruff check .

@@ -1,0 +1,188 @@
+"""``make faults``: strike install, upgrade and rollback at every step and at random moments; print the table.
+
+Every case is one line: what was struck, how, when; the exit status of the struck command and of the same
+command again; which installation was there in the end, and whether it was whole. The choice of the moments
+follows from ``--seed``; ``--write`` puts the table into docs/reference/reliability.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.faults.case import Case
+from tests.faults.kinds import KINDS, Kind
+from tests.faults.page import Row, render, write
+from tests.support.index import index_problem
+
+ROOT = Path(__file__).resolve().parents[2]
+OLD, NEW = "3.3.1", "3.3.2"
+NAMES = ("install", "upgrade", "rollback")
+# how often the installation runs when its upgrade or rollback begins
+_RUNNING = 0.3
+
+
+class Worker:
+    """A process in namespaces of its own that works on one case at a time."""
+
+    def __init__(self) -> None:
+        command = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+        self._process = subprocess.Popen(
+            [*command, sys.executable, "-m", "tests.faults.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+
+    def ask(self, **order: Any) -> Any:
+        """Give an order and wait for the answer."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the worker has ended")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """Let it go, and everything in it."""
+        self._process.communicate()
+
+
+def main() -> int:
+    """Run the cases; the exit status is 1 when one of them lost something."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--count", type=int, default=60, help="how many cases in all")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", default=",".join(NAMES), help="operations, separated by commas")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/reliability.md")
+    options = parser.parse_args()
+    problem = unavailable()
+    if problem:
+        print(f"skipped: {problem}")
+        return 0
+    with scratch() as folder:
+        rows = list(strike(folder, options.only.split(","), options.count, options.seed, options.workers))
+    print(render(rows), flush=True)
+    if options.write:
+        write(rows, options.seed)
+    return int(any(row.problems for row in rows))
+
+
+def unavailable() -> str:
+    """Why this machine cannot run the cases; empty when it can."""
+    if os.geteuid() != 0:
+        return "not root: no file system of a given size can be mounted"
+    if not shutil.which("unshare"):
+        return "no unshare on this machine"
+    return index_problem()
+
+
+def strike(folder: Path, names: list[str], count: int, seed: int, workers: int) -> Iterator[Row]:
+    """Build what is needed, choose the cases, and run them on several workers."""
+    python = _python()
+    minor = subprocess.run(
+        [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    old, new = (_bundle(version, minor, folder) for version in (OLD, NEW))
+    team = [Worker() for _ in range(workers)]
+    order = {"order": "build", "old": str(old), "new": str(new), "python": python, "names": names}
+    built = team[0].ask(**order, snapshots=str(folder / "snapshots"))
+    for item in built:
+        steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in item["steps"])
+        print(f"# {item['operation']['name']}: {item['seconds']} s ({steps})", flush=True)
+    waiting = choose(built, count, random.Random(seed))
+    rows: list[Row] = []
+    lock = threading.Lock()
+
+    def work(worker: Worker) -> None:
+        while True:
+            with lock:
+                if not waiting:
+                    return
+                operation, case = waiting.pop(0)
+            row = Row.of(worker.ask(order="run", operation=operation, case=asdict(case)))
+            with lock:
+                rows.append(row)
+                print(row.line(), flush=True)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in team]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for worker in team:
+        worker.close()
+    yield from sorted(rows, key=lambda row: row.order(NAMES))
+
+
+def choose(built: list[dict[str, Any]], count: int, source: random.Random) -> list[tuple[Any, Case]]:
+    """Each step of each operation once, kinds in turn; random moments; then more of the grid."""
+
+    def case(item: dict[str, Any], kind: Kind, step: str, longest: float) -> tuple[Any, Case]:
+        delay = round(source.uniform(0, longest), 2)
+        return item["operation"], Case(
+            item["operation"]["name"], kind.name, step, delay, source.random() < _RUNNING
+        )
+
+    steps = [(item, name, max(0.05, 0.9 * seconds)) for item in built for name, seconds in item["steps"]]
+    first: list[tuple[Any, Case]] = []
+    rest: list[tuple[Any, Case]] = []
+    for number, (item, name, longest) in enumerate(steps):
+        for place, kind in enumerate(KINDS):
+            chosen = first if place == number % len(KINDS) else rest
+            chosen.append(case(item, kind, name, longest))
+    source.shuffle(rest)
+    moments = [
+        case(built[number % len(built)], source.choice(KINDS), "", built[number % len(built)]["seconds"])
+        for number in range(count // 4)
+    ]
+    return [*first, *moments, *rest][:count]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that every account can enter, removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="airferry-fault-files-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bundle(airflow: str, minor: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "bundler", "bundle", "--airflow", airflow, "--python", minor, "--json"]
+    made = subprocess.run(
+        [*command, "--output", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    return Path(json.loads(made.stdout)["result"]["file"])
+
+
+def _python() -> str:
+    """An interpreter that every account can run."""
+    for candidate in (f"/usr/bin/python3.{sys.version_info.minor}", "/usr/bin/python3"):
+        if Path(candidate).exists():
+            return candidate
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

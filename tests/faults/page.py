@@ -1,0 +1,91 @@
+"""The table of results: for the terminal, and as docs/reference/reliability.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "reliability.md"
+_HEAD = """# Faults, and what is left after them
+
+Written by `make faults` (`python -m tests.faults --seed {seed} --count {count} --write`); do not edit.
+
+Each line is one real fault on a real installation: install, upgrade and rollback were struck at every step
+and at random moments, then the **same command was given again**. *First* is the exit status of the struck
+command (-9: killed), *again* that of each further try. In the end the installation named under *state* was
+there and whole: its components healthy, `doctor` without blockers, every earlier run of a DAG and the
+encrypted password of a connection still readable, the link on a complete release, no process and no temporary
+file left over, the lock free.
+
+{passed} of {count} cases passed.
+
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case and its outcome."""
+
+    operation: str
+    moment: str
+    kind: str
+    first: int
+    again: tuple[int, ...]
+    state: str
+    problems: tuple[str, ...]
+    said: tuple[str, ...]
+    seconds: float
+    running: bool
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Row:
+        """From what a worker answers."""
+        case = data["case"]
+        moment = f"{case['step']} + {case['delay']:.2f} s" if case["step"] else f"{case['delay']:.1f} s"
+        return cls(
+            case["operation"],
+            moment,
+            case["kind"],
+            data["first"],
+            tuple(data["again"]),
+            data["state"],
+            tuple(data["problems"]),
+            tuple(data["said"]),
+            data["seconds"],
+            case["running"],
+        )
+
+    def order(self, names: tuple[str, ...]) -> tuple[int, str, str]:
+        """Operations as they follow each other, then by moment."""
+        return names.index(self.operation), self.moment, self.kind
+
+    def cells(self) -> tuple[str, ...]:
+        """The texts of the table."""
+        again = ", ".join(map(str, self.again))
+        return (
+            self.operation, self.moment, self.kind, str(self.first), again, self.state,
+            "FAILED" if self.problems else "ok",
+        )  # fmt: skip
+
+    def line(self) -> str:
+        """One line for the terminal, with all that is wrong below it."""
+        widths = (9, 28, 31, 6, 8, 6, 7)
+        text = " ".join(cell.ljust(width) for cell, width in zip(self.cells(), widths, strict=True))
+        return "\n".join(
+            [f"{text} {self.seconds:6.1f} s", *(f"    {text}" for text in (*self.problems, *self.said))]
+        )
+
+
+def render(rows: list[Row]) -> str:
+    """The whole table for the terminal, with a count at its end."""
+    passed = sum(not row.problems for row in rows)
+    return "\n".join(["", *(row.line() for row in rows), "", f"{passed} passed, {len(rows) - passed} failed"])
+
+
+def write(rows: list[Row], seed: int) -> None:
+    """Write the page."""
+    passed = sum(not row.problems for row in rows)
+    head = "| command | struck at | fault | first | again | state | result |\n|---|---|---|---|---|---|---|\n"
+    table = "".join(f"| {' | '.join(row.cells())} |\n" for row in rows)
+    PAGE.write_text(_HEAD.format(seed=seed, count=len(rows), passed=passed) + head + table, encoding="utf-8")
