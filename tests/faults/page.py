@@ -72,9 +72,8 @@ class Row:
         """One line for the terminal, with all that is wrong below it."""
         widths = (9, 28, 31, 6, 8, 6, 7)
         text = " ".join(cell.ljust(width) for cell, width in zip(self.cells(), widths, strict=True))
-        return "\n".join(
-            [f"{text} {self.seconds:6.1f} s", *(f"    {text}" for text in (*self.problems, *self.said))]
-        )
+        more = (*self.problems, *self.said)
+        return "\n".join([f"{text} {self.seconds:6.1f} s", *(f"    {item}" for item in more)])
 
 
 def render(rows: list[Row]) -> str:

@@ -1,0 +1,24 @@
+"""A few of the faults of ``make faults``, the same ones every time.
+
+The whole table, with its command, is in docs/reference/reliability.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.__main__ import scratch, strike, unavailable
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+
+def test_the_same_command_again_completes_what_a_fault_left() -> None:
+    problem = unavailable()
+    if problem:
+        pytest.skip(problem)
+    with scratch() as folder:
+        rows = list(strike(Path(folder), ["upgrade", "rollback"], count=4, seed=3, workers=2))
+    assert [row.line() for row in rows if row.problems] == []
+    assert len(rows) == 4
