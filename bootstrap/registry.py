@@ -68,8 +68,19 @@ def of_system(home: Path) -> Optional[Record]:
 
 
 def save(record: Record) -> None:
-    """Write the record in one step; those of installations that have gone are removed."""
-    place = folder()
+    """Write the record in one step; those of installations that have gone are removed.
+
+    An ordinary account without a state folder of its own (its home is /nonexistent) goes unrecorded: the
+    record only keeps others off its ports. Raises OSError for root.
+    """
+    try:
+        _save(record, folder())
+    except OSError:
+        if os.geteuid() == 0:
+            raise
+
+
+def _save(record: Record, place: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     for old in _read((place,)):
         if not _is_there(old) or old.home == record.home:

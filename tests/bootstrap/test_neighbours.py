@@ -117,3 +117,20 @@ def test_homes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Home.default().path == Path("/srv/a")
     monkeypatch.setattr(os, "getuid", lambda: 0)
     assert Home.default("blue").path == Path("/opt/blue")
+
+
+def test_account_without_a_home_goes_unrecorded(
+    own_records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As nobody has it: /nonexistent. For root the record counts, and its loss stops the install."""
+    (tmp_path / "file").touch()
+    blocked = tmp_path / "file" / "installations.d"
+    monkeypatch.setattr(registry, "SYSTEM", blocked)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    record = Record(1, "blue", str(tmp_path), "nobody", (8080,))
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    registry.save(record)
+    assert registry.known() == []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(OSError):
+        registry.save(record)
