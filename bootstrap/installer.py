@@ -9,7 +9,7 @@ import stat
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from bootstrap import process
 from wheelhouse.errors import AirferryError
@@ -118,25 +118,78 @@ class Venv:
         with contextlib.suppress(FileNotFoundError):
             # uv leaves its lock writable for everybody
             (self.path / ".lock").unlink()
-        problems = self.damaged()
-        if problems:
-            raise PackagesDamaged(
-                f"The packages in {self.path} are not whole.",
-                found="\n".join(problems[:10]),
-                hint="Look at the free space (df -h, df -i) and run the same command again.",
-            )
+        _whole(self.damaged(), self.path)
 
     def damaged(self) -> List[str]:
         """What RECORD lists and the disk lacks, a line each (recording installed projects, PEP 376, 627)."""
-        # A file that two packages bring (a stray tests/__init__.py) is as the last of them left it.
-        listed: Dict[Path, Dict[str, str]] = {}
-        for record in sorted(self.path.glob("lib/python3*/site-packages/*.dist-info/RECORD")):
-            with record.open(encoding="utf-8", newline="") as stream:
-                for row in csv.reader(stream):
-                    if len(row) == 3 and not row[0].endswith(".pyc"):
-                        path = Path(os.path.normpath(record.parent.parent / row[0]))
-                        listed.setdefault(path, {})[record.parent.name] = row[2]
-        return [problem for path, sizes in listed.items() for problem in _differs(path, sizes)]
+        return _lacking(self.path.glob("lib/python3*/site-packages/*.dist-info/RECORD"))
+
+
+def _whole(problems: Sequence[str], place: Path) -> None:
+    if problems:
+        raise PackagesDamaged(
+            f"The packages in {place} are not whole.",
+            found="\n".join(problems[:10]),
+            hint="Look at the free space (df -h, df -i) and run the same command again.",
+        )
+
+
+def _lacking(records: Iterable[Path], *, outside: bool = True) -> List[str]:
+    # A file that two packages bring (a stray tests/__init__.py) is as the last of them left it.
+    listed: Dict[Path, Dict[str, str]] = {}
+    for record in sorted(records):
+        with record.open(encoding="utf-8", newline="") as stream:
+            for row in csv.reader(stream):
+                # pip leaves the places of programs as they are in an environment, whatever the target
+                if len(row) == 3 and not row[0].endswith(".pyc") and (outside or row[0][:3] != "../"):
+                    path = Path(os.path.normpath(record.parent.parent / row[0]))
+                    listed.setdefault(path, {})[record.parent.name] = row[2]
+    return [problem for path, sizes in listed.items() for problem in _differs(path, sizes)]
+
+
+def install_beside(
+    venv: Venv,
+    target: Path,
+    tools: Tools,
+    packages: Sequence[Package],
+    wheels: Path,
+    *,
+    env: Mapping[str, str],
+    log: Optional[Path],
+) -> None:
+    """Install `packages` for the venv's Python into the folder `target`, and leave the venv as it is.
+
+    Nothing is resolved, built or looked up. Raises CommandFailed, :class:`PackagesDamaged`.
+    """
+    requirements = wheels.parent / "requirements.txt"
+    requirements.write_text("".join(_requirement(item, wheels) for item in packages), encoding="utf-8")
+    common: List[process.Argument] = [
+        "--target",
+        target,
+        "--no-index",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        requirements,
+    ]
+    command: List[process.Argument]
+    if tools.uv_runs(env):
+        isolated = {**env, "UV_CACHE_DIR": str(wheels.parent / "cache"), "UV_PYTHON_DOWNLOADS": "never"}
+        command = [
+            tools.uv, "pip", "install", "--no-config", "--offline", "--quiet", "--no-build",
+            "--python", venv.interpreter, *common,
+        ]  # fmt: skip
+    else:
+        isolated = {**env, "PIP_CONFIG_FILE": os.devnull}
+        command = [
+            venv.interpreter, "-I", tools.pip / "pip", "install", "--isolated", "--only-binary=:all:",
+            "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet", *common,
+        ]  # fmt: skip
+    process.run(command, what="install the packages", env=isolated, log=log, timeout=1800)
+    with contextlib.suppress(FileNotFoundError):
+        # uv leaves its lock writable for everybody
+        (target / ".lock").unlink()
+    _whole(_lacking(target.glob("*.dist-info/RECORD"), outside=False), target)
 
 
 def _differs(path: Path, sizes: Mapping[str, str]) -> List[str]:

@@ -46,7 +46,8 @@ class ComponentStatus:
 class Status:
     """The state of an installation; ``schema`` versions the JSON.
 
-    `unfinished` says what to do about an upgrade, a restore or a rollback that was interrupted.
+    `unfinished` says what to do about an upgrade, a restore or a rollback that was interrupted; `added` are
+    the packages of add-ons (``name version``).
     """
 
     schema: int
@@ -56,6 +57,7 @@ class Status:
     url: str
     components: Tuple[ComponentStatus, ...]
     unfinished: str = ""
+    added: Tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -123,6 +125,7 @@ def status(installation: Installation) -> Status:
         installation.url,
         tuple(components),
         _unfinished(installation.home),
+        tuple(name for item in found.added for name in item.packages),
     )
 
 

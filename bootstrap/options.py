@@ -116,6 +116,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         ignored=earlier.ignored,
         started=earlier.started,
         completed=earlier.completed if same_bundle else "",
+        added=earlier.added if same_bundle else (),
         previous=earlier.previous if same_bundle else earlier.bundle_id,
     )
     return _checked(_with_services(settled, options, earlier.services))

@@ -46,13 +46,14 @@ class Database:
 
 @dataclass(frozen=True)
 class Added:
-    """An add-on: its bundle id, file and sha256, and the `packages` it brought (``name version``)."""
+    """An add-on: its bundle id, file, sha256, the `packages` it brought (``name version``), and its base."""
 
     bundle_id: str
     file: str
     sha256: str
     packages: Tuple[str, ...]
     time: str
+    base: str = ""
 
 
 @dataclass(frozen=True)

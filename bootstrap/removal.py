@@ -84,7 +84,7 @@ def remove_commands(installation: Installation, *, purge: bool) -> None:
     found = receipt.find(home.receipt)
     if found and not purge:
         now = time.strftime(TIME, time.gmtime())
-        receipt.save(home.receipt, replace(found, completed="", removed=found.removed or now))
+        receipt.save(home.receipt, replace(found, completed="", added=(), removed=found.removed or now))
     for name in _COMMANDS:
         _discard(home, home.path / name)
     if home.etc.is_dir():

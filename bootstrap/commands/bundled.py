@@ -10,7 +10,7 @@ from typing import List, Optional, Tuple
 
 import typer
 
-from bootstrap import addon, handoff, interpreters, preflight
+from bootstrap import additions, addon, handoff, interpreters, preflight
 from bootstrap import install as installing
 from bootstrap import options as choosing
 from bootstrap.commands import database
@@ -117,6 +117,9 @@ def install(
             again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
             preflight.check(judgement.report, ignore or [], console, again)
             chosen = interpreters.decided(chosen, judgement.python)
+            lost = additions.left_behind(options.home, bundle.manifest)
+            if lost:
+                console.warning(f"{lost} DAGs that need it fail after the upgrade.")
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
             _show_plan(console, chosen, bundle, options, json=json)

@@ -9,6 +9,7 @@ import typer
 
 from bootstrap import checkup, lifecycle
 from bootstrap.commands import config
+from bootstrap.commands.add import add
 from bootstrap.commands.backups import backup, backups, restore, rollback
 from bootstrap.commands.env import env
 from bootstrap.commands.history import history
@@ -37,6 +38,7 @@ DAILY = (
     rollback,
     passwd,
     env,
+    add,
     uninstall,
 )
 

@@ -26,6 +26,7 @@ def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
                 ("Web", found.url),
                 ("Home", found.home),
                 ("Bundle", found.bundle_id),
+                *([("Added", ", ".join(found.added))] if found.added else []),
             ]
         )
         rows = [[item.name, item.state.lower(), item.health, item.note] for item in found.components]

@@ -44,7 +44,14 @@ def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2
         ignored=("home-volatile",),
         previous="3.3.1-cp311-a0b1c2d3e4",
         added=(
-            Added("3.3.2-cp311-1b2c3d4e5f", "addon.run", "1" * 64, ("duckdb 1.4.0",), "2026-10-02T08:00:00Z"),
+            Added(
+                "3.3.2-cp311-1b2c3d4e5f",
+                "addon.run",
+                "1" * 64,
+                ("duckdb 1.4.0",),
+                "2026-10-02T08:00:00Z",
+                "3.3.2-cp311-0a1b2c3d4e",
+            ),
         ),
         removed="2026-11-01T12:00:00Z",
     )

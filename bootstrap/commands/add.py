@@ -1,0 +1,48 @@
+"""``HOME/bin/airferry add``: packages of an add-on, brought in and taken out again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from bootstrap import additions, lifecycle
+from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.console import Console
+from wheelhouse import codec
+from wheelhouse.reader import Bundle
+from wheelhouse.verify import verify
+
+
+def add(
+    file: str = typer.Argument(..., metavar="FILE", help="An add-on, made with: airferry bundle --onto."),
+    remove: bool = typer.Option(
+        False, "--remove", help="Take it out again; FILE is the add-on's file name or bundle id."
+    ),
+    restart: bool = typer.Option(True, "--restart/--no-restart", help="Restart Airflow (default: yes)."),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> int:
+    """Add the packages of an add-on to this installation, and restart Airflow.
+
+    Every byte is checked first, and no version of an installed package changes. What fails is undone. An
+    upgrade leaves add-ons behind, unless the newer bundle holds their packages.
+    """
+    console = Console(quiet=json)
+    if remove:
+        installation = lifecycle.opened(home_of(home))
+        changed = additions.remove(installation, Path(file).name, console, restart=restart)
+    else:
+        # root opens it while it still may: it can lie where the account cannot read
+        with Bundle.open(Path(file)) as bundle:
+            with console.progress(bundle.seal.size, "Verify the add-on") as advance:
+                verify(bundle, advance)
+            installation = lifecycle.opened(home_of(home))
+            changed = additions.add(installation, bundle, console, restart=restart)
+    if json:
+        console.json({"schema": 1, "ok": True, "added": [codec.encode(item) for item in changed.added]})
+        return 0
+    rows = [(item.bundle_id, ", ".join(item.packages)) for item in changed.added]
+    console.summary(rows, title="Add-ons:") if rows else console.print("There are no add-ons.")
+    return 0
