@@ -21,8 +21,11 @@ from bootstrap import account as accounts
 from bootstrap import handoff
 from bootstrap.account import AccountError
 from bootstrap.boundary import Terminated
+from bootstrap.external import Choice, Handed
+from bootstrap.facts.server import Passwords
 from bootstrap.home import Home
 from bootstrap.options import InvalidOption, Options
+from bootstrap.postgres.connection import Connection
 from bootstrap.secret import Secret
 from tests.support import bundles, pythons, receipts
 from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
@@ -42,6 +45,8 @@ def main():
     handed = {name: int(os.environ[name]) for name in os.environ if name.endswith("_FD")}
     if "AIRFERRY_PASSWORD_FD" in handed:
         seen["password"] = os.fdopen(handed["AIRFERRY_PASSWORD_FD"], encoding="utf-8").read()
+    seen["database"] = [os.fdopen(handed[name], encoding="utf-8").read()
+                        for name in sorted(handed) if "POSTGRES" in name]
     stream = os.fdopen(handed["AIRFERRY_BUNDLE_FD"], "rb")
     seen["mode"] = stream.mode
     stream.seek(0)
@@ -93,7 +98,11 @@ class Handover:
 
     def run(self, *arguments: str, **changes: Any) -> int:
         """Hand over; what the inner process prints goes to `output`."""
-        options = Options(self.home, admin_password_file=changes.pop("password", None))
+        options = Options(
+            self.home,
+            admin_password_file=changes.pop("password", None),
+            external=changes.pop("external", None),
+        )
         sys.stdout.flush()
         kept = os.dup(1)
         with self.output.open("wb") as stream:
@@ -145,6 +154,46 @@ def test_password_crosses_as_an_open_file_only(handover: Handover) -> None:
     for path in handover.home.path.rglob("*"):
         if path.is_file():
             assert PASSWORD.encode() not in path.read_bytes()
+
+
+@on_own_etc
+def test_what_a_database_needs_crosses_as_open_files_only(handover: Handover) -> None:
+    """Two passwords, and a root certificate that only root can read and that is longer than a pipe."""
+    root = handover.bundle.parent / "ca.pem"
+    root.write_text("-----BEGIN-----\n" * 10_000)
+    root.chmod(0o400)
+    choice = Choice(
+        Connection("db", 5432, "d", "r", "verify-full", str(root)),
+        admin="dba",
+        passwords=Passwords(Secret(PASSWORD), Secret("adm1n-비밀")),
+    )
+    assert handover.run("install", external=choice) == 0
+    seen = handover.seen()
+    administrator, certificate, role = seen.pop("database")
+    assert (administrator, role) == ("adm1n-비밀\n", PASSWORD + "\n")
+    assert certificate == root.read_text()
+    for secret in (PASSWORD, "adm1n-비밀"):
+        assert secret not in json.dumps(seen, ensure_ascii=False)
+
+
+def test_what_was_handed_over_for_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without root, everything is read where it was named; with it, from what is open."""
+    root = tmp_path / "ca.pem"
+    root.write_text("pem")
+    connection = Connection("db", 5432, "d", "r", "verify-full", str(root))
+    given = Choice(connection, "dba", passwords=Passwords(Secret("a"), Secret("b")))
+    home = Home(tmp_path / "home")
+    expected = Handed(Secret("a"), "dba", Secret("b"), "pem")
+    assert handoff.database(Options(home)) == Handed()
+    assert handoff.database(Options(home, external=given)) == expected
+    inner = Options(home, external=Choice(replace(connection, sslrootcert="/root/ca.pem"), "dba"))
+    for name, text in (("", "a\n"), ("_ADMIN", "b\n"), ("_CERTIFICATE", "pem")):
+        reading, writing = os.pipe()
+        os.write(writing, text.encode())
+        os.close(writing)
+        monkeypatch.setenv(f"AIRFERRY_POSTGRES{name}_FD", str(reading))
+    monkeypatch.setenv("AIRFERRY_BUNDLE_FD", "0")
+    assert handoff.database(inner) == expected
 
 
 @on_own_etc
