@@ -72,6 +72,7 @@ def database_of(choice: Choice, home: Home, server: str = "") -> Database:
         kind=EXTERNAL,
         sslmode=found.sslmode,
         sslrootcert=str(certificate(home)) if found.sslrootcert else "",
+        adopted=choice.adopt,
     )
 
 
@@ -124,13 +125,11 @@ def needed(chosen: Receipt, earlier: Optional[Receipt], choice: Optional[Choice]
     """What doctor wants there; None for a database of our own."""
     if chosen.database.kind == PRIVATE:
         return None
-    home = Home(Path(chosen.home))
     return Needed(
         connections=connections(chosen.parallelism),
         least=_LEAST + chosen.parallelism,
         own=earlier is not None and _place(earlier.database) == _place(chosen.database),
         adopt=bool(choice and choice.adopt),
-        fernet=_has_key(home),
     )
 
 
@@ -139,15 +138,16 @@ def connections(parallelism: int) -> int:
     return _AT_REST + _PER_TASK * parallelism
 
 
-def passwords(choice: Choice, earlier: Optional[Receipt]) -> Passwords:
-    """Add what libpq's password file and the earlier install know to what was given."""
+def passwords(choice: Choice, home: Home, earlier: Optional[Receipt]) -> Passwords:
+    """Add what libpq's password file, the home and the earlier install know to what was given."""
     given, found = choice.passwords, choice.connection
     role = given.role
     if role is None and earlier and earlier.database.kind == EXTERNAL:
-        role = stored(Home(Path(earlier.home)))
+        role = stored(home)
     return Passwords(
         role or passfile.find(found, os.environ),
         given.admin or (passfile.find(_as(found, choice.admin), os.environ) if choice.admin else None),
+        _key(home),
     )
 
 
@@ -173,10 +173,12 @@ def _words(database: Database) -> str:
     return f"{database.name} of {database.role} at {database.host}:{database.port}"
 
 
-def _has_key(home: Home) -> bool:
-    """Whether there is a fernet key that was chosen before: in an airflow.cfg, or by an earlier install."""
+def _key(home: Home) -> Optional[Secret]:
+    """The fernet key of an airflow.cfg that lies there, else the one that an earlier install generated."""
     with contextlib.suppress(OSError):
-        return (home.secrets / FERNET).is_file() or bool(
-            config.get(config.read(home.airflow_cfg), "core", "fernet_key")
-        )
-    return False
+        found = config.get(config.read(home.airflow_cfg), "core", "fernet_key")
+        if found:
+            return Secret(found)
+    with contextlib.suppress(OSError):
+        return secret.read(home.secrets / FERNET)
+    return None

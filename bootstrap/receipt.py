@@ -28,9 +28,9 @@ class NotInstalled(AirferryError):
 class Database:
     """The metadata database of `server`, the version of PostgreSQL.
 
-    `kind` is :data:`PRIVATE` or :data:`EXTERNAL`.
-    `programs` is the folder of the host's own programs; empty for the carried ones. `sslmode` and
-    `sslrootcert` are libpq's, for an external server.
+    `kind` is :data:`PRIVATE` or :data:`EXTERNAL`. `programs` is the folder of the host's own programs; empty
+    for the carried ones. `sslmode` and `sslrootcert` are libpq's, for an external server; `adopted` says that
+    the tables of another Airflow were there.
     """
 
     host: str
@@ -42,6 +42,7 @@ class Database:
     kind: str = PRIVATE
     sslmode: str = ""
     sslrootcert: str = ""
+    adopted: bool = False
 
 
 @dataclass(frozen=True)

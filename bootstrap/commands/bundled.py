@@ -277,6 +277,11 @@ def _database_arguments(chosen: Receipt, options: Options) -> List[str]:
     ]  # fmt: skip
 
 
+def _password(found: Receipt) -> str:
+    where = f"in {Home(Path(found.home)).admin_password} (readable by {found.account} only)"
+    return f"as before, if {found.admin_user} was there; else {where}" if found.database.adopted else where
+
+
 def _welcome(console: Console, found: Receipt) -> None:
     home = Home(Path(found.home))
     web = "localhost" if found.web_host == "0.0.0.0" else found.web_host  # noqa: S104 - compared, not bound
@@ -284,7 +289,7 @@ def _welcome(console: Console, found: Receipt) -> None:
         [
             ("Web", f"http://{web}:{found.web_port}"),
             ("Login", found.admin_user),
-            ("Password", f"in {home.admin_password} (readable by {found.account} only)"),
+            ("Password", _password(found)),
             ("Python", interpreters.reason(found)),
             ("DAG files", str(home.dags)),
             (

@@ -79,14 +79,14 @@ def with_passwords(options: Options, *, ask: bool) -> Options:
     choice = options.external
     if choice is None or handoff.is_inner():
         return options
-    known = external.passwords(choice, receipt.find(options.home.receipt))
+    known = external.passwords(choice, options.home, receipt.find(options.home.receipt))
     role, admin = known.role, known.admin
     terminal = ask and sys.stdin is not None and sys.stdin.isatty()
     if terminal and choice.admin and admin is None:
         admin = _asked(choice.admin, choice)
     if terminal and not choice.admin and role is None:
         role = _asked(choice.connection.user, choice)
-    return replace(options, external=replace(choice, passwords=Passwords(role, admin)))
+    return replace(options, external=replace(choice, passwords=replace(known, role=role, admin=admin)))
 
 
 def _asked(user: str, choice: Choice) -> Optional[Secret]:

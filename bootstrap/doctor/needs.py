@@ -36,14 +36,13 @@ class Server:
     """A server of somebody's: `connections` are wanted, with fewer than `least` nothing works.
 
     `own` says that this installation's tables are there already, `adopt` that those of another may be taken
-    over; `fernet` that the home holds the key of that other one.
+    over.
     """
 
     connections: int
     least: int
     own: bool = False
     adopt: bool = False
-    fernet: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import List, Optional, Tuple
 
+from bootstrap.airflow import fernet
 from bootstrap.postgres import external, wire
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.external import literal
@@ -47,6 +48,10 @@ _FROM_OUTSIDE = """SELECT pg_encoding_to_char(encoding), pg_get_userbyid(datdba)
     FROM pg_database WHERE datname = {database}"""
 _REVISION = "SELECT min(version_num) FROM {table}"
 _ENCRYPTED = "SELECT count(*) FROM {table} WHERE is_encrypted"
+_TOKENS = {
+    "connection": "SELECT coalesce(password, extra) FROM {table} WHERE is_encrypted LIMIT 1",
+    "variable": "SELECT val FROM {table} WHERE is_encrypted LIMIT 1",
+}
 _ALIVE = """SELECT string_agg(DISTINCT hostname, ' ') FROM {table}
     WHERE state = 'running' AND latest_heartbeat > now() - interval '1 minute'"""
 
@@ -71,10 +76,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Passwords:
-    """What opens the server to the two roles; None when there is none. It is no fact."""
+    """What opens the server to the two roles, and the fernet key that is here; None when there is none.
+
+    They are no facts.
+    """
 
     role: Optional[Secret] = None
     admin: Optional[Secret] = None
+    fernet: Optional[Secret] = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,8 @@ class Database:
     `owned` says whether the role is the owner or a member of it. `schema` is where its tables would go ("":
     nowhere), `creates` whether it may make them there. `tables` are ``schema.table``, without those of
     extensions and at most 200. Of an Airflow: `revision` of its schema, how many connections and variables
-    are `encrypted`, and the hosts whose components are `alive`.
+    are `encrypted`, whether the key that is here `opens` them (None: there is no key or nothing to open), and
+    the hosts whose components are `alive`.
     """
 
     encoding: str
@@ -114,6 +124,7 @@ class Database:
     tables: Tuple[str, ...] = ()
     revision: str = ""
     encrypted: int = 0
+    opens: Optional[bool] = None
     alive: Tuple[str, ...] = ()
 
 
@@ -143,7 +154,7 @@ def collect(asked: Asked, passwords: Passwords = Passwords()) -> Server:
     server = Server(asked.connection.address)
     try:
         with wire.session(asked.connection, passwords.role, _SECONDS) as session:
-            return _as_role(session, server, asked)
+            return _as_role(session, server, asked, passwords.fernet)
     except DatabaseUnavailable as error:
         server = replace(server, refusals=(_refusal(asked.user, error),))
         if not asked.admin or error.kind not in (LOGIN, MISSING):
@@ -159,7 +170,7 @@ def _refusal(user: str, error: DatabaseUnavailable) -> Refusal:
     return Refusal(user, error.kind, error.said, error.sqlstate)
 
 
-def _as_role(session: wire.Session, server: Server, asked: Asked) -> Server:
+def _as_role(session: wire.Session, server: Server, asked: Asked, key: Optional[Secret]) -> Server:
     found = replace(_itself(session, server, asked), role=True, found=True)
     if found.number < _OLDEST:
         return found
@@ -172,10 +183,12 @@ def _as_role(session: wire.Session, server: Server, asked: Asked) -> Server:
             return ""
         try:
             quoted = f"{external.name(schema)}.{external.name(table)}"
-            return _one(session, sql.format(table=quoted))[0]
+            rows = session.query(sql.format(table=quoted), _SECONDS)
         except StatementFailed:
             return ""
+        return rows[0][0] or "" if rows else ""
 
+    tokens = [token for token in (told(table, sql) for table, sql in _TOKENS.items()) if token]
     database = Database(
         encoding,
         owner,
@@ -186,6 +199,7 @@ def _as_role(session: wire.Session, server: Server, asked: Asked) -> Server:
         tables,
         revision=told("alembic_version", _REVISION),
         encrypted=sum(int(told(table, _ENCRYPTED) or 0) for table in ("connection", "variable")),
+        opens=all(fernet.opens(key, token) for token in tokens) if key and tokens else None,
         alive=tuple(told("job", _ALIVE).split()),
     )
     return replace(found, database=database)

@@ -139,7 +139,9 @@ class StartStep:
     def apply(self) -> None:
         """Start, wait for health, and log in with the admin's password."""
         start(self.installation)
-        if not self.installation.receipt.completed:
+        receipt = self.installation.receipt
+        # in a database that was taken over, the account may be there with a password of its own
+        if not receipt.completed and not receipt.database.adopted:
             _login(self.installation)
 
 

@@ -118,17 +118,17 @@ def test_passwords(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("PGPASSFILE", raising=False)
     choice = Choice(THERE, "dba")
-    assert external.passwords(choice, None) == Passwords()
+    assert external.passwords(choice, home, None) == Passwords()
     (tmp_path / ".pgpass").write_text("*:*:airflow:air:filed\n*:*:postgres:dba:admin\n")
     (tmp_path / ".pgpass").chmod(0o600)
-    assert external.passwords(choice, None) == Passwords(Secret("filed"), Secret("admin"))
+    assert external.passwords(choice, home, None) == Passwords(Secret("filed"), Secret("admin"))
     # one of a private cluster opens no other server
     secret.write(home.postgres_password, Secret("kept"))
-    assert external.passwords(choice, earlier(home)).role == Secret("filed")
+    assert external.passwords(choice, home, earlier(home)).role == Secret("filed")
     there = earlier(home, external.database_of(choice, home))
-    assert external.passwords(choice, there).role == Secret("kept")
+    assert external.passwords(choice, home, there).role == Secret("kept")
     given = replace(choice, passwords=Passwords(Secret("given")))
-    assert external.passwords(given, there) == Passwords(Secret("given"), Secret("admin"))
+    assert external.passwords(given, home, there) == Passwords(Secret("given"), Secret("admin"))
 
 
 def test_nobody_is_asked_without_a_terminal(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

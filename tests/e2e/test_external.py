@@ -109,7 +109,8 @@ def _lives_there(host: Host, home: Path, server: RealServer) -> None:
     owner = "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding) FROM pg_database"
     assert server.sql(f"{owner} WHERE datname = 'air-flow'") == "air flow|UTF8"
     assert server.sql("SELECT * FROM pg_auth_members WHERE member = 'chief'::regrole") == ""
-    said = host.run(home / "current/venv/bin/python", "-c", ASYNC)
+    inside = f'. {home}/etc/environment.sh && exec {home}/current/venv/bin/python -c "$1"'
+    said = host.run("sh", "-c", inside, "sh", ASYNC)
     assert "asyncpg TLSv1.3" in said.stdout, said.stdout + said.stderr
 
 

@@ -35,6 +35,7 @@ def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2
             "/usr/lib/postgresql/18/bin",
             sslmode="verify-full",
             sslrootcert="/etc/ssl/certs/ca-certificates.crt",
+            adopted=True,
         ),
         services="supervisor",
         library_path="/opt/python/lib",

@@ -212,11 +212,12 @@ def _contents(found: Database, asked: Asked, wanted: Wanted, airflow: str) -> It
         )  # fmt: skip
     else:
         yield Finding("database-airflow", NOTE, f"{what} in {asked.database} is taken over")
-        if found.encrypted and not wanted.fernet:
+        if found.encrypted and not found.opens:
+            here = "no key is here" if found.opens is None else "the key that is here does not open them"
             yield Finding(
                 "database-fernet", BLOCKER,
-                f"{found.encrypted} connections and variables are encrypted, and the home has no airflow.cfg"
-                " with a key", "the fernet key of the Airflow that wrote them",
+                f"{found.encrypted} connections and variables are encrypted, and {here}",
+                "the fernet key of the Airflow that wrote them",
                 "Copy that Airflow's airflow.cfg into the home first: its keys are taken over. Or go on"
                 " without (--ignore database-fernet) and enter these passwords anew.",
             )  # fmt: skip

@@ -28,6 +28,10 @@ from wheelhouse.reader import Bundle
 
 _NUMBERS = itertools.count()
 WANTED = Needed(connections=72, least=24)
+# generate.json of the Fernet specification
+KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
+TOKEN = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA=="
+OTHER_KEY = "AAAAx689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 
 
 @pytest.fixture
@@ -45,8 +49,12 @@ def needs(tiny_bundle: Path) -> Needs:
         return replace(needs_of(bundle.manifest, home="/opt/airflow"), server=WANTED)
 
 
-def facts(asked: Asked, password: str | None = "pw", admin: str = PASSWORD) -> Facts:
-    given = Passwords(Secret(password) if password else None, Secret(admin) if asked.admin else None)
+def facts(asked: Asked, password: str | None = "pw", admin: str = PASSWORD, key: str = "") -> Facts:
+    given = Passwords(
+        Secret(password) if password else None,
+        Secret(admin) if asked.admin else None,
+        Secret(key) if key else None,
+    )
     found = Facts(SCHEMA, "0", Request("/opt/airflow", server=asked), server=facts_of.collect(asked, given))
     text = codec.dumps(found)
     assert PASSWORD not in text and '"pw"' not in text
@@ -216,8 +224,8 @@ def airflow_tables(server: RealServer, asked: Asked, revision: str) -> None:
     server.sql(
         f"SET ROLE {asked.user}; CREATE TABLE alembic_version (version_num text);"
         f" INSERT INTO alembic_version VALUES ('{revision}'); CREATE TABLE dag (); CREATE TABLE dag_run ();"
-        " CREATE TABLE task_instance (); CREATE TABLE connection (is_encrypted bool);"
-        " CREATE TABLE variable (is_encrypted bool);"
+        " CREATE TABLE task_instance (); CREATE TABLE variable (val text, is_encrypted bool);"
+        " CREATE TABLE connection (password text, extra text, is_encrypted bool);"
         " CREATE TABLE job (state text, hostname text, latest_heartbeat timestamptz)",
         asked.database,
     )
@@ -233,11 +241,18 @@ def test_tables_of_an_airflow(server: RealServer, asked: Asked, needs: Needs) ->
         "database-airflow": "note", "database-ok": "ok",
     }  # fmt: skip
     assert set(judge(found, needs, own=True)) == {"database-ok"}
-    server.sql("INSERT INTO connection VALUES (true), (false)", asked.database)
-    assert only(judge(facts(asked), needs, adopt=True)).id == "database-fernet"
-    assert "database-ok" in judge(facts(asked), needs, adopt=True, fernet=True)
+    server.sql(
+        f"INSERT INTO connection VALUES (NULL, '{TOKEN}', true), ('plain', NULL, false)", asked.database
+    )
+    finding = only(judge(facts(asked), needs, adopt=True))
+    assert (finding.id, "no key is here" in finding.found) == ("database-fernet", True)
+    assert "database-ok" in judge(facts(asked, key=KEY), needs, adopt=True)
+    assert "database-ok" in judge(facts(asked, key=f"{OTHER_KEY}, {KEY}"), needs, adopt=True)
+    for wrong in (OTHER_KEY, "junk"):
+        finding = only(judge(facts(asked, key=wrong), needs, adopt=True))
+        assert (finding.id, "does not open" in finding.found) == ("database-fernet", True)
     server.sql("INSERT INTO job VALUES ('running', 'old-host', now())", asked.database)
-    finding = only(judge(facts(asked), needs, adopt=True, fernet=True))
+    finding = only(judge(facts(asked, key=KEY), needs, adopt=True))
     assert (finding.id, "old-host" in finding.found) == ("database-in-use", True)
 
 
