@@ -59,14 +59,21 @@ def cut_off() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """``python -m bundler.isolation [--user NAME] COMMAND...``: cut this process off, then run it."""
+    """``python -m bundler.isolation [--open] [--user NAME] COMMAND...``: cut this process off, then run it.
+
+    With ``--open`` it is not cut off, and only becomes the user.
+    """
     command = list(arguments)
     account = None
+    open_ = command[:1] == ["--open"]
+    if open_:
+        command = command[1:]
     if command[:1] == ["--user"]:
         account = pwd.getpwnam(command[1])
         command = command[2:]
     try:
-        cut_off()
+        if not open_:
+            cut_off()
     except IsolationUnavailable as error:
         sys.stderr.write(f"{error.message} {error.found}. {error.hint}\n")
         raise SystemExit(IsolationUnavailable.exit_code) from error

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap import addon, process
-from bootstrap.process import CommandFailed
+from bootstrap.process import CommandFailed, Result
+from bundler import guard as guarding
 from bundler.isolation import IsolationUnavailable
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
@@ -29,6 +30,10 @@ SCHEMA = 1
 # PostgreSQL refuses root, and an account made for a rehearsal would stay behind.
 _ACCOUNT = "nobody"
 _SECONDS = 1800.0
+_GUARD = (
+    "guard (weaker than a namespace): connections of Python beyond loopback were refused, those that "
+    "compiled code makes by itself were not seen"
+)
 # The child's environment is ours to make, so it is told where this package lies.
 _CUT_OFF = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from bundler.isolation import main; main(sys.argv[1:])"
@@ -46,8 +51,9 @@ class RehearsalFailed(AirferryError):
 class Rehearsal:
     """What became of a rehearsal.
 
-    ``isolation`` is ``namespace`` when there was no network at all, or says why there was one; ``host`` is
-    the machine it ran on, ``seconds`` the wall time of the install, ``steps`` its steps with theirs.
+    ``isolation`` is ``namespace`` when there was no network at all; otherwise it begins with ``guard``, and
+    says what that is worth and why it was taken. ``host`` is the machine it ran on, ``seconds`` the wall time
+    of the install, ``steps`` its steps with theirs.
     """
 
     schema: int
@@ -115,22 +121,27 @@ def _install(file: Path, scratch: Path, python: str) -> tuple[str, dict[str, Any
         file = Path(shutil.copy(file, scratch / file.name))
         file.chmod(0o644)
         user = ["--user", _ACCOUNT]
-    install = ["sh", str(file), "install", "--home", str(home), "--json", "--ignore", "home-volatile"]
-    install += ["--python", python] if python else []
+    options = ["install", "--home", str(home), "--json", "--ignore", "home-volatile"]
+    named = ["--python", python] if python else []
     env = process.environment({"HOME": str(home)})
-    root = str(Path(__file__).resolve().parents[1])
-    cut_off = [sys.executable, "-c", _CUT_OFF, root, *user]
-    what = "install the bundle in the rehearsal"
-    accepted = (0, IsolationUnavailable.exit_code)
-    result = process.run([*cut_off, *install], what=what, env=env, cwd=scratch, timeout=_SECONDS, ok=accepted)
+    start = [sys.executable, "-c", _CUT_OFF, str(Path(__file__).resolve().parents[1])]
+
+    def run(arguments: list[str], *ok: int) -> Result:
+        what = "install the bundle in the rehearsal"
+        return process.run(
+            [*start, *arguments], what=what, env=env, cwd=scratch, timeout=_SECONDS, ok=(0, *ok)
+        )
+
+    result = run([*user, "sh", str(file), *options, *named], IsolationUnavailable.exit_code)
     isolation = "namespace"
     if result.status == IsolationUnavailable.exit_code:
-        if user:
-            raise RehearsalFailed(
-                "A rehearsal as root needs a network namespace.", found=result.stderr.strip()
-            )
-        isolation = f"none: {result.stderr.strip()}"
-        result = process.run(install, what=what, env=env, cwd=scratch, timeout=_SECONDS)
+        isolation = f"{_GUARD} ({result.stderr.strip()})"
+        guard = Path(shutil.copy(guarding.__file__, scratch / "guard.py"))
+        # The one that the bundle would choose is asked for, and started with the guard before the bundle.
+        plan = run(["--open", *user, "sh", str(file), *options, *named, "--dry-run"])
+        chosen = json.loads(plan.stdout)["receipt"]["python"]
+        guarded = [chosen, "-I", "-S", "-X", "utf8", str(guard), str(home), str(file)]
+        result = run(["--open", *user, *guarded, *options, "--python", chosen])
     said: dict[str, Any] = json.loads(result.stdout)
     return isolation, said
 

@@ -22,12 +22,12 @@ def rehearse(
     with console.step(f"Rehearse {file.name} (some minutes)"):
         found = rehearsing.rehearse(file, python)
     if found.isolation != "namespace":
-        console.warning(f"The network was not cut off ({found.isolation}): this proves less.")
+        console.warning(f"The network was not cut off, this proves less: {found.isolation}")
     if json:
         console.json(envelope(codec.encode(found)))
         return 0
     console.summary([(step["name"], f"{step['seconds']:.1f} s") for step in found.steps])
-    cut = "without a network" if found.isolation == "namespace" else "with the network at hand"
+    cut = "without a network" if found.isolation == "namespace" else "under a guard"
     console.print(f"{file.name} installed and ran {cut} on {found.python} ({found.host}).")
     console.print(f"The result is in {file.name}.rehearsal.json beside it.")
     return 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pwd
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-def rehearse(bundle: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bundler", "rehearse", str(bundle), "--json", *options]
+def rehearse(bundle: Path, *options: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    command = [*before, sys.executable, "-m", "bundler", "rehearse", str(bundle), "--json", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -34,6 +36,38 @@ def test_rehearsal_proves_the_bundle_and_leaves_only_its_result(
     beside.unlink()
     assert set(Path("/var/tmp").glob("airferry-rehearsal-*")) == before
     assert not [line for line in user_host.processes(Path("/var/tmp/airferry-rehearsal-")) if line]
+
+
+# An account for which the kernel makes no network namespace, as on hosts that forbid them to ordinary users.
+REFUSED = (
+    "echo 0 > /proc/sys/user/max_net_namespaces && "
+    'exec unshare --user --map-user="$0" --map-group="$1" -- "$@"'
+)
+
+
+@pytest.fixture
+def refused() -> list[str]:
+    """The beginning of a command line that runs as an ordinary account without namespaces of its own."""
+    daemon = pwd.getpwnam("daemon")
+    shell = ["sh", "-c", REFUSED.replace('"$@"', 'sh -c \'shift; exec "$@"\' "$@"'), str(daemon.pw_uid)]
+    command = ["unshare", "--user", "--map-root-user", *shell, str(daemon.pw_gid)]
+    ran = subprocess.run([*command, "id", "-u"], capture_output=True, text=True, check=False)
+    if ran.stdout.strip() != str(daemon.pw_uid):
+        pytest.skip(f"this machine allows no user namespaces to try it in: {ran.stderr.strip()}")
+    return command
+
+
+def test_rehearsal_under_a_guard_where_no_namespace_is_allowed(
+    bundle: Path, refused: list[str], python: str
+) -> None:
+    ran = rehearse(bundle, "--python", python, before=refused)
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)["result"]
+    assert result["isolation"].startswith("guard (weaker than a namespace)")
+    assert "unshare(2)" in result["isolation"]
+    assert [step["name"] for step in result["steps"]][-1] == "proof"
+    assert "this proves less" in " ".join(ran.stderr.split()) or ran.stderr == ""
+    bundle.with_name(bundle.name + ".rehearsal.json").unlink()
 
 
 def test_rehearsal_that_fails_says_so_and_keeps_nothing_running(bundle: Path, namespace: Namespace) -> None:
