@@ -59,7 +59,8 @@ def make_bundle(
     :mod:`bundler.errors`; what was fetched stays in the cache, and no bundle that is half-made stays in the
     output folder.
     """
-    with Session((request.index_url, *request.extra_index_urls)) as session:
+    links = (item for item in request.find_links if "://" in item)
+    with Session((request.index_url, *request.extra_index_urls, *links)) as session:
         chosen = carried or payload.choose(request.target)
         return _Making(request, progress or Silent(), cache or Cache.default(), session).run(
             payload.for_addon(chosen) if request.base else chosen

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from bundler import pipoptions
 from bundler.transport import without_credentials
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _HASH = re.compile(r"\s--hash[=\s]\s*sha256:([0-9a-fA-F]{64})")
+_LOGIN = re.compile(r"//[^/\s@]+@")
 _SDIST = (".tar.gz", ".zip")
 
 
@@ -33,28 +35,36 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was read, with everything that is wrong or was passed over, as sentences."""
+    """What was read; everything that is wrong or was passed over, as sentences; and what options named."""
 
     wanted: tuple[Wanted, ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    index_url: str = field(default="", repr=False)
+    extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
+    find_links: tuple[str, ...] = ()
 
 
 def gather(requirements: tuple[str, ...], requirement_files: tuple[Path, ...]) -> Gathered:
     """Parse requirements from the command line and from files; never raises."""
     wanted: list[Wanted] = []
-    problems: list[str] = []
-    warnings: list[str] = []
+    options = pipoptions.Found()
     for text in requirements:
-        _one(text, Path(), "", wanted, problems)
+        _one(text, Path(), "", wanted, options.problems)
     for path in requirement_files:
-        _file(path, wanted, problems, warnings, ())
-    return Gathered(tuple(dict.fromkeys(wanted)), tuple(problems), tuple(warnings))
+        _file(path, wanted, options, ())
+    return Gathered(
+        tuple(dict.fromkeys(wanted)),
+        tuple(options.problems),
+        tuple(options.warnings),
+        options.index_url,
+        tuple(dict.fromkeys(options.extra_index_urls)),
+        tuple(dict.fromkeys(options.find_links)),
+    )
 
 
-def _file(
-    path: Path, wanted: list[Wanted], problems: list[str], warnings: list[str], above: tuple[Path, ...]
-) -> None:
+def _file(path: Path, wanted: list[Wanted], options: pipoptions.Found, above: tuple[Path, ...]) -> None:
+    problems = options.problems
     if path in above:
         problems.append(f"{path}: includes itself")
         return
@@ -63,16 +73,14 @@ def _file(
     except (OSError, UnicodeDecodeError) as error:
         problems.append(f"-r {path}: {getattr(error, 'strerror', None) or error}")
         return
-    for number, line in _lines(text):
+    for number, written in _lines(text):
         where = f"{path}:{number}: "
-        option, _, value = line.partition(" ") if " " in line else line.partition("=")
-        if option in ("-r", "--requirement"):
-            _file(path.parent / value.strip(), wanted, problems, warnings, (*above, path))
-        elif option in ("-c", "--constraint"):
-            # Files for use with Airflow often name its constraints; two sets would contradict each other.
-            warnings.append(f"{where}{line} is passed over: --constraints says which constraints hold.")
-        elif option.startswith("-"):
-            problems.append(f"{where}{option} has no place in a file: give it to airferry bundle itself")
+        line = pipoptions.expand(written, where, problems)
+        name, value = pipoptions.split(line) if line.startswith("-") else ("", "")
+        if name == "--requirement":
+            _file(path.parent / value, wanted, options, (*above, path))
+        elif name:
+            options.take(name, value, path.parent, where)
         else:
             hashes = tuple(found.lower() for found in _HASH.findall(line))
             _one(_HASH.sub("", line).strip(), path.parent, where, wanted, problems, hashes)
@@ -111,7 +119,8 @@ def _one(
         try:
             requirement = Requirement(text)
         except InvalidRequirement as error:
-            problems.append(f"{where}requirement {text!r}: {str(error).splitlines()[0]}")
+            shown, reason = (_LOGIN.sub("//", item) for item in (text, str(error).splitlines()[0]))
+            problems.append(f"{where}requirement {shown!r}: {reason}")
             return
         name = canonicalize_name(requirement.name)
         record = requirement

@@ -15,7 +15,7 @@ from bundler import hosts
 from bundler.base import Base
 from bundler.base import read as read_base
 from bundler.errors import InvalidRequest
-from bundler.index import PYPI
+from bundler.index import PYPI, from_environment
 from bundler.requirements import Wanted, gather
 from wheelhouse.errors import InvalidTarget
 from wheelhouse.manifest import MadeFor
@@ -73,7 +73,7 @@ class BundleRequest:
         extras: tuple[str, ...] | None = None,
         constraints: str = "auto",
         output: Path = Path("dist"),
-        index_url: str = PYPI,
+        index_url: str = "",
         extra_index_urls: tuple[str, ...] = (),
         find_links: tuple[str, ...] = (),
         requirements: tuple[str, ...] = (),
@@ -92,7 +92,8 @@ class BundleRequest:
 
         `onto` are bundles to make an add-on for; see :func:`bundler.base.read`, whose errors it raises too.
 
-        An empty `python` means this interpreter's version; `platform`, `glibc`, `like` and `machine` are
+        An empty `python` means this interpreter's version, an empty `index_url` what requirement files or the
+        environment name, else the public index; `platform`, `glibc`, `like` and `machine` are
         those of :func:`bundler.hosts.platform_tag`.
         """
         problems: list[str] = []
@@ -112,6 +113,9 @@ class BundleRequest:
             problems.append("--constraints is empty: auto, official, release-date, a path or a URL")
         gathered = gather(requirements, requirement_files)
         problems += gathered.problems
+        index_url = index_url or gathered.index_url or from_environment()
+        extra_index_urls = (*extra_index_urls, *gathered.extra_index_urls)
+        find_links = (*find_links, *gathered.find_links)
         for url in (index_url, *extra_index_urls):
             if not url.startswith(("https://", "http://")):
                 problems.append("an index URL must start with https:// or http://")

@@ -67,7 +67,8 @@ def bundle(
     index_url: str = typer.Option(
         "",
         metavar="URL",
-        help=f"The package index (default: ${VARIABLES[0]}, ${VARIABLES[2]}, or {PYPI}).",
+        help="The package index (default: what a requirement file names, "
+        f"${VARIABLES[0]}, ${VARIABLES[2]}, or {PYPI}).",
     ),
     extra_index_url: list[str] = typer.Option(
         [], metavar="URL", help="A further index, asked first, repeatable. Credentials: netrc, or in the URL."
@@ -140,12 +141,12 @@ def bundle(
         host=host,
     )
     effective = given.over(settings.read(file)) if file else given
-    index = effective.index_url or from_environment()
     made_for = None
     if effective.host:
         # doctor takes as long to import as all else, and only facts of a host need it
         from bundler.tailor import tailor  # noqa: PLC0415
 
+        index = effective.index_url or from_environment()
         found = tailor(effective, effective.host, index_url=index, offline=offline, ignored=ignore)
         effective, made_for = found.settings, found.choice.made_for
         report.choice(found.choice, console)
@@ -159,7 +160,7 @@ def bundle(
         extras=effective.extras or None,
         constraints=effective.constraints or "auto",
         output=effective.output or Path("dist"),
-        index_url=index,
+        index_url=effective.index_url,
         extra_index_urls=effective.extra_index_urls,
         find_links=effective.find_links,
         requirements=effective.requirements,

@@ -36,5 +36,6 @@ def network() -> dict[str, str]:
 
 def secrets(question: Question) -> list[Secret]:
     """The passwords in a question's URLs, to be masked wherever a program repeats them."""
-    pairs = [credentials(url) for url in (question.index_url, *question.extra_index_urls)]
+    urls = (question.index_url, *question.extra_index_urls, *question.find_links)
+    pairs = [credentials(url) for url in urls if "://" in url]
     return [Secret(pair[1]) for pair in pairs if pair and pair[1]]

@@ -51,9 +51,12 @@ that nobody outside can slip in a package of the same name. Credentials come fro
 they are never shown, stored, or put on a command line. Proxies (`HTTPS_PROXY`, `NO_PROXY` ...), `PIP_CERT`,
 `REQUESTS_CA_BUNDLE` and `SSL_CERT_FILE` hold as for pip; the system's authorities are trusted.
 
-Requirements, requirement files, wheels, source distributions and project folders are resolved together with
-Airflow. A requirement file may hold `-r` and `--hash`; `-c` lines are passed over with a warning, other
-options are refused. Folders of this machine are never named in the bundle.
+Requirements, requirement files, wheels, source distributions and project folders are resolved together
+with Airflow. In a requirement file `-r`, `--hash`, `--index-url`, `--extra-index-url` and
+`--find-links` hold as for pip (an index for Airflow too; `--index-url` on the command line wins), and
+`${NAME}` is taken from the environment: `--extra-index-url https://${SITE_USER}:${SITE_PASSWORD}@...`.
+`-c`, `--prefer-binary` and `--require-hashes` are passed over with a warning; other options are
+refused, with what to do instead. Folders of this machine are never named in the bundle.
 
 ## Add-ons
 
@@ -79,6 +82,14 @@ unable to build are named, with the command that installs what is missing.
 The same request within ten minutes is not resolved again (`--refresh` does); `--offline` makes any earlier
 request again without a network. Transfers that broke off go on where they were. Any number of runs may
 share a cache.
+
+## The rehearsal
+
+`airferry rehearse FILE` installs the bundle in a scratch home, runs its example pipeline, and writes
+the result to `FILE.rehearsal.json`. Its `isolation` is `namespace` where the kernel gave it a network
+without a way out. Where no namespace is allowed it begins with `guard`: a hook in every Python of the
+install then refuses what is not loopback, as a host without a network does. That is weaker, because it
+does not see what compiled code connects to by itself.
 
 ## Same request, same bytes
 

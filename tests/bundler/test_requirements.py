@@ -10,6 +10,7 @@ from bundler.errors import DownloadFailed, HashMismatch, InvalidRequest, Resolut
 from bundler.requirements import gather
 from tests.bundler.conftest import Make
 from tests.bundler.making import make_sdist, make_wheel
+from tests.bundler.runner import Run
 from tests.bundler.server import LocalIndex
 from wheelhouse.errors import InvalidTarget
 
@@ -44,15 +45,13 @@ def test_a_requirement_file_as_pip_reads_it(tmp_path: Path) -> None:
 
 def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
-    path.write_text(
-        "!bad\n--index-url https://index.test\n-r missing.txt\n./nowhere\n./no.whl\n-r requirements.txt\n"
-    )
+    path.write_text("!bad\n--no-index\n-r missing.txt\n./nowhere\n./no.whl\n-r requirements.txt\n")
     found = gather(("also bad!",), (path,))
     joined = "\n".join(found.problems)
     assert "also bad!" in found.problems[0]
     for part in (
         ":1: requirement '!bad'",
-        ":2: --index-url",
+        ":2: --no-index",
         "missing.txt",
         ":4: ./nowhere",
         ":5: ./no.whl",
@@ -60,6 +59,90 @@ def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
     ):
         assert part in joined
     assert len(found.problems) == 7
+
+
+def test_options_are_honoured_as_pip_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_TOKEN", "s3cret")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "more.txt").write_text("--extra-index-url=https://two.test/simple\n")
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        "-i https://me:${SITE_TOKEN}@one.test/simple\n"
+        "--extra-index-url https://two.test/simple  # why\n"
+        "--find-links wheels\n-fhttps://wheels.test/\n-r more.txt\n"
+        "--constraint=https://me:${SITE_TOKEN}@c.test/\n--prefer-binary\n--require-hashes\nalpha\n"
+    )
+    found = gather((), (path,))
+    assert found.problems == ()
+    assert found.index_url == "https://me:s3cret@one.test/simple"
+    assert found.extra_index_urls == ("https://two.test/simple",)
+    assert found.find_links == (str(tmp_path / "wheels"), "https://wheels.test/")
+    assert [item.record for item in found.wanted] == ["alpha"]
+    told = "\n".join(found.warnings)
+    for part in (
+        "--index-url https://one.test/simple holds for everything",
+        "--constraint https://c.test/ is",
+        "--prefer-binary is passed over",
+        "--require-hashes is passed over",
+    ):
+        assert part in told  # fmt: skip
+    assert "s3cret" not in told + repr(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("--no-index", "--offline"),
+        ("-e ./project", "without it"),
+        ("--pre", "package==1.0b1"),
+        ("--trusted-host one.test", "PIP_CERT"),
+        ("--no-binary :all:", "as published"),
+        ("--only-binary=:all:", "is built"),
+        ("--use-feature x", "does not know"),
+        ("--index-url", "names nothing"),
+        ("--index-url https://me:s3cret@a.test\n--index-url https://b.test", "another one"),
+        ("--extra-index-url https://${AIRFERRY_NOT_SET}@a.test", "${AIRFERRY_NOT_SET} is not set"),
+        ("alpha @ https://me:s3cret@a.test/alpha.whl junk", "requirement"),
+    ],
+)
+def test_options_that_cannot_hold_say_what_to_do_instead(tmp_path: Path, line: str, instead: str) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"{line}\n")
+    (problem,) = gather((), (path,)).problems
+    assert problem.startswith(f"{path}:")
+    assert instead in problem
+    assert "s3cret" not in problem
+
+
+def test_a_files_index_holds_unless_the_command_line_names_one(
+    run: Run, airflow: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "requirements.txt"
+    common = ("bundle", "--airflow", "3.3.2", "--python", "3.11", "--constraints", "release-date", "--quiet")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    path.write_text(f"--index-url {airflow.url}\narm-only\n")
+    assert run(*common, "-r", str(path))[0] == 0
+    path.write_text("--index-url http://127.0.0.1:9/simple\narm-only\n")
+    assert run(*common, "-r", str(path))[0] == 22
+    assert run(*common, "-r", str(path), "--index-url", airflow.url)[0] == 0
+
+
+def test_a_private_index_named_in_a_file(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = LocalIndex(login=("me", "s3cret"))
+    private.start()
+    private.add(make_wheel(tmp_path, "inhouse", "1.0"))
+    monkeypatch.setenv("SITE_PASSWORD", "s3cret")
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"--extra-index-url {private.url_with('me', '${SITE_PASSWORD}')}\ninhouse\n")
+    try:
+        result = make(requirement_files=(path,))
+    finally:
+        private.stop()
+    assert "inhouse" in result.manifest.requirements
+    assert "s3cret" not in result.manifest.dumps()
+    cached = list((tmp_path / "cache" / "airferry" / "locks").iterdir())
+    assert cached
+    assert not [item for item in cached if b"s3cret" in item.read_bytes()]
 
 
 def test_constraints_inside_a_file_are_passed_over_and_told(make: Make, tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def test_rehearsal_proves_the_bundle_and_leaves_only_its_result(
 
 # An account for which the kernel makes no network namespace, as on hosts that forbid them to ordinary users.
 REFUSED = (
-    "echo 0 > /proc/sys/user/max_net_namespaces && "
-    'exec unshare --user --map-user="$0" --map-group="$1" -- "$@"'
+    "user=$0 group=$1; shift; echo 0 > /proc/sys/user/max_net_namespaces && "
+    'exec unshare --user --map-user="$user" --map-group="$group" -- "$@"'
 )
 
 
@@ -49,8 +49,8 @@ REFUSED = (
 def refused() -> list[str]:
     """The beginning of a command line that runs as an ordinary account without namespaces of its own."""
     daemon = pwd.getpwnam("daemon")
-    shell = ["sh", "-c", REFUSED.replace('"$@"', 'sh -c \'shift; exec "$@"\' "$@"'), str(daemon.pw_uid)]
-    command = ["unshare", "--user", "--map-root-user", *shell, str(daemon.pw_gid)]
+    shell = ["sh", "-c", REFUSED, str(daemon.pw_uid), str(daemon.pw_gid)]
+    command = ["unshare", "--user", "--map-root-user", *shell]
     ran = subprocess.run([*command, "id", "-u"], capture_output=True, text=True, check=False)
     if ran.stdout.strip() != str(daemon.pw_uid):
         pytest.skip(f"this machine allows no user namespaces to try it in: {ran.stderr.strip()}")
