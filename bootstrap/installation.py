@@ -159,9 +159,8 @@ class Installation:
             for name in self.servers
         ]
         for component in self.version.components:
-            found.append(
-                Program(component.name, (launcher, *component.arguments), logs / f"{component.name}.log")
-            )
+            arguments = self.version.component_arguments(component, self.receipt.web_host)
+            found.append(Program(component.name, (launcher, *arguments), logs / f"{component.name}.log"))
         return found
 
     def scripts(self) -> Dict[str, Tuple[str, int]]:

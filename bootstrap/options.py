@@ -74,6 +74,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
     earlier = receipts.find(options.home.receipt)
     named = {port for port in (options.port, options.postgres_port) if port}
     taken = named | neighbours.reserved(options.home.path, named)
+    if earlier and earlier.removed:
+        earlier = _taken_up(earlier, taken)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
     python = interpreters.settle(options.python, bundle, options.home, earlier)
     fresh = Receipt(
@@ -117,9 +119,24 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         started=earlier.started,
         completed=earlier.completed if same_bundle else "",
         added=earlier.added if same_bundle else (),
-        previous=earlier.previous if same_bundle else earlier.bundle_id,
+        previous=earlier.previous if same_bundle or earlier.removed else earlier.bundle_id,
     )
     return _checked(_with_services(settled, options, earlier.services))
+
+
+def _taken_up(earlier: Receipt, taken: Set[int]) -> Receipt:
+    """The choices of a home that was uninstalled: its ports may be another's now, its releases are gone."""
+    database = earlier.database
+    if database.kind == PRIVATE:
+        database = replace(database, port=free_port(database.port, taken))
+    return replace(
+        earlier,
+        web_port=free_port(earlier.web_port, taken),
+        log_port=free_port(earlier.log_port, taken),
+        trigger_log_port=free_port(earlier.trigger_log_port, taken),
+        database=database,
+        previous="",
+    )
 
 
 def _with_services(chosen: Receipt, options: Options, earlier: str) -> Receipt:

@@ -68,6 +68,11 @@ COMPONENTS: Row[Tuple[str, ...]] = _row(
     ("2.2.2", ("webserver", "scheduler", "triggerer")),
     ("3.0.0", ("api-server", "scheduler", "dag-processor", "triggerer")),
 )
+LOG_SERVERS: Row[Tuple[str, ...]] = _row(
+    "serve logs of running tasks, on all interfaces, unless --skip-serve-logs",
+    ("2.2.2", ("scheduler",)),
+    ("2.6.0", ("scheduler", "triggerer")),
+)
 INITIALISE: Row[Command] = _row(
     "create or upgrade the schema", ("2.2.2", ("db", "init")), ("2.7.0", ("db", "migrate"))
 )

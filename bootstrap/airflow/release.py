@@ -42,6 +42,17 @@ class Release:
         """The processes of a running Airflow, the one that serves the pages first."""
         return tuple(Component(name, (name,)) for name in differences.COMPONENTS.at(self.numbers))
 
+    def component_arguments(self, component: Component, web_host: str) -> Command:
+        """What a component is started with when the web server listens at `web_host`.
+
+        Airflow has no setting for the address of its log servers: they listen on all interfaces. Where one
+        address was asked for they are left out; on one host the web server reads the files themselves.
+        """
+        everywhere = web_host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+        if everywhere or component.name not in differences.LOG_SERVERS.at(self.numbers):
+            return component.arguments
+        return (*component.arguments, "--skip-serve-logs")
+
     @property
     def initialise(self) -> Command:
         """Creates the schema, or brings an older one up to date; safe to repeat."""

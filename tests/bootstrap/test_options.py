@@ -42,10 +42,27 @@ def choose(options: Options, tiny_bundle: Path) -> Receipt:
 
 def earlier(home: Home, **changes: object) -> Receipt:
     """Leave the receipt of an earlier install in `home`."""
-    value = replace(receipts.sample(home.path), **changes)  # type: ignore[arg-type]
+    value = replace(receipts.sample(home.path), **{"removed": "", **changes})  # type: ignore[arg-type]
     home.path.mkdir()
     receipt.save(home.receipt, value)
     return value
+
+
+def test_a_home_that_was_uninstalled_takes_its_choices_up_but_no_port_of_another(
+    home: Home, tiny_bundle: Path
+) -> None:
+    with listening("0.0.0.0") as taken, listening("127.0.0.1") as held:
+        value = replace(
+            receipts.sample(home.path), web_port=taken, removed="2026-11-01T12:00:00Z", completed=""
+        )
+        value = replace(value, database=replace(value.database, port=held))
+        earlier(home, web_port=taken, database=value.database, removed=value.removed, completed="")
+        chosen = choose(Options(home), tiny_bundle)
+        assert choosing.is_free(chosen.web_port)
+        assert chosen.web_port > taken
+        assert chosen.database.port != held
+    assert (chosen.parallelism, chosen.admin_user) == (value.parallelism, value.admin_user)
+    assert (chosen.removed, chosen.completed, chosen.previous) == ("", "", "")
 
 
 def test_fresh_host(home: Home, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

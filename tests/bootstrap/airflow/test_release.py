@@ -71,6 +71,23 @@ def test_rows_are_in_order_and_cover_every_release() -> None:
         assert all(values[i] != values[i - 1] for i in range(1, len(values))), row.what
 
 
+def test_log_servers_are_left_out_where_one_address_was_asked_for() -> None:
+    """They listen on all interfaces, and no setting of Airflow's changes that."""
+
+    def skipping(version: str, host: str) -> list[str]:
+        release = release_for(version)
+        return [
+            item.name
+            for item in release.components
+            if "--skip-serve-logs" in release.component_arguments(item, host)
+        ]
+
+    for version in ("2.2.2", "2.6.3", "3.3.2"):
+        assert skipping(version, "0.0.0.0") == skipping(version, "::") == []
+    assert skipping("2.2.2", "127.0.0.1") == ["scheduler"]
+    assert skipping("2.6.3", "10.0.0.1") == skipping("3.3.2", "::1") == ["scheduler", "triggerer"]
+
+
 def test_components() -> None:
     def names(version: str) -> list[str]:
         return [component.name for component in release_for(version).components]
