@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 UPLOADED = "2026-01-02T03:04:05.678901Z"
 
@@ -40,6 +41,7 @@ class LocalIndex:
     html: bool = False
     hashes: bool = True
     times: bool = True
+    releases: set[str] = field(default_factory=set)
     yanked: set[str] = field(default_factory=set)
     _files: dict[str, bytes] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
@@ -75,6 +77,11 @@ class LocalIndex:
     def url(self) -> str:
         return f"{self.base}/simple"
 
+    def mirror(self, release: str) -> str:
+        """An address below which the release ``release/`` has all files that were added."""
+        self.releases.add(release)
+        return f"{self.base}/releases"
+
     def url_with(self, user: str, password: str) -> str:
         return self.url.replace("http://", f"http://{user}:{password}@")
 
@@ -93,7 +100,9 @@ class LocalIndex:
         return self.faults.setdefault(found[0], Faults())
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        path = request.path
+        path = unquote(request.path)
+        for release in self.releases:
+            path = path.replace(f"/releases/{release}/", "/files/")
         self.requests[path] += 1
         if self.login and not path.startswith("/constraints"):
             wanted = base64.b64encode(":".join(self.login).encode()).decode()

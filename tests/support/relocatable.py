@@ -42,7 +42,11 @@ def archive(minor: str = "", *, small: bool = False) -> Path:
     fitting = [item for item in pythons.fitting() if not minor or item.minor == minor]
     if not fitting or not shutil.which("ldd"):
         pytest.skip(f"no CPython {minor} here that an archive can be made from")
-    python = fitting[-1]
+    return made_from(fitting[-1], small=small)
+
+
+def made_from(python: Python, *, small: bool = False) -> Path:
+    """The archive of that interpreter."""
     version = ".".join(map(str, python.version))
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "airferry-tests"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,269 @@
+"""Hosts with nothing on them: bare Debian roots, cut off, and a bundle that carries its interpreter."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bundler import standalone
+from tests.e2e.conftest import ROOT as PROJECT
+from tests.support import pythons, relocatable, roots
+from tests.support.index import index_problem
+from tests.support.roots import Root
+from wheelhouse.target import Target
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+
+FULL = os.environ.get("AIRFERRY_FULL")
+TLS_SERVER = """
+import http.server, ssl, sys
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"inside")
+server = http.server.HTTPServer(("127.0.0.1", 8443), Page)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/srv/server.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("up", flush=True)
+server.serve_forever()
+"""
+TLS_CLIENTS = """
+import sys, urllib.request, requests
+print(urllib.request.urlopen("https://127.0.0.1:8443", timeout=20).read().decode())
+print(requests.get("https://127.0.0.1:8443", timeout=20).text)
+"""
+
+
+@pytest.fixture(scope="module")
+def archive(minor: str) -> Path:
+    """A relocatable interpreter of this machine's own version."""
+    return relocatable.archive(minor)
+
+
+@pytest.fixture(scope="module")
+def floor(archive: Path, minor: str) -> tuple[int, int]:
+    """The glibc that it needs."""
+    target = Target.parse(minor, f"manylinux_2_99_{os.uname().machine}")
+    major, _, lesser = (
+        standalone.inspect(archive, archive.name, target).floor.partition(" ")[2].partition(".")
+    )
+    return int(major), int(lesser)
+
+
+@pytest.fixture(scope="module")
+def carrying(scratch: Path, archive: Path, floor: tuple[int, int], minor: str) -> Path:
+    """The newest Airflow with that interpreter in it."""
+    problem = index_problem()
+    if problem:
+        pytest.skip(problem)
+    folder = scratch / "carrying"
+    command = [
+        sys.executable,
+        "-m",
+        "bundler",
+        "bundle",
+        "--python",
+        minor,
+        "--json",
+        "--output",
+        str(folder),
+    ]
+    command += ["--glibc", ".".join(map(str, floor)), "--with-python", str(archive)]
+    made = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False)
+    assert made.returncode == 0, made.stdout
+    said = json.loads(made.stdout)["result"]
+    assert said["carried_python"].startswith(minor)
+    return Path(said["file"])
+
+
+def copy_of(base: Path, scratch: Path, name: str, bundle: Path) -> Root:
+    """A host of its own, with the bundle in /root."""
+    root = Root(base, scratch / name)
+    shutil.copy(bundle, root.path / "root" / "a.run")
+    return root
+
+
+@pytest.fixture(scope="module")
+def bare(scratch: Path, carrying: Path, floor: tuple[int, int]) -> Iterator[Root]:
+    """Debian 12 with no Python, no openssl, no name for localhost; it trusts the site's own authority."""
+    base = roots.base("bookworm")
+    if roots.glibc(base) < floor:
+        pytest.skip(f"the Python of this machine needs glibc {floor}, which bookworm is too old for")
+    with copy_of(base, scratch, "bare", carrying) as root:
+        assert not [*root.path.glob("usr/bin/python*"), *root.path.glob("usr/bin/openssl")]
+        assert not (root.path / "etc/hosts").exists()
+        _trust_an_authority(root.path)
+        yield root
+
+
+def doctor(root: Root, *, shell: tuple[str, ...] = ("sh",)) -> dict[str, str]:
+    """The findings about Python, by severity; whatever was unpacked is gone."""
+    before = root.left("tmp", "var/tmp", "opt", "root")
+    ran = root.run(*shell, "/root/a.run", "doctor", "--json")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert root.left("tmp", "var/tmp", "opt", "root") == before
+    return {
+        item["id"]: item["severity"]
+        for item in json.loads(ran.stdout)["findings"]
+        if item["id"].startswith("python-")
+    }
+
+
+def test_doctor_on_a_host_without_python(bare: Root) -> None:
+    assert doctor(bare) == {"python-missing": "note", "python-carried": "ok"}
+
+
+def test_dry_run_changes_nothing(bare: Root) -> None:
+    before = bare.left("opt", "tmp", "var/tmp")
+    ran = bare.run("sh", "/root/a.run", "install", "--dry-run")
+    assert ran.returncode == 0, ran.stderr
+    assert "into /opt/airflow/python/" in ran.stdout
+    assert bare.left("opt", "tmp", "var/tmp") == before
+
+
+def test_install_runs_a_pipeline(bare: Root, archive: Path) -> None:
+    """By root, for the account that it makes; the run of the example pipeline is in every install."""
+    ran = bare.run("sh", "/root/a.run", "install", "--json", timeout=1200)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    said = json.loads(ran.stdout)
+    receipt = said["receipt"]
+    assert receipt["completed"]
+    assert receipt["python_from"] == "carried"
+    interpreter = Path(receipt["python"])
+    assert str(interpreter).startswith("/opt/airflow/python/3.")
+    assert [step["name"] for step in said["steps"]][1] == "python"
+    owner = (bare.path / "opt/airflow").stat().st_uid
+    tree = bare.path / str(interpreter.parents[1]).lstrip("/")
+    assert {path.lstat().st_uid for path in [tree, *tree.rglob("*")]} == {owner}
+    loose = [path for path in tree.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o022]
+    assert loose == []
+    assert bare.left("opt") == ["opt/airflow"]
+    status = bare.run("/opt/airflow/bin/airferry", "status", "--json")
+    assert status.returncode == 0, status.stdout
+    assert {item["health"] for item in json.loads(status.stdout)["components"]} == {"healthy"}
+
+
+def test_installed_again_it_is_compared_and_mended(bare: Root) -> None:
+    again = bare.run("sh", "/root/a.run", "install", "--json")
+    assert again.returncode == 0, again.stderr
+    assert {step["state"] for step in json.loads(again.stdout)["steps"]} == {"already"}
+    changed = next((bare.path / "opt/airflow/python").glob("*/lib/python3.*/this.py"))
+    content = changed.read_text()
+    changed.write_text(content + "# changed\n")
+    mended = bare.run("sh", "/root/a.run", "install", "--json")
+    states = {step["name"]: step["state"] for step in json.loads(mended.stdout)["steps"]}
+    assert states.pop("python") == "done"
+    assert set(states.values()) == {"already"}
+    assert changed.read_text() == content
+
+
+def test_airflow_trusts_whom_the_host_trusts(bare: Root) -> None:
+    """A real TLS server with a certificate of the site's authority; the call as a component would make it."""
+    python = "/opt/airflow/current/venv/bin/python"
+    server = subprocess.Popen(bare.command(python, "-c", TLS_SERVER), stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "up\n"
+        call = f". /opt/airflow/etc/environment.sh; exec {python} -c '{TLS_CLIENTS}'"
+        ran = bare.run("sh", "-c", call)
+        assert ran.stdout.split() == ["inside", "inside"], ran.stderr
+        # without that environment the interpreter looks where it was built
+        assert "CERTIFICATE_VERIFY_FAILED" in bare.run(python, "-I", "-c", TLS_CLIENTS).stderr
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_busybox_and_trixie(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
+    busybox = shutil.which("busybox")
+    base = roots.base("trixie")
+    if not busybox or roots.glibc(base) < floor:
+        pytest.skip(f"no busybox, or trixie is too old for {floor}")
+    with copy_of(base, scratch, "trixie", carrying) as root:
+        shutil.copy(busybox, root.path / "root" / "busybox")
+        found = doctor(root, shell=("/root/busybox", "sh"))
+    assert found == {"python-missing": "note", "python-carried": "ok"}
+
+
+def test_c_library_that_is_too_old_is_told(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
+    base = roots.base("bullseye")
+    if roots.glibc(base) >= floor:
+        pytest.skip(f"the Python of this machine runs on bullseye too (it needs {floor})")
+    with copy_of(base, scratch, "bullseye", carrying) as root:
+        ran = root.run("sh", "/root/a.run", "doctor")
+    assert ran.returncode == 10
+    assert "python-missing" in ran.stderr
+    assert "does not start" in ran.stderr
+    assert f"GLIBC_{floor[0]}.{floor[1]}" in ran.stderr
+
+
+def test_python3_minimal_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
+    base = roots.base("bookworm", "python3-minimal")
+    if roots.glibc(base) < floor:
+        pytest.skip(f"bookworm is too old for {floor}")
+    with copy_of(base, scratch, "minimal", carrying) as root:
+        found = doctor(root)
+    assert found["python-carried"] == "ok"
+    assert found["python-minimal"] == "note"
+
+
+def test_python_without_ctypes_is_no_obstacle(
+    scratch: Path, carrying: Path, archive: Path, minor: str, floor: tuple[int, int]
+) -> None:
+    base = roots.base("bookworm")
+    if roots.glibc(base) < floor:
+        pytest.skip(f"bookworm is too old for {floor}")
+    with copy_of(base, scratch, "noctypes", carrying) as root:
+        roots.with_python(root.path, archive, f"python{minor}")
+        for module in root.path.glob(f"opt/python{minor}/lib/python3.*/lib-dynload/_ctypes.*"):
+            module.unlink()
+        found = doctor(root)
+    assert found == {"python-ctypes-missing": "note", "python-carried": "ok"}
+
+
+def test_python_3_6_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
+    old = [item for item in pythons.too_old() if item.minor == "3.6"]
+    base = roots.base("bookworm")
+    if not old or roots.glibc(base) < floor:
+        pytest.skip("no Python 3.6 on this machine, or bookworm is too old")
+    with copy_of(base, scratch, "old", carrying) as root:
+        roots.with_python(root.path, relocatable.made_from(old[0]), "python3")
+        assert "3.6" in root.run("python3", "--version").stdout
+        assert doctor(root) == {"python-missing": "note", "python-carried": "ok"}
+
+
+@pytest.mark.skipif(not FULL, reason="AIRFERRY_FULL is not set: one bare root is installed in, not each")
+def test_install_by_an_ordinary_account_on_trixie(scratch: Path, carrying: Path) -> None:
+    with copy_of(roots.base("trixie"), scratch, "trixie-full", carrying) as root:
+        assert root.run("useradd", "-m", "kim").returncode == 0
+        shutil.move(root.path / "root" / "a.run", root.path / "home" / "kim" / "a.run")
+        (root.path / "home/kim/a.run").chmod(0o644)
+        as_kim = ("su", "-s", "/bin/sh", "kim", "-c")
+        ran = root.run(*as_kim, "cd && exec sh a.run install --json", timeout=1200)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert json.loads(ran.stdout)["receipt"]["python"].startswith("/home/kim/airflow/python/")
+        assert root.run(*as_kim, "airflow/bin/airferry status").returncode == 0
+
+
+def _trust_an_authority(root: Path) -> None:
+    """Make an authority that the host trusts, and a server's certificate of it."""
+    folder = root / "srv"
+    folder.mkdir(exist_ok=True)
+    script = """
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=Site" -keyout ca.key -out ca.crt
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=127.0.0.1" -keyout server.key -out server.csr
+    printf 'subjectAltName=IP:127.0.0.1\\n' >ext
+    openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile ext -out server.crt
+    cat server.key server.crt >server.pem
+    """
+    subprocess.run(["sh", "-ec", script], cwd=folder, check=True, capture_output=True)
+    trusted = root / "etc/ssl/certs/ca-certificates.crt"
+    trusted.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "ca.crt", trusted)
