@@ -80,6 +80,7 @@ class Carried:
         Raises BundleDamaged, :class:`InterpreterFailed`, OSError.
         """
         self.home.pythons.mkdir(parents=True, exist_ok=True)
+        self.home.pythons.chmod(0o755)
         made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=str(self.home.pythons)))
         try:
             made.chmod(0o755)

@@ -16,7 +16,6 @@ from bootstrap.drift import Drift, of_configuration
 from bootstrap.external import Handed
 from bootstrap.home import Home
 from bootstrap.installation import Installation
-from bootstrap.interpreters import CARRIED
 from bootstrap.journal import Journal
 from bootstrap.options import Options
 from bootstrap.plan import Done, Progress, Step
@@ -28,7 +27,7 @@ from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
 from bootstrap.steps.external import ExternalDatabaseStep
 from bootstrap.steps.packages import LinkStep, ReleaseStep
-from bootstrap.steps.python import PythonStep
+from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from wheelhouse.errors import AirferryError
@@ -53,7 +52,7 @@ def steps(
     """The whole plan, in order; `password` is the admin's, `handed` for somebody else's database."""
     return [
         FoldersStep(installation.home, password, handed.role),
-        *([PythonStep(installation, bundle)] if installation.receipt.python_from == CARRIED else []),
+        *python_steps(installation, bundle),
         ReleaseStep(installation, bundle),
         LinkStep(installation),
         ServicesStep(installation),

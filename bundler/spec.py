@@ -125,6 +125,8 @@ class BundleRequest:
         if output.exists() and not output.is_dir():
             problems.append(f"--output {output}: exists and is not a folder")
         problems += _python_problems(with_python, python_sha256, python_mirror)
+        if with_python and onto:
+            problems.append("--with-python: an add-on runs on the interpreter that is there")
         building = _text(build_constraints, problems)
         if base and not problems:
             problems += _base_problems(base, airflow, target)

@@ -46,7 +46,11 @@ def tailor(
         tag=given.platform, glibc=given.glibc, like=given.like, machine=given.machine
     )  # fmt: skip
     choice = prospect.choose(
-        facts, airflow, pythons=[given.python] if given.python else [], platform=tag if named else ""
+        facts,
+        airflow,
+        pythons=[given.python] if given.python else [],
+        platform=tag if named else "",
+        carried=bool(given.with_python),
     )
     _check(choice, host, ignored)
     settings = replace(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from bootstrap import plan, receipt
+from bootstrap import carried, plan, receipt
 from bootstrap.airflow import metadata
 from bootstrap.awake import airflow_runs, awake
 from bootstrap.backups import backup as backups
@@ -37,6 +37,7 @@ from bootstrap.services.manager import NONE
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.packages import UNFINISHED, LinkStep, ReleaseStep
+from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from wheelhouse.errors import AirferryError
@@ -165,7 +166,8 @@ def resume(change: Change, progress: Progress, journal: Journal) -> Upgraded:
 
 
 def _prepare(after: Installation, bundle: Bundle, password: Optional[Secret]) -> List[Step]:
-    return [FoldersStep(after.home, password), ReleaseStep(after, bundle), TrialStep(after)]
+    own = python_steps(after, bundle)
+    return [FoldersStep(after.home, password), *own, ReleaseStep(after, bundle), TrialStep(after)]
 
 
 def _forward(before: Installation, after: Installation, bundle: Bundle, change: Change) -> List[Step]:
@@ -261,3 +263,4 @@ def _prune(installation: Installation) -> None:
         release.replace(Path(doomed) / release.name)
     for leftover in folder.glob(f"{UNFINISHED}*"):
         shutil.rmtree(str(leftover), ignore_errors=True)
+    carried.remove_unused(installation.home, installation.receipt)

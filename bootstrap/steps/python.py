@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import List
+
 from bootstrap.carried import Carried
 from bootstrap.installation import Installation
+from bootstrap.interpreters import CARRIED
+from bootstrap.plan import Step
 from wheelhouse.reader import Bundle
 
 
@@ -29,3 +33,8 @@ class PythonStep:
     def apply(self) -> None:
         """Unpack it."""
         self.carried.unpack(self.bundle)
+
+
+def python_steps(installation: Installation, bundle: Bundle) -> List[Step]:
+    """The step, where the installation runs on the carried interpreter."""
+    return [PythonStep(installation, bundle)] if installation.receipt.python_from == CARRIED else []
