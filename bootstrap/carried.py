@@ -79,8 +79,14 @@ class Carried:
 
         Raises BundleDamaged, :class:`InterpreterFailed`, OSError.
         """
+        mask = os.umask(0o022)  # whatever the caller's is: other accounts may run it too
+        try:
+            self._unpack(bundle)
+        finally:
+            os.umask(mask)
+
+    def _unpack(self, bundle: Bundle) -> None:
         self.home.pythons.mkdir(parents=True, exist_ok=True)
-        self.home.pythons.chmod(0o755)
         made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=str(self.home.pythons)))
         try:
             made.chmod(0o755)
