@@ -41,7 +41,15 @@ _DATA: Dict[str, str] = {
     "receipt.json": "the choices of the install: an install into this home takes them up again",
 }
 # What Airflow, the cluster and the installer leave beside these.
-_TRACES = ("airflow.cfg.*", "postgres.new-*", "airflow-*.pid", "*.new", "*.json.generated")
+_TRACES = (
+    "airflow.cfg.*",
+    "postgres.new-*",
+    "postgres.before*",
+    "postgres.discarded-*",
+    "airflow-*.pid",
+    "*.new",
+    "*.json.generated",
+)
 
 
 class ConfirmationMissing(AirferryError):

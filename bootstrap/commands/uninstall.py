@@ -14,6 +14,7 @@ import typer
 
 from bootstrap import lifecycle, lock, receipt, removal
 from bootstrap.boundary import Terminated
+from bootstrap.change import record
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.console import Console
 from bootstrap.home import Home
@@ -51,6 +52,9 @@ def uninstall(
                 _finish_as_root(console, place, found, purge=purge, json=json)
             raise SystemExit(status)
     installation = lifecycle.opened(place)
+    if not purge:
+        # half of the data lies elsewhere until it is finished or undone
+        record.refuse_unfinished(place)
     with lock.held(place.lock), _recorded(place, purge=purge):
         with console.step("Stop everything and remove the services"):
             removal.stop(installation)
