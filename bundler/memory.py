@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -72,7 +73,8 @@ class Memory:
             "warnings": answer.warnings,
             "lock": [asdict(item) for item in answer.locked],
         }
-        replace(self._path, json.dumps(data).encode())
+        with contextlib.suppress(OSError):  # a full or read-only cache only makes it slower
+            replace(self._path, json.dumps(data).encode())
 
 
 def _locked(data: dict[str, Any]) -> Locked:

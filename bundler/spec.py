@@ -130,6 +130,8 @@ class BundleRequest:
         building = _text(build_constraints, problems)
         if base and not problems:
             problems += _base_problems(base, airflow, target)
+            if with_python:
+                problems.append("--with-python: an add-on runs on the Python that is there")
             if not gathered.wanted and not extras:
                 problems.append("--onto: name what is to be added, as requirements, -r or --extra")
         if problems:

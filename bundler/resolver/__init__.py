@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bundler.errors import OutputFailed, ResolutionFailed
 from bundler.lock import Locked
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
+
+_FULL = ("No space left on device", "Disk quota exceeded")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,22 @@ class Question:
     extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
     offline: bool = False
+
+
+def failure(words: str) -> OutputFailed | ResolutionFailed:
+    """What a resolver that gave up has met, in its own words."""
+    if any(sign in words for sign in _FULL):
+        return OutputFailed(
+            "The resolver cannot write: the disk is full.",
+            found=words,
+            hint="Free space there, or set XDG_CACHE_HOME (for temporary files TMPDIR) to another folder.",
+        )
+    return ResolutionFailed(
+        "No set of packages meets all requirements.",
+        found=words,
+        hint="With constraints every version is fixed by them: drop the requirement that disagrees, choose "
+        "another Airflow release, or another constraint file.",
+    )
 
 
 class Resolver(Protocol):

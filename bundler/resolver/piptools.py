@@ -22,7 +22,7 @@ from bundler.cache import Cache
 from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
 from bundler.index import Index, IndexFile
 from bundler.lock import Artifact, Locked
-from bundler.resolver import Question
+from bundler.resolver import Question, failure
 from bundler.resolver.environment import network, secrets
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
@@ -79,12 +79,7 @@ class PipTools:
             timeout=1800,
         )
         if result.status:
-            raise ResolutionFailed(
-                "No set of packages meets all requirements.",
-                found=_words(result.stderr),
-                hint="With constraints every version is fixed by them: drop the requirement that disagrees, "
-                "choose another Airflow release, or another constraint file.",
-            )
+            raise failure(_words(result.stderr))
         lines = (folder / "pins.txt").read_text(encoding="utf-8").splitlines()
         return [
             Requirement(line.split(" --hash")[0]) for line in lines if line.strip() and line[0] not in "#-"

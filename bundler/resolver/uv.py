@@ -14,8 +14,8 @@ import uv as uv_package
 from bootstrap import process
 from bundler import lock
 from bundler.cache import Cache
-from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
-from bundler.resolver import Question
+from bundler.errors import DownloadFailed, InvalidRequest, OutputFailed, ResolutionFailed
+from bundler.resolver import Question, failure
 from bundler.resolver.environment import network, secrets
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
@@ -113,7 +113,7 @@ def platform_name(target: Target) -> str:
     return f"{host.machine}-manylinux_2_{max(known, default=_GLIBC[0])}"
 
 
-def _failure(text: str) -> DownloadFailed | ResolutionFailed:
+def _failure(text: str) -> DownloadFailed | OutputFailed | ResolutionFailed:
     words = "\n".join(line for line in text.strip().splitlines() if not line.startswith("warning: "))
     if any(sign in words for sign in _UNREACHABLE):
         return DownloadFailed(
@@ -121,9 +121,4 @@ def _failure(text: str) -> DownloadFailed | ResolutionFailed:
             found=words,
             hint="Check this machine's network and proxy settings, or name a mirror with --index-url.",
         )
-    return ResolutionFailed(
-        "No set of packages meets all requirements.",
-        found=words,
-        hint="With constraints every version is fixed by them: drop the requirement that disagrees, choose "
-        "another Airflow release, or another constraint file.",
-    )
+    return failure(words)
