@@ -49,7 +49,7 @@ format: $(VENV)/ready ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/ready ## Ratios against pip, all measured in one run
+bench: $(VENV)/ready ## Ratios against pip, pex and the way by hand, all measured in one run
 	$(BIN)/python -m bench
 
 clean: ## Remove what make made
