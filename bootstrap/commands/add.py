@@ -20,7 +20,9 @@ def add(
     remove: bool = typer.Option(
         False, "--remove", help="Take it out again; FILE is the add-on's file name or bundle id."
     ),
-    restart: bool = typer.Option(True, "--restart/--no-restart", help="Restart Airflow (default: yes)."),
+    restart: bool = typer.Option(
+        True, "--restart/--no-restart", show_default=False, help="Restart Airflow (default: yes)."
+    ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> int:

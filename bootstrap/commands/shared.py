@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 import typer
+import typer.core
 
 from bootstrap.home import Home
+
+# Help is plain text here; of the carried typer, rich beside it makes "\[required]" all the same.
+typer.core.HAS_RICH = False
 
 HOME = typer.Option(
     None,
