@@ -187,7 +187,8 @@ fi
 [ -n "$unpacked" ] || [ "$rank" -ge 2 ] || stop "no Python on this host can run this bundle (python-missing)" \
     "found:${seen:- none}" "needed: CPython $need with its standard library" \
     "Install python$need from this distribution's own packages or installation medium (Debian:" \
-    "python$need, not python3-minimal; RHEL: python$need), or name one: sh $file install --python PATH"
+    "python$need, not python3-minimal; RHEL: python$need), or name one: sh $file install --python PATH" \
+    "Or have a bundle made that carries one (outside: airferry bundle --with-python)."
 exec "$best" -I -S -X utf8 -X "sealed=$sum" ${unpacked:+-X "unpacked=$unpacked"} "$file" "$@"
 exit 10
 }

@@ -164,7 +164,14 @@ def _restore(
     saved = receipt.load(place.state / "receipt.json")
     if saved.bundle_id == old.bundle_id:
         # the same release: it runs on what this host has now
-        saved = replace(saved, python=old.python, account=old.account, library_path=old.library_path)
+        saved = replace(
+            saved,
+            python=old.python,
+            python_from=old.python_from,
+            ca_file=old.ca_file,
+            account=old.account,
+            library_path=old.library_path,
+        )
     target = Installation(saved)
     home = installation.home
     with awake(installation):

@@ -86,6 +86,21 @@ def test_every_shell_starts_it(
     assert said["argv"] == ["doctor", "--python", "carried"]
 
 
+def test_busybox_is_enough(
+    bundle: Path, tmp_path: Path, scratch: dict[str, str], carried: tuple[CarriedPython, Member]
+) -> None:
+    """No GNU program is called: tail, head, tar and all others are busybox's."""
+    busybox = shutil.which("busybox")
+    if not busybox:
+        pytest.skip("no busybox on this machine")
+    few = tmp_path / "few"
+    few.mkdir()
+    for name in FEW:
+        (few / name).symlink_to(busybox)
+    said = start([few / "sh", bundle, "doctor", "--python", "carried"], scratch, path=str(few)).seen()
+    assert said["version"] == [int(number) for number in carried[0].version.split(".")]
+
+
 def test_install_unpacks_beside_the_home(bundle: Path, bare: Path, tmp_path: Path) -> None:
     home = tmp_path / "not" / "yet" / "home"
     said = start(["sh", bundle, "install", "--python=carried", f"--home={home}"], path=str(bare)).seen()

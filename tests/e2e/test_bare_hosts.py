@@ -154,6 +154,8 @@ def test_installed_again_it_is_compared_and_mended(bare: Root) -> None:
     again = bare.run("sh", "/root/a.run", "install", "--json")
     assert again.returncode == 0, again.stderr
     assert {step["state"] for step in json.loads(again.stdout)["steps"]} == {"already"}
+    checked = bare.run("/opt/airflow/bin/airferry", "doctor", "--json")
+    assert checked.returncode == 0, checked.stdout
     changed = next((bare.path / "opt/airflow/python").glob("*/lib/python3.*/this.py"))
     content = changed.read_text()
     changed.write_text(content + "# changed\n")
