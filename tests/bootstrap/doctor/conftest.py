@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bootstrap.doctor.needs import Needs, Port
+from bootstrap.facts import libc
 from bootstrap.facts.host import Facts
 from wheelhouse import codec
 
@@ -115,3 +117,45 @@ def broken_python(tmp_path: Path) -> Callable[..., Path]:
         return python
 
     return make
+
+
+@pytest.fixture
+def here(needs: Needs, tmp_path: Path) -> Needs:
+    """Needs that this very host meets, for a home that can be made, without another account."""
+    host = libc.collect()
+    return replace(
+        needs,
+        python=f"{sys.version_info[0]}.{sys.version_info[1]}",
+        machine=host.machine,
+        libc=host.name,
+        libc_label=f"{host.name} {host.version}",
+        wheels=("pure-1-py3-none-any.whl",),
+        interpreter=None,
+        account="",
+        ports=(),
+        room=1_000_000,
+        growth=1_000_000,
+        inodes=10,
+        memory=2,
+        memory_least=1,
+        home=str(tmp_path / "airflow"),
+        created="",
+    )
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mount a small filesystem of its own with these options."""
+    point = tmp_path / "mount"
+    point.mkdir()
+
+    def mount(options: str) -> Path:
+        result = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)], capture_output=True, check=False
+        )
+        if result.returncode != 0:
+            pytest.skip(f"cannot mount here: {result.stderr.decode().strip()}")
+        return point
+
+    yield mount
+    subprocess.run(["umount", "-l", str(point)], capture_output=True, check=False)
