@@ -1,15 +1,19 @@
-"""The command line of the closed side: ``sh FILE COMMAND`` and ``HOME/bin/airferry COMMAND``."""
+"""The command line of the closed side: ``sh FILE COMMAND`` and ``HOME/bin/airferry COMMAND``.
+
+Only one of the two is imported: a start from inside a ZIP compiles every module anew.
+"""
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from pathlib import Path
 
 import typer
 
-from bootstrap import carried, handoff
+from bootstrap import carried
 from bootstrap.boundary import guard, invoke
-from bootstrap.commands import bundled, installed
 from bootstrap.console import Console
 from wheelhouse import __version__
 
@@ -17,9 +21,10 @@ from wheelhouse import __version__
 def main() -> int:
     """Run the command line of the file or folder that Python was started on."""
     place = Path(sys.argv[0])
-    inside = handoff.is_inner() or place.is_file()
     carried.hold_temporary()
-    app = bundled.app if inside else installed.app
+    # root handed over to this process (bootstrap.handoff), or it runs from the file itself
+    inside = "AIRFERRY_BUNDLE_FD" in os.environ or place.is_file()
+    app = application("bundled" if inside else "installed")
     console = Console()
     name = f"sh {place.name}" if inside else "airferry"
     return guard(lambda: invoke(app, name), console, json="--json" in sys.argv)
@@ -31,8 +36,13 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@bundled.app.callback()
-@installed.app.callback()
+def application(name: str) -> typer.Typer:
+    """The commands of ``bootstrap.commands.bundled`` or ``installed``."""
+    app: typer.Typer = importlib.import_module(f"bootstrap.commands.{name}").app
+    app.callback()(_common)
+    return app
+
+
 def _common(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
