@@ -113,12 +113,19 @@ def _changed(installation: Installation) -> Iterator[str]:
     for name, (text, mode) in installation.scripts().items():
         path = installation.home.path / name
         try:
-            if path.read_text(encoding="utf-8", errors="surrogateescape") != text:
+            found = path.read_text(encoding="utf-8", errors="surrogateescape")
+            if _lasting(found) != _lasting(text):
                 yield f"{path} was changed"
             elif mode & 0o100 and not os.access(path, os.X_OK):
                 yield f"{path} cannot be executed"
         except OSError as error:
             yield f"{path}: {error.strerror}"
+
+
+def _lasting(text: str) -> List[str]:
+    """The lines that do not depend on whoever ran the install: its PATH and the host's name stand there."""
+    passing = tuple(f"export {name}=" for name in (*process.INHERITED, "NO_PROXY", "no_proxy"))
+    return [line for line in text.splitlines() if not line.startswith(passing)]
 
 
 def _open_secrets(paths: List[Path]) -> List[str]:
