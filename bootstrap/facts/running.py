@@ -14,6 +14,7 @@ from bootstrap.facts.configuration import harmless
 from bootstrap.facts.processes import Process, environment_of
 from bootstrap.facts.processes import collect as processes
 from bootstrap.installation import Installation
+from bootstrap.services import strays
 
 _KEYS = ("fernet_key", "secret_key", "jwt_secret")
 
@@ -50,9 +51,12 @@ def collect(installation: Installation) -> Tuple[Running, ...]:
     with contextlib.suppress(OSError):
         text = config.read(installation.home.airflow_cfg)
     found = [_running(name, pid, text, installation, managed=True) for pid, name in managed.items()]
-    inside: Set[int] = {item.pid for item in states.values() if item.pid}
-    strays = [item for item in processes() if _is_stray(item, installation.receipt.home, inside)]
-    found += [_running(item.what, item.pid, text, installation, managed=False) for item in strays]
+    # a component that was started anew a moment ago has another number, but the same mark
+    inside: Set[int] = {item.pid for item in states.values() if item.pid} | set(
+        strays.find(installation.home.path)
+    )
+    others = [item for item in processes() if _is_stray(item, installation.receipt.home, inside)]
+    found += [_running(item.what, item.pid, text, installation, managed=False) for item in others]
     return tuple(found)
 
 

@@ -113,6 +113,11 @@ class Lab:
                 path.unlink()
             away.rename(path)
 
+    def link(self, path: Path, target: str) -> None:
+        """A link as the account itself would make it."""
+        path.symlink_to(target)
+        os.chown(path, self.host.uid, self.host.gid, follow_symlinks=False)
+
     @contextlib.contextmanager
     def mode(self, path: Path, mode: int) -> Iterator[Path]:
         """Another mode for a while."""
@@ -186,14 +191,14 @@ def test_link_that_is_gone(lab: Lab) -> None:
 @fault("link-broken", "the link to the release made to lead nowhere")
 def test_link_that_leads_nowhere(lab: Lab) -> None:
     with lab.moved(lab.home / "current") as path:
-        path.symlink_to("releases/none")
+        lab.link(path, "releases/none")
         lab.expect("link-broken")
 
 
 @fault("environment-broken", "the interpreter of the environment gone")
 def test_environment_whose_python_is_gone(lab: Lab) -> None:
     with lab.moved(lab.release / "venv" / "bin" / "python") as path:
-        path.symlink_to("/nonexistent/python3.11")
+        lab.link(path, "/nonexistent/python3.11")
         lab.expect("environment-broken")
 
 
@@ -202,7 +207,7 @@ def test_supervisor_whose_python_is_gone(lab: Lab) -> None:
     if not (lab.release / "supervisor" / "bin").is_dir():
         pytest.skip("there is no supervisor here")
     with lab.moved(lab.release / "supervisor" / "bin" / "python") as path:
-        path.symlink_to("/nonexistent/python3.11")
+        lab.link(path, "/nonexistent/python3.11")
         lab.expect("supervisor-broken")
 
 
@@ -505,7 +510,7 @@ def test_connections_that_are_used_up(lab: Lab) -> None:
         "import psycopg2, sys\n"
         "data = dict(host='127.0.0.1', port=int(sys.argv[1]), user='airflow', dbname='airflow')\n"
         "data['password'] = open(sys.argv[2]).read().strip()\n"
-        "held = [psycopg2.connect(**data) for _ in range(78)]\n"
+        "held = [psycopg2.connect(**data) for _ in range(83)]\n"
         "print('up', flush=True)\n"
         "sys.stdin.read()\n"
     )
