@@ -224,6 +224,8 @@ app.command()(uninstall)
 
 
 def _show_plan(console: Console, chosen: Receipt, bundle: Bundle, options: Options, *, json: bool) -> None:
+    from bootstrap import install as installing  # noqa: PLC0415  (doctor starts sooner without it)
+
     lines, drift = installing.describe(chosen, bundle, options), installing.drift(chosen)
     if json:
         more = {"drift": codec.encode(drift), "receipt": codec.encode(chosen)}
