@@ -18,7 +18,7 @@ PYTHON: Dict[str, Entry] = {
     "python-carried": Entry(
         OK,
         "The carried Python is used",
-        "",
+        "Nothing of the host's own Pythons matters then: an update of theirs cannot break the installation.",
         "A bundle may carry an interpreter (airferry bundle --with-python). It is taken where no Python of"
         " the host passes, or with --python carried; it lies in HOME/python/.",
     ),
