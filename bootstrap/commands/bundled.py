@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -201,7 +202,8 @@ def doctor(
     if json:
         console.json(report.as_dict())
     else:
-        render(report, console, next_command=f"sh {file} install", again=f"sh {file} doctor")
+        server = f" --postgres {shlex.quote(postgres)}" if postgres else ""
+        render(report, console, next_command=f"sh {file} install{server}", again=f"sh {file} doctor{server}")
     return report.exit_code(strict)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import pkgutil
 import re
 import textwrap
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional
@@ -13,7 +16,7 @@ from typing import Optional
 import pytest
 
 from bootstrap.console import Console
-from bootstrap.doctor import remedies
+from bootstrap.doctor import entries, remedies
 from bootstrap.doctor.catalogue import CATALOGUE, UnknownFinding
 from bootstrap.doctor.finding import Finding, Report, ordered
 from bootstrap.doctor.needs import Needs, Port, needs_of
@@ -165,6 +168,19 @@ def test_every_id_in_the_code_is_in_the_catalogue_and_the_other_way_round() -> N
     assert unused == []
     used = set(re.findall(r'Finding\(\s*"([a-z0-9-]+)"', code))
     assert used <= set(CATALOGUE)
+
+
+def test_no_id_has_two_entries() -> None:
+    """Entries of several modules are put together: a later one would take the place of an earlier one."""
+    found = Counter(
+        identifier
+        for module in pkgutil.iter_modules(entries.__path__)
+        for name, table in vars(importlib.import_module(f"{entries.__name__}.{module.name}")).items()
+        if name.isupper() and isinstance(table, dict)
+        for identifier in table
+    )
+    assert set(found) == set(CATALOGUE)
+    assert [identifier for identifier, count in found.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("identifier", CATALOGUE)
