@@ -17,7 +17,7 @@ from bootstrap.postgres.embedded import PostgresFailed
 OLDEST = 12
 
 # "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
-_VERSION = re.compile(r"\w+ \(PostgreSQL\) (?P<number>(?P<major>\d+)(?:\.\d+)?)\b.*")
+_VERSION = re.compile(r"\w+ \(PostgreSQL\) (?P<number>(?P<major>\d+)(?:\.\d+)?).*")
 
 
 @dataclass(frozen=True)
