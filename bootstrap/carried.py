@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import io
+import json
 import os
 import posixpath
 import re
@@ -28,6 +29,7 @@ from wheelhouse.reader import Bundle
 
 TEMPORARY = ".airferry-python."
 _UNFINISHED = ".unfinished-"
+_RECORD = "airferry-record.json"
 _TOP = "python/"
 _CHUNK = 1 << 20
 # a run that was killed outright leaves its temporary interpreter; one that unpacks holds no lock yet
@@ -93,6 +95,7 @@ class Carried:
             with self._archive(bundle) as archive:
                 for member, name in _members(archive):
                     _extract(archive, member, made / "new" / name)
+            _record(made / "new")
             os.sync()  # after a power cut there may be no folder, but none with empty files either
             # whoever runs on a damaged one finds the same files whole at the same place
             if self.path.exists() or self.path.is_symlink():
@@ -120,6 +123,37 @@ class Carried:
             raise BundleDamaged(
                 f"The carried Python in {bundle.path} cannot be unpacked.", found=str(error)
             ) from error
+
+
+def damaged(receipt: Receipt) -> List[str]:
+    """What of an installation's carried interpreter is missing or has another size, a line each.
+
+    For when the bundle is not at hand: :meth:`Carried.problems` compares every byte.
+    """
+    if receipt.python_from != "carried":
+        return []
+    folder = Path(receipt.python).parent.parent
+    try:
+        listed = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return [f"{folder / _RECORD}: {error}"]
+    found = []
+    for name, size in listed.items():
+        try:
+            here = (folder / name).stat().st_size
+        except OSError:
+            found.append(f"{folder / name} is missing")
+            continue
+        if here != size:
+            found.append(f"{folder / name} has {here} bytes, not {size}")
+    return found
+
+
+def _record(folder: Path) -> None:
+    """Note the size of every file, for :func:`damaged`."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+    (folder / _RECORD).write_text(json.dumps(sizes, indent=0) + "\n", encoding="utf-8")
 
 
 def remove_unused(home: Home, receipt: Receipt) -> List[Path]:

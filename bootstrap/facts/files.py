@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-from bootstrap import process
+from bootstrap import carried, process
 from bootstrap.installation import Installation
 from bootstrap.installer import Venv
 from wheelhouse.errors import AirferryError
@@ -58,7 +58,7 @@ def collect(installation: Installation) -> Files:
     return Files(
         complete=release.complete.is_file(),
         linked=link.is_symlink() and link.resolve() == release.path.resolve(),
-        damaged=(*venv.damaged(), *supervisor.damaged()),
+        damaged=(*venv.damaged(), *supervisor.damaged(), *carried.damaged(installation.receipt)),
         python_error=_error([venv.interpreter, "-I", "-c", "import ctypes, ssl"]),
         open_secrets=tuple(_open_secrets([home.secrets, *sorted(home.secrets.glob("*")), home.airflow_cfg])),
         manifest_error=_manifest_error(release.manifest),

@@ -65,11 +65,17 @@ def test_unpacked_it_runs_and_is_compared(bundle: Bundle, tmp_path: Path) -> Non
     library = next(found.path.glob("lib/python3*"))
     assert list(library.rglob("__pycache__"))
     assert found.problems(bundle) == []
+    receipt = replace(receipts.sample(tmp_path), python=str(found.program), python_from="carried")
+    assert not carried.damaged(receipt)
     (library / "this.py").write_text("changed")
     (library / "os.py").unlink()
     found.program.chmod(0o600)
     (found.path / "bin" / "python3").unlink()
     assert len(found.problems(bundle)) == 4
+    lost, changed = carried.damaged(receipt)
+    assert lost == f"{library}/os.py is missing"
+    assert changed.startswith(f"{library}/this.py has 7 bytes, not ")
+    assert carried.damaged(replace(receipt, python_from="host")) == []
     found.unpack(bundle)
     assert found.problems(bundle) == []
 
