@@ -12,7 +12,7 @@ from bootstrap.airflow.release import Release
 Option = Tuple[str, str]
 
 _SECRET = re.compile(
-    r"pass(word|wd)?$|password|secret|token|fernet_key|private_key|_conn$|result_backend|broker_url"
+    r"pass(word|wd)?$|password|secret|token|fernet_key|private_key|_conn(_|$)|result_backend|broker_url"
     r"|credential|backend_kwargs|connection_string|dsn$|jwt"
 )
 _HARMLESS = re.compile(r"expir|time|leeway|issuer|audience|algorithm|_file$|_name$|_key_id$")
@@ -20,6 +20,7 @@ _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
 
 _BY_INSTALL: Tuple[Tuple[Row[Place], str], ...] = (
     (differences.DATABASE_URL, "The database is chosen by the install: --postgres, --postgres-port."),
+    (differences.ASYNC_DATABASE_URL, "It follows the database: sh FILE install --postgres."),
     (differences.WEB_PORT, "It is chosen by the install: sh FILE install --port N."),
     (differences.WEB_HOST, "It is chosen by the install: sh FILE install --host ADDRESS."),
     (

@@ -103,6 +103,7 @@ def test_the_file_keeps_all_else_and_a_copy(installation: Installation, home: Ho
     [
         (("core", "executor"), "LocalExecutor"),
         (("database", "sql_alchemy_conn"), "--postgres"),
+        (("database", "sql_alchemy_conn_async"), "--postgres"),
         (("api", "port"), "--port"),
         (("api", "host"), "--host"),
         (("core", "Parallelism"), "--parallelism"),
@@ -166,6 +167,7 @@ def test_what_is_secret() -> None:
         "secret_key",
         "sql_alchemy_conn",
         "backend_kwargs",
+        "sql_alchemy_conn_async",
         "jwt_secret",
     ):
         assert is_secret(name), name
