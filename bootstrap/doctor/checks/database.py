@@ -32,7 +32,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     yield from problems
     if not any(problem.severity == BLOCKER for problem in problems):
         tls = server.tls or "not encrypted"
-        yield Finding("database-fits", OK, f"PostgreSQL {server.version} at {server.address}, {tls}")
+        yield Finding("database-server-ok", OK, f"PostgreSQL {server.version} at {server.address}, {tls}")
 
 
 def _problems(server: Server, asked: Asked, wanted: Wanted, airflow: str) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from bootstrap.doctor.entry import Entry
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 
 DATABASE: Dict[str, Entry] = {
-    "database-fits": Entry(OK, "The database can be used"),
+    "database-server-ok": Entry(OK, "The database can be used"),
     "database-unreachable": Entry(
         BLOCKER,
         "The database server cannot be reached",

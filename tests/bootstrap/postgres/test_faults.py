@@ -71,15 +71,15 @@ def only(findings: dict[str, Finding]) -> Finding:
     """The one blocker."""
     blockers = [finding for finding in findings.values() if finding.severity == "blocker"]
     assert len(blockers) == 1, findings
-    assert "database-fits" not in findings
+    assert "database-server-ok" not in findings
     assert blockers[0].remedy
     return blockers[0]
 
 
 def test_nothing_is_wrong(asked: Asked, needs: Needs) -> None:
     findings = judge(facts(asked), needs)
-    assert set(findings) == {"database-fits"}
-    assert "TLSv1.3" in findings["database-fits"].found
+    assert set(findings) == {"database-server-ok"}
+    assert "TLSv1.3" in findings["database-server-ok"].found
 
 
 def test_password_is_wrong_or_missing(asked: Asked, needs: Needs) -> None:
@@ -117,7 +117,7 @@ def test_tls_is_demanded_or_not_trusted(server: RealServer, asked: Asked, needs:
     mine = replace(asked, user="tlsonly", database="encrypted")
     assert only(judge(facts(replace(mine, sslmode="disable")), needs)).id == "database-tls"
     full = replace(mine, sslmode="verify-full", sslrootcert=str(server.certificate))
-    assert set(judge(facts(full), needs)) == {"database-fits"}
+    assert set(judge(facts(full), needs)) == {"database-server-ok"}
     other = replace(full, sslrootcert=str(server.folder / "other.pem"))
     assert only(judge(facts(other), needs)).id == "database-tls"
     assert "mismatch" in only(judge(facts(replace(full, host="127.0.0.2")), needs)).found
@@ -137,13 +137,13 @@ def test_owner(server: RealServer, asked: Asked, needs: Needs) -> None:
     # the remedy works as it stands
     command = finding.commands[0].replace("-h 127.0.0.1", f"-h {server.folder}")
     subprocess.run(f"{server.bin}/{command}", shell=True, check=True, capture_output=True)
-    assert set(judge(facts(replace(asked, database="others")), needs)) == {"database-fits"}
+    assert set(judge(facts(replace(asked, database="others")), needs)) == {"database-server-ok"}
     # before PostgreSQL 15 everybody could make tables
     server.database("open", SUPERUSER, "ENCODING 'UTF8'")
     server.sql("GRANT CREATE ON SCHEMA public TO PUBLIC", "open")
     findings = judge(facts(replace(asked, database="open")), needs)
     assert findings["database-owner"].severity == "warning"
-    assert "database-fits" in findings
+    assert "database-server-ok" in findings
 
 
 def test_schema(server: RealServer, asked: Asked, needs: Needs) -> None:
@@ -152,12 +152,12 @@ def test_schema(server: RealServer, asked: Asked, needs: Needs) -> None:
     assert (finding.id, "schema public" in finding.found) == ("database-schema", True)
     command = finding.commands[0].replace("-h 127.0.0.1", f"-h {server.folder}")
     subprocess.run(f"{server.bin}/{command}", shell=True, check=True, capture_output=True)
-    assert set(judge(facts(asked), needs)) == {"database-fits"}
+    assert set(judge(facts(asked), needs)) == {"database-server-ok"}
     server.sql(f"ALTER ROLE {asked.user} SET search_path = nowhere")
     assert only(judge(facts(asked), needs)).id == "database-schema"
     # a schema of its own is as good as public
     server.sql(f"CREATE SCHEMA nowhere AUTHORIZATION {asked.user}", asked.database)
-    assert set(judge(facts(asked), needs)) == {"database-fits"}
+    assert set(judge(facts(asked), needs)) == {"database-server-ok"}
 
 
 def test_read_only(server: RealServer, asked: Asked, needs: Needs) -> None:
@@ -200,7 +200,7 @@ def test_clock(server: RealServer, needs: Needs) -> None:
             findings = judge(facts(Asked("127.0.0.1", ahead.port, "airflow", "airflow")), needs)
         finally:
             ahead.stop()
-    assert set(findings) == {"database-fits", "database-clock"}
+    assert set(findings) == {"database-server-ok", "database-clock"}
     assert "100 s ahead" in findings["database-clock"].found
 
 
@@ -238,16 +238,16 @@ def test_tables_of_an_airflow(server: RealServer, asked: Asked, needs: Needs) ->
     assert (finding.id, finding.found) == ("database-airflow", f"Airflow 2.10.0 in {asked.database}")
     adopted = judge(found, needs, adopt=True)
     assert {item.id: item.severity for item in adopted.values()} == {
-        "database-airflow": "note", "database-fits": "ok",
+        "database-airflow": "note", "database-server-ok": "ok",
     }  # fmt: skip
-    assert set(judge(found, needs, own=True)) == {"database-fits"}
+    assert set(judge(found, needs, own=True)) == {"database-server-ok"}
     server.sql(
         f"INSERT INTO connection VALUES (NULL, '{TOKEN}', true), ('plain', NULL, false)", asked.database
     )
     finding = only(judge(facts(asked), needs, adopt=True))
     assert (finding.id, "no key is here" in finding.found) == ("database-fernet", True)
-    assert "database-fits" in judge(facts(asked, key=KEY), needs, adopt=True)
-    assert "database-fits" in judge(facts(asked, key=f"{OTHER_KEY}, {KEY}"), needs, adopt=True)
+    assert "database-server-ok" in judge(facts(asked, key=KEY), needs, adopt=True)
+    assert "database-server-ok" in judge(facts(asked, key=f"{OTHER_KEY}, {KEY}"), needs, adopt=True)
     for wrong in (OTHER_KEY, "junk"):
         finding = only(judge(facts(asked, key=wrong), needs, adopt=True))
         assert (finding.id, "does not open" in finding.found) == ("database-fernet", True)
@@ -270,7 +270,7 @@ def test_tables_of_an_airflow_that_is_newer_or_unknown(
 def test_administrator(server: RealServer, asked: Asked, needs: Needs) -> None:
     new = replace(asked, user="fresh", database="fresh", admin=SUPERUSER)
     findings = judge(facts(new, None), needs)
-    assert set(findings) == {"database-made", "database-fits"}
+    assert set(findings) == {"database-made", "database-server-ok"}
     wrong = only(judge(facts(new, None, "wrong"), needs))
     assert (wrong.id, SUPERUSER in wrong.found) == ("database-administrator", True)
     weak = only(judge(facts(replace(new, admin=asked.user), None, "pw"), needs))
