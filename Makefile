@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
+# a file of tests is one worker's: what its tests share is made once
+SIDE_BY_SIDE ?= --numprocesses auto --dist loadfile
 SEED ?= 7
 COUNT ?= 60
 
@@ -28,10 +30,10 @@ demo: $(VENV)/ready ## Bundle the newest Airflow, install it with the network cu
 test: lint unit e2e ## Everything that CI runs
 
 unit: $(VENV)/ready ## Unit and integration tests (minutes)
-	$(BIN)/python -m pytest -m "not e2e" $(TESTS)
+	$(BIN)/python -m pytest -m "not e2e" $(SIDE_BY_SIDE) $(TESTS)
 
 e2e: $(VENV)/ready ## Real installs of a real Airflow, cut off from the network
-	$(BIN)/python -m pytest -m e2e $(TESTS)
+	$(BIN)/python -m pytest -m e2e $(SIDE_BY_SIDE) $(TESTS)
 
 matrix: $(VENV)/ready ## Every Airflow of the matrix, or ONLY=2.10.5/3.11: installed, run, restarted
 	$(BIN)/python -m tests.e2e.matrix --only "$(ONLY)"
