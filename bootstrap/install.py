@@ -11,7 +11,7 @@ from typing import List, Optional
 from bootstrap import carried, handoff, lock, plan, receipt, registry
 from bootstrap.change import record
 from bootstrap.change import upgrade as upgrades
-from bootstrap.change.steps import undo
+from bootstrap.change.steps import tidy, undo
 from bootstrap.drift import Drift, of_configuration
 from bootstrap.external import Handed
 from bootstrap.home import Home
@@ -140,6 +140,7 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
             done = plan.execute(steps(Installation(chosen), bundle, password, handed), progress, journal)
+            tidy(Installation(chosen))
             chosen = _with_version(chosen)
             if not chosen.completed:
                 chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))

@@ -14,7 +14,7 @@ from bootstrap.change import record
 from bootstrap.home import Home
 from bootstrap.installation import POSTGRES, Installation
 from bootstrap.journal import Journal
-from bootstrap.lock import held
+from bootstrap.lock import held, holder
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.registry import Record
 from bootstrap.services import broker
@@ -130,6 +130,9 @@ def status(installation: Installation) -> Status:
 
 
 def _unfinished(home: Home) -> str:
+    busy = holder(home.lock)
+    if busy:
+        return f"Another airferry is at work ({busy})." if record.find(home) else ""
     try:
         record.refuse_unfinished(home)
     except record.ChangeUnfinished as error:

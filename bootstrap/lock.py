@@ -19,6 +19,19 @@ class HomeBusy(AirferryError):
     exit_code = 35
 
 
+def holder(path: Path) -> str:
+    """Who holds the lock just now; "" when nobody does."""
+    try:
+        with path.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return stream.read(200).decode("utf-8", "replace").strip() or "a process"
+    except OSError:
+        pass
+    return ""
+
+
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file at `path`; raises :class:`HomeBusy` with the holder when somebody else does."""

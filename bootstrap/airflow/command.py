@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import shutil
 import socket
 import tempfile
 from datetime import datetime
@@ -104,6 +105,8 @@ class Airflow:
     def check_version(self) -> None:
         """Start Airflow in a home that is thrown away; raises CommandFailed when it does not start."""
         variable = "__".join(("AIRFLOW", *(DATABASE_URL.at(self.release.numbers) or ()))).upper()
+        for leftover in self.venv.parent.glob("trial-*"):
+            shutil.rmtree(str(leftover), ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="trial-", dir=str(self.venv.parent)) as folder:
             own = {"AIRFLOW_HOME": folder, variable: "postgresql+psycopg2://127.0.0.1/unused"}
             said = process.run(
@@ -116,6 +119,14 @@ class Airflow:
             raise CommandFailed(
                 f"Airflow {self.release.version} says that it is another one.", found=said.strip()[-300:]
             )
+
+    def config_changes(self) -> str:
+        """What ``airflow config update`` would change in airflow.cfg; "" where the release cannot tell."""
+        if self.release.lint is None:
+            return ""
+        changes = ("config", "update", "--all-recommendations")
+        # releases from 3.0 on have it; an earlier 3 without it says so with status 2
+        return self.run(*changes, what="ask what has changed in airflow.cfg", ok=(0, 1, 2)).stdout
 
     def write_config(self) -> Path:
         """Have Airflow write its default airflow.cfg, unless there is one."""

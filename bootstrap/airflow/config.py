@@ -151,6 +151,16 @@ def options(text: str) -> List[Tuple[str, str]]:
     return [(entry.section, entry.option) for entry in _scan(_lines(text)) if entry.option]
 
 
+def comment_out(text: str, section: str, option: str) -> str:
+    """Turn every line of `option` into a comment; its value stays readable, and nothing else changes."""
+    lines = _lines(text)
+    for entry in _scan(lines):
+        if _is(entry, section, option):
+            for number in range(entry.first, entry.end):
+                lines[number] = f"# {lines[number]}"
+    return "".join(lines)
+
+
 def _edit_one(lines: List[str], setting: Setting, newline: str) -> List[str]:
     entries = _scan(lines)
     same = [entry for entry in entries if _is(entry, setting.section, setting.option)]

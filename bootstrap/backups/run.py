@@ -11,7 +11,7 @@ from bootstrap.backups import backup as backups
 from bootstrap.backups.backup import Place
 from bootstrap.backups.check import check
 from bootstrap.backups.save import save
-from bootstrap.change import record
+from bootstrap.change import databases, record
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
 from bootstrap.lock import held
@@ -36,6 +36,7 @@ def back_up(
     with Journal(home.journal).recorded("backup") as ended, held(home.lock):
         record.refuse_unfinished(home)
         with awake(installation), progress.step("Back up the database, the configuration and the keys"):
+            databases.tidy(installation)  # whatever a change that was killed at its very end has left
             place = save(installation, folder=folder)
         ended["backup"] = place.backup.id
         if verify:

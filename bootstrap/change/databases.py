@@ -66,7 +66,9 @@ def tidy(installation: Installation) -> None:
     """Remove databases that a change has left behind; only when nothing is to be brought back any more."""
     if not installation.servers:
         return
-    for name in (ASIDE, _RESTORED, _DISCARDED):
+    names = ", ".join(f"'{name}'" for name in (ASIDE, _RESTORED, _DISCARDED))
+    sql = f"SELECT datname FROM pg_database WHERE datname IN ({names})"  # noqa: S608
+    for name in installation.cluster.query(sql, superuser=True).split():
         _drop(installation, name)
 
 

@@ -24,6 +24,7 @@ from bootstrap.change.steps import (
     StopStep,
     SwitchStep,
     servers,
+    tidy,
     undo,
 )
 from bootstrap.change.upgrade import check_room, undone
@@ -134,7 +135,7 @@ def for_rollback(installation: Installation) -> Place:
 
 def lost(installation: Installation, place: Place) -> int:
     """How many DAG runs have started since a backup: going back to it forgets them."""
-    with awake(installation):
+    with held(installation.home.lock), awake(installation):
         sql = f"SELECT count(*) FROM dag_run WHERE start_date > '{place.backup.started}'"  # noqa: S608
         return int(installation.database.query(sql))
 
@@ -204,8 +205,7 @@ def _finish(change: Change, done: List[Done], progress: Progress, journal: Journ
     except BaseException as error:
         undone(change, error, progress)
         raise
-    databases.tidy(target)
-    clusters.tidy(target.home)
+    tidy(target)
     backups.rotate(target.home.backups, backups.KEEP, change.new)
     return Restored(change.new, done)
 

@@ -20,7 +20,7 @@ from bootstrap.plan import Progress, Step
 from bootstrap.postgres import dump
 from bootstrap.services import strays
 from bootstrap.steps import packages
-from bootstrap.steps.airflow import start
+from bootstrap.steps.airflow import StartStep, start
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
 
@@ -207,11 +207,11 @@ def undo(change: Change, progress: Progress, *, run: bool) -> None:
         record.unmark_switched(home)
         recorded = record.find(home)
         saved = recorded.backup if recorded else ""
-        for installation in (new, old):
-            installation.services.shut_down()
-        # a migration or a pg_restore that outlived its installer would go on with what is brought back
-        strays.kill_users(home.path / "releases")
-        if saved:
+        if saved:  # before that, nothing was changed but that components were stopped
+            for installation in (new, old):
+                installation.services.shut_down()
+            # a migration or a pg_restore that outlived its installer would go on with what is brought back
+            strays.kill_users(home.path / "releases")
             place = backups.load(home.backups / saved)
             _put_back(old, place.state, without=[])
             forget_proofs(new)
@@ -226,9 +226,11 @@ def undo(change: Change, progress: Progress, *, run: bool) -> None:
     with contextlib.suppress(OSError):  # a full disk may be why it is undone
         Journal(home.journal).write("change-undone", kind=change.kind, airflow=change.old.airflow)
     if run and change.running:
-        with progress.step(f"Start Airflow {change.old.airflow}"):
-            start(old)
-    else:
+        step = StartStep(old)
+        if not step.done():
+            with progress.step(f"Start Airflow {change.old.airflow}"):
+                start(old)
+    elif saved:
         old.services.shut_down()
 
 
@@ -242,6 +244,12 @@ def _put_back(installation: Installation, source: Path, *, without: List[str]) -
 def servers(installation: Installation) -> List[Step]:
     """The steps for a server of our own: configured, then started with its database."""
     return [ClusterStep(installation), DatabaseStep(installation)] if installation.servers else []
+
+
+def tidy(installation: Installation) -> None:
+    """Remove what a change keeps beside; none is under way, and the database server runs."""
+    databases.tidy(installation)
+    clusters.tidy(installation.home)
 
 
 def forget_proofs(installation: Installation) -> None:

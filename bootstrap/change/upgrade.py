@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from bootstrap import carried, plan, receipt
-from bootstrap.airflow import metadata
+from bootstrap.airflow import config, metadata, moves
 from bootstrap.awake import airflow_runs, awake
 from bootstrap.backups import backup as backups
 from bootstrap.change import clusters, databases, path, record
@@ -24,6 +24,7 @@ from bootstrap.change.steps import (
     SwitchStep,
     forget_proofs,
     servers,
+    tidy,
     undo,
 )
 from bootstrap.home import Home
@@ -67,6 +68,30 @@ class Upgraded:
     receipt: Receipt
     steps: List[Done]
     notes: List[str] = field(default_factory=list)
+
+
+class KeysStep:
+    """Give settings of Airflow 2 in airflow.cfg the places that Airflow 3 reads."""
+
+    name = "airflow-cfg"
+
+    def __init__(self, before: Installation, after: Installation) -> None:
+        self.installation = after
+        self.crosses = before.version.numbers < (3, 0, 0) <= after.version.numbers
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Move what Airflow {self.installation.receipt.airflow} has renamed in airflow.cfg"
+
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return not self.crosses
+
+    def apply(self) -> None:
+        """Ask the new Airflow, and edit the file in place."""
+        target = self.installation.home.airflow_cfg
+        changes = moves.parse(self.installation.airflow.config_changes())
+        config.write(target, moves.apply(config.read(target), changes))
 
 
 class TrialStep:
@@ -180,6 +205,7 @@ def _forward(before: Installation, after: Installation, bundle: Bundle, change: 
         ServicesStep(after),
         *servers(after),
         *([FillStep(after)] if crossing else []),
+        KeysStep(before, after),
         ConfigurationStep(after),
         MigrationStep(after),
         PipelinesStep(after, bundle),
@@ -201,8 +227,10 @@ def undone(change: Change, error: BaseException, progress: Progress) -> None:
     try:
         undo(change, progress, run=True)
     except (AirferryError, OSError) as second:
+        if record.find(home) is None:
+            again = f"{home.bin}/airferry start"
         raise UpgradeFailed(
-            f"The {change.title} failed, and so did the way back: {second}",
+            f"The {change.title} failed, and what was there before is not up again: {second}",
             found=f"{_said(error)}\n{getattr(second, 'found', '')}".strip(),
             hint=f"Nothing is lost. When the cause is gone: {again}",
         ) from error
@@ -242,8 +270,7 @@ def _tidy(installation: Installation) -> List[str]:
     """Remove what is not needed any more; what cannot be removed is no reason to call an upgrade failed."""
     home = installation.home
     try:
-        databases.tidy(installation)
-        clusters.tidy(home)
+        tidy(installation)
         _prune(installation)
         backups.rotate(home.backups, backups.KEEP, installation.receipt)
     except (AirferryError, OSError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from bootstrap import lifecycle
+from bootstrap import lifecycle, lock
 from bootstrap.change import record
 from bootstrap.facts import configuration, files, growth, metadata, running, sharing
 from bootstrap.facts.configuration import Configuration
@@ -84,7 +84,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
 def unfinished(installation: Installation) -> Optional[Unfinished]:
     """The change that is under way, if any."""
     change = record.find(installation.home)
-    if change is None:
+    if change is None or lock.holder(installation.home.lock):
         return None
     return Unfinished(change.title, tuple(record.commands(installation.home, change)))
 

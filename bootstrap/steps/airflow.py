@@ -168,7 +168,7 @@ class ProofStep:
         self.marker.write_text("", encoding="utf-8")
 
 
-def start(installation: Installation, seconds: float = 180) -> None:
+def start(installation: Installation, seconds: float = 300) -> None:
     """Start PostgreSQL, then all components together, and wait for health."""
     services = installation.services
     services.configure(installation.programs())

@@ -15,6 +15,7 @@ import pytest
 
 from bootstrap import process
 from bootstrap.lock import HomeBusy, held
+from bootstrap.lock import holder as holder_of
 
 ROOT = Path(__file__).parents[2]
 HOLD = (
@@ -44,6 +45,16 @@ def test_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
             pass
         assert caught.value.exit_code == 35
         assert caught.value.found.startswith(f"process {child.pid} since 20")
+
+
+def test_holder_is_named_to_those_who_only_look(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert holder_of(path) == ""
+    with holder(path) as child:
+        assert holder_of(path).startswith(f"process {child.pid} since 20")
+    with held(path):
+        pass
+    assert holder_of(path) == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])

@@ -135,7 +135,9 @@ def test_failed_upgrade_leaves_the_old_one_running(life: Life) -> None:
 
 def test_killed_upgrade_is_seen_by_other_commands_and_undone_by_rollback(life: Life) -> None:
     before, state = life.data(), life.state()
-    kill_in_step(life, "migration")
+    busy = kill_in_step(life, "migration", meanwhile="backup")
+    assert busy["reference"] == "home-busy"
+    assert busy["found"].startswith("process ")
     start = life.host.run(life.home / "bin" / "airferry", "start")
     assert start.returncode == 83, start.stderr
     assert "airferry rollback" in start.stderr
@@ -206,7 +208,7 @@ def test_backup_and_restore_round_trip(life: Life) -> None:
     assert outcomes[-1] == ("restore", "done")
 
 
-def kill_in_step(life: Life, step: str) -> None:
+def kill_in_step(life: Life, step: str, meanwhile: str = "") -> Any:
     """Kill an upgrade as soon as that step has begun; the program that it runs just then lives on."""
     journal = life.home / "journal.jsonl"
     before = journal.read_text().count(f'"step": "{step}"')
@@ -216,7 +218,10 @@ def kill_in_step(life: Life, step: str) -> None:
             f"step {step}", lambda: journal.read_text().count(f'"step": "{step}"') > before, seconds=300
         )
         time.sleep(0.5)
+        # somebody else tries, too
+        said = life.airferry(meanwhile, status=35)["error"] if meanwhile else None
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         out, err = child.communicate()
     assert child.returncode == -signal.SIGKILL, out + err
+    return said

@@ -1,0 +1,57 @@
+"""Settings of airflow.cfg that a new release has renamed or dropped, as Airflow's own check names them.
+
+``airflow config update`` would apply them itself, but writes the file anew and loses every comment in it: it
+is only asked, and the file is edited in place.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+from bootstrap.airflow import config
+from bootstrap.airflow.config import ConfigurationError, Setting
+
+Place = Tuple[str, str]  # section and option
+
+_LINE = re.compile(
+    r"(?P<kind>Removed|Renamed) '(?P<section>[^'/]+)/(?P<option>[^']+)'"
+    r"(?: to '(?P<to_section>[^'/]+)/(?P<to_option>[^']+)')?"
+)
+# Values that were a default and no choice, and that the new release does better without: four processes for
+# the web server, where one is the default now, and each is larger.
+_DROPPED: Dict[Place, str] = {("webserver", "workers"): "4"}
+
+
+@dataclass(frozen=True)
+class Move:
+    """An option that is gone; `to` is where its value belongs now, None when nobody reads it any more."""
+
+    place: Place
+    to: Optional[Place] = None
+
+
+def parse(said: str) -> List[Move]:
+    """What ``airflow config update --all-recommendations`` says, as far as an option has gone."""
+    found = []
+    for match in _LINE.finditer(said):
+        renamed = match["kind"] == "Renamed" and match["to_section"]
+        to = (match["to_section"], match["to_option"]) if renamed else None
+        found.append(Move((match["section"], match["option"]), to))
+    return found
+
+
+def apply(text: str, moves: List[Move]) -> str:
+    """Give each value its new place, unless something stands there, and comment the old line out."""
+    for move in moves:
+        value = config.get(text, *move.place)
+        if value is None:
+            continue
+        if move.to and _DROPPED.get(move.place) != value and config.get(text, *move.to) is None:
+            try:
+                text = config.edit(text, [Setting(*move.to, value)])
+            except ConfigurationError:
+                continue  # it stays where it is: Airflow says so in its own log
+        text = config.comment_out(text, *move.place)
+    return text
