@@ -33,8 +33,9 @@ from bootstrap.journal import Journal
 from bootstrap.lock import held
 from bootstrap.plan import Done, Progress, Step
 from bootstrap.receipt import Receipt
+from bootstrap.services.manager import NONE
 from bootstrap.steps.airflow import MigrationFailed, StartStep
-from bootstrap.steps.services import ServicesStep
+from bootstrap.steps.services import RestStep, ServicesStep
 from wheelhouse.errors import AirferryError
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -172,6 +173,9 @@ def _restore(
             ca_file=old.ca_file,
             account=old.account,
             library_path=old.library_path,
+            name=old.name,
+            services=old.services,
+            added=old.added,
         )
     target = Installation(saved)
     home = installation.home
@@ -200,12 +204,14 @@ def _finish(change: Change, done: List[Done], progress: Progress, journal: Journ
     """Start what is in its new place, and forget what was there before."""
     target = Installation(change.new)
     try:
-        done = [*done, *plan.execute([StartStep(target)], progress, journal)]
+        rest = [RestStep(target)] if target.receipt.services == NONE else []
+        done = [*done, *plan.execute([StartStep(target), *rest], progress, journal)]
         record.end(target.home)
     except BaseException as error:
         undone(change, error, progress)
         raise
-    tidy(target)
+    with awake(target):
+        tidy(target)
     backups.rotate(target.home.backups, backups.KEEP, change.new)
     return Restored(change.new, done)
 

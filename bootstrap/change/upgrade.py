@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from bootstrap import carried, plan, receipt
-from bootstrap.airflow import config, metadata, moves
+from bootstrap.airflow import metadata
 from bootstrap.awake import airflow_runs, awake
 from bootstrap.backups import backup as backups
 from bootstrap.change import clusters, databases, path, record
+from bootstrap.change.newer import KeysStep, TrialStep
 from bootstrap.change.record import Change
 from bootstrap.change.steps import (
     AsideStep,
@@ -70,51 +71,6 @@ class Upgraded:
     notes: List[str] = field(default_factory=list)
 
 
-class KeysStep:
-    """Give settings of Airflow 2 in airflow.cfg the places that Airflow 3 reads."""
-
-    name = "airflow-cfg"
-
-    def __init__(self, before: Installation, after: Installation) -> None:
-        self.installation = after
-        self.crosses = before.version.numbers < (3, 0, 0) <= after.version.numbers
-
-    def describe(self) -> str:
-        """One line for the admin."""
-        return f"Move what Airflow {self.installation.receipt.airflow} has renamed in airflow.cfg"
-
-    def done(self) -> bool:
-        """Whether there is nothing left to do."""
-        return not self.crosses
-
-    def apply(self) -> None:
-        """Ask the new Airflow, and edit the file in place."""
-        target = self.installation.home.airflow_cfg
-        changes = moves.parse(self.installation.airflow.config_changes())
-        config.write(target, moves.apply(config.read(target), changes))
-
-
-class TrialStep:
-    """Start the new Airflow's command line while the old one serves: it must be able to start here."""
-
-    name = "trial"
-
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-
-    def describe(self) -> str:
-        """One line for the admin."""
-        return f"Try whether Airflow {self.installation.receipt.airflow} starts on this host"
-
-    def done(self) -> bool:
-        """Whether there is nothing left to do."""
-        return False
-
-    def apply(self) -> None:
-        """Ask it for its version, with a home of its own."""
-        self.installation.airflow.check_version()
-
-
 def upgrade(
     old: Receipt,
     new: Receipt,
@@ -150,12 +106,10 @@ def upgrade(
     except BaseException as error:
         undone(change, error, progress)
         raise
-    new_errors = {
-        name: problem
-        for name, problem in metadata.import_errors(after.database.query).items()
-        if name not in broken
-    }
-    return replace(finished, notes=[*notes, *finished.notes, *_broken_dags(new_errors)])
+    with awake(after):
+        errors = metadata.import_errors(after.database.query)
+    new_errors = {name: problem for name, problem in errors.items() if name not in broken}
+    return replace(finished, notes=[*notes, *finished.notes, *_left_behind(old), *_broken_dags(new_errors)])
 
 
 def describe(old: Receipt, new: Receipt, bundle: Bundle) -> List[str]:
@@ -262,6 +216,15 @@ def check_room(home: Home, size: int) -> None:
         )
 
 
+def _left_behind(old: Receipt) -> List[str]:
+    """Add-ons belong to the release that they were made for."""
+    names = [name for item in old.added for name in item.packages]
+    if not names:
+        return []
+    said = f"The add-ons of Airflow {old.airflow} stay with it: {', '.join(names)}."
+    return [f"{said} Bundle them with the next one, or make an add-on to this: airferry bundle --onto FILE"]
+
+
 def _broken_dags(errors: Dict[str, str]) -> List[str]:
     return [f"{name} could be imported before and cannot any more: {text}" for name, text in errors.items()]
 
@@ -270,7 +233,8 @@ def _tidy(installation: Installation) -> List[str]:
     """Remove what is not needed any more; what cannot be removed is no reason to call an upgrade failed."""
     home = installation.home
     try:
-        tidy(installation)
+        with awake(installation):
+            tidy(installation)
         _prune(installation)
         backups.rotate(home.backups, backups.KEEP, installation.receipt)
     except (AirferryError, OSError) as error:
