@@ -1,5 +1,7 @@
 """The use case: a request becomes a bundle."""
 
+# ruff: noqa: PLC0415  (what most bundles do not need is imported when one does: it takes as long as the rest)
+
 from __future__ import annotations
 
 import time
@@ -8,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.tags import Tag
 
-from bundler import advisories, assemble, build, lock, payload, pythons, resolution, runtime, shortage
+from bundler import advisories, assemble, lock, payload, resolution, runtime, shortage
 from bundler.assemble import Wheel
 from bundler.cache import Cache
 from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
@@ -31,6 +34,9 @@ from bundler.transport import Session
 from wheelhouse import __version__, layout
 from wheelhouse.manifest import SCHEMA, CarriedPython, Manifest, Postgres
 from wheelhouse.writer import Member, Prepared
+
+if TYPE_CHECKING:
+    from bundler.build import Builder
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,9 @@ class _Making:
                 resolved = self._check_airflow(resolved, tags)
                 self._check_base(resolved)
                 missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
-                builder = self._builder(resolved)
-                builder.check(missing)
+                builder = self._builder(resolved) if missing else None
+                if builder:
+                    builder.check(missing)
                 with self._timed("download"):
                     wheels = self._download(resolved.locked, tags)
                     files = early.result()
@@ -106,14 +113,19 @@ class _Making:
                 self.fetcher.abandon()
                 raise
         with self._timed("build"):
-            for item in missing:
-                with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
-                    wheels.append(builder.build(item))
+            if builder:
+                wheels += [self._build(builder, item) for item in missing]
         with self._timed("assemble"):
             return self._assemble(resolved, wheels, carried, files)
 
+    def _build(self, builder: Builder, item: Locked) -> Wheel:
+        with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
+            return builder.build(item)
+
     def _get_python(self) -> None:
         """Get the interpreter first: an address that does not answer is told before anything else is done."""
+        from bundler import pythons
+
         label = f"Python {self.request.target.python} for {self.request.target.platform}"
         with self._timed("python"), self.progress.step(f"Get {label}") as step:
             self.python = pythons.get(self.request, self.uv, self.session, self.cache)
@@ -182,8 +194,10 @@ class _Making:
             if (artifact := chosen[item.name])
         ]
 
-    def _builder(self, resolved: Resolution) -> build.Builder:
-        return build.Builder(
+    def _builder(self, resolved: Resolution) -> Builder:
+        from bundler.build import Builder
+
+        return Builder(
             resolved.question,
             self.cache,
             self.fetcher,
