@@ -28,7 +28,7 @@ _LEFT_OUT = ("site-packages", "dist-packages", "test", "__pycache__", "idlelib",
 # what starting a tiny bundle does not need
 _SMALL = (
     "asyncio concurrent ctypes curses dbm distutils email ensurepip html http logging multiprocessing"
-    " pydoc_data sqlite3 tkinter tomllib unittest urllib venv wsgiref xml xmlrpc _py*.py py[dc]*.py"
+    " pydoc_data sqlite3 tkinter tomllib unittest venv wsgiref xml xmlrpc _py*.py py[dc]*.py"
     " [a-z]*_codecs* cp*.py _codecs_* _decimal* _ssl* _hashlib* _sqlite3* _curses* _asyncio* _test*"
 )
 
@@ -42,7 +42,9 @@ def archive(minor: str = "", *, small: bool = False) -> Path:
     fitting = [item for item in pythons.fitting() if not minor or item.minor == minor]
     if not fitting or not shutil.which("ldd"):
         pytest.skip(f"no CPython {minor} here that an archive can be made from")
-    return made_from(fitting[-1], small=small)
+    # a distribution's own is a fraction of what was compiled with debugging information
+    usual = [item for item in fitting if item.path.is_relative_to("/usr")]
+    return made_from((usual or fitting)[-1], small=small)
 
 
 def made_from(python: Python, *, small: bool = False) -> Path:
@@ -51,7 +53,7 @@ def made_from(python: Python, *, small: bool = False) -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "airferry-tests"
     folder.mkdir(parents=True, exist_ok=True)
     kind = "small" if small else "install_only"
-    path = folder / f"cpython-{version}+local4-{os.uname().machine}-unknown-linux-gnu-{kind}.tar.gz"
+    path = folder / f"cpython-{version}+local5-{os.uname().machine}-unknown-linux-gnu-{kind}.tar.gz"
     if not path.exists():
         with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
             _make(python, Path(scratch) / "python", _SMALL.split() if small else [])
