@@ -11,7 +11,7 @@ from typing import List, Optional, Tuple
 
 import typer
 
-from bootstrap import additions, addon, handoff, interpreters, preflight
+from bootstrap import addon, handoff, interpreters, preflight
 from bootstrap import options as choosing
 from bootstrap.commands import database
 from bootstrap.commands.shared import (
@@ -85,7 +85,8 @@ def install(
     json: bool = JSON,
 ) -> int:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
-    from bootstrap import install as installing  # noqa: PLC0415  (doctor starts sooner without it)
+    from bootstrap import additions  # noqa: PLC0415  (doctor starts sooner without it)
+    from bootstrap import install as installing  # noqa: PLC0415
 
     console = Console(quiet=json)
     kind, external = database.whose(
