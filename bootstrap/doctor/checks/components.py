@@ -10,6 +10,8 @@ from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.facts.installed import Component, Installed
 from bootstrap.facts.running import Running
 
+_WEB = ("api-server", "webserver")
+
 # How the status calls a database on a server of somebody's.
 DATABASE = "database"
 
@@ -38,7 +40,7 @@ def check(installed: Installed) -> Iterator[Finding]:
             f"{logs.format(component.name)} When the cause is gone, start it:",
             (f"{own} start {component.name}",),
         )  # fmt: skip
-    ill = [item for item in found if item not in down and item.health not in ("healthy", "")]
+    ill = [item for item in found if item not in down and _is_ill(item)]
     for component in ill:
         yield Finding(
             "component-ill", BLOCKER, _state(component), "healthy",
@@ -47,6 +49,12 @@ def check(installed: Installed) -> Iterator[Finding]:
         )  # fmt: skip
     if not down and not ill:
         yield Finding("components-ok", OK, ", ".join(component.name for component in found))
+
+
+def _is_ill(component: Component) -> bool:
+    """Whether its health says so; a web server that does not answer says nothing of the others."""
+    fine = ("healthy", "") if component.name in _WEB else ("healthy", "", "unreachable")
+    return component.health not in fine
 
 
 def running(installed: Installed) -> Iterator[Finding]:

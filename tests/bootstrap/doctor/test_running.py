@@ -210,6 +210,13 @@ def test_database_that_is_stopped_with_all_the_rest_is_one_finding() -> None:
     assert {key for key, item in found.items() if item.severity != OK} == {"components-stopped"}
 
 
+def test_web_server_that_does_not_answer_says_nothing_of_the_others() -> None:
+    unreachable = tuple(replace(item, health="unreachable") for item in SOUND.components or ())
+    found = judged(replace(SOUND, components=unreachable))
+    assert {key for key, item in found.items() if item.severity != OK} == {"component-ill"}
+    assert found["component-ill"].found == "api-server: running, unreachable"
+
+
 def test_differing_keys_are_shown_as_fingerprints_with_who_has_them() -> None:
     found = judged(running(1, keys={**KEYS, "jwt_secret": "cccccccc"})(SOUND))
     assert found["component-keys"].found.splitlines() == [
