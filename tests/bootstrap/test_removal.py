@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from bootstrap import account as accounts
 from bootstrap import journal, registry, removal
 from bootstrap import receipt as receipts
 from bootstrap.account import current
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from tests.bootstrap.test_daily import CODE, ROOT
+from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
 from tests.support.receipts import sample
 
 DATA = {
@@ -150,6 +152,37 @@ def test_only_its_own_record_is_forgotten(
     assert len(registry.known()) == 2
     removal.remove_commands(Installation(receipts.load(home.receipt)), purge=False)
     assert [record.home for record in registry.known()] == [str(other.path)]
+
+
+def _uninstall_as_root(purge: bool) -> None:
+    with Folder() as folder:
+        folder.chmod(0o755)
+        home = Home(folder / "home")
+        account = accounts.ensure("airferry-gone", home.path)
+        (home.path / "releases").mkdir(parents=True)
+        (home.path / "dags").mkdir()
+        receipts.save(home.receipt, replace(sample(home.path), account=account.name, removed="", name="gone"))
+        for path in (home.path, *home.path.iterdir()):
+            os.chown(path, account.uid, account.gid)
+        # what root left there, the account cannot remove
+        (home.path / "releases" / "x" / "__pycache__").mkdir(parents=True)
+        (home.path / "releases" / "x" / "__pycache__" / "a.pyc").write_text("")
+        said = run(home, "--yes", *(["--purge"] if purge else []))
+        assert (home.path.exists(), (home.path / "releases").exists()) == (not purge, False)
+        left = {item["what"]: item["why"] for item in said["left"]}
+        if purge:
+            assert accounts.find(account.name) is None
+            assert not [path for path in left if path.startswith(str(folder))]
+        else:
+            assert accounts.find(account.name) == account
+            assert left["account airferry-gone"] == "the data is its own"
+            assert (home.path / "dags").stat().st_uid == account.uid
+
+
+@pytest.mark.skipif(not can_own_etc(), reason="making accounts needs root and mount namespaces")
+@pytest.mark.parametrize("purge", [False, True])
+def test_root_gives_itself_up_for_it_and_removes_what_the_account_cannot(purge: bool) -> None:
+    in_process(_uninstall_as_root, own_etc)(purge)
 
 
 def test_an_account_that_no_install_made_is_left(tmp_path: Path) -> None:

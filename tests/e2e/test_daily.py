@@ -1,0 +1,239 @@
+"""The commands for daily use on one real installation, and what that lets others see."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.hosts import Host, wait_until
+from tests.e2e.matrix import query
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+ADD_ON = "cowsay"  # small, pure Python, needed by nothing, with a program
+# Where others may look: bin/airferry env and Airflow's own pages need what is in these.
+PUBLIC = (
+    "bin",
+    "current",
+    "dags",
+    "etc",
+    "plugins",
+    "releases",
+    "airflow.cfg",
+    "receipt.json",
+    "journal.jsonl",
+)
+
+
+@dataclass
+class Installed:
+    """A home on a host."""
+
+    host: Host
+    home: Path
+    bundle: Path
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return self.host.run(self.home / "bin" / "airferry", *arguments)
+
+    def json(self, *arguments: str | Path) -> Any:
+        return self.host.json(self.home / "bin" / "airferry", *arguments, "--json")
+
+    def install(self) -> Any:
+        options: list[str | Path] = ["--home", self.home, "--python", self.host.python]
+        options += ["--host", "127.0.0.1", "--json"]
+        return self.host.json("sh", self.bundle, "install", *options)
+
+
+@pytest.fixture(scope="module")
+def installed(bundle: Path, user_host: Host) -> Iterator[Installed]:
+    found = Installed(user_host, user_host.folder / "daily 일상", bundle)
+    found.install()
+    yield found
+    user_host.run("sh", bundle, "uninstall", "--home", found.home, "--yes", "--purge")
+    assert not found.home.exists()
+    assert user_host.processes(found.home) == []
+
+
+def test_only_the_address_that_was_asked_for_is_listened_on(installed: Installed) -> None:
+    """The log servers, which Airflow binds to all interfaces, do not run."""
+    seen = set()
+    for table in ("tcp", "tcp6"):
+        for line in installed.host.run("cat", f"/proc/net/{table}").stdout.splitlines()[1:]:
+            local, state = line.split()[1], line.split()[3]
+            if state == "0A":  # listening
+                address, port = local.split(":")
+                seen.add((address, int(port, 16)))
+    receipt = json.loads((installed.home / "receipt.json").read_text())
+    assert seen == {("0100007F", receipt["web_port"]), ("0100007F", receipt["database"]["port"])}
+
+
+def test_password_is_changed_and_opens_the_door(installed: Installed) -> None:
+    before = (installed.home / "secrets" / "admin-password").read_text()
+    changed = installed.json("passwd", "--generate")
+    assert changed["proved"] is True
+    after = Path(changed["file"]).read_text()
+    assert (after == before, Path(changed["file"]).name) == (False, "admin-password")
+    unknown = installed.run("passwd", "nobody", "--generate")
+    assert (unknown.returncode, "accounts: admin" in unknown.stderr) == (91, True)
+
+
+def test_option_is_changed_and_read_by_the_restarted_component(installed: Installed) -> None:
+    place = ("scheduler", "scheduler_heartbeat_sec")
+    text = (installed.home / "airflow.cfg").read_text()
+    ran = installed.run("config", "set", *place, "7", "--restart")
+    assert ran.returncode == 0, ran.stderr
+    asked = installed.host.run(installed.home / "bin" / "airflow", "config", "get-value", *place)
+    assert asked.stdout.splitlines()[-1] == "7"
+    changed = (installed.home / "airflow.cfg").read_text().splitlines()
+    assert len([line for line in text.splitlines() if line not in changed]) <= 1
+    refused = installed.run("config", "set", "core", "executor", "SequentialExecutor")
+    assert refused.returncode == 94
+    assert installed.json("config", "get", "database", "sql_alchemy_conn")["value"] == "***"
+    found = installed.json("config", "diff")["differences"]
+    by = {(item["section"], item["option"]): item["by"] for item in found}
+    assert by[place] == "hand"
+    assert by["core", "load_examples"] == "airferry"
+    wait_until("the scheduler is healthy", lambda: installed.run("status").returncode == 0, 120)
+
+
+def test_logs_of_every_component(installed: Installed) -> None:
+    lines = installed.run("logs", "-n", "3").stdout.splitlines()
+    names = {line.split()[0] for line in lines}
+    assert names == {"postgres", "api-server", "scheduler", "dag-processor", "triggerer"}
+    assert installed.run("logs", "scheduler", "--since", "1h").stdout
+    assert "# ended with exit status 0" in installed.run("logs", "--install").stdout
+
+
+def test_environment_for_a_shell(installed: Installed) -> None:
+    script = (
+        f'eval "$(\'{installed.home}/bin/airferry\' env)"; command -v airflow; python -c "import airflow"'
+    )
+    ran = installed.host.run("sh", "-ec", script)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == str(installed.home / "bin" / "airflow")
+
+
+def test_packages_are_added_and_taken_out(installed: Installed, scratch: Path) -> None:
+    made = subprocess.run(
+        [
+            sys.executable, "-m", "bundler", "bundle", "--onto", str(installed.bundle), ADD_ON,
+            "--output", str(scratch), "--json",
+        ],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout + made.stderr
+    file = Path(json.loads(made.stdout)["result"]["file"])
+    (added,) = installed.json("add", file)["added"]
+    assert added["packages"][0].startswith(f"{ADD_ON} ")
+    python = installed.home / "current" / "venv" / "bin" / "python"
+    assert installed.host.run(python, "-c", f"import airflow, {ADD_ON}").returncode == 0
+    assert installed.host.run(python.with_name(ADD_ON), "-t", "moo").returncode == 0
+    status = installed.json("status")
+    assert status["added"] == added["packages"]
+    assert {item["health"] for item in status["components"]} == {"healthy"}
+    whole = installed.run("add", installed.bundle)
+    assert (whole.returncode, "whole bundle" in whole.stderr) == (96, True)
+    assert installed.json("add", "--remove", file.name, "--no-restart")["added"] == []
+    assert installed.host.run(python, "-c", f"import {ADD_ON}").returncode == 1
+
+
+def test_history_tells_all_of_it(installed: Installed) -> None:
+    entries = installed.json("history")["entries"]
+    told = {(item["command"], item["outcome"]) for item in entries}
+    assert told >= {
+        ("install", "done"),
+        ("passwd", "done"),
+        ("passwd", "failed"),
+        ("config", "done"),
+        ("add", "done"),
+    }
+    assert {"home", "packages", "proof"} <= {step["name"] for step in entries[0]["steps"]}
+    assert all(item["by"] and item["account"] for item in entries)
+
+
+def secrets_of(home: Path) -> dict[str, bytes]:
+    """Every secret value, by where it is kept; 8 characters and more, so that none is found by chance."""
+    found = {}
+    for path in (home / "secrets").iterdir():
+        for number, line in enumerate(path.read_bytes().split()):
+            value = line.rpartition(b":")[2]
+            if len(value) >= 8:
+                found[f"{path.name} {number}"] = value
+    return found
+
+
+def test_no_secret_is_where_others_can_look(installed: Installed) -> None:
+    """Files that only the account can read may hold one: airflow.cfg and its copy do, and no other file."""
+    secrets = secrets_of(installed.home)
+    assert len(secrets) >= 6
+    holders, writable = set(), []
+    for path in installed.home.rglob("*"):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode) and not stat.S_ISSOCK(mode) and mode & 0o022:
+            writable.append(str(path))
+        inside = {installed.home / name for name in ("releases", "postgres", "secrets")} & set(path.parents)
+        if stat.S_ISREG(mode) and not inside:
+            content = path.read_bytes()
+            if any(value in content for value in secrets.values()):
+                holders.add(str(path.relative_to(installed.home)))
+                assert not mode & 0o077, path
+    assert writable == []
+    assert "airflow.cfg" in holders
+    assert holders <= {"airflow.cfg", "airflow.cfg.bak"}
+    for name, allowed in (("secrets", 0o700), ("postgres", 0o700), ("run", 0o700)):
+        assert stat.S_IMODE((installed.home / name).stat().st_mode) == allowed
+    for path in (installed.home / "secrets").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    outside = {path.name for path in installed.home.iterdir() if path.stat().st_mode & 0o004}
+    assert {name for name in outside if not re.fullmatch(r"airflow-.*\.pid", name)} <= set(PUBLIC)
+
+
+def test_no_secret_is_in_a_command_line_or_an_environment(installed: Installed) -> None:
+    secrets = secrets_of(installed.home)
+    ours = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                content = (entry / name).read_bytes()
+            except OSError:
+                continue
+            ours += os.fsencode(installed.home) in content
+            assert not [key for key, value in secrets.items() if value in content], (entry, name)
+    assert ours > 10
+
+
+def test_uninstalled_and_installed_again_the_data_is_there(installed: Installed) -> None:
+    runs = "SELECT count(*) FROM dag_run WHERE state = 'success'"
+    before = int(query(installed.host, installed.home, runs)[0])
+    assert before >= 1
+    (installed.home / "dags" / "mine.py").write_text("# mine\n")
+    password = (installed.home / "secrets" / "admin-password").read_text()
+    # half broken: it must not matter
+    for path in installed.home.glob("current/supervisor"):
+        path.rename(path.with_name("gone"))
+    gone = installed.json("uninstall", "--yes")
+    assert installed.host.processes(installed.home) == []
+    left = {Path(item["what"]).name for item in gone["left"]}
+    assert {"postgres", "dags", "logs", "secrets", "airflow.cfg", "journal.jsonl"} <= left
+    assert not {"bin", "releases", "current", "run"} & left
+    result = installed.install()
+    assert {step["name"]: step["state"] for step in result["steps"]}["cluster"] == "already"
+    assert int(query(installed.host, installed.home, runs)[0]) > before
+    assert (installed.home / "dags" / "mine.py").read_text() == "# mine\n"
+    assert (installed.home / "secrets" / "admin-password").read_text() == password
+    assert installed.json("config", "get", "scheduler", "scheduler_heartbeat_sec")["value"] == "7"
+    assert installed.run("status").returncode == 0
+    told = [(item["command"], item["outcome"]) for item in installed.json("history")["entries"]]
+    assert told[-2:] == [("uninstall", "done"), ("install", "done")]
