@@ -19,9 +19,10 @@ _LINE = re.compile(
     r"(?P<kind>Removed|Renamed) '(?P<section>[^'/]+)/(?P<option>[^']+)'"
     r"(?: to '(?P<to_section>[^'/]+)/(?P<to_option>[^']+)')?"
 )
-# Values that were a default and no choice, and that the new release does better without: four processes for
-# the web server, where one is the default now, and each is larger.
-_DROPPED: Dict[Place, str] = {("webserver", "workers"): "4"}
+# Values that must not move ("": whatever it is). Four processes for the web server were a default and no
+# choice; now it is one, and each is larger. The backends of the REST API are modules that Airflow 3 does not
+# have: its API server ends at once when they are named to it.
+_DROPPED: Dict[Place, str] = {("webserver", "workers"): "4", ("api", "auth_backends"): ""}
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def apply(text: str, moves: List[Move]) -> str:
         value = config.get(text, *move.place)
         if value is None:
             continue
-        if move.to and _DROPPED.get(move.place) != value and config.get(text, *move.to) is None:
+        dropped = _DROPPED.get(move.place) in ("", value)
+        if move.to and not dropped and config.get(text, *move.to) is None:
             try:
                 text = config.edit(text, [Setting(*move.to, value)])
             except ConfigurationError:

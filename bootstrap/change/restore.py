@@ -185,12 +185,14 @@ def _restore(
     running = airflow_runs(installation)
     change = Change(record.SCHEMA, kind, old, saved, now, running=running, source=str(place.path))
     record.begin(home, change)
+    as_saved = None if saved.bundle_id == old.bundle_id else place.state
     crossing = clusters.crosses(old, saved)
     steps: List[Step] = [
         StopStep(installation), SaveStep(installation, change),
         MoveStep(installation) if crossing else PutInStep(installation, place.dump),
         StateStep(target, place.state), ServicesStep(target), *servers(target),
-        *([FillStep(target, place.dump)] if crossing else []), SchemaStep(target), SwitchStep(target),
+        *([FillStep(target, place.dump)] if crossing else []), SchemaStep(target),
+        SwitchStep(target, as_saved),
     ]  # fmt: skip
     try:
         done = plan.execute(steps, progress, journal)

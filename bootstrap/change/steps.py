@@ -182,17 +182,22 @@ class SwitchStep(_Always):
 
     name = "switch"
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, saved: Optional[Path] = None) -> None:
         self.installation = installation
+        self.saved = saved
 
     def describe(self) -> str:
         """One line for the admin."""
         return f"Make Airflow {self.installation.receipt.airflow} the one in use"
 
     def apply(self) -> None:
-        """Save the receipt, then mark."""
+        """Save the receipt, or put the one of a backup back byte for byte, then mark."""
         home = self.installation.home
-        receipts.save(home.receipt, self.installation.receipt)
+        if self.saved:
+            # its release may hold an older airferry, which reads only what it has written itself
+            state.copy_back(self.saved, home, without=state.names(self.saved)[:-1])
+        else:
+            receipts.save(home.receipt, self.installation.receipt)
         record.mark_switched(home)
 
 

@@ -67,6 +67,14 @@ page_size = 50
     assert moves.apply(moved, moves.parse(SAID)) == moved
 
 
+def test_backends_that_airflow_3_does_not_have_are_left_behind() -> None:
+    said = "  - [Recommended] Renamed 'api/auth_backends' to 'fab/auth_backends'."
+    text = "[api]\nauth_backends = airflow.api.auth.backend.session\n"
+    assert (
+        moves.apply(text, moves.parse(said)) == "[api]\n# auth_backends = airflow.api.auth.backend.session\n"
+    )
+
+
 def test_a_number_of_workers_that_was_chosen_moves() -> None:
     moved = moves.apply("[webserver]\nworkers = 8\n", moves.parse(SAID))
     assert moved.endswith("[api]\nworkers = 8\n")
