@@ -507,12 +507,19 @@ def test_table_that_is_missing(lab: Lab) -> None:
 @fault("connections-many", "clients that hold on to nearly all connections")
 def test_connections_that_are_used_up(lab: Lab) -> None:
     script = (
-        "import psycopg2, sys\n"
+        "import psycopg2, sys, time\n"
         "data = dict(host='127.0.0.1', port=int(sys.argv[1]), user='airflow', dbname='airflow')\n"
         "data['password'] = open(sys.argv[2]).read().strip()\n"
-        "held = [psycopg2.connect(**data) for _ in range(83)]\n"
+        "held = [psycopg2.connect(**data) for _ in range(60)]\n"
+        "held[0].autocommit = True\n"
+        "asking = held[0].cursor()\n"
+        "for _ in range(35):\n"
+        "    asking.execute('SELECT count(*) FROM pg_stat_activity WHERE usename = current_user')\n"
+        "    if asking.fetchone()[0] >= 90:\n"
+        "        break\n"
+        "    held.append(psycopg2.connect(**data))\n"
         "print('up', flush=True)\n"
-        "sys.stdin.read()\n"
+        "time.sleep(120)\n"
     )
     child = lab.host.command(
         [str(lab.release / "venv/bin/python"), "-c", script, str(lab.receipt["database"]["port"]),
