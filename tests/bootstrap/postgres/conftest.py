@@ -24,6 +24,7 @@ def server() -> Iterator[RealServer]:
         made.create()
         made.start()
         try:
+            made.role("tlsonly")
             yield made
         finally:
             made.stop()

@@ -111,8 +111,6 @@ def test_server_that_hangs(asked: Asked, needs: Needs) -> None:
 
 
 def test_tls_is_demanded_or_not_trusted(server: RealServer, asked: Asked, needs: Needs) -> None:
-    server.sql("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tlsonly') THEN"
-               " CREATE ROLE tlsonly LOGIN PASSWORD 'pw'; END IF; END $$")  # fmt: skip
     server.database("encrypted", "tlsonly", "ENCODING 'UTF8'")
     mine = replace(asked, user="tlsonly", database="encrypted")
     assert only(judge(facts(replace(mine, sslmode="disable")), needs)).id == "database-tls"

@@ -20,7 +20,6 @@ from tests.support.postgres import PASSWORD, SUPERUSER, RealServer
 
 @pytest.fixture(scope="module")
 def link(server: RealServer) -> Connection:
-    server.role("tlsonly")
     server.role("trusted")
     server.role("peer")
     server.role("clear", "plain-비밀")
