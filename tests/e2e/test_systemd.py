@@ -1,0 +1,276 @@
+"""A real Airflow on a machine that boots with systemd: kills, stops, power cuts; two side by side.
+
+The machine has no network. Root's installation runs as system units, the one of kim under kim's own manager.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import machines
+from tests.support.machines import Machine
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+
+HOME = "/opt/airflow"
+KIM = "/home/kim/blue"
+TARGET = "airferry-airflow.target"
+COMPONENTS = ("postgres", "api-server", "scheduler", "dag-processor", "triggerer")
+AIRFERRY = f"{HOME}/bin/airferry"
+
+
+def unit(component: str, name: str = "airflow") -> str:
+    return f"airferry-{name}-{component}.service"
+
+
+@pytest.fixture(scope="module")
+def machine(bundle: Path, scratch: Path) -> Iterator[Machine]:
+    """A booted machine that can read the bundle."""
+    trouble = machines.problem()
+    if trouble:
+        pytest.skip(trouble)
+    made = Machine("airferry-test", scratch / "machine", [bundle])
+    try:
+        made.boot()
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="module")
+def installed(machine: Machine, bundle: Path) -> dict[str, Any]:
+    """Root's installation, made with the command that an admin types."""
+    ran = machine.run("sh", bundle, "install", "--parallelism", "2", "--host", "127.0.0.1", "--json")
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def wait_until(what: str, condition: Callable[[], bool], seconds: float) -> float:
+    """Wait for a condition, and return how long that took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"not within {seconds} s: {what}"
+        time.sleep(0.2)
+    return time.monotonic() - started
+
+
+def healthy(machine: Machine, airferry: str = AIRFERRY, account: str = "") -> bool:
+    return machine.run(airferry, "status", "--json", account=account).returncode == 0
+
+
+def main_pid(machine: Machine, component: str) -> str:
+    return machine.check("systemctl", "show", "--property=MainPID", "--value", unit(component))
+
+
+def component_pid(machine: Machine, component: str) -> str:
+    """The component itself, below its relay; it may be on its way back just now."""
+
+    def child() -> str:
+        return machine.run("pgrep", "-P", main_pid(machine, component)).stdout.strip()
+
+    wait_until(f"{component} runs", lambda: bool(child()), 30)
+    return child().split()[0]
+
+
+def test_everything_is_active_under_the_account(machine: Machine, installed: dict[str, Any]) -> None:
+    assert installed["receipt"]["services"] == "systemd"
+    for name in (TARGET, *map(unit, COMPONENTS)):
+        assert machine.run("systemctl", "is-active", name).stdout == "active\n", name
+        assert machine.run("systemctl", "is-enabled", name).stdout == "enabled\n", name
+    assert machine.check("systemctl", "is-system-running") == "running"
+    assert healthy(machine)
+    for component in COMPONENTS:
+        group = machine.check("systemctl", "show", "--property=ControlGroup", "--value", unit(component))
+        files = " ".join(f"/sys/fs/cgroup{folder}{group}/cgroup.procs" for folder in ("/systemd", ""))
+        processes = machine.run("sh", "-c", f"cat {files} 2>/dev/null").stdout.split()
+        assert len(processes) > 1
+        owners = machine.check("ps", "-o", "user=", "-p", ",".join(processes))
+        assert set(owners.split()) == {"airflow"}
+
+
+def test_systemd_finds_nothing_in_the_units(machine: Machine, installed: dict[str, Any]) -> None:
+    units = machine.check("sh", "-c", "echo /etc/systemd/system/airferry-*").split()
+    assert len(units) == 1 + len(COMPONENTS) + 1  # the target's folder of wants is one of them
+    files = [path for path in units if not path.endswith(".wants")]
+    said = machine.run("systemd-analyze", "--man=no", "verify", *files)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    for path in files:
+        assert machine.check("stat", "-c", "%U:%a", path) == "root:644"
+
+
+def test_servers_listen_where_they_were_told_to(machine: Machine, installed: dict[str, Any]) -> None:
+    """One address was asked for: nothing listens anywhere else, Airflow's log servers included."""
+    receipt = installed["receipt"]
+    listening = {line.split()[3] for line in machine.check("ss", "-Hltn").splitlines()}
+    assert {f"127.0.0.1:{receipt['web_port']}", f"127.0.0.1:{receipt['database']['port']}"} <= listening
+    assert {address for address in listening if not address.startswith("127.0.0.1:")} == set()
+
+
+def test_no_secret_in_units_journal_or_processes(machine: Machine, installed: dict[str, Any]) -> None:
+    names = machine.check("ls", f"{HOME}/secrets").split()
+    secrets = {name: machine.check("cat", f"{HOME}/secrets/{name}") for name in names if name != "pgpass"}
+    assert len(secrets) > 4
+    places = {
+        "units": machine.check(
+            "sh", "-c", "cat /etc/systemd/system/airferry-*.service /etc/systemd/system/airferry-*.target"
+        ),
+        "journal": machine.check("journalctl", "--no-pager", "-o", "verbose"),
+        "environments": machine.check(
+            "sh", "-c", "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'"
+        ),
+        "record": machine.check("cat", "/etc/airferry/installations.d/airflow.json"),
+        "files": machine.check("sh", "-c", f"cat {HOME}/etc/* {HOME}/logs/airferry/* {HOME}/receipt.json"),
+    }
+    assert "airferry-airflow-scheduler" in places["journal"]
+    found = [
+        (name, place) for place, text in places.items() for name, value in secrets.items() if value in text
+    ]
+    assert found == []
+
+
+def test_only_what_may_be_read_can_be_read(machine: Machine, installed: dict[str, Any]) -> None:
+    loose = machine.check("find", HOME, "-not", "-type", "l", "-perm", "/022")
+    assert loose == ""
+    for path in (f"{HOME}/etc/services.env", f"{HOME}/etc/local.env", f"{HOME}/airflow.cfg"):
+        assert machine.check("stat", "-c", "%U:%a", path) == "airflow:600"
+    machine.check("useradd", "--create-home", "--shell", "/bin/bash", "kim")
+    private = (f"{HOME}/secrets/admin-password", f"{HOME}/airflow.cfg", f"{HOME}/logs/airferry/scheduler.log")
+    for path in private:
+        assert machine.run("cat", path, account="kim").returncode != 0
+    pid = main_pid(machine, "scheduler")
+    assert machine.run("cat", f"/proc/{pid}/environ", account="kim").returncode != 0
+
+
+def test_output_is_in_the_journal_and_in_a_file(machine: Machine, installed: dict[str, Any]) -> None:
+    words = "database system is ready to accept connections"
+    assert words in machine.check("journalctl", "--no-pager", "-u", unit("postgres"))
+    assert words in machine.check("cat", f"{HOME}/logs/airferry/postgres.log")
+    assert "scheduler" in machine.check("tail", "-n", "50", f"{HOME}/logs/airferry/scheduler.log")
+
+
+def test_a_variable_of_the_admins_reaches_components_and_commands(
+    machine: Machine, installed: dict[str, Any]
+) -> None:
+    value = "two  words 100% \\$HOME ; # 한글"
+    line = f'AIRFLOW_VAR_TEST="{value}"'
+    machine.check("sh", "-c", 'printf "%s\\n" "$1" >> "$2"', "sh", line, f"{HOME}/etc/local.env")
+    machine.check(AIRFERRY, "restart", "triggerer")
+    child = component_pid(machine, "triggerer")
+    wanted = "AIRFLOW_VAR_TEST=" + value.replace("\\", "")
+    assert wanted in machine.check("cat", f"/proc/{child}/environ").split("\0")
+    said = machine.check(f"{HOME}/bin/airferry", "run", "--", "sh", "-c", f". {HOME}/etc/environment.sh; env")
+    assert wanted in said.splitlines()
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_killed_component_comes_back_within_seconds(
+    machine: Machine, installed: dict[str, Any], component: str
+) -> None:
+    victim = component_pid(machine, component)
+    before = main_pid(machine, component)
+    machine.check("kill", "-KILL", victim)
+
+    def back() -> bool:
+        return main_pid(machine, component) not in ("0", before)
+
+    assert wait_until(f"{component} is started again", back, 15) < 15
+
+
+def test_all_is_healthy_after_the_kills(machine: Machine, installed: dict[str, Any]) -> None:
+    wait_until("healthy", lambda: healthy(machine), 120)
+
+
+def test_component_that_ends_by_itself_comes_back(machine: Machine, installed: dict[str, Any]) -> None:
+    victim = component_pid(machine, "triggerer")
+    before = main_pid(machine, "triggerer")
+    machine.check("kill", "-TERM", victim)
+    wait_until("the triggerer is back", lambda: main_pid(machine, "triggerer") not in ("0", before), 40)
+
+
+def test_stopping_the_target_leaves_no_process(machine: Machine, installed: dict[str, Any]) -> None:
+    machine.check("systemctl", "stop", TARGET)
+    assert machine.run("ps", "-u", "airflow").returncode == 1
+    assert machine.run("ss", "-Hltn").stdout == ""
+    assert machine.run("systemctl", "--failed", "--quiet").stdout == ""
+    status = json.loads(machine.run(AIRFERRY, "status", "--json").stdout)
+    assert {item["state"] for item in status["components"]} == {"STOPPED"}
+
+
+def test_account_without_root_is_told_what_to_type(machine: Machine, installed: dict[str, Any]) -> None:
+    ran = machine.run(AIRFERRY, "start", account="airflow")
+    assert ran.returncode == 38
+    assert f"systemctl start {TARGET}" in ran.stderr
+
+
+@pytest.fixture(scope="module")
+def second(machine: Machine, installed: dict[str, Any], bundle: Path) -> dict[str, Any]:
+    """Another installation, by an ordinary account, while the first one is stopped."""
+    machine.check("loginctl", "enable-linger", "kim")
+    wait_until(
+        "kim's manager", lambda: machine.run("systemctl", "is-active", "user@1000").stdout == "active\n", 30
+    )
+    ran = machine.run(
+        "sh", bundle, "install", "--name", "blue", "--parallelism", "2", "--json", account="kim"
+    )
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def test_second_installation_takes_nothing_of_the_first(
+    machine: Machine, installed: dict[str, Any], second: dict[str, Any], bundle: Path
+) -> None:
+    one, two = installed["receipt"], second["receipt"]
+    assert (two["services"], two["name"], two["home"]) == ("systemd-user", "blue", KIM)
+    ports = [
+        [found["web_port"], found["log_port"], found["trigger_log_port"], found["database"]["port"]]
+        for found in (one, two)
+    ]
+    assert len({*ports[0], *ports[1]}) == 8
+    third = ["--home", "/home/kim/third", "--port", str(one["web_port"]), "--dry-run"]
+    refused = machine.run("sh", bundle, "install", *third, account="kim")
+    assert refused.returncode == 72
+    assert HOME in refused.stderr
+
+
+def test_root_starts_it_and_after_a_power_cut_both_come_back(
+    machine: Machine, installed: dict[str, Any], second: dict[str, Any]
+) -> None:
+    machine.check(AIRFERRY, "start")
+    assert machine.run("systemctl", "is-active", TARGET).stdout == "active\n"
+    machine.check(AIRFERRY, "stop", "triggerer")
+    assert machine.run("systemctl", "is-active", unit("triggerer")).stdout == "inactive\n"
+    machine.cut_power()
+    machine.boot()
+    wait_until("root's is healthy", lambda: healthy(machine), 180)
+    airferry = f"{KIM}/bin/airferry"
+    wait_until("kim's is healthy", lambda: healthy(machine, airferry, "kim"), 180)
+    # what the first life wrote is still there
+    journal = machine.check("journalctl", "--no-pager", "-u", unit("scheduler"))
+    assert "airferry-airflow-scheduler" in journal
+    machine.check(airferry, "stop", account="kim")
+    assert machine.run("pgrep", "-u", "kim", "-f", KIM).returncode == 1
+
+
+def test_another_service_manager_takes_over(
+    machine: Machine, installed: dict[str, Any], bundle: Path
+) -> None:
+    again = json.loads(machine.check("sh", bundle, "install", "--service", "none", "--json"))
+    assert again["receipt"]["services"] == "none"
+    assert again["steps"][-1]["name"] == "rest"
+    assert machine.check("sh", "-c", "ls /etc/systemd/system | grep airferry || true") == ""
+    assert machine.run("ps", "-u", "airflow").returncode == 1
+    # for whatever else may run it
+    script = f"{HOME}/etc/service.sh"
+    start = f"setpriv --reuid airflow --clear-groups sh {script} postgres"
+    machine.check("sh", "-c", f"{start} >/dev/null 2>&1 &")
+    machine.check("timeout", "30", "sh", script, "postgres-ready")
+    machine.check("pkill", "-INT", "-u", "airflow", "-f", "relay.py")
+    wait_until("nothing runs", lambda: machine.run("ps", "-u", "airflow").returncode == 1, 20)
