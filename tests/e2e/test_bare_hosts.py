@@ -180,7 +180,7 @@ def test_airflow_trusts_whom_the_host_trusts(bare: Root) -> None:
         assert "CERTIFICATE_VERIFY_FAILED" in bare.run(python, "-I", "-c", TLS_CLIENTS).stderr
     finally:
         server.kill()
-        server.wait()
+        server.communicate()
 
 
 def test_busybox_and_trixie(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
