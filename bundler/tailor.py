@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bootstrap.airflow.differences import NEWEST
+from bootstrap.doctor.catalogue import explain
 from bootstrap.doctor.remedies import quoted
 from bootstrap.facts import saved
 from bundler import hosts, prospect, release
@@ -32,13 +33,15 @@ def tailor(
 
     What is `given` wins, and is judged all the same. Without a release the newest of the index is taken;
     `offline` the newest that is known here. Raises :class:`HostUnfit` for blockers that are not `ignored`,
-    FactsUnreadable, and what :func:`bundler.prospect.choose` raises.
+    FactsUnreadable, UnknownFinding, and what :func:`bundler.prospect.choose` raises.
     """
     if given.onto:
         raise InvalidRequest(
             "An add-on fits what it is added to: --for and --onto cannot be given together.",
             hint="Leave --for out.",
         )
+    for identifier in ignored:
+        explain(identifier)
     facts = saved.load(host)
     airflow = given.airflow or (NEWEST if offline else _newest(index_url, given.extra_index_urls))
     named = any((given.platform, given.glibc, given.like, given.machine))

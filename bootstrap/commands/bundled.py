@@ -28,6 +28,7 @@ from bootstrap.commands.shared import (
 )
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.console import Console
+from bootstrap.doctor.catalogue import explain as find_entry
 from bootstrap.doctor.render import render, render_entry
 from bootstrap.external import connection_of
 from bootstrap.facts import saved as facts
@@ -88,6 +89,8 @@ def install(
     from bootstrap import additions  # noqa: PLC0415  (doctor starts sooner without it)
     from bootstrap import install as installing  # noqa: PLC0415
 
+    for identifier in ignore or []:
+        find_entry(identifier)
     console = Console(quiet=json)
     kind, external = database.whose(
         postgres, postgres_password_file, postgres_admin_user, postgres_admin_password_file,

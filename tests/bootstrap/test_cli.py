@@ -1,0 +1,47 @@
+"""The command line of the closed side: what it imports, and what it refuses at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bootstrap import cli
+
+# what only an installation, or an install, needs
+_ELSEWHERE = (
+    "bootstrap.commands.installed",
+    "bootstrap.backups",
+    "bootstrap.install",
+    "bootstrap.steps.packages",
+)
+_LISTED = """
+import json, sys
+from bootstrap import cli
+sys.argv = [sys.argv[1], "doctor", "--explain", "disk-full"]
+cli.main()
+sys.stderr.write(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_doctor_of_a_bundle_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    """Inside a ZIP every module is compiled anew, and doctor has 1.5 seconds."""
+    (tmp_path / "FILE").write_text("")
+    command = [sys.executable, "-c", _LISTED, str(tmp_path / "FILE")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "disk-full (blocker)" in done.stdout
+    loaded = set(json.loads(done.stderr))
+    assert "bootstrap.preflight" in loaded
+    assert loaded & set(_ELSEWHERE) == set()
+
+
+def test_ignoring_what_is_no_finding_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "FILE").write_text("")
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "FILE"), "install", "--ignore", "disk-ful"])
+    assert cli.main() == 2
+    assert "Near it: disk-full" in capsys.readouterr().err
