@@ -254,7 +254,8 @@ def _python_reason(python: str, found: Interpreter | None, facts: Facts, *, carr
     if carried:
         return f"{python}, carried in the bundle: no interpreter there fits"
     if found is None:
-        return f"{python}, which has to be installed there: no interpreter there fits{_older(facts)}"
+        how = "which has to be installed there, or carried with --with-python"
+        return f"{python}, {how}: no interpreter there fits{_older(facts)}"
     others = len({item.minor for item in facts.pythons or () if item.minor} - {found.minor})
     why = "the distribution's own" if _own(found) else "the best that is there"
     return f"{python}: {found.path}, {why}" + (f" ({others} other versions looked at)" if others else "")

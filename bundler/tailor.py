@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bootstrap.airflow.differences import NEWEST
 from bootstrap.doctor.catalogue import explain
+from bootstrap.doctor.entries.python import PYTHON
 from bootstrap.doctor.remedies import quoted
 from bootstrap.facts import saved
 from bundler import hosts, prospect, release
@@ -71,13 +72,14 @@ def tailor(
 def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:
     blockers = [finding for finding in choice.report.blockers if finding.id not in ignored]
     if blockers:
+        carry = "A Python can be carried: --with-python. " if any(i.id in PYTHON for i in blockers) else ""
         raise HostUnfit(
             f"A bundle of Airflow {choice.airflow} would not work on the host of {host}.",
             found="\n".join(f"{item.title}: {item.found} [{item.id}]" for item in blockers),
             needed="\n".join(item.needed for item in blockers if item.needed),
             hint="What to do about each: "
-            f"airferry doctor --host {quoted(str(host))} --airflow {choice.airflow}. Or go on against the "
-            "advice with " + " ".join(f"--ignore {item.id}" for item in blockers),
+            f"airferry doctor --host {quoted(str(host))} --airflow {choice.airflow}. {carry}Or go on against "
+            "the advice with " + " ".join(f"--ignore {item.id}" for item in blockers),
         )
 
 

@@ -185,6 +185,7 @@ def test_a_bundle_that_cannot_work_is_refused_before_anything_is_fetched(run: Ru
     assert "[host-unfit]" in err
     assert "python-ctypes-missing" in err
     assert "Resolve" not in err
+    assert "A Python can be carried: --with-python." in " ".join(err.split())
     assert not (tmp_path / "dist").exists()
     status, _, err = run(*command, "--for", str(DATA / "debian-12.json"), "--python", "3.12")
     assert status == 55
