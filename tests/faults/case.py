@@ -82,8 +82,8 @@ def run(machine: Machine, operation: Operation, case: Case) -> Outcome:
             outcome.problems.append(f"does not complete: {(ran.out + ran.err)[-3000:]}")
         outcome.state, problems = whole(machine, operation)
         outcome.problems += problems
-    except AssertionError as error:
-        outcome.problems.append(f"the test itself: {error}")
+    except (AssertionError, OSError, ValueError, KeyError) as error:
+        outcome.problems.append(f"the test itself: {type(error).__name__}: {error}")
     finally:
         kind.heal(machine)
         machine.clear()

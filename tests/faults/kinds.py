@@ -47,12 +47,11 @@ def _cut(machine: Machine, child: subprocess.Popen[str]) -> None:
 
 def _fill(machine: Machine, child: subprocess.Popen[str]) -> None:
     room = os.statvfs(DISK)
-    with _FILLER.open("wb") as stream, contextlib.suppress(OSError):
+    with _FILLER.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
         os.posix_fallocate(stream.fileno(), 0, room.f_bfree * room.f_frsize)
-    with _FILLER.open("ab") as stream, contextlib.suppress(OSError):
-        while True:
-            stream.write(b"\0" * 4096)
-            stream.flush()
+    with _FILLER.open("ab", buffering=0) as stream, contextlib.suppress(OSError):
+        while stream.write(b"\0" * 4096):
+            pass
 
 
 def _empty(machine: Machine) -> None:
