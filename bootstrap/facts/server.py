@@ -17,7 +17,7 @@ from bootstrap.postgres.refusal import LOGIN, MISSING, DatabaseUnavailable, Stat
 from bootstrap.secret import Secret
 
 # For a login; a server that hangs must not use up the time of all collectors.
-_SECONDS = 4.0
+_SECONDS = 6.0
 _OLDEST = 120000
 
 _ITSELF = """SELECT current_setting('server_version'), current_setting('server_version_num'),
