@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 @pytest.fixture(scope="module")
 def crossing(bundle: Path, user_host: Host) -> Iterator[tuple[Host, Path, dict[str, Any]]]:
     """An install by an ordinary account on a host that does all it can to get in the way."""
+    # what other tests have installed there keeps its ports, also while it is stopped
+    shutil.rmtree(user_host.folder / ".local" / "state", ignore_errors=True)
     home = user_host.folder / "Air flow 한글"
     host = Host(
         user_host.folder,
@@ -163,9 +165,22 @@ def test_occupied_ports_are_passed_over_and_kills_are_survived(
 def test_named_port_in_use_blocks_before_anything_is_written(
     crossing: tuple[Host, Path, dict[str, Any]], bundle: Path, user_host: Host
 ) -> None:
+    """Another installation's port, and one that some other program listens on."""
     port = str(crossing[2]["receipt"]["web_port"])
     home = user_host.folder / "blocked"
-    ran = user_host.run("sh", bundle, "install", "--home", home, "--port", port, "--python", user_host.python)
+    install = ["sh", bundle, "install", "--home", home, "--python", user_host.python, "--port"]
+    ran = user_host.run(*install, port)
+    assert ran.returncode == 72, ran.stderr
+    assert "neighbour-conflict" in ran.stderr
+    listen = (
+        "import socket, time; s = socket.create_server(('', 18080)); print('up', flush=True); time.sleep(600)"
+    )
+    other = user_host.command([user_host.python, "-c", listen])
+    assert other.stdout
+    assert other.stdout.readline() == "up\n"
+    ran = user_host.run(*install, "18080")
+    os.killpg(other.pid, signal.SIGKILL)
+    other.communicate()
     assert ran.returncode == 3, ran.stderr
     assert "port-in-use" in ran.stdout + ran.stderr
     assert not home.exists()

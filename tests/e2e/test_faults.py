@@ -5,6 +5,7 @@ The whole table, with its command, is in docs/reference/reliability.md.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
 def test_the_same_command_again_completes_what_a_fault_left() -> None:
+    if not os.environ.get("AIRFERRY_FULL"):
+        pytest.skip("only with AIRFERRY_FULL=1: each case takes minutes")
     problem = unavailable()
     if problem:
         pytest.skip(problem)
