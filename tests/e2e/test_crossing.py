@@ -168,7 +168,16 @@ def test_named_port_in_use_blocks_before_anything_is_written(
     """Another installation's port, and one that some other program listens on."""
     port = str(crossing[2]["receipt"]["web_port"])
     home = user_host.folder / "blocked"
-    install = ["sh", bundle, "install", "--home", home, "--python", user_host.python, "--port"]
+    install: list[str | Path] = [
+        "sh",
+        bundle,
+        "install",
+        "--home",
+        home,
+        "--python",
+        user_host.python,
+        "--port",
+    ]
     ran = user_host.run(*install, port)
     assert ran.returncode == 72, ran.stderr
     assert "neighbour-conflict" in ran.stderr
