@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.matrix import make_bundle
 from tests.faults.case import Case
 from tests.faults.kinds import KINDS, Kind
 from tests.faults.page import Row, render, write
@@ -100,7 +101,7 @@ def strike(folder: Path, names: list[str], count: int, seed: int, workers: int) 
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
-    old, new = (_bundle(version, minor, folder) for version in (OLD, NEW))
+    old, new = (make_bundle(version, minor, folder) for version in (OLD, NEW))
     team = [Worker() for _ in range(workers)]
     order = {"order": "build", "old": str(old), "new": str(new), "python": python, "names": names}
     built = team[0].ask(**order, snapshots=str(folder / "snapshots"))
@@ -165,15 +166,6 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _bundle(airflow: str, minor: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "bundler", "bundle", "--airflow", airflow, "--python", minor, "--json"]
-    made = subprocess.run(
-        [*command, "--output", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    return Path(json.loads(made.stdout)["result"]["file"])
 
 
 def _python() -> str:
