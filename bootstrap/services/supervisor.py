@@ -177,7 +177,9 @@ class Supervisor:
                 self._call("startProcess", name, False)
                 waiting.append(name)
             except xmlrpc.client.Fault as fault:
-                if "ALREADY_STARTED" not in fault.faultString:
+                if "SPAWN_ERROR" in fault.faultString:
+                    waiting.append(name)  # ended before supervisord answered: it is tried again all the same
+                elif "ALREADY_STARTED" not in fault.faultString:
                     raise self._failed(name, fault.faultString) from None
         while waiting and settle:
             time.sleep(0.1)

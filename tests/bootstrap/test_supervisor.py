@@ -7,6 +7,7 @@ import shutil
 import signal
 import stat
 import time
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -193,6 +194,26 @@ def test_program_that_crashes_at_once_is_given_up_with_its_last_words(
     assert "no database" in caught.value.found
     assert str(supervisor.log.with_name("x.log")) in caught.value.hint
     assert supervisor.states()["y"].state == "RUNNING"
+
+
+def test_program_that_ends_before_supervisord_has_answered_is_tried_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = make()
+    once = "test -e once || { touch once; exit 1; }; exec sleep 1000"
+    supervisor.configure([program(supervisor, "x", once), loop(supervisor, "y")])
+    supervisor.launch()
+    call = supervisor._call
+
+    def answer_late(method: str, *arguments: object) -> object:
+        answer = call(method, *arguments)
+        if method == "startProcess" and arguments[0] == "x":
+            raise xmlrpc.client.Fault(50, "SPAWN_ERROR: x")  # what a slower supervisord says of it
+        return answer
+
+    monkeypatch.setattr(supervisor, "_call", answer_late)
+    supervisor.start(["x", "y"])
+    assert {item.state for item in supervisor.states().values()} == {"RUNNING"}
 
 
 def test_stop_and_start_of_single_programs(make: Make) -> None:
