@@ -17,8 +17,8 @@ from bootstrap.journal import Journal
 from bootstrap.lock import held, holder
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.registry import Record
-from bootstrap.services import broker
-from bootstrap.services.manager import ServiceError
+from bootstrap.services import broker, strays
+from bootstrap.services.manager import NONE, ServiceError
 from bootstrap.steps.airflow import start as start_all
 
 SCHEMA = 1
@@ -173,6 +173,9 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
         installation.services.stop(installation.components)
         installation.services.stop(installation.servers)
         installation.services.shut_down()
+        if installation.receipt.services != NONE:  # then what runs is somebody else's to stop
+            # an installer that was killed leaves what it was running, such as a migration
+            strays.kill_users(installation.home.path / "releases", programs_only=True)
 
 
 def exec_as_account(installation: Installation, command: List[str]) -> None:

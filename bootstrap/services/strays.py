@@ -39,21 +39,24 @@ def find(home: Path, proc: Path = Path("/proc")) -> List[int]:
     return sorted(found)
 
 
-def kill_users(folder: Path, seconds: float = 10, proc: Path = Path("/proc")) -> None:
+def kill_users(
+    folder: Path, seconds: float = 10, proc: Path = Path("/proc"), *, programs_only: bool = False
+) -> None:
     """Kill every process of ours whose program or arguments lie below `folder`, and see it gone.
 
-    They were started by something that was killed itself, and would go on writing there.
+    They were started by something that was killed itself, and would go on writing there. With `programs_only`
+    an argument does not count: somebody's editor with a file of that folder stays.
     """
     deadline = time.monotonic() + seconds
-    found = _users(folder, proc)
+    found = _users(folder, proc, programs_only=programs_only)
     while found and time.monotonic() < deadline:
         for number in found:
             _signal(number, signal.SIGKILL)
         time.sleep(0.02)
-        found = _users(folder, proc)
+        found = _users(folder, proc, programs_only=programs_only)
 
 
-def _users(folder: Path, proc: Path) -> List[int]:
+def _users(folder: Path, proc: Path, *, programs_only: bool) -> List[int]:
     below = os.fsencode(f"{folder}/")
     found = []
     for entry in proc.iterdir():
@@ -62,7 +65,9 @@ def _users(folder: Path, proc: Path) -> List[int]:
         with contextlib.suppress(OSError):
             if entry.stat().st_uid != os.geteuid() or _stat(entry)[0] in "ZX":
                 continue
-            if below in (entry / "cmdline").read_bytes() or below in os.readlink(os.fsencode(entry / "exe")):
+            command = (entry / "cmdline").read_bytes()
+            named = command.partition(b"\0")[0] if programs_only else command
+            if below in named or below in os.readlink(os.fsencode(entry / "exe")):
                 found.append(int(entry.name))
     return found
 
