@@ -11,6 +11,7 @@ TESTS ?= tests
 SIDE_BY_SIDE ?= --numprocesses auto --dist loadfile
 SEED ?= 7
 COUNT ?= 60
+CUTS ?= 40
 
 .PHONY: help demo test unit e2e matrix faults lint format bench clean
 
@@ -38,8 +39,8 @@ e2e: $(VENV)/ready ## Real installs of a real Airflow, cut off from the network
 matrix: $(VENV)/ready ## Every Airflow of the matrix, or ONLY=2.10.5/3.11: installed, run, restarted
 	$(BIN)/python -m tests.e2e.matrix --only "$(ONLY)"
 
-faults: $(VENV)/ready ## Strike install, upgrade and rollback at every step and at random moments (SEED=7 COUNT=60)
-	$(BIN)/python -m tests.faults --seed "$(SEED)" --count "$(COUNT)"
+faults: $(VENV)/ready ## Strike install, upgrade and rollback at every step and at random moments (SEED=7 COUNT=60 CUTS=40)
+	$(BIN)/python -m tests.faults --seed "$(SEED)" --count "$(COUNT)" --cuts "$(CUTS)"
 
 lint: $(VENV)/ready ## ruff, mypy strict, and the import contract
 	$(BIN)/ruff check .

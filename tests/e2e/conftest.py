@@ -16,16 +16,9 @@ import pytest
 
 from tests.e2e.hosts import Host, Namespace
 from tests.support.index import index_problem
+from tests.support.pythons import readable_python
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def readable_python() -> str:
-    """The interpreter for the installs: one that any account can run, of the bundle's minor version."""
-    for candidate in (f"/usr/bin/python3.{sys.version_info.minor}", "/usr/bin/python3"):
-        if Path(candidate).exists():
-            return candidate
-    return str(getattr(sys, "_base_executable", sys.executable))
 
 
 @pytest.fixture(scope="session")

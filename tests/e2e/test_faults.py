@@ -6,11 +6,10 @@ The whole table, with its command, is in docs/reference/reliability.md.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import scratch, strike, unavailable
+from tests.faults.__main__ import Plan, scratch, unavailable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -22,6 +21,7 @@ def test_the_same_command_again_completes_what_a_fault_left() -> None:
     if problem:
         pytest.skip(problem)
     with scratch() as folder:
-        rows = list(strike(Path(folder), ["upgrade", "rollback"], count=4, seed=3, workers=2))
+        plan = Plan(folder, ["upgrade", "rollback"], seed=3, workers=2)
+        rows = [*plan.strike(4), *plan.cut(2)]
     assert [row.line() for row in rows if row.problems] == []
-    assert len(rows) == 4
+    assert len(rows) == 6

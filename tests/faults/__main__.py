@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -24,9 +24,11 @@ from typing import Any
 
 from tests.e2e.matrix import make_bundle
 from tests.faults.case import Case
-from tests.faults.kinds import KINDS, Kind
+from tests.faults.kinds import BOOTED, KINDS, Kind
 from tests.faults.page import Row, render, write
+from tests.support import machines
 from tests.support.index import index_problem
+from tests.support.pythons import readable_python
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = "3.3.1", "3.3.2"
@@ -36,12 +38,16 @@ _RUNNING = 0.3
 
 
 class Worker:
-    """A process in namespaces of its own that works on one case at a time."""
+    """A process that works on one case at a time: in namespaces of its own, or with a machine that boots.
 
-    def __init__(self) -> None:
-        command = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    Such a machine can read the files of `shared`.
+    """
+
+    def __init__(self, shared: Sequence[Path] = ()) -> None:
+        apart = [] if shared else ["--net", "--pid", "--mount-proc"]
+        command = ["unshare", "--mount", *apart, "--fork", "--kill-child"]
         self._process = subprocess.Popen(
-            [*command, sys.executable, "-m", "tests.faults.worker"],
+            [*command, sys.executable, "-m", "tests.faults.worker", *map(str, shared)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -68,7 +74,8 @@ def main() -> int:
     """Run the cases; the exit status is 1 when one of them lost something."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--count", type=int, default=60, help="how many cases in all")
+    parser.add_argument("--count", type=int, default=60, help="how many cases without booting")
+    parser.add_argument("--cuts", type=int, default=40, help="how many power cuts of booted machines")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default=",".join(NAMES), help="operations, separated by commas")
     parser.add_argument("--write", action="store_true", help="write docs/reference/reliability.md")
@@ -78,7 +85,8 @@ def main() -> int:
         print(f"skipped: {problem}")
         return 0
     with scratch() as folder:
-        rows = list(strike(folder, options.only.split(","), options.count, options.seed, options.workers))
+        plan = Plan(folder, options.only.split(","), options.seed, options.workers)
+        rows = [*plan.strike(options.count), *plan.cut(options.cuts)]
     print(render(rows), flush=True)
     if options.write:
         write(rows, options.seed)
@@ -94,46 +102,68 @@ def unavailable() -> str:
     return index_problem()
 
 
-def strike(folder: Path, names: list[str], count: int, seed: int, workers: int) -> Iterator[Row]:
-    """Build what is needed, choose the cases, and run them on several workers."""
-    python = _python()
-    minor = subprocess.run(
-        [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-        check=True, capture_output=True, text=True,
-    ).stdout.strip()  # fmt: skip
-    old, new = (make_bundle(version, minor, folder) for version in (OLD, NEW))
-    team = [Worker() for _ in range(workers)]
-    order = {"order": "build", "old": str(old), "new": str(new), "python": python, "names": names}
-    built = team[0].ask(**order, snapshots=str(folder / "snapshots"))
-    for item in built:
-        steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in item["steps"])
-        print(f"# {item['operation']['name']}: {item['seconds']} s ({steps})", flush=True)
-    waiting = choose(built, count, random.Random(seed))
-    rows: list[Row] = []
-    lock = threading.Lock()
+class Plan:
+    """Cases for the operations named; the files for them lie in `folder`."""
 
-    def work(worker: Worker) -> None:
-        while True:
-            with lock:
-                if not waiting:
-                    return
-                operation, case = waiting.pop(0)
-            row = Row.of(worker.ask(order="run", operation=operation, case=asdict(case)))
-            with lock:
-                rows.append(row)
-                print(row.line(), flush=True)
+    def __init__(self, folder: Path, names: list[str], seed: int, workers: int) -> None:
+        self.folder = folder
+        self.names = names
+        self.source = random.Random(seed)
+        self.workers = workers
+        self.python = readable_python()
+        asked = [self.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        minor = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+        self.bundles = [make_bundle(version, minor, folder) for version in (OLD, NEW)]
 
-    threads = [threading.Thread(target=work, args=(worker,)) for worker in team]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for worker in team:
-        worker.close()
-    yield from sorted(rows, key=lambda row: row.order(NAMES))
+    def strike(self, count: int) -> list[Row]:
+        """Cases of every kind, on hosts that do not boot."""
+        return self._run([Worker() for _ in range(self.workers)], count, KINDS) if count else []
+
+    def cut(self, count: int) -> list[Row]:
+        """Power cuts of booted machines; none, and a word on it, where no machine boots."""
+        problem = machines.problem()
+        if problem:
+            print(f"skipped: {problem}")
+        if problem or not count:
+            return []
+        return self._run([Worker(self.bundles) for _ in range(self.workers)], count, BOOTED)
+
+    def _run(self, team: list[Worker], count: int, kinds: Sequence[Kind]) -> list[Row]:
+        """Build what is needed, choose the cases, and run them on the workers."""
+        old, new = map(str, self.bundles)
+        order = {"order": "build", "old": old, "new": new, "python": self.python, "names": self.names}
+        built = team[0].ask(**order, snapshots=str(self.folder / kinds[0].name.replace(" ", "-")))
+        for item in built:
+            steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in item["steps"])
+            print(f"# {item['operation']['name']}: {item['seconds']} s ({steps})", flush=True)
+        waiting = choose(built, count, kinds, self.source)
+        rows: list[Row] = []
+        lock = threading.Lock()
+
+        def work(worker: Worker) -> None:
+            while True:
+                with lock:
+                    if not waiting:
+                        return
+                    operation, case = waiting.pop(0)
+                row = Row.of(worker.ask(order="run", operation=operation, case=asdict(case)))
+                with lock:
+                    rows.append(row)
+                    print(row.line(), flush=True)
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in team]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for worker in team:
+            worker.close()
+        return sorted(rows, key=lambda row: row.order(NAMES))
 
 
-def choose(built: list[dict[str, Any]], count: int, source: random.Random) -> list[tuple[Any, Case]]:
+def choose(
+    built: list[dict[str, Any]], count: int, kinds: Sequence[Kind], source: random.Random
+) -> list[tuple[Any, Case]]:
     """Each step of each operation once, kinds in turn; random moments; then more of the grid."""
 
     def case(item: dict[str, Any], kind: Kind, step: str, longest: float) -> tuple[Any, Case]:
@@ -146,12 +176,12 @@ def choose(built: list[dict[str, Any]], count: int, source: random.Random) -> li
     first: list[tuple[Any, Case]] = []
     rest: list[tuple[Any, Case]] = []
     for number, (item, name, longest) in enumerate(steps):
-        for place, kind in enumerate(KINDS):
-            chosen = first if place == number % len(KINDS) else rest
+        for place, kind in enumerate(kinds):
+            chosen = first if place == number % len(kinds) else rest
             chosen.append(case(item, kind, name, longest))
     source.shuffle(rest)
     moments = [
-        case(built[number % len(built)], source.choice(KINDS), "", built[number % len(built)]["seconds"])
+        case(built[number % len(built)], source.choice(kinds), "", built[number % len(built)]["seconds"])
         for number in range(count // 4)
     ]
     return [*first, *moments, *rest][:count]
@@ -166,14 +196,6 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _python() -> str:
-    """An interpreter that every account can run."""
-    for candidate in (f"/usr/bin/python3.{sys.version_info.minor}", "/usr/bin/python3"):
-        if Path(candidate).exists():
-            return candidate
-    return str(getattr(sys, "_base_executable", sys.executable))
 
 
 if __name__ == "__main__":

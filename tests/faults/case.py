@@ -86,7 +86,7 @@ def run(machine: Machine, operation: Operation, case: Case) -> Outcome:
         outcome.problems.append(f"the test itself: {type(error).__name__}: {error}")
     finally:
         kind.heal(machine)
-        machine.clear()
+        machine.off()
     outcome.seconds = round(time.monotonic() - started, 1)
     return outcome
 

@@ -1,4 +1,4 @@
-"""A closed host for one fault at a time: network, mounts and processes of its own, the home on a small disk.
+"""A closed host for one fault at a time: network, mounts, processes and a disk of its own.
 
 The path of the home is the same in each of them, so that a copy of an installation can be laid where it was
 made: environments do not move. Whatever still runs there besides us is a process of the installation.
@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import time
@@ -20,10 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DISK = Path("/var/tmp/airferry-faults")
+from tests.support.disks import Disk
+
+# not below /tmp or /var/tmp, which system units have to themselves
+DISK = Path("/srv/airferry-faults")
 HOME = DISK / "home"
 ACCOUNT = "nobody"
-_SIZE = "5g"
+_SIZE = "6g"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -49,29 +51,40 @@ class Machine:
     def __init__(self) -> None:
         self.account = pwd.getpwnam(ACCOUNT)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        DISK.mkdir(exist_ok=True)
-        options = f"size={_SIZE},mode=0755"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(DISK)], check=True)
-        self.clear()
+        self.disk = Disk(DISK, _SIZE)
 
     def clear(self) -> None:
         """An empty home."""
-        self.kill_all()
-        for path in DISK.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.off()
+        self.disk.make()
         HOME.mkdir()
         os.chown(HOME, self.account.pw_uid, self.account.pw_gid)
 
     def lay(self, snapshot: Path) -> None:
         """The home as it was when `snapshot` was taken."""
-        self.clear()
-        HOME.rmdir()
-        subprocess.run(["cp", "-a", str(snapshot), str(HOME)], check=True)
+        self.off()
+        self.disk.lay(snapshot)
 
     def keep(self, snapshot: Path) -> None:
         """Take a copy of the home; nothing may run in it."""
-        snapshot.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["cp", "-a", str(HOME), str(snapshot)], check=True)
+        self.disk.unmount()
+        self.disk.keep(snapshot)
+        self.disk.mount()
+
+    def off(self) -> None:
+        """Nothing runs, and the disk is not mounted."""
+        self.kill_all()
+        self.disk.unmount()
+
+    def cut_power(self) -> None:
+        """Everything ends at once, and what was not written through is lost."""
+        self.disk.cut()
+        self.off()
+
+    def power_on(self) -> None:
+        """The disk is there again after a power cut; nothing runs."""
+        if not self.disk.mounted:
+            self.disk.mount()
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
         """Start a command as the account, in a session of its own."""
@@ -103,6 +116,10 @@ class Machine:
     def run(self, *command: str | Path, seconds: float = 900) -> Ran:
         """Run a command as the account to its end."""
         return self.finish(self.start(*command), seconds)
+
+    def as_account(self, *command: str | Path) -> Ran:
+        """Run a command as the account of the installation."""
+        return self.run(*command)
 
     def json(self, *command: str | Path) -> Any:
         """What a command prints as JSON, whatever its exit status; None when it prints none."""

@@ -58,7 +58,7 @@ class Operation:
         machine.lay(self.snapshot)
         if running:
             started = machine.run(AIRFERRY, "start")
-            assert started.status == 0, started.err
+            assert started.status == 0, started.out + started.err
 
 
 def install_command(bundle: Path, python: str) -> list[str | Path]:
@@ -160,7 +160,7 @@ def kept(machine: Machine, operation: Operation, state: State) -> list[str]:
         problems.append(f"{found} runs of DAGs, there were {state.runs}")
     if operation.origin:
         script = f'. {HOME}/etc/environment.sh; exec {HOME}/current/venv/bin/python -c "{_READ}"'
-        read = machine.run("sh", "-c", script)
+        read = machine.as_account("sh", "-c", script)
         if _PASSWORD not in read.out:
             problems.append(f"the connection's password cannot be read: {read.err[-500:]}")
     return problems
@@ -172,7 +172,7 @@ def runs(machine: Machine) -> int:
     database = receipt["database"]
     programs = Path(database["programs"] or next((HOME / "current" / "postgres").glob("*/pginstall/bin")))
     environment = [f"PGPASSFILE={HOME}/secrets/pgpass", f"HOME={DISK}"]
-    asked = machine.run(
+    asked = machine.as_account(
         "env", *environment, programs / "psql", "-h", "127.0.0.1", "-p", str(database["port"]),
         "-U", "airflow", "-Atc", "SELECT count(*) FROM dag_run",
     )  # fmt: skip

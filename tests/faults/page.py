@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.faults.kinds import BOOTED
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "reliability.md"
 _HEAD = """# Faults, and what is left after them
 
-Written by `make faults` (`python -m tests.faults --seed {seed} --count {count} --write`); do not edit.
+Written by `make faults` with its `--write` option; do not edit. The seed is {seed}: {plain} cases on a host
+that does not boot (`--count`), {cuts} on one that does (`--cuts`).
 
 Each line is one real fault on a real installation: install, upgrade and rollback were struck at every step
-and at random moments, then the **same command was given again**. *First* is the exit status of the struck
-command (-9: killed), *again* that of each further try. In the end the installation named under *state* was
-there and whole: its components healthy, `doctor` without blockers, every earlier run of a DAG and the
-encrypted password of a connection still readable, the link on a complete release, no process and no temporary
-file left over, the lock free.
+and at random moments, then the **same command was given again**. A *power cut* ends every process at once
+and takes with it what had not been written through to the disk (ext4, its journal not flushed); after a
+*power cut, and boot* a machine with systemd comes up with whatever starts at boot before the command is given
+again. *First* is the exit status of the struck command (-9: killed), *again* that of each further try. In the
+end the installation named under *state* was there and whole: its components healthy, `doctor` without
+blockers, every earlier run of a DAG and the encrypted password of a connection still readable, the link on a
+complete release, no process and no temporary file left over, the lock free.
 
 {passed} of {count} cases passed.
 
@@ -85,6 +90,8 @@ def render(rows: list[Row]) -> str:
 def write(rows: list[Row], seed: int) -> None:
     """Write the page."""
     passed = sum(not row.problems for row in rows)
+    cuts = sum(row.kind in {kind.name for kind in BOOTED} for row in rows)
     head = "| command | struck at | fault | first | again | state | result |\n|---|---|---|---|---|---|---|\n"
     table = "".join(f"| {' | '.join(row.cells())} |\n" for row in rows)
-    PAGE.write_text(_HEAD.format(seed=seed, count=len(rows), passed=passed) + head + table, encoding="utf-8")
+    page = _HEAD.format(seed=seed, plain=len(rows) - cuts, cuts=cuts, passed=passed, count=len(rows))
+    PAGE.write_text(page + head + table, encoding="utf-8")

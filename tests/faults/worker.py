@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import case as cases
+from tests.faults.booted import BootedMachine
 from tests.faults.case import Case
 from tests.faults.machine import Machine
 from tests.faults.operations import Bundles, Operation, State, build
 
 
 def main() -> int:
-    """Be process 1, which only buries the dead, and work in a child."""
+    """Work on booted machines that can read the files named, or on one that these namespaces are.
+
+    There, this is process 1, which only buries the dead; a child works.
+    """
+    if sys.argv[1:]:
+        serve(BootedMachine([Path(name) for name in sys.argv[1:]]))
+        return 0
     child = os.fork()
     if child == 0:
         serve(Machine())
@@ -37,6 +44,7 @@ def serve(machine: Machine) -> None:
         else:
             answer = cases.run(machine, operation(order["operation"]), Case(**order["case"])).as_dict()
         print(json.dumps(answer), flush=True)
+    machine.off()
 
 
 def _build(machine: Machine, order: dict[str, Any]) -> list[dict[str, Any]]:
@@ -51,7 +59,7 @@ def _build(machine: Machine, order: dict[str, Any]) -> list[dict[str, Any]]:
         seconds = time.monotonic() - started
         assert ran.status == 0, f"{item.name} without a fault: {ran.status}\n{ran.out}\n{ran.err}"
         found = cases.steps(offset)
-        machine.clear()
+        machine.off()
         made.append({"operation": as_data(item), "steps": found, "seconds": round(seconds, 1)})
     return made
 

@@ -1,6 +1,6 @@
 """Closed hosts that boot: a Debian of their own with a real systemd, in a container without a network.
 
-The root folder is made once and kept; each machine gets a copy.
+The root folder is made once and kept; each machine gets a copy, or goes on with the one that it has.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _CGROUPS = Path("/sys/fs/cgroup")
 # with cgroup v1, systemd's own hierarchy and those that limit what its units may use
 _HIERARCHIES = ("systemd", "unified", "memory")
 _BOOT_SECONDS = 60
+# of every command that runs in a machine
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 def problem() -> str:
@@ -36,14 +38,21 @@ def problem() -> str:
 
 
 class Machine:
-    """A booted machine; `folder` becomes its root, `shared` are folders of this machine to read there."""
+    """A booted machine; `folder` is its root, or becomes it.
 
-    def __init__(self, name: str, folder: Path, shared: Sequence[Path] = ()) -> None:
+    `shared` are folders and files of this machine that it can read, `writable` those that it can write to.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, shared: Sequence[Path] = (), writable: Sequence[Path] = ()
+    ) -> None:
         self.name = name
         self.folder = folder
-        self.shared = shared
+        self.binds = [f"--bind-ro={path}" for path in shared] + [f"--bind={path}" for path in writable]
         self.leader = 0
         self._container: subprocess.Popen[bytes] | None = None
+        if folder.exists():
+            return
         root = roots.base(_os_release("VERSION_CODENAME"), *_PACKAGES)
         subprocess.run(["cp", "-a", "--reflink=auto", root, folder], check=True)
         (folder / "etc" / "hostname").write_text(f"{name}\n")
@@ -51,13 +60,12 @@ class Machine:
 
     def boot(self) -> None:
         """Boot it and wait until systemd has started everything; raises AssertionError with the console."""
-        binds = [f"--bind-ro={path}" for path in self.shared]
         console = self.folder.with_name(f"{self.folder.name}.console")
         with console.open("wb") as output:
             self._container = subprocess.Popen(
                 [
                     "systemd-nspawn", "--directory", self.folder, "--machine", self.name, "--private-network",
-                    "--register=no", "--keep-unit", "--console=read-only", *binds, "--boot",
+                    "--register=no", "--keep-unit", "--console=read-only", *self.binds, "--boot",
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                 preexec_fn=self._enter_cgroup,  # noqa: PLW1509 - no threads here
@@ -77,23 +85,18 @@ class Machine:
         self, *command: str | Path, account: str = "", timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in it, as root or as `account` with a login shell's surroundings."""
+        return subprocess.run(
+            self.inside(*command, account=account), check=False, capture_output=True, text=True,
+            timeout=timeout, env=ENVIRONMENT,
+        )  # fmt: skip
+
+    def inside(self, *command: str | Path, account: str = "") -> list[str]:
+        """The command that runs a command in it, with :data:`ENVIRONMENT`."""
         words = [str(word) for word in command]
         if account:
-            words = [
-                "setpriv",
-                "--reuid",
-                account,
-                "--regid",
-                account,
-                "--init-groups",
-                "--reset-env",
-                *words,
-            ]
-        return subprocess.run(
-            ["nsenter", "-t", str(self.leader), "-a", "sh", "-c", 'cd / && exec "$@"', "sh", *words],
-            check=False, capture_output=True, text=True, timeout=timeout,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
-        )  # fmt: skip
+            login = ["setpriv", "--reuid", account, "--regid", account, "--init-groups", "--reset-env"]
+            words = [*login, *words]
+        return ["nsenter", "-t", str(self.leader), "-a", "sh", "-c", 'cd / && exec "$@"', "sh", *words]
 
     def check(self, *command: str | Path, account: str = "") -> str:
         """Run a command that must succeed, and return what it said."""
@@ -112,8 +115,12 @@ class Machine:
 
     def remove(self) -> None:
         """Cut the power and delete it."""
-        self.cut_power()
+        self.switch_off()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def switch_off(self) -> None:
+        """Cut the power and leave nothing of it but its folder."""
+        self.cut_power()
         for group in self._cgroups():
             for inner in sorted(group.rglob("*/"), reverse=True):
                 with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,3 +105,11 @@ def without(python: Python, modules: list[str], destination: Path) -> Path:
     for shared in Path(prefix, "lib").glob(f"libpython{python.minor}*.so*"):
         (destination / "lib" / shared.name).symlink_to(shared)
     return interpreter
+
+
+def readable_python() -> str:
+    """The interpreter for the installs: one that any account can run, of the bundle's minor version."""
+    for candidate in (f"/usr/bin/python3.{sys.version_info.minor}", "/usr/bin/python3"):
+        if Path(candidate).exists():
+            return candidate
+    return str(getattr(sys, "_base_executable", sys.executable))
