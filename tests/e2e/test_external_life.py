@@ -197,7 +197,16 @@ def blocking(other: Life, bundle: Path, *more: str) -> dict[str, str]:
     while "database-in-use" in stopped:  # for a minute after the last sign of life
         assert time.monotonic() < deadline
         stopped = set(other.host.json(*install, status=3)["error"]["found"].split(", "))
-    judge = ["sh", bundle, "doctor", "--home", other.home, "--python", other.host.python, "--json"]
+    judge: list[str | Path] = [
+        "sh",
+        bundle,
+        "doctor",
+        "--home",
+        other.home,
+        "--python",
+        other.host.python,
+        "--json",
+    ]
     said = other.host.json(*judge, *there(other), *more, status=3)["findings"]
     found = {item["id"]: item["found"] for item in said if item["severity"] == "blocker"}
     assert set(found) == stopped
