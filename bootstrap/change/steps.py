@@ -255,8 +255,9 @@ def servers(installation: Installation) -> List[Step]:
 
 
 def tidy(installation: Installation) -> None:
-    """Remove what a change keeps beside; none is under way, and the database server runs."""
-    databases.tidy(installation)
+    """Remove what a change keeps beside; none is under way."""
+    with awake.awake(installation):
+        databases.tidy(installation)
     clusters.tidy(installation.home)
 
 
