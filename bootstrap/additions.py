@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from bootstrap import process, receipt
+from bootstrap import process, receipt, smallfile
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.installer import Tools, Venv, install_beside
@@ -107,9 +107,7 @@ class Additions:
         sites = [self._path(item.bundle_id) for item in added]
         lines = "".join(f"import site; site.addsitedir({str(path)!r})\n" for path in sites)
         pth = next(self.release.venv.glob("lib/python3*/site-packages")) / _PTH
-        temporary = pth.with_name(_PTH + ".new")
-        temporary.write_text(lines, encoding="utf-8")
-        temporary.replace(pth)
+        smallfile.write(pth, lines)
         programs = self._venv.interpreter.parent
         for path in programs.iterdir():
             if path.is_symlink() and str(self.folder) in os.readlink(str(path)):

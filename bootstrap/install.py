@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import List, Optional
 
 from bootstrap import carried, handoff, lock, plan, receipt, registry
-from bootstrap.awake import awake
 from bootstrap.change import record
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change.steps import tidy, undo
@@ -141,10 +140,8 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
             done = plan.execute(steps(Installation(chosen), bundle, password, handed), progress, journal)
-            # without a service manager nothing runs any more
-            with awake(Installation(chosen)):
-                tidy(Installation(chosen))
-                chosen = _with_version(chosen)
+            tidy(Installation(chosen))
+            chosen = _with_version(chosen)
             if not chosen.completed:
                 chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
             receipt.save(home.receipt, chosen)

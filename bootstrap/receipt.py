@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Tuple
 
+from bootstrap import smallfile
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
@@ -101,13 +101,7 @@ class Receipt:
 
 def save(path: Path, receipt: Receipt) -> None:
     """Write the receipt in one step."""
-    temporary = path.with_name(path.name + ".new")
-    # what is no UTF-8 in a path becomes \udcNN, which is how JSON writes it too
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(codec.dumps(receipt))
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    smallfile.write(path, codec.dumps(receipt), errors="backslashreplace")
 
 
 def find(path: Path) -> Optional[Receipt]:

@@ -15,12 +15,15 @@ from bootstrap import process, secret
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, Release
+from bootstrap.postgres import locks
 from bootstrap.process import CommandFailed, Result
 from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
 
 # what fabpassword.py ends with
 _UNKNOWN = 3
+# A migration of a large database takes hours; this is only the end of one that hangs.
+_MIGRATION_SECONDS = 24 * 3600.0
 
 
 class UnknownLogin(AirferryError):
@@ -85,9 +88,11 @@ class Airflow:
         timeout: float = 900.0,
         secrets: Iterable[Secret] = (),
         ok: Iterable[int] = (0,),
+        lock_seconds: int = 0,
     ) -> Result:
         """Run several commands in one process, importing Airflow once; stop at the first that fails.
 
+        With `lock_seconds` they wait no longer than that for a table that another session holds.
         Passwords may be in them: they travel on standard input. Name them in `secrets`, so that no log shows
         them.
         """
@@ -95,7 +100,9 @@ class Airflow:
             [self._python, "-c", _source("together.py")],
             what=what,
             env=self.environment(),
-            stdin=Secret(json.dumps([list(command) for command in commands])),
+            stdin=Secret(
+                json.dumps({"commands": [list(item) for item in commands], "lock_seconds": lock_seconds})
+            ),
             timeout=timeout,
             secrets=secrets,
             ok=ok,
@@ -162,7 +169,13 @@ class Airflow:
         elif create:
             commands.append(self.release.create_admin(user, password.reveal()))
         what = f"create Airflow's tables and the account {user}"
-        return self.run_together(commands, what=what, secrets=(password,))
+        return self.run_together(
+            commands,
+            what=what,
+            secrets=(password,),
+            timeout=_MIGRATION_SECONDS,
+            lock_seconds=locks.SECONDS,
+        )
 
     def set_password(self, user: str, password: Secret, auth: str = "fab") -> None:
         """Give `user` a new password; its roles stay.

@@ -1,4 +1,4 @@
-"""Several Airflow commands in one process: run by Airflow's own Python, commands as JSON on standard input.
+"""Several Airflow commands in one process: run by Airflow's own Python, asked for in JSON on standard input.
 
 Importing Airflow takes seconds, most commands a tenth of one. The public entry point is called once for each
 command; the first that fails ends the process with its exit status. A password in a command is never in the
@@ -8,6 +8,7 @@ arguments of a process, where everybody on the host could read it.
 import json
 import sys
 import traceback
+from typing import Any
 
 from airflow.__main__ import main as airflow  # type: ignore[import-not-found]
 
@@ -28,9 +29,24 @@ def run(arguments: "list[str]") -> int:
     return 0
 
 
+def limit_waiting(seconds: int) -> None:
+    """Have every connection to the database give up a lock that it does not get within `seconds`."""
+    from sqlalchemy import event, pool  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    @event.listens_for(pool.Pool, "connect")  # type: ignore[untyped-decorator]
+    def limit(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET lock_timeout = '{seconds}s'")
+        cursor.close()
+        connection.commit()  # or the first rollback would take it back
+
+
 def main() -> None:
     """Run the commands in order, up to the first that fails."""
-    commands = json.load(sys.stdin)
+    asked = json.load(sys.stdin)
+    commands = asked["commands"]
+    if asked["lock_seconds"]:
+        limit_waiting(asked["lock_seconds"])
     for position, arguments in enumerate(commands, 1):
         status = run(arguments)
         sys.stdout.flush()

@@ -14,7 +14,9 @@ from bootstrap.backups import backup as backups
 from bootstrap.backups import state
 from bootstrap.backups.backup import Backup, Content, Place
 from bootstrap.installation import Installation
-from bootstrap.postgres import dump
+from bootstrap.postgres import dump, locks
+from bootstrap.postgres.dump import DumpFailed
+from bootstrap.postgres.server import Clients
 from bootstrap.services import strays
 from wheelhouse import __version__, codec
 
@@ -38,7 +40,7 @@ def save(
     try:
         with installation.database.clients() as clients:
             before = dump.rows(clients)
-            dump.save(clients, unfinished / backups.DUMP)
+            _dump(installation, clients, unfinished / backups.DUMP)
             rows = backups.counts(before, dump.rows(clients))
             server, revision, size = dump.version(clients), dump.revision(clients), dump.size(clients)
         (unfinished / backups.DUMP).chmod(0o600)
@@ -75,6 +77,14 @@ def save(
         shutil.rmtree(str(unfinished), ignore_errors=True)
         raise
     return Place(final, made)
+
+
+def _dump(installation: Installation, clients: Clients, target: Path) -> None:
+    try:
+        dump.save(clients, target)
+    except DumpFailed as error:
+        locks.blame(error, installation.database.query)
+        raise
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import List
 
 from bootstrap.installation import Installation
-from bootstrap.postgres import dump
+from bootstrap.postgres import dump, locks
+from bootstrap.postgres.dump import DumpFailed
 from bootstrap.postgres.embedded import DATABASE, ROLE
 from bootstrap.process import CommandFailed
 from bootstrap.secret import Secret
@@ -27,6 +28,9 @@ _TRIES = 10
 _SCRATCH = "replace-"
 # A copy of a large one takes long; this is only the end of a server that hangs.
 _SECONDS = 6 * 3600.0
+# A migration whose program was killed may go on in the server.
+_END_OURS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"""
 
 
 def set_aside(installation: Installation) -> None:
@@ -82,9 +86,15 @@ def _replace(installation: Installation, source: Path) -> None:
     run = installation.home.run
     for leftover in run.glob(f"{_SCRATCH}*"):
         shutil.rmtree(str(leftover), ignore_errors=True)
+    query = installation.database.query
+    query(_END_OURS)
     scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=str(run))
     with scratch as folder, installation.database.clients() as clients:
-        dump.replace(clients, source, Path(folder))
+        try:
+            dump.replace(clients, source, Path(folder))
+        except DumpFailed as error:
+            locks.blame(error, query)
+            raise
 
 
 def _make(installation: Installation, name: str, *, template: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
+from bootstrap import smallfile
 from bootstrap.home import Home
 from bootstrap.receipt import Receipt
 from wheelhouse import codec
@@ -76,13 +77,7 @@ def find(home: Home) -> Optional[Change]:
 
 def save(home: Home, change: Change) -> None:
     """Write the record in one step, and see it on the disk."""
-    temporary = _file(home).with_name("change.json.new")
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(codec.dumps(change))
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.chmod(0o600)
-    temporary.replace(_file(home))
+    smallfile.write(_file(home), codec.dumps(change), 0o600, errors="backslashreplace")
     _sync(home)
 
 

@@ -15,6 +15,7 @@ from bootstrap.backups import state
 from bootstrap.backups.backup import Place
 from bootstrap.change import clusters, databases, record
 from bootstrap.change.record import Change
+from bootstrap.change.reversal import undone_on_failure
 from bootstrap.change.steps import (
     FillStep,
     MoveStep,
@@ -27,7 +28,7 @@ from bootstrap.change.steps import (
     tidy,
     undo,
 )
-from bootstrap.change.upgrade import check_room, undone
+from bootstrap.change.upgrade import check_room
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
 from bootstrap.lock import held
@@ -194,26 +195,19 @@ def _restore(
         *([FillStep(target, place.dump)] if crossing else []), SchemaStep(target),
         SwitchStep(target, as_saved),
     ]  # fmt: skip
-    try:
+    with undone_on_failure(change, progress):
         done = plan.execute(steps, progress, journal)
-    except BaseException as error:
-        undone(change, error, progress)
-        raise
     return _finish(change, done, progress, journal)
 
 
 def _finish(change: Change, done: List[Done], progress: Progress, journal: Journal) -> Restored:
     """Start what is in its new place, and forget what was there before."""
     target = Installation(change.new)
-    try:
+    with undone_on_failure(change, progress):
         rest = [RestStep(target)] if target.receipt.services == NONE else []
         done = [*done, *plan.execute([StartStep(target), *rest], progress, journal)]
         record.end(target.home)
-    except BaseException as error:
-        undone(change, error, progress)
-        raise
-    with awake(target):
-        tidy(target)
+    tidy(target)
     backups.rotate(target.home.backups, backups.KEEP, change.new)
     return Restored(change.new, done)
 

@@ -17,7 +17,7 @@ from bootstrap.change.record import Change
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
 from bootstrap.plan import Progress, Step
-from bootstrap.postgres import dump
+from bootstrap.postgres import dump, locks
 from bootstrap.services import strays
 from bootstrap.steps import packages
 from bootstrap.steps.airflow import StartStep, start
@@ -46,11 +46,14 @@ class StopStep(_Always):
         return f"Stop Airflow {self.installation.receipt.airflow}"
 
     def apply(self) -> None:
-        """Stop every component, and see PostgreSQL up."""
+        """Stop every component, see PostgreSQL up, and on somebody else's nobody in our tables."""
         self.installation.services.stop(self.installation.components)
         if not awake.is_up(self.installation):
             awake.start(self.installation)
         self.installation.database.wait()
+        if not self.installation.servers:
+            # our own server is stopped in a moment, and every session with it
+            locks.wait(self.installation.database.query)
 
 
 class SaveStep(_Always):
@@ -252,8 +255,9 @@ def servers(installation: Installation) -> List[Step]:
 
 
 def tidy(installation: Installation) -> None:
-    """Remove what a change keeps beside; none is under way, and the database server runs."""
-    databases.tidy(installation)
+    """Remove what a change keeps beside; none is under way."""
+    with awake.awake(installation):
+        databases.tidy(installation)
     clusters.tidy(installation.home)
 
 

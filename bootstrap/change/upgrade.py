@@ -16,6 +16,7 @@ from bootstrap.backups import backup as backups
 from bootstrap.change import clusters, databases, path, record
 from bootstrap.change.newer import KeysStep, TrialStep
 from bootstrap.change.record import Change
+from bootstrap.change.reversal import undone_on_failure
 from bootstrap.change.steps import (
     AsideStep,
     FillStep,
@@ -26,7 +27,6 @@ from bootstrap.change.steps import (
     forget_proofs,
     servers,
     tidy,
-    undo,
 )
 from bootstrap.home import Home
 from bootstrap.installation import Installation
@@ -46,13 +46,6 @@ from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-
-
-class UpgradeFailed(AirferryError):
-    """An upgrade failed and was undone: the old Airflow runs again, with its data."""
-
-    reference = "upgrade-failed"
-    exit_code = 85
 
 
 class NoRoom(AirferryError):
@@ -83,7 +76,7 @@ def upgrade(
 
     Until the new release is there and starts, nothing of the old one is touched. Raises
     :class:`~bootstrap.change.path.UpgradeRefused` and :class:`NoRoom` with nothing changed, and
-    :class:`UpgradeFailed` when the old one was brought back.
+    :class:`~bootstrap.change.reversal.UpgradeFailed` when the old one was brought back.
     """
     path.check(old, new)
     # what was proven before counts until the new proof: a password that was changed since is no failure
@@ -99,13 +92,10 @@ def upgrade(
     notes = path.advice(old, new, size)
     change = Change(record.SCHEMA, "upgrade", old, new, time.strftime(_TIME, time.gmtime()), running=running)
     record.begin(home, change)
-    try:
+    with undone_on_failure(change, progress):
         forget_proofs(after)
         done += plan.execute(_forward(before, after, bundle, change), progress, journal)
-        finished = finish(change, progress, journal, after_steps=done)
-    except BaseException as error:
-        undone(change, error, progress)
-        raise
+        finished = _finish(change, progress, journal, after_steps=done)
     with awake(after):
         errors = metadata.import_errors(after.database.query)
     new_errors = {name: problem for name, problem in errors.items() if name not in broken}
@@ -121,7 +111,7 @@ def describe(old: Receipt, new: Receipt, bundle: Bundle) -> List[str]:
     return [step.describe() for step in steps]
 
 
-def finish(
+def _finish(
     change: Change, progress: Progress, journal: Journal, *, after_steps: Optional[List[Done]] = None
 ) -> Upgraded:
     """Start and prove what is in its new place, and keep it; raises whatever a step raises."""
@@ -137,11 +127,8 @@ def finish(
 
 def resume(change: Change, progress: Progress, journal: Journal) -> Upgraded:
     """Finish an upgrade that was interrupted after the switch; undone when it does not come up."""
-    try:
-        return finish(change, progress, journal)
-    except BaseException as error:
-        undone(change, error, progress)
-        raise
+    with undone_on_failure(change, progress):
+        return _finish(change, progress, journal)
 
 
 def _prepare(after: Installation, bundle: Bundle, password: Optional[Secret]) -> List[Step]:
@@ -170,36 +157,6 @@ def _forward(before: Installation, after: Installation, bundle: Bundle, change: 
 def _last(after: Installation) -> List[Step]:
     rest = [RestStep(after)] if after.receipt.services == NONE else []
     return [StartStep(after), ProofStep(after), *rest]
-
-
-def undone(change: Change, error: BaseException, progress: Progress) -> None:
-    """Bring the old one back and raise what the admin should read; an interrupt passes on as it is."""
-    home = Home(Path(change.old.home))
-    if record.find(home) is None:  # it was kept before: what failed came after
-        return
-    again = " ".join(record.ways_out(home, change))
-    try:
-        undo(change, progress, run=True)
-    except (AirferryError, OSError) as second:
-        if record.find(home) is None:
-            again = f"{home.bin}/airferry start"
-        raise UpgradeFailed(
-            f"The {change.title} failed, and what was there before is not up again: {second}",
-            found=f"{_said(error)}\n{getattr(second, 'found', '')}".strip(),
-            hint=f"Nothing is lost. When the cause is gone: {again}",
-        ) from error
-    if isinstance(error, (AirferryError, OSError)):
-        raise UpgradeFailed(
-            f"The {change.title} failed; Airflow {change.old.airflow} is back"
-            + (" and runs." if change.running else "."),
-            found=_said(error),
-            hint=f"{getattr(error, 'hint', '')} The whole output is in {home.install_log}.".strip(),
-        ) from error
-
-
-def _said(error: BaseException) -> str:
-    found = getattr(error, "found", "")
-    return f"{error}\n{found}".strip()
 
 
 def check_room(home: Home, size: int) -> None:
@@ -233,8 +190,7 @@ def _tidy(installation: Installation) -> List[str]:
     """Remove what is not needed any more; what cannot be removed is no reason to call an upgrade failed."""
     home = installation.home
     try:
-        with awake(installation):
-            tidy(installation)
+        tidy(installation)
         _prune(installation)
         backups.rotate(home.backups, backups.KEEP, installation.receipt)
     except (AirferryError, OSError) as error:

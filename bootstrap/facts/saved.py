@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict
 
+from bootstrap import smallfile
 from bootstrap.facts.host import SCHEMA, Facts
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
@@ -23,12 +24,10 @@ class FactsUnreadable(AirferryError):
 
 def save(facts: Facts, path: Path, *, redacted: bool = False) -> None:
     """Write the facts to `path`, replacing the file; raises :class:`FactsUnreadable` when it cannot be."""
-    temporary = path.with_name(path.name + ".new")
     try:
         # a file name that is no text stands in JSON's own escapes, and comes back from them
-        text = codec.dumps(redact(facts) if redacted else facts).encode("utf-8", "backslashreplace")
-        temporary.write_bytes(text)
-        temporary.replace(path)
+        text = codec.dumps(redact(facts) if redacted else facts)
+        smallfile.write(path, text, errors="backslashreplace")
     except OSError as error:
         raise FactsUnreadable(
             f"The facts cannot be written to {path}.", found=str(error), hint="Name another file with --save."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from bootstrap import process
+from bootstrap.postgres import locks
 from bootstrap.postgres.server import Clients
 from bootstrap.process import Argument, CommandFailed
 from wheelhouse.errors import AirferryError
@@ -61,7 +62,8 @@ def save(clients: Clients, target: Path) -> None:
 
     Raises :class:`DumpFailed`; what was written then is of no use.
     """
-    _run(clients, clients.command("pg_dump", "-F", "c", "-f", target), what="write the database to a file")
+    options = ("-F", "c", "--lock-wait-timeout", f"{locks.SECONDS}s", "-f", target)
+    _run(clients, clients.command("pg_dump", *options), what="write the database to a file")
     # reads the table of contents, which is written last
     _run(clients, [clients.programs / "pg_restore", "--list", target], what="read the dump back")
 
@@ -79,7 +81,7 @@ def replace(clients: Clients, source: Path, scratch: Path) -> None:
     large as the data. Raises :class:`DumpFailed`; the database is as it was then.
     """
     wipe, listed, script = scratch / "wipe.sql", scratch / "list", scratch / "restore.sql"
-    wipe.write_text(_WIPE, encoding="utf-8")
+    wipe.write_text(f"SET LOCAL lock_timeout = '{locks.SECONDS}s';\n{_WIPE}", encoding="utf-8")
     restore = clients.programs / "pg_restore"
     contents = _run(clients, [restore, "--list", source], what="read the dump")
     # the schema itself is there

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Mapping, Optional, Tuple
 
-from bootstrap import process, secret
+from bootstrap import process, secret, smallfile
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.server import Clients
 from bootstrap.secret import Secret
@@ -168,15 +168,9 @@ class Cluster:
         main = self.data / "postgresql.conf"
         text = main.read_text(encoding="utf-8")
         if "include = 'airferry.conf'" not in text:
-            temporary = main.with_name("postgresql.conf.new")
-            temporary.write_text(text + "\ninclude = 'airferry.conf'\n", encoding="utf-8")
-            temporary.chmod(0o600)
-            temporary.replace(main)
+            smallfile.write(main, text + "\ninclude = 'airferry.conf'\n", 0o600)
         # last, and in one step: by this file is_configured knows that all is done
-        own = self.data / "airferry.conf"
-        temporary = own.with_name("airferry.conf.new")
-        temporary.write_text(self.settings(connections), encoding="utf-8")
-        temporary.replace(own)
+        smallfile.write(self.data / "airferry.conf", self.settings(connections))
 
     def ready(self) -> bool:
         """Whether the server accepts connections."""

@@ -113,12 +113,14 @@ class External:
 
     def _programs(self) -> Path:
         version = int(self.query("SHOW server_version_num")) // 10000
-        # those that are carried are the newest that there are
-        found = self.carried or host.clients(version)
+        carried = host.major_of(self.carried) if self.carried else 0
+        # for hosts with an old C library a bundle carries an older PostgreSQL
+        found = self.carried if carried >= version else host.clients(version)
         if found is None:
+            in_bundle = f"those of PostgreSQL {carried}" if carried else "none"
             raise PostgresFailed(
                 f"There are no PostgreSQL client programs for a server of version {version}.",
-                found="none in the bundle, and none that new on this host",
+                found=f"{in_bundle} in the bundle, and none that new on this host",
                 needed=f"pg_dump, pg_restore and psql of PostgreSQL {version} or newer",
                 hint=f"Install the distribution's client package (postgresql-client, postgresql{version}).",
             )

@@ -59,10 +59,16 @@ def clients(major: int) -> Optional[Path]:
     found = []
     for candidate in collect().installed:
         if {"psql", "pg_dump"} <= set(candidate.programs):
-            version = _VERSION.fullmatch(_said(Path(candidate.folder) / "pg_dump"))
-            if version and int(version["major"]) >= major:
-                found.append((int(version["major"]), Path(candidate.folder)))
+            version = major_of(Path(candidate.folder))
+            if version >= major:
+                found.append((version, Path(candidate.folder)))
     return max(found)[1] if found else None
+
+
+def major_of(folder: Path) -> int:
+    """The major version of the pg_dump in `folder`; 0 when it does not start."""
+    version = _VERSION.fullmatch(_said(folder / "pg_dump"))
+    return int(version["major"]) if version else 0
 
 
 def _said(program: Path) -> str:

@@ -12,6 +12,8 @@ from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import LoginFailed, Session
 from bootstrap.installation import Installation
 from bootstrap.journal import Journal
+from bootstrap.postgres import locks
+from bootstrap.process import CommandFailed
 from wheelhouse import layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -55,9 +57,13 @@ class MigrationStep:
         """Migrate, make the account, and look at the schema: the command's own word is not enough."""
         receipt, airflow = self.installation.receipt, self.installation.airflow
         password = secret.read(self.installation.home.admin_password)
-        said = airflow.initialise_and_create_admin(
-            receipt.admin_user, password, receipt.auth, create=not self._has_accounts()
-        ).stdout
+        try:
+            said = airflow.initialise_and_create_admin(
+                receipt.admin_user, password, receipt.auth, create=not self._has_accounts()
+            ).stdout
+        except CommandFailed as error:
+            locks.blame(error, self.installation.database.query)
+            raise
         if "issues in your airflow.cfg" in said and "No issues" not in said:
             # settings that somebody else had written: they still hold, so this is for the record
             Journal(self.installation.home.journal).write(

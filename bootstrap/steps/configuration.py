@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from bootstrap import secret
+from bootstrap import secret, smallfile
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import DATABASE_URL
@@ -106,9 +106,7 @@ class ConfigurationStep:
         return {_key(item): _shown(item) for item in self.settings()}
 
     def _remember(self, settings: Dict[str, str]) -> None:
-        temporary = self.record.with_name(self.record.name + ".new")
-        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(self.record)
+        smallfile.write(self.record, json.dumps(settings, indent=2) + "\n")
 
     def known(self) -> Dict[str, str]:
         """The record: ``[section] option`` -> value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bootstrap import external, secret
+from bootstrap import external, secret, smallfile
 from bootstrap.external import Handed
 from bootstrap.installation import Installation
 from bootstrap.postgres import passfile
@@ -47,9 +47,7 @@ class ExternalDatabaseStep:
         if self.handed.role:
             secret.write(home.postgres_password, self.handed.role)
         if self.handed.certificate is not None:
-            temporary = self.certificate.with_name(self.certificate.name + ".new")
-            temporary.write_text(self.handed.certificate, encoding="utf-8")
-            temporary.replace(self.certificate)
+            smallfile.write(self.certificate, self.handed.certificate)
         password = secret.read(home.postgres_password)
         secret.write(home.secrets / "pgpass", passfile.entry(server.connection, password))
         if self.handed.administrator and not server.has_database():

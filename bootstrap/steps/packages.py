@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
+from bootstrap import smallfile
 from bootstrap.home import Home, Release
 from bootstrap.installation import Installation
 from bootstrap.installer import Tools, Venv
@@ -115,11 +116,7 @@ class LinkStep:
         """Write the files, then switch the link in one step."""
         home, release = self.installation.home, self.installation.release
         for name, (text, mode) in self.installation.scripts().items():
-            target = home.path / name
-            temporary = target.with_name(target.name + ".new")
-            temporary.write_text(text, encoding="utf-8")
-            temporary.chmod(mode)
-            temporary.replace(target)
+            smallfile.write(home.path / name, text, mode)
         switch(home, release)
 
 

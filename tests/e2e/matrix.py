@@ -74,6 +74,7 @@ def run_row(pair: str, postgres: str, scratch: Path, namespace: Namespace) -> Ro
         assert receipt["completed"]
         wait_until("both example DAGs are read", lambda: len(known_dags(host, home)) == len(DAGS), 90)
         assert query(host, home, "SELECT filename FROM import_error") == []
+        assert host.json(home / "bin" / "airferry", "passwd", "--generate", "--json")["proved"]
         started = time.monotonic()
         backfill(host, home, airflow)
         filled = time.monotonic() - started
@@ -122,14 +123,14 @@ def query(host: Host, home: Path, sql: str) -> list[str]:
     return ran.stdout.split()
 
 
-def make_bundle(airflow: str, minor: str, scratch: Path) -> Path:
-    """The bundle for a row, made once, with the command that a user would run."""
+def make_bundle(airflow: str, minor: str, scratch: Path, *options: str) -> Path:
+    """The bundle for a row, made once, with the command that a user would run and `options` of theirs."""
     command = [sys.executable, "-m", "bundler", "bundle", "--airflow", airflow, "--python", minor, "--json"]
     known = list(scratch.glob(f"airflow-{airflow}-cp{minor.replace('.', '')}-*.run"))
-    if known:
+    if known and not options:
         return known[0]
     made = subprocess.run(
-        [*command, "--output", str(scratch)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, *options, "--output", str(scratch)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert made.returncode == 0, made.stdout + made.stderr
     return Path(json.loads(made.stdout)["result"]["file"])

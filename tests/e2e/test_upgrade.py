@@ -5,80 +5,23 @@ The tests share it and go on from each other, in this order: an install takes ha
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.hosts import Host, wait_until
-from tests.e2e.matrix import DAG, make_bundle, query
+from tests.e2e.life import PASSWORD, Life
+from tests.e2e.matrix import DAG, make_bundle
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 OLD = "3.3.1"
-PASSWORD = "Passw0rd-of-a-connection"
-# What a bundle changes when it is installed: all of it has to come back.
-STATE = ("airflow.cfg", "receipt.json", "bin/airflow", "bin/airferry", "etc/environment.sh", "current")
-
-
-@dataclass
-class Life:
-    """The installation, the bundle that it came from, and the newer one."""
-
-    host: Host
-    home: Path
-    old: Path
-    new: Path
-
-    def install(self, bundle: Path, *more: str | Path) -> list[str]:
-        return [
-            "sh", str(bundle), "install", "--home", str(self.home), "--python", self.host.python, "--json",
-            *map(str, more),
-        ]  # fmt: skip
-
-    def airferry(self, *arguments: str | Path, status: int = 0) -> Any:
-        return self.host.json(self.home / "bin" / "airferry", *arguments, "--json", status=status)
-
-    def airflow(self, *arguments: str) -> str:
-        ran = self.host.run(self.home / "bin" / "airflow", *arguments)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return ran.stdout
-
-    def sql(self, text: str) -> list[str]:
-        return query(self.host, self.home, text)
-
-    def version(self) -> str:
-        return str(self.airferry("status")["airflow"])
-
-    def state(self) -> dict[str, str]:
-        """The files that belong to a release, and where the link leads."""
-        found = {name: (self.home / name).read_text() for name in STATE[:-1]}
-        return {**found, "current": str((self.home / "current").readlink())}
-
-    def secret_of_connection(self, name: str = "carried") -> str:
-        """The password of a connection: it is stored under the fernet key."""
-        said = self.airflow("connections", "get", name, "-o", "json")
-        return str(json.loads(said[said.index("[") :])[0]["password"])
-
-    def data(self) -> tuple[list[str], list[str]]:
-        """What must not be lost: runs of DAGs, accounts."""
-        return self.sql("SELECT run_id FROM dag_run WHERE state = 'success' ORDER BY 1"), self.sql(
-            "SELECT username FROM ab_user ORDER BY 1"
-        )
-
-    def whole(self) -> None:
-        """Nothing half-made is left."""
-        assert not [path.name for path in (self.home / "run").glob("change*")]
-        assert not (self.home / "run" / "halted").exists()
-        assert self.sql("SELECT datname FROM pg_database WHERE datname LIKE 'airflow%'") == ["airflow"]
-        assert not list(self.home.glob("backups/.*")) + list(self.home.glob("releases/.*"))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +31,7 @@ def life(bundle: Path, user_host: Host, scratch: Path, minor: str) -> Iterator[L
     found = Life(user_host, user_host.folder / "a life", old, bundle)
     result = found.host.json(*found.install(old))
     assert result["receipt"]["completed"]
-    found.airflow("connections", "add", "carried", "--conn-type", "http", "--conn-password", PASSWORD)
+    found.add_connection()
     yield found
     found.host.run(found.home / "bin" / "airferry", "stop")
     assert found.host.processes(found.home) == []

@@ -60,7 +60,7 @@ class conf:
 """,
     "werkzeug/__init__.py": "",
     "werkzeug/security.py": "def generate_password_hash(text): return 'hash of ' + text[::-1]\n",
-    "sqlalchemy.py": """
+    "sqlalchemy/__init__.py": """
 import contextlib, sqlite3
 text = str
 class create_engine:
@@ -70,6 +70,21 @@ class create_engine:
         with contextlib.closing(sqlite3.connect(self.url)) as connection, connection:
             yield connection
 """,
+}
+
+
+# As much of it as limits the time that a connection waits for a lock; FAB has its own.
+SQLALCHEMY = {
+    "event.py": """
+def listens_for(kind, name):
+    def register(function):
+        (pathlib.Path(os.environ["AIRFLOW_HOME"]) / "listens").write_text(f"{kind.__name__} {name}")
+        return function
+    import os, pathlib
+    return register
+""",
+    "pool.py": "class Pool: pass\n",
+    "__init__.py": "",
 }
 
 
@@ -83,6 +98,9 @@ class Home:
         package.mkdir(parents=True)
         (package / "__init__.py").write_text("")
         (package / "__main__.py").write_text(STAND_IN)
+        for name, text in SQLALCHEMY.items():
+            (path / "packages" / "sqlalchemy").mkdir(exist_ok=True)
+            (path / "packages" / "sqlalchemy" / name).write_text(text)
         (self.venv / "bin").mkdir(parents=True)
         (self.venv / "bin" / "python").symlink_to(sys.executable)
         self.log = path / "install.log"
@@ -128,6 +146,9 @@ def test_together_is_one_process_in_order(home: Home) -> None:
     assert [call["argv"] for call in home.calls] == [["db", "migrate"], ["dags", "list", "한 글"]]
     assert len({call["process"] for call in home.calls}) == 1
     assert result.stdout == "ran db migrate\nran dags list 한 글\n"
+    assert not (home.path / "listens").exists()
+    home.airflow().run_together([["db", "migrate"]], what="migrate", lock_seconds=120)
+    assert (home.path / "listens").read_text() == "Pool connect"
 
 
 def test_a_password_is_in_no_argument_list_and_in_no_log(home: Home) -> None:
