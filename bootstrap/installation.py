@@ -1,4 +1,7 @@
-"""One installation: where its parts lie and how its programs are run, all derived from the receipt."""
+"""One installation: where its parts lie and how its programs are run, all derived from the receipt.
+
+What only a running installation needs is imported where it is: doctor in a bundle compiles what it imports.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import TYPE_CHECKING, Dict, List, Tuple
 
 from bootstrap import external, process, secret
 from bootstrap.airflow.command import Airflow
@@ -15,16 +18,16 @@ from bootstrap.airflow.release import Release as AirflowRelease
 from bootstrap.airflow.release import release_for
 from bootstrap.home import Home, Release
 from bootstrap.postgres import embedded
-from bootstrap.postgres.external import External
 from bootstrap.postgres.server import Server
 from bootstrap.receipt import PRIVATE, Receipt
 from bootstrap.services import broker
-from bootstrap.services.control import SYSTEM_UNITS, Systemctl
+from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
 from bootstrap.services.launcher import OWN_ENVIRONMENT, Launcher
 from bootstrap.services.manager import SYSTEMD, SYSTEMD_USER, Program, Services
-from bootstrap.services.supervisor import Supervisor
-from bootstrap.services.systemd import Systemd, user_units
 from bootstrap.services.units import POSTGRES, Layout
+
+if TYPE_CHECKING:
+    from bootstrap.postgres.external import External
 
 __all__ = ["POSTGRES", "Installation"]
 
@@ -78,6 +81,8 @@ class Installation:
     @cached_property
     def external(self) -> External:
         """Somebody else's server."""
+        from bootstrap.postgres.external import External  # noqa: PLC0415
+
         carried = embedded.find(self.release.postgres)
         return External(
             external.connection_of(self.receipt.database, self.home),
@@ -100,7 +105,11 @@ class Installation:
         """A service manager of that kind for this installation, chosen or not."""
         env = process.environment({**self._interpreter_needs(), "AIRFERRY_HOME": self.receipt.home})
         if kind in (SYSTEMD, SYSTEMD_USER):
+            from bootstrap.services.systemd import Systemd  # noqa: PLC0415
+
             return Systemd(self.control_of(kind), self.launcher, env)
+        from bootstrap.services.supervisor import Supervisor  # noqa: PLC0415
+
         return Supervisor(
             self.release.supervisor / "bin" / "python",
             self.home.path,
@@ -117,16 +126,20 @@ class Installation:
 
     def control_of(self, kind: str) -> Systemctl:
         """What may change the units: this process, or root's beside it."""
-        layout = Layout(
+        layout = self.layout_of(kind)
+        if kind == SYSTEMD_USER:
+            return Systemctl(layout, user_units(), user=True)
+        return broker.Remote(layout) if broker.available() else Systemctl(layout, SYSTEM_UNITS, user=False)
+
+    def layout_of(self, kind: str) -> Layout:
+        """What the units of that kind depend on."""
+        return Layout(
             self.receipt.name,
             self.receipt.home,
             self.receipt.account if kind == SYSTEMD else "",
             tuple(self.components),
             bool(self.servers),
         )
-        if kind == SYSTEMD_USER:
-            return Systemctl(layout, user_units(), user=True)
-        return broker.Remote(layout) if broker.available() else Systemctl(layout, SYSTEM_UNITS, user=False)
 
     @property
     def components(self) -> List[str]:

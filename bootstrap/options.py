@@ -140,7 +140,7 @@ def _taken_up(earlier: Receipt, taken: Set[int]) -> Receipt:
 
 
 def _with_services(chosen: Receipt, options: Options, earlier: str) -> Receipt:
-    layout = Installation(chosen).control_of(SYSTEMD).layout
+    layout = Installation(chosen).layout_of(SYSTEMD)
     return replace(chosen, services=services.choose(options.service, earlier, layout))
 
 

@@ -16,10 +16,13 @@ from bootstrap import process, receipt, registry
 from bootstrap.home import Home
 from bootstrap.installation import Installation
 from bootstrap.journal import TIME
-from bootstrap.services import broker, strays
+from bootstrap.services import broker, strays, supervisor, systemd
+from bootstrap.services.control import user_units
 from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
-from bootstrap.services.systemd import user_units
 from wheelhouse.errors import AirferryError
+
+# An installation imports these when it needs them; once its releases are gone, nothing can be imported.
+_MANAGERS = (supervisor, systemd)
 
 _DOOMED = ".removed-"
 # What an install makes anew. The interpreter and the releases come last: this very process may run from them.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import typing
-from typing import Any, Dict, List, Type, TypeVar
+from typing import Any, Dict, List, Tuple, Type, TypeVar
 
 T = TypeVar("T")
 
@@ -104,8 +105,7 @@ def _decode_dataclass(kind: Any, data: Any, where: str, problems: List[str]) -> 
     if not isinstance(data, dict):
         problems.append(f"{where}: an object is needed, found {_name(data)}")
         return None
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    hints, fields = _fields(kind)
     problems.extend(f"{where}.{name}: unknown field" for name in sorted(set(data) - set(fields)))
     values: Dict[str, Any] = {}
     complete = True
@@ -116,6 +116,12 @@ def _decode_dataclass(kind: Any, data: Any, where: str, problems: List[str]) -> 
             problems.append(f"{where}.{name}: missing")
             complete = False
     return kind(**values) if complete else None
+
+
+@functools.lru_cache(maxsize=None)
+def _fields(kind: Any) -> Tuple[Dict[str, Any], Dict[str, dataclasses.Field[Any]]]:
+    # a manifest has hundreds of values of one class; to evaluate its annotations takes most of the time
+    return typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
 
 
 def _name(data: Any) -> str:

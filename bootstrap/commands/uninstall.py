@@ -1,26 +1,14 @@
-"""``uninstall``: takes an installation off the host; in an installation and in a bundle."""
+"""``uninstall``, in an installation and in a bundle."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import signal
-import sys
 from pathlib import Path
-from typing import ContextManager, Optional
+from typing import Optional
 
 import typer
 
-from bootstrap import lifecycle, lock, receipt, removal
-from bootstrap.boundary import Terminated
-from bootstrap.change import record
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.console import Console
-from bootstrap.home import Home
-from bootstrap.journal import Journal
-from bootstrap.receipt import Receipt
-from bootstrap.removal import ConfirmationMissing
 
 
 def uninstall(
@@ -36,100 +24,7 @@ def uninstall(
     An install into the same home brings kept data back. Works on a broken installation, and again after an
     interruption (then: sh FILE uninstall). As root, --purge also removes the account made for this home.
     """
-    console = Console(quiet=json)
-    place = home_of(home)
-    found = receipt.load(place.receipt)
-    what = "the database, DAGs, logs, backups, configuration and secrets" if purge else ""
-    if not yes:
-        _ask(console, place, found, what)
-    # what this runs from goes away, or the account cannot read it: nothing may be imported after this
-    _report(Console(io.StringIO(), io.StringIO()), place, found, purge=purge)
-    lent = os.geteuid() == 0
-    if lent:
-        status = _in_child()
-        if status is not None:
-            if status == 0:
-                _finish_as_root(console, place, found, purge=purge, json=json)
-            raise SystemExit(status)
-    installation = lifecycle.opened(place)
-    if not purge:
-        # half of the data lies elsewhere until it is finished or undone
-        record.refuse_unfinished(place)
-    with lock.held(place.lock), _recorded(place, purge=purge):
-        with console.step("Stop everything and remove the services"):
-            removal.stop(installation)
-        with console.step(f"Remove {f'the commands, {what}' if purge else 'the commands'}"):
-            removal.remove_commands(installation, purge=purge)
-        with console.step("Remove the releases"):
-            removal.remove_code(place, purge=purge)
-    if not lent:
-        removal.close(place)
-        _report(console, place, found, purge=purge, json=json)
+    from bootstrap import uninstall as work  # noqa: PLC0415  (other commands start sooner without it)
+
+    work.uninstall(Console(quiet=json), home_of(home), purge=purge, ask=not yes, json=json)
     return 0
-
-
-def _ask(console: Console, home: Home, found: Receipt, data: str) -> None:
-    if not sys.stdin.isatty():
-        raise ConfirmationMissing(
-            "There is no terminal to ask on; nothing was changed.", needed="--yes, if you are sure"
-        )
-    console.print(f"This stops Airflow {found.airflow} in {home.path} and removes its programs.")
-    console.print(f"It DELETES {data}." if data else "The data stays.")
-    if not typer.confirm("Go on?"):
-        raise ConfirmationMissing("Nothing was changed.")
-
-
-def _in_child() -> Optional[int]:
-    """Fork; in the child None, in root's process the exit status of the child."""
-    child = os.fork()
-    if child == 0:
-        return None
-    while True:
-        try:
-            _, status = os.waitpid(child, 0)
-        except KeyboardInterrupt as interrupted:
-            # of Ctrl-C the child got the same signal
-            if isinstance(interrupted, Terminated):
-                os.kill(child, signal.SIGTERM)
-        else:
-            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-
-
-def _finish_as_root(console: Console, home: Home, found: Receipt, *, purge: bool, json: bool) -> None:
-    # what others than the account have left in its folders
-    removal.sweep(home)
-    removal.close(home)
-    note = ""
-    if purge:
-        note = removal.remove_account(found.account, home.path)
-    _report(console, home, found, purge=purge, json=json, account=note if purge else "the data is its own")
-
-
-def _report(
-    console: Console, home: Home, found: Receipt, *, purge: bool, json: bool = False, account: str = ""
-) -> None:
-    rows = removal.left(home)
-    if found.database.kind != "private":
-        server = f"{found.database.host}:{found.database.port}"
-        rows.append((f"{found.database.name} on {server}", "the database, which is another server's"))
-    if account:
-        rows.append((f"account {found.account}", account))
-    if json:
-        kept = [{"what": what, "why": why} for what, why in rows]
-        console.json({"schema": 1, "ok": True, "home": str(home.path), "purged": purge, "left": kept})
-        return
-    console.print(f"Airflow {found.airflow} is uninstalled.")
-    if not rows:
-        console.print("Nothing is left.")
-        return
-    console.summary(rows, title="Left:")
-    if not purge:
-        console.print(
-            "An install into this home brings the data back: sh FILE install --home " + str(home.path)
-        )
-        console.print(f"To remove it as well: sh FILE uninstall --purge --home {home.path}")
-
-
-def _recorded(home: Home, *, purge: bool) -> ContextManager[object]:
-    # a journal that goes away is not written to
-    return contextlib.nullcontext() if purge else Journal(home.journal).recorded("uninstall")

@@ -26,7 +26,6 @@ from bootstrap.facts import (
     region,
     resources,
     security,
-    server,
     services,
 )
 from bootstrap.facts.account import Account
@@ -134,11 +133,17 @@ def collect(
             "postgres": postgres.collect,
             "firewall": firewall.collect,
             "airflows": airflows.collect,
-            "server": lambda: server.collect(asked, passwords) if asked else None,
+            "server": lambda: _server(asked, passwords) if asked else None,
         },
         seconds,
     )
     return Facts(SCHEMA, wheelhouse.__version__, request, **found, failures=failures)
+
+
+def _server(asked: Asked, passwords: Passwords) -> Server:
+    from bootstrap.facts import login  # noqa: PLC0415  (few are asked about one, and it is much to compile)
+
+    return login.collect(asked, passwords)
 
 
 def run(

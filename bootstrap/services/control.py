@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 from pathlib import Path
 from typing import Dict, Iterator, List, Protocol, Sequence, Tuple
@@ -18,6 +19,11 @@ _OTHERWISE = "Choose another folder, or --service supervisor."
 # PostgreSQL may take minutes to recover or to write its last checkpoint.
 _PATIENCE = 900
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "MainPID", "Result", "ActiveEnterTimestamp")
+
+
+def user_units() -> Path:
+    """The folder of this account's own units (systemd.unit(5)), as its manager sees it: not by our $HOME."""
+    return Path(pwd.getpwuid(os.geteuid()).pw_dir, ".config", "systemd", "user")
 
 
 class Control(Protocol):

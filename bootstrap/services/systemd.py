@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import time
-from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
 from bootstrap.services.control import Control
@@ -22,11 +19,6 @@ _STATES = {
     "failed": "FATAL",
     "inactive": "STOPPED",
 }
-
-
-def user_units() -> Path:
-    """The folder of this account's own units (systemd.unit(5)), as its manager sees it: not by our $HOME."""
-    return Path(pwd.getpwuid(os.geteuid()).pw_dir, ".config", "systemd", "user")
 
 
 class Systemd:

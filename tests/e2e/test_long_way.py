@@ -32,7 +32,7 @@ IN_THE_WAY = "task_state_store"
 @pytest.fixture(scope="module")
 def life(bundle: Path, user_host: Host, scratch: Path, minor: str) -> Iterator[Life]:
     """An installation as an old host had it, with something in it."""
-    old = make_bundle(OLD, minor, scratch, "--glibc", "2.17")
+    old = make_bundle(OLD, minor, scratch, "--glibc", "2.24")
     found = Life(user_host, user_host.folder / "long way", old, bundle)
     receipt = found.host.json(*found.install(old))["receipt"]
     assert (receipt["airflow"], postgres(receipt)) == (OLD, "16")

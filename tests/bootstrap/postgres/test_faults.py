@@ -16,8 +16,7 @@ from bootstrap.doctor.checks import database
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs, needs_of
 from bootstrap.doctor.needs import Server as Needed
-from bootstrap.facts import saved
-from bootstrap.facts import server as facts_of
+from bootstrap.facts import login, saved
 from bootstrap.facts.host import SCHEMA, Facts, Request, collect
 from bootstrap.facts.server import Asked, Passwords
 from bootstrap.secret import Secret
@@ -55,7 +54,7 @@ def facts(asked: Asked, password: str | None = "pw", admin: str = PASSWORD, key:
         Secret(admin) if asked.admin else None,
         Secret(key) if key else None,
     )
-    found = Facts(SCHEMA, "0", Request("/opt/airflow", server=asked), server=facts_of.collect(asked, given))
+    found = Facts(SCHEMA, "0", Request("/opt/airflow", server=asked), server=login.collect(asked, given))
     text = codec.dumps(found)
     assert PASSWORD not in text and '"pw"' not in text
     return codec.loads(Facts, text)
