@@ -34,14 +34,6 @@ _TOP = "python/"
 _CHUNK = 1 << 20
 # a run that was killed outright leaves its temporary interpreter; one that unpacks holds no lock yet
 _STALE_SECONDS = 3600.0
-# where distributions keep the authorities that they and their administrators trust
-_AUTHORITIES = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
-    "/etc/pki/tls/certs/ca-bundle.crt",  # RHEL, Fedora, Amazon
-    "/etc/ssl/ca-bundle.pem",  # SUSE
-    "/etc/pki/tls/cert.pem",
-    "/etc/ssl/cert.pem",
-)
 
 
 class InterpreterFailed(AirferryError):
@@ -184,14 +176,6 @@ def _used(home: Home, receipt: Receipt) -> Iterator[str]:
         for root in roots:
             with contextlib.suppress(ValueError):
                 yield Path(place).relative_to(root).parts[0]
-
-
-def authorities() -> str:
-    """The file of certificates that this host trusts; empty when it has none in a usual place.
-
-    A relocatable interpreter's OpenSSL looks in folders of the machine that built it.
-    """
-    return next((path for path in _AUTHORITIES if Path(path).is_file()), "")
 
 
 def temporary() -> Optional[Path]:

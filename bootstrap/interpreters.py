@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
-from bootstrap.carried import Carried, authorities
+from bootstrap.carried import Carried
+from bootstrap.facts.security import authorities
 from bootstrap.home import Home
 from bootstrap.receipt import Receipt
 from wheelhouse.errors import AirferryError
@@ -65,6 +66,7 @@ def settle(named: Optional[str], bundle: Bundle, home: Home, earlier: Optional[R
 
 def decided(receipt: Receipt, choice: Choice) -> Receipt:
     """The receipt with the choice in it, and with what the carried interpreter needs of this host."""
+    # a relocatable interpreter's OpenSSL looks in folders of the machine that built it
     ca_file = authorities() if choice.origin == CARRIED else ""
     return replace(receipt, python=choice.path, python_from=choice.origin, ca_file=ca_file)
 

@@ -6,7 +6,16 @@ import textwrap
 from collections.abc import Iterable
 from importlib.resources import files
 
-from bootstrap.facts import disk, distribution, environment, postgres, python
+from bootstrap.facts import (
+    airflows,
+    disk,
+    distribution,
+    environment,
+    network,
+    postgres,
+    python,
+    security,
+)
 from bootstrap.facts.host import SCHEMA
 from bootstrap.options import POSTGRES_PORT, WEB_PORT
 from wheelhouse import __version__
@@ -46,6 +55,10 @@ def _tables() -> str:
             _table("PG_FOLDERS", postgres.FOLDERS),
             _table("PG_PROGRAMS", postgres.PROGRAMS),
             _table("PG_SOCKETS", postgres.SOCKETS),
+            _table("PROXIES", network.PROXIES),
+            _table("AUTHORITIES", security.AUTHORITIES),
+            _table("AIRFLOW_HOMES", airflows.HOMES),
+            _table("AIRFLOW_PACKAGES", airflows.PACKAGES),
             f"PORTS = ({WEB_PORT}, {POSTGRES_PORT})",
         )
     )

@@ -17,17 +17,20 @@ def service_user(facts: Facts, account: str) -> Tuple[bool, Optional[User]]:
     return True, accounts.service
 
 
-def closed(gates: Sequence[Gate], user: Optional[User]) -> Optional[Gate]:
-    """The first gate that `user` cannot pass; None for the user means an account that will be made."""
+def closed(gates: Sequence[Gate], user: Optional[User], needed: int = 0o1) -> Optional[Gate]:
+    """The first gate that `user` cannot pass; None for the user means an account that will be made.
+
+    `needed` are the permission bits: 1 to pass, 3 to make files there.
+    """
     for gate in gates:
         if user is not None and user.uid == 0:
             return None
         if user is not None and user.uid == gate.uid:
-            passes = gate.mode & 0o100
+            passes = gate.mode >> 6 & needed
         elif user is not None and gate.gid in (user.gid, *user.groups):
-            passes = gate.mode & 0o010
+            passes = gate.mode >> 3 & needed
         else:
             passes = 0
-        if not passes:
+        if passes != needed:
             return gate
     return None

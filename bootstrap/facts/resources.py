@@ -7,10 +7,14 @@ import math
 import os
 import re
 import resource
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Optional
 
+from bootstrap.facts.access import Gate
+
+WRITABLE = 0o003  # what others need to make files in a folder
 _UNLIMITED = 1 << 60  # control groups v1 write a number near 2**63 for "no limit"
 
 
@@ -18,7 +22,8 @@ _UNLIMITED = 1 << 60  # control groups v1 write a number near 2**63 for "no limi
 class Resources:
     """Sizes in bytes; a limit of None means that there is none. `cpus` is what this process may use.
 
-    `shared_memory` is the size of /dev/shm, None when it is not there or not writable for this account.
+    `shared_memory` is the size of /dev/shm, None when it is not there or not writable for this account;
+    `shared_gate` is its mode and owner where others may not write to it.
     `processes` is ``ulimit -u``, `group_processes` the control group's limit (pids.max, threads count);
     `file_size` is how long a file may get (``ulimit -f``), `address_space` what one process may map
     (``ulimit -v``).
@@ -36,6 +41,7 @@ class Resources:
     group_processes: Optional[int] = None
     file_size: Optional[int] = None
     address_space: Optional[int] = None
+    shared_gate: Optional[Gate] = None
 
     @property
     def usable_memory(self) -> int:
@@ -70,7 +76,16 @@ def collect() -> Resources:
         group_processes=_process_limit(),
         file_size=_limit(resource.RLIMIT_FSIZE),
         address_space=_limit(resource.RLIMIT_AS),
+        shared_gate=_shared_gate(),
     )
+
+
+def _shared_gate() -> Optional[Gate]:
+    with contextlib.suppress(OSError):
+        status = os.stat("/dev/shm")  # noqa: PTH116, S108  (only looked at)
+        if status.st_mode & WRITABLE != WRITABLE:
+            return Gate("/dev/shm", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)  # noqa: S108
+    return None
 
 
 def _meminfo() -> Dict[str, int]:

@@ -84,7 +84,7 @@ def test_facts_are_those_of_a_bundle(
     for resolved in theirs.keys() & known.keys():
         check(theirs[resolved], known[resolved], resolved)
     parts = {"request", "libc", "distribution", "home", "tmp", "resources", "account", "security", "ports",
-             "environment", "region", "postgres", "services"}  # fmt: skip
+             "environment", "region", "postgres", "services", "network", "airflows"}  # fmt: skip
     assert set(found) == {"schema", "airferry", "pythons", "failures", *parts}
     for name in parts:
         check(found[name], ours[name], name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterator, Sequence
 
+from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK
@@ -21,7 +22,7 @@ def starts(carried: CarriedPython, facts: Facts) -> bool:
     return libc.name == kind and libc.numbers >= tuple(map(int, version.split(".")))
 
 
-def used(carried: CarriedPython, problems: Sequence[Finding]) -> Iterator[Finding]:
+def used(carried: CarriedPython, facts: Facts, problems: Sequence[Finding]) -> Iterator[Finding]:
     """Say that it is taken; the `problems` of the host's own are no obstacle any more."""
     remedy = f"Nothing is to be done: the carried Python {carried.version} is used."
     for problem in problems:
@@ -29,6 +30,14 @@ def used(carried: CarriedPython, problems: Sequence[Finding]) -> Iterator[Findin
             yield replace(problem, severity=NOTE, remedy=remedy, commands=(), needs_root=False)
     floor = f" and needs {carried.floor}" if carried.floor else ""
     yield Finding("python-carried", OK, f"CPython {carried.version}, which comes with the bundle{floor}")
+    if facts.security and facts.security.authorities == "":
+        yield Finding(
+            "authorities-missing", NOTE, "no file of trusted certificates in a usual place",
+            "one, for DAGs that open TLS connections",
+            "Put the host's own there before the install, or name a file later as SSL_CERT_FILE and"
+            " REQUESTS_CA_BUNDLE in HOME/etc/local.env.",
+            remedies.install(facts.distribution, "ca-certificates"), needs_root=True,
+        )  # fmt: skip
 
 
 def unfit(carried: CarriedPython, facts: Facts, needs: Needs) -> Finding:

@@ -37,7 +37,7 @@ def choose(facts: Facts, needs: Needs) -> Optional[Interpreter]:
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     """Judge the interpreter that would be chosen, or say what is there instead."""
     if needs.carried and uses_carried(facts, needs):
-        yield from carried.used(needs.carried, () if needs.carried_only else _problems(facts, needs))
+        yield from carried.used(needs.carried, facts, () if needs.carried_only else _problems(facts, needs))
         return
     if needs.carried and not carried.starts(needs.carried, facts):
         yield carried.unfit(needs.carried, facts, needs)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Iterator
 
 from bootstrap.console import size_text
+from bootstrap.doctor.access import closed, service_user
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.host import Facts
-from bootstrap.facts.resources import Resources
+from bootstrap.facts.resources import WRITABLE, Resources
 
 _OPEN_FILES = 1024
 _PROCESSES = 100
@@ -26,8 +27,8 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if resources is None:
         return
     yield from _memory(resources, needs)
-    if resources.shared_memory is None or resources.shared_memory < _SHARED:
-        found = "no /dev/shm" if resources.shared_memory is None else size_text(resources.shared_memory)
+    found = _shared(facts, resources, needs)
+    if found:
         yield Finding(
             "shared-memory-missing", BLOCKER, found, f"a writable /dev/shm of {size_text(_SHARED)} and more",
             "Mount it; a container gets it from its runtime (--shm-size).",
@@ -45,6 +46,18 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
             "Raise nproc for the account in /etc/security/limits.conf.", needs_root=True,
         )  # fmt: skip
     yield from _limits(resources, needs)
+
+
+def _shared(facts: Facts, resources: Resources, needs: Needs) -> str:
+    """What is wrong with /dev/shm for the account that runs everything; empty when nothing is."""
+    if resources.shared_memory is None:
+        return "no /dev/shm that can be written to"
+    if resources.shared_memory < _SHARED:
+        return size_text(resources.shared_memory)
+    gate, (_, user) = resources.shared_gate, service_user(facts, needs.account)
+    if gate and closed([gate], user, WRITABLE):
+        return f"{gate.path} (mode {gate.mode:04o}), which {needs.account} cannot write to"
+    return ""
 
 
 def _limits(resources: Resources, needs: Needs) -> Iterator[Finding]:

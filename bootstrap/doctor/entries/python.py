@@ -22,6 +22,13 @@ PYTHON: Dict[str, Entry] = {
         "A bundle may carry an interpreter (airferry bundle --with-python). It is taken where no Python of"
         " the host passes, or with --python carried; it lies in HOME/python/.",
     ),
+    "authorities-missing": Entry(
+        NOTE,
+        "This host has no file of trusted certificates",
+        "The carried Python trusts whom the host trusts; without such a file a DAG that opens a TLS"
+        " connection to a server of yours cannot verify it. Airflow itself runs.",
+        "The usual files of Debian, RHEL, SUSE and Alpine are looked for; their package is ca-certificates.",
+    ),
     "python-carried-unfit": Entry(
         BLOCKER,
         "The carried Python does not run here",

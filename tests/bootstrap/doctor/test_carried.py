@@ -12,6 +12,7 @@ from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK
 from bootstrap.facts.host import Facts
 from bootstrap.facts.libc import Libc
+from bootstrap.facts.security import Security
 from wheelhouse.manifest import CarriedPython
 
 CARRIED = CarriedPython("3.11.9", "python/x.tar.gz", 1, "0" * 64, "", 3, "glibc 2.17")
@@ -50,6 +51,17 @@ def test_no_python_is_no_obstacle(facts: Facts, offered: Needs) -> None:
     found = next(item for item in diagnose(bare, offered).findings if item.id == "python-missing")
     assert found.remedy == "Nothing is to be done: the carried Python 3.11.9 is used."
     assert found.commands == ()
+
+
+@pytest.mark.parametrize(("trusted", "told"), [("", True), ("/etc/ssl/cert.pem", False), (None, False)])
+def test_host_without_authorities_is_told_of(
+    facts: Facts, offered: Needs, trusted: str | None, told: bool
+) -> None:
+    """Only where the carried interpreter is taken: the host's own knows where they are."""
+    security = Security(authorities=trusted)
+    for host, expected in ((replace(facts, pythons=()), told), (facts, False)):
+        report = diagnose(replace(host, security=security), offered)
+        assert ("authorities-missing" in {item.id for item in report.findings}) == expected
 
 
 @pytest.mark.parametrize("module", ["ctypes", "ssl", "zlib", "json"])

@@ -154,6 +154,7 @@ CASES: list[tuple[Change, str, str]] = [
     (part("resources", memory=900_000_000), "memory-low", WARNING),
     (part("resources", available=300_000_000, swap=0), "memory-low", WARNING),
     (part("resources", shared_memory=None), "shared-memory-missing", BLOCKER),
+    (part("resources", shared_gate=Gate("/dev/shm", 0o755, 0, 0)), "shared-memory-missing", BLOCKER),
     (part("resources", open_files=256), "open-files-low", WARNING),
     (part("resources", processes=50), "processes-low", WARNING),
     (part("resources", group_processes=64), "group-processes-low", WARNING),
@@ -262,7 +263,7 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
     elsewhere = {"python-broken", "python-version", "port-in-use", "port-privileged", "account-unnamed",
                  "account-ok", "account-made", "fips-md5", "check-crashed", "airflow-unknown",
                  "bundle-notes", "bundle-damaged", "postgres-unfit", "postgres-programs-missing",
-                 "host-other", "python-carried", "python-carried-unfit"}  # fmt: skip
+                 "host-other", "python-carried", "python-carried-unfit", "authorities-missing"}  # fmt: skip
     about_the_host = {**PYTHON, **HOST, **SYSTEM}
     fine = {identifier for identifier in about_the_host if identifier.endswith("-ok")}
     assert {case[1] for case in CASES} | elsewhere | fine == set(about_the_host)

@@ -393,6 +393,15 @@ def test_small_shared_memory(here: Needs) -> None:
 
 
 @as_root
+@fault("shared-memory-missing", "a /dev/shm that only root may write to")
+def test_closed_shared_memory(here: Needs) -> None:
+    script = 'mount -t tmpfs -o size=64m,mode=0755 tmpfs /dev/shm && exec "$@"'
+    report = examine_apart(replace(here, account="nobody"), ["unshare", "-m", "sh", "-c", script, "sh"])
+    assert blockers(report) - {"python-hidden", "home-hidden"} == {"shared-memory-missing"}
+    assert "cannot write to" in found(report, "shared-memory-missing")
+
+
+@as_root
 @fault("hostname-slow", "a name server that drops every question, in a namespace")
 def test_dns_that_never_answers(here: Needs, tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\n")
