@@ -170,11 +170,18 @@ elif [ -n "$named" ] && [ "$named" != host ]; then
     [ "$rank" -ge 2 ] || stop "this Python cannot run this bundle (python-missing)" "found:$seen" \
         "needed: CPython $need with its standard library"
 else
-    for name in "python$need" python3 python; do [ "$rank" -lt 4 ] && consider "$name"; done
+    # pyenv's and asdf's scripts take longer than all else here, and lead to the last folders below
+    for name in "python$need" python3 python; do
+        case $(command -v "$name" 2>/dev/null) in
+        */shims/*) ;;
+        *) [ "$rank" -lt 4 ] && consider "$name" ;;
+        esac
+    done
     if [ "$rank" -lt 4 ]; then
         for folder in /usr/local/bin /usr/bin /bin /opt/*/bin /usr/local/python*/bin \
             /opt/rh/rh-python*/root/usr/bin "${HOME:-/nonexistent}/.local/bin" \
-            "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}/versions/$need"*/bin; do
+            "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}/versions/$need"*/bin \
+            "${ASDF_DATA_DIR:-${HOME:-/nonexistent}/.asdf}/installs/python/$need"*/bin; do
             [ "$rank" -lt 4 ] && [ -x "$folder/python$need" ] && consider "$folder/python$need"
         done
     fi
