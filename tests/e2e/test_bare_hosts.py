@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -9,11 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bundler import standalone
 from tests.e2e.conftest import ROOT as PROJECT
+from tests.e2e.matrix import make_bundle
 from tests.support import pythons, relocatable, roots
 from tests.support.index import index_problem
 from tests.support.roots import Root
@@ -255,6 +258,41 @@ def test_install_by_an_ordinary_account_on_trixie(scratch: Path, carrying: Path)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert json.loads(ran.stdout)["receipt"]["python"].startswith("/home/kim/airflow/python/")
         assert root.run(*as_kim, "cd && airflow/bin/airferry status").returncode == 0
+
+
+@pytest.mark.skipif(not FULL, reason="AIRFERRY_FULL is not set: an upgrade takes minutes")
+def test_upgrade_brings_its_own_interpreter_and_rollback_the_old_one(
+    scratch: Path, carrying: Path, archive: Path, minor: str, floor: tuple[int, int]
+) -> None:
+    """On a host that has none; in the end nothing of either is left."""
+    base = roots.base("bookworm")
+    if roots.glibc(base) < floor:
+        pytest.skip(f"bookworm is too old for {floor}")
+    other = scratch / archive.name  # the same files, packed otherwise: another archive
+    other.write_bytes(gzip.compress(gzip.decompress(archive.read_bytes()), compresslevel=1))
+    glibc = ".".join(map(str, floor))
+    old = make_bundle("3.3.1", minor, scratch / "old", "--glibc", glibc, "--with-python", str(other))
+    with copy_of(base, scratch, "upgraded", carrying) as root:
+        shutil.copy(old, root.path / "root" / "old.run")
+        airferry = "/opt/airflow/bin/airferry"
+
+        def changed(*command: str) -> Any:
+            ran = root.run(*command, "--json", timeout=1200)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            healthy = root.run(airferry, "status", "--json")
+            assert healthy.returncode == 0, healthy.stdout
+            return json.loads(ran.stdout)["receipt"]
+
+        first = changed("sh", "/root/old.run", "install")
+        second = changed("sh", "/root/a.run", "install")
+        assert {first["python_from"], second["python_from"]} == {"carried"}
+        assert first["python"] != second["python"]
+        assert len(root.left("opt/airflow/python")) == 2
+        assert changed(airferry, "rollback", "--yes")["python"] == first["python"]
+        assert changed("sh", "/root/a.run", "install")["python"] == second["python"]
+        ran = root.run(airferry, "uninstall", "--purge", "--yes")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert root.left("opt") == []
 
 
 def _trust_an_authority(root: Path) -> None:
