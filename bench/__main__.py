@@ -20,7 +20,10 @@ from typing import Any
 from bench.bundling import Bundling
 from bench.by_hand import ByHand
 from bench.large import Large
-from bench.measuring import fresh, heading, load, run, show
+from bench.measuring import fresh, heading, load, run, show, timed
+
+# On two cores, for a bundle of 85 MB: somebody waits for it.
+_DOCTOR_SECONDS = 1.5
 
 
 def main() -> None:
@@ -86,6 +89,13 @@ class Installing:
             (1, "whole install / by hand", 0.6),
         ):
             show(title, [pair[index] for pair in ours], [pair[index] for pair in theirs], aim)
+        heading("limit")
+        show("sh FILE doctor", [timed(self._doctor) for _ in range(self.runs)], [_DOCTOR_SECONDS], 1)
+
+    def _doctor(self) -> None:
+        command = ["sh", str(self.bundle), "doctor", "--python", self.python]
+        # what it finds is this host's affair
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
 
     def _install(self, home: Path, account: pwd.struct_passwd) -> tuple[float, float]:
         started = time.monotonic()

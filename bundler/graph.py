@@ -93,11 +93,12 @@ def required_by(
     """Which packages ask for which, following only the extras that are really asked for.
 
     Keys of `metadata` and of the result are normalised names; a package that only the request asks for
-    has nobody.
+    has nobody. The base of an add-on is not in `metadata`: what leads through it is not followed.
     """
     fixed = environment(target)
     askers: dict[str, set[str]] = defaultdict(set)
     waiting = [(canonicalize_name(root.name), extra) for root in roots for extra in ("", *root.extras)]
+    waiting += [(canonicalize_name(name), "") for name in metadata]
     seen: set[tuple[str, str]] = set()
     while waiting:
         name, extra = waiting.pop()

@@ -11,6 +11,16 @@ from wheelhouse.errors import AirferryError
 # What a receipt may name; `none` leaves nothing running.
 SYSTEMD, SYSTEMD_USER, SUPERVISOR, NONE = KINDS = ("systemd", "systemd-user", "supervisor", "none")
 
+# How long a component may take to end what it does, in seconds; then everything that it started is killed.
+# Tasks run in the scheduler.
+_STOP_SECONDS = {"postgres": 120, "scheduler": 60}
+_STOP_SECONDS_OTHERS = 30
+
+
+def stop_seconds(name: str) -> int:
+    """How long that component may take to end."""
+    return _STOP_SECONDS.get(name, _STOP_SECONDS_OTHERS)
+
 
 class ServiceError(AirferryError):
     """A component cannot be started or stopped."""

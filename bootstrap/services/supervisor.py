@@ -19,13 +19,13 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from bootstrap import process
 from bootstrap.services import strays
-from bootstrap.services.manager import Program, ServiceError, State
+from bootstrap.services.manager import Program, ServiceError, State, stop_seconds
 
 # sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
 _LONGEST_SOCKET = 100
 _TEMPORARY = Path("/tmp")  # noqa: S108 - a private folder is made in it, and checked to be ours
-# A component may take 20 s to finish what it does, then its whole group is killed.
-_STOP_SECONDS = 20
+# How long supervisord may take to kill what did not end in its time.
+_KILL_SECONDS = 20
 # Supervisor waits a second longer before each further try: 15 s for these.
 _TRIES = 5
 
@@ -83,7 +83,7 @@ class Supervisor:
                 "startsecs = 1",
                 f"startretries = {_TRIES}",
                 f"stopsignal = {program.stop_signal}",
-                f"stopwaitsecs = {_STOP_SECONDS}",
+                f"stopwaitsecs = {stop_seconds(program.name)}",
                 "killasgroup = true",
                 "redirect_stderr = true",
                 f"stdout_logfile = {self._path(program.log)}",
@@ -125,17 +125,18 @@ class Supervisor:
             time.sleep(0.05)
         strays.remember(self.home, int(self._call("getPID")))
 
-    def shut_down(self, seconds: float = 60) -> None:
+    def shut_down(self) -> None:
         """Stop every component and supervisord itself; no process stays."""
         if not self.running():
             strays.end(self.home)
             return
+        seconds = sum(stop_seconds(name) for name in self.states()) + _KILL_SECONDS
         self._call("shutdown")
         deadline = time.monotonic() + seconds
         while self.running() or self.socket.exists():
             if time.monotonic() > deadline:
                 raise ServiceError(
-                    f"supervisord still runs after {seconds:.0f} seconds.", hint=f"Its log is {self.log}."
+                    f"supervisord still runs after {seconds} seconds.", hint=f"Its log is {self.log}."
                 )
             time.sleep(0.1)
         strays.end(self.home)
@@ -201,7 +202,7 @@ class Supervisor:
         for name in names:
             with contextlib.suppress(xmlrpc.client.Fault, OSError):
                 self._call("stopProcess", name, False)
-        deadline = time.monotonic() + 2 * _STOP_SECONDS
+        deadline = time.monotonic() + max(map(stop_seconds, names), default=0) + _KILL_SECONDS
         while any(state.pid for name, state in self.states().items() if name in names):
             if time.monotonic() > deadline:
                 raise ServiceError(f"{', '.join(names)}: still up.", hint=f"The log is {self.log}.")
@@ -238,7 +239,7 @@ class Supervisor:
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=90)
+        super().__init__("localhost", timeout=150)  # a call may wait for the end of a component
         self._path = path
 
     def connect(self) -> None:

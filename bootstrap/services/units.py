@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from bootstrap.services.launcher import ENVIRONMENT, OWN_ENVIRONMENT, SCRIPT
+from bootstrap.services.manager import stop_seconds
 
 POSTGRES = "postgres"
 # The components that may be asked for, of every release.
 KNOWN = (POSTGRES, "webserver", "api-server", "scheduler", "dag-processor", "triggerer")
 # Tasks run in the scheduler: they may use /tmp and home folders together with what runs outside.
 _RUNS_TASKS = "scheduler"
-# How long a component may take to end what it does, in seconds; then everything that it started is killed.
-_STOP_SECONDS = {POSTGRES: 120, _RUNS_TASKS: 60}
-_STOP_SECONDS_OTHERS = 30
 _HOMES = ("/home", "/root", "/run/user")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
@@ -128,7 +126,7 @@ def _service(layout: Layout, name: str) -> str:
     lines += [
         "# The signal to end goes to the component; what is left when it has ended is killed.",
         "KillMode=mixed",
-        f"TimeoutStopSec={_STOP_SECONDS.get(name, _STOP_SECONDS_OTHERS)}",
+        f"TimeoutStopSec={stop_seconds(name)}",
         "# A component never ends of its own accord: an end that looks clean is none.",
         "Restart=on-failure",
         "RestartForceExitStatus=0 143 SIGTERM",

@@ -270,7 +270,7 @@ def test_children_that_left_their_group_are_ended_as_well(make: Make) -> None:
 
 def test_what_ignores_the_stop_signal_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow's workers do."""
-    monkeypatch.setattr(services, "_STOP_SECONDS", 1)
+    monkeypatch.setattr(services, "stop_seconds", lambda name: 1)
     supervisor = make()
     stubborn = "trap '' TERM; echo up; while :; do sleep 0.1; done"
     leaves_one = f"({stubborn}) & wait"

@@ -8,15 +8,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from bootstrap import cli
 from bundler import base as bases
+from bundler import graph
 from bundler.errors import InvalidRequest, ResolutionFailed
 from tests.bundler.conftest import Make
 from tests.bundler.making import make_wheel
 from tests.bundler.runner import Run
 from tests.bundler.server import LocalIndex
 from wheelhouse.reader import Bundle
+from wheelhouse.target import Target
 from wheelhouse.verify import verify
 
 ONTO = {"airflow": "", "python": "", "platform": "", "constraints": "auto"}
@@ -166,3 +169,19 @@ def test_it_says_inside_what_it_is_for(
         assert f"bin/airferry add {path.name}" in said
     assert run("rehearse", str(path))[0] == 50
     assert "Adds to" in run("inspect", str(path))[1]
+
+
+def test_who_needs_what_is_told_also_behind_the_base() -> None:
+    """What the extra of the base asks for is not at hand; what its packages ask for is."""
+
+    def wheel(name: str, *requires: str) -> graph.Metadata:
+        return graph.Metadata(name, "1.0", requires, "", (), "", 0)
+
+    known = {
+        "fab-provider": wheel("fab-provider", "fab", "alpha", "saml; extra == 'saml'"),
+        "fab": wheel("fab"),
+        "saml": wheel("saml"),
+    }
+    target = Target.parse("3.11", "manylinux_2_28_x86_64")
+    found = graph.required_by([Requirement("apache-airflow[fab]")], known, target)
+    assert found == {"fab-provider": (), "fab": ("fab-provider",), "saml": ()}
