@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess  # the only import of it outside the tests; a lint test keeps it so
 import threading
@@ -19,6 +20,8 @@ from wheelhouse.errors import AirferryError
 # host's settings leak into an installation that must come out the same everywhere.
 # LD_LIBRARY_PATH stays: interpreters compiled by hand often start only with it.
 INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "TZ", "TERM", "TMPDIR", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR")
+
+_EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception)\b.*:")
 
 Argument = Union[str, Path]
 
@@ -209,7 +212,11 @@ def _ended(status: int) -> str:
 
 def _tail(result: Result, lines: int = 15) -> str:
     text = (result.stderr.strip() or result.stdout.strip()).splitlines()
-    return "\n".join(text[-lines:])
+    last = text[-lines:]
+    if not any(_EXCEPTION.match(line) for line in last):
+        # what a Python program died of may stand before the long statement that it was busy with
+        last = [*[line for line in text[:-lines] if _EXCEPTION.match(line)][-1:], *last]
+    return "\n".join(last)
 
 
 def _see(log: Optional[Path]) -> str:

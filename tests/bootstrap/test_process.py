@@ -222,6 +222,16 @@ def test_extra_wins_and_an_empty_value_removes(monkeypatch: pytest.MonkeyPatch) 
     assert process.run(["printenv", "AIRFLOW_HOME"], what="look", env=env).stdout == "/home/사용자\n"
 
 
+def test_what_a_program_died_of_is_told_before_a_long_statement() -> None:
+    said = ["a", "KeyError: 1", "sqlalchemy.exc.ProgrammingError: (x) exists", *"123" * 9]
+    script = f"import sys; sys.exit('\\n'.join({said}))"
+    with pytest.raises(process.CommandFailed) as caught:
+        process.run([sys.executable, "-c", script], what="try")
+    lines = caught.value.found.splitlines()
+    assert lines[0] == "sqlalchemy.exc.ProgrammingError: (x) exists"
+    assert lines[1:] == list("123" * 5)
+
+
 def test_programs_are_found_without_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PATH")
     assert process.environment()["PATH"] == os.defpath
