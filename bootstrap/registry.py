@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Set, Tuple
 
+from bootstrap import smallfile
 from bootstrap.home import Home
 from bootstrap.receipt import Receipt
 from wheelhouse import codec
@@ -85,13 +86,12 @@ def _save(record: Record, place: Path) -> None:
     for old in _read((place,)):
         if not _is_there(old) or old.home == record.home:
             forget(old)
-    temporary = place / f".{record.name}.new"
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(codec.dumps(record))
-    if os.geteuid() == 0:
-        for path, mode in ((place.parent, 0o755), (place, 0o755), (temporary, 0o644)):
-            path.chmod(mode)  # whatever root's umask is: others must see which ports are taken
-    temporary.replace(place / f"{record.name}.json")
+    root = os.geteuid() == 0
+    if root:
+        for path in (place.parent, place):
+            path.chmod(0o755)  # whatever root's umask is: others must see which ports are taken
+    target = place / f"{record.name}.json"
+    smallfile.write(target, codec.dumps(record), 0o644 if root else None, errors="backslashreplace")
 
 
 def forget(record: Record) -> None:

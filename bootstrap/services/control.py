@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Dict, Iterator, List, Protocol, Sequence, Tuple
 
-from bootstrap import process
+from bootstrap import process, smallfile
 from bootstrap.services import units
 from bootstrap.services.manager import ServiceError
 from bootstrap.services.units import Layout
@@ -103,10 +103,8 @@ class Systemctl:
                 self._run("disable", "--now", name)
                 (self.folder / name).unlink()
             for name, text in wanted.items():
-                temporary = self.folder / f".{name}.new"
-                temporary.write_text(text, encoding="utf-8")
-                temporary.chmod(0o644)
-                temporary.replace(self.folder / name)
+                # an empty one, after a power cut, would mask the unit
+                smallfile.write(self.folder / name, text, 0o644)
         self._run("daemon-reload")
         self._run("enable", *wanted)
 

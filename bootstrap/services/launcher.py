@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
+from bootstrap import smallfile
 from bootstrap.home import Home, Release
 from bootstrap.services.manager import Program
 
@@ -47,13 +48,9 @@ class Launcher:
         """Write them, each in one step; the admin's own variables stay."""
         own = self.home.path / OWN_ENVIRONMENT
         if not own.exists():
-            own.touch(mode=0o600)
-            own.write_text(OWN_ENVIRONMENT_TEXT, encoding="utf-8")
+            smallfile.write(own, OWN_ENVIRONMENT_TEXT, 0o600)
         for path, (text, mode) in self._files(programs).items():
-            temporary = path.with_name(path.name + ".new")
-            temporary.write_text(text, encoding="utf-8")
-            temporary.chmod(mode)
-            temporary.replace(path)
+            smallfile.write(path, text, mode)
 
     def _files(self, programs: Sequence[Program]) -> Dict[Path, Tuple[str, int]]:
         variables = {name: self._lasting(value) for name, value in self.variables.items()}

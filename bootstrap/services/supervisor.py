@@ -17,7 +17,7 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
-from bootstrap import process
+from bootstrap import process, smallfile
 from bootstrap.services import strays
 from bootstrap.services.manager import Program, ServiceError, State, stop_seconds
 
@@ -91,10 +91,7 @@ class Supervisor:
                 "stdout_logfile_backups = 5",
                 "",
             ]
-        temporary = self.configuration.with_name(self.configuration.name + ".new")
-        temporary.write_text("\n".join(text), encoding="utf-8")
-        temporary.chmod(0o600)
-        temporary.replace(self.configuration)
+        smallfile.write(self.configuration, "\n".join(text), 0o600)
 
     def running(self) -> bool:
         """Whether our supervisord answers."""

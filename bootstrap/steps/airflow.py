@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -104,12 +105,13 @@ class PipelinesStep:
 
     def apply(self) -> None:
         """Copy what is missing."""
-        for name, target in self._files():
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                temporary = target.with_name(target.name + ".new")
-                self.bundle.extract(name, temporary, 0o755 if target.suffix == ".sh" else 0o644)
-                temporary.replace(target)
+        missing = [(name, target) for name, target in self._files() if not target.exists()]
+        for name, target in missing:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.bundle.extract(name, _beside(target), 0o755 if target.suffix == ".sh" else 0o644)
+        os.sync()  # after a power cut a file may be missing, but none is there and empty
+        for _, target in missing:
+            _beside(target).replace(target)
 
     def _files(self) -> list[tuple[str, Path]]:
         return [
@@ -117,6 +119,10 @@ class PipelinesStep:
             for file in self.bundle.manifest.files
             if file.path.startswith(layout.DAGS)
         ]
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(target.name + ".new")
 
 
 class StartStep:
