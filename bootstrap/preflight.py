@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
@@ -146,11 +147,15 @@ def _ports(chosen: Receipt, options: Options) -> Tuple[Port, ...]:
 
 
 def check(report: Report, ignored: Sequence[str], console: Console, again: str) -> None:
-    """Show what was found, and stop for a blocker that was not ignored; raises :class:`PreflightBlocked`."""
+    """Show what was found, and stop for a blocker that was not ignored; raises :class:`PreflightBlocked`.
+
+    For a quiet console it is shown on stderr: stdout is for the JSON alone.
+    """
     blockers = [finding for finding in report.blockers if finding.id not in ignored]
     if not blockers:
         return
-    render(report, console, next_command="", again=again)
+    shown = Console(out=sys.stderr) if console.quiet else console
+    render(report, shown, next_command="", again=again)
     raise PreflightBlocked(
         f"{len(blockers)} finding{'s' if len(blockers) > 1 else ''} would make the install fail;"
         " nothing was changed.",

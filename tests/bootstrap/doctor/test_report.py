@@ -15,6 +15,7 @@ from typing import Optional
 
 import pytest
 
+from bootstrap import preflight
 from bootstrap.console import Console
 from bootstrap.doctor import entries, remedies
 from bootstrap.doctor.catalogue import CATALOGUE, UnknownFinding
@@ -78,6 +79,18 @@ def test_a_minimal_debian_is_told_so(needs: Needs) -> None:
     report = diagnose(facts, replace(needs, python="3.9"))
     assert [finding.id for finding in report.blockers] == ["python-minimal"]
     assert report.blockers[0].commands == ("apt-get install python3.9",)
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_what_blocks_an_install_is_shown_beside_its_json(
+    needs: Needs, capsys: pytest.CaptureFixture[str], quiet: bool
+) -> None:
+    with pytest.raises(preflight.PreflightBlocked):
+        preflight.check(judge("centos-7", needs), [], Console(quiet=quiet), "sh FILE doctor")
+    shown = capsys.readouterr()
+    told, silent = (shown.err, shown.out) if quiet else (shown.out, shown.err)
+    assert "blocker" in told
+    assert silent == ""
 
 
 def test_report_reads_well_in_a_pipe(needs: Needs) -> None:
