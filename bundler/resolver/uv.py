@@ -99,7 +99,10 @@ class Uv:
 
 
 def platform_name(target: Target) -> str:
-    """What uv calls the target; for a glibc that it does not know, the next lower one that it does."""
+    """What uv calls the target; for a glibc that it does not know, the next higher one that it does.
+
+    It leaves out of its answer what does not fit there; what the target itself takes is chosen from that.
+    """
     host = target.host
     if host.machine not in _MACHINES:
         raise InvalidRequest(
@@ -109,8 +112,8 @@ def platform_name(target: Target) -> str:
         )
     if host.libc == "musl":
         return f"{host.machine}-unknown-linux-musl"
-    known = [minor for minor in _GLIBC if minor <= host.version[1]]
-    return f"{host.machine}-manylinux_2_{max(known, default=_GLIBC[0])}"
+    known = [minor for minor in _GLIBC if minor >= host.version[1]]
+    return f"{host.machine}-manylinux_2_{min(known, default=max(_GLIBC))}"
 
 
 def _failure(text: str) -> DownloadFailed | OutputFailed | ResolutionFailed:

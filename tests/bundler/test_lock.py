@@ -10,6 +10,7 @@ from packaging.tags import Tag
 from bundler import lock
 from bundler.errors import ResolutionFailed
 from bundler.lock import Artifact, Locked
+from bundler.resolver import uv
 from wheelhouse.manifest import Package
 from wheelhouse.target import Target
 
@@ -111,3 +112,13 @@ def test_a_file_without_sha256_and_a_repository_are_refused() -> None:
         lock.read(ONE_PACKAGE + 'sdist = { url = "https://x/a-1.tar.gz", hashes = { md5 = "00" } }')
     with pytest.raises(ResolutionFailed, match="repository"):
         lock.read(ONE_PACKAGE + 'vcs = { type = "git", url = "https://x/a", commit-id = "0" }')
+
+
+@pytest.mark.parametrize(
+    ("glibc", "asked"),
+    [("2_17", "2_17"), ("2_24", "2_28"), ("2_28", "2_28"), ("2_34", "2_34"), ("2_99", "2_40")],
+)
+def test_uv_is_asked_for_all_that_may_fit(glibc: str, asked: str) -> None:
+    """For a C library between those that it knows it would leave out wheels that the target takes."""
+    target = Target.parse("3.11", f"manylinux_{glibc}_x86_64")
+    assert uv.platform_name(target) == f"x86_64-manylinux_{asked}"
