@@ -35,6 +35,10 @@ class Life:
     def airferry(self, *arguments: str | Path, status: int = 0) -> Any:
         return self.host.json(self.home / "bin" / "airferry", *arguments, "--json", status=status)
 
+    def stop(self) -> None:
+        ran = self.host.run(self.home / "bin" / "airferry", "stop")
+        assert ran.returncode == 0, ran.stderr
+
     def airflow(self, *arguments: str) -> str:
         ran = self.host.run(self.home / "bin" / "airflow", *arguments)
         assert ran.returncode == 0, ran.stdout + ran.stderr

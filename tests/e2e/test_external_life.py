@@ -125,7 +125,7 @@ def test_upgrade_rollback_backup_and_restore(life: Life, server: RealServer) -> 
 def test_older_airflow_is_taken_over_when_asked(life: Life) -> None:
     """Another home, with the keys of the first. What is told is the first release with that schema."""
     before = life.data()
-    stop(life)
+    life.stop()
     other = moved(life, "older")
     assert blocking(other, life.new) == {"database-airflow": f"Airflow 3.0.3 in {DATABASE}"}
     assert not (other.home / "receipt.json").exists()
@@ -136,7 +136,7 @@ def test_older_airflow_is_taken_over_when_asked(life: Life) -> None:
 
 
 def test_newer_airflow_is_refused(life: Life) -> None:
-    stop(moved(life, "older"))
+    moved(life, "older").stop()
     other = moved(life, "newer")
     for more in ([], [ADOPT]):
         assert blocking(other, life.old, *more) == {"database-newer": "Airflow 3.3.0"}
@@ -166,11 +166,6 @@ def there(life: Life) -> list[str | Path]:
     url = f"postgresql://{ROLE}@127.0.0.1:{life.server.port}/{DATABASE}"
     url += f"?sslmode=verify-full&sslrootcert={life.server.certificate}"
     return ["--postgres", url, "--postgres-password-file", password]
-
-
-def stop(life: Life) -> None:
-    ran = life.host.run(life.home / "bin" / "airferry", "stop")
-    assert ran.returncode == 0, ran.stderr
 
 
 def moved(life: Life, name: str) -> Life:

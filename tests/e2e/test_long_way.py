@@ -86,7 +86,7 @@ def test_backup_on_a_host_with_nothing_but_the_bundle(life: Life) -> None:
     """The home is lost; its backups were kept elsewhere. The same bundle, the same path."""
     made = life.airferry("backup", "--verify", "--output", life.host.folder / "kept")["backup"]
     before = life.data()
-    life.airferry("stop")
+    life.stop()
     life.home.rename(life.home.with_name("burnt"))
     life.host.json(*life.install(life.old))
     assert life.data()[0] != before[0]
