@@ -148,7 +148,7 @@ def test_same_airflow_is_taken_over_when_asked(life: Life) -> None:
     other = moved(life, "same")
     before = replace(other, home=life.home).data()
     assert blocking(other, life.new) == {"database-airflow": f"Airflow 3.3.0 in {DATABASE}"}
-    kept = (other.home / "airflow.cfg").rename(other.home / "kept.cfg")
+    kept = (other.home / "airflow.cfg").rename(other.host.folder / "kept.cfg")
     assert set(blocking(other, life.new, ADOPT)) == {"database-fernet"}
     kept.rename(other.home / "airflow.cfg")
     other.host.json(*other.install(life.new, *there(other), *SMALL, ADOPT))
