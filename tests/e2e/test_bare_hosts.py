@@ -93,13 +93,18 @@ def copy_of(base: Path, scratch: Path, name: str, bundle: Path) -> Root:
     return root
 
 
+def bookworm(floor: tuple[int, int], *packages: str) -> Path:
+    """Debian 12 with those packages; skips where the Python of this machine does not run on it."""
+    base = roots.base("bookworm", *packages)
+    if roots.glibc(base) < floor:
+        pytest.skip(f"the Python of this machine needs glibc {floor}, which bookworm is too old for")
+    return base
+
+
 @pytest.fixture(scope="module")
 def bare(scratch: Path, carrying: Path, floor: tuple[int, int]) -> Iterator[Root]:
     """Debian 12 with no Python, no openssl, no name for localhost; it trusts the site's own authority."""
-    base = roots.base("bookworm")
-    if roots.glibc(base) < floor:
-        pytest.skip(f"the Python of this machine needs glibc {floor}, which bookworm is too old for")
-    with copy_of(base, scratch, "bare", carrying) as root:
+    with copy_of(bookworm(floor), scratch, "bare", carrying) as root:
         assert not [*root.path.glob("usr/bin/python*"), *root.path.glob("usr/bin/openssl")]
         assert not (root.path / "etc/hosts").exists()
         _trust_an_authority(root.path)
@@ -213,10 +218,7 @@ def test_c_library_that_is_too_old_is_told(scratch: Path, carrying: Path, floor:
 
 
 def test_python3_minimal_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
-    base = roots.base("bookworm", "python3-minimal")
-    if roots.glibc(base) < floor:
-        pytest.skip(f"bookworm is too old for {floor}")
-    with copy_of(base, scratch, "minimal", carrying) as root:
+    with copy_of(bookworm(floor, "python3-minimal"), scratch, "minimal", carrying) as root:
         found = doctor(root)
     assert found["python-carried"] == "ok"
     assert found["python-minimal"] == "note"
@@ -225,10 +227,7 @@ def test_python3_minimal_is_no_obstacle(scratch: Path, carrying: Path, floor: tu
 def test_python_without_ctypes_is_no_obstacle(
     scratch: Path, carrying: Path, archive: Path, minor: str, floor: tuple[int, int]
 ) -> None:
-    base = roots.base("bookworm")
-    if roots.glibc(base) < floor:
-        pytest.skip(f"bookworm is too old for {floor}")
-    with copy_of(base, scratch, "noctypes", carrying) as root:
+    with copy_of(bookworm(floor), scratch, "noctypes", carrying) as root:
         roots.with_python(root.path, archive, f"python{minor}")
         for module in root.path.glob(f"opt/python{minor}/lib/python3.*/lib-dynload/_ctypes.*"):
             module.unlink()
@@ -238,10 +237,9 @@ def test_python_without_ctypes_is_no_obstacle(
 
 def test_python_3_6_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
     old = [item for item in pythons.too_old() if item.minor == "3.6"]
-    base = roots.base("bookworm")
-    if not old or roots.glibc(base) < floor:
-        pytest.skip("no Python 3.6 on this machine, or bookworm is too old")
-    with copy_of(base, scratch, "old", carrying) as root:
+    if not old:
+        pytest.skip("no Python 3.6 on this machine")
+    with copy_of(bookworm(floor), scratch, "old", carrying) as root:
         roots.with_python(root.path, relocatable.made_from(old[0]), "python3")
         assert "3.6" in root.run("python3", "--version").stdout
         assert doctor(root) == {"python-missing": "note", "python-carried": "ok"}
@@ -265,9 +263,7 @@ def test_upgrade_brings_its_own_interpreter_and_rollback_the_old_one(
     scratch: Path, carrying: Path, archive: Path, minor: str, floor: tuple[int, int]
 ) -> None:
     """On a host that has none; in the end nothing of either is left."""
-    base = roots.base("bookworm")
-    if roots.glibc(base) < floor:
-        pytest.skip(f"bookworm is too old for {floor}")
+    base = bookworm(floor)
     other = scratch / archive.name  # the same files, packed otherwise: another archive
     other.write_bytes(gzip.compress(gzip.decompress(archive.read_bytes()), compresslevel=1))
     glibc = ".".join(map(str, floor))
