@@ -172,9 +172,11 @@ elif [ -n "$named" ] && [ "$named" != host ]; then
 else
     # pyenv's and asdf's scripts take longer than all else here, and lead to the last folders below
     for name in "python$need" python3 python; do
-        case $(command -v "$name" 2>/dev/null) in
-        */shims/*) ;;
-        *) [ "$rank" -lt 4 ] && consider "$name" ;;
+        [ "$rank" -lt 4 ] || break
+        found=$(command -v "$name" 2>/dev/null)
+        case $found in
+        '' | */shims/*) ;;
+        *) consider "$found" ;;
         esac
     done
     if [ "$rank" -lt 4 ]; then
