@@ -38,6 +38,8 @@ def main() -> None:
     )
     parser.add_argument("--constraints", default="", help="a file (default: what the first bundle pinned)")
     options = parser.parse_args()
+    # installed as users install it, airferry keeps its bytecode, as pip and pex do
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     scratch = Path(tempfile.mkdtemp(prefix="airferry-bench-", dir="/var/tmp"))
     scratch.chmod(0o755)
     try:

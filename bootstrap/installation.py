@@ -209,7 +209,7 @@ class Installation:
         airferry = (
             "#!/bin/sh\n"
             "# Looks after this installation: sh airferry --help. Written by airferry.\n"
-            f'{keep}AIRFERRY_HOME={home} exec {python} -I -S -X utf8 {home}/current/runtime "$@"\n'
+            f'{keep}AIRFERRY_HOME={home} exec {python} -I -S -B -X utf8 {home}/current/runtime "$@"\n'
         )
         return {
             "etc/environment.sh": (environment, 0o644),

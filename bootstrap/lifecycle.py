@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ContextManager, Dict, List, Sequence, Tuple
 
-from bootstrap import account, process, receipt, registry
+from bootstrap import account, bytecode, process, receipt, registry
 from bootstrap.airflow import health
 from bootstrap.change import record
 from bootstrap.home import Home
@@ -158,6 +158,7 @@ def start(installation: Installation, names: Sequence[str] = ()) -> None:
             start_all(installation)
             return
         _check(installation, names)
+        bytecode.mend(installation)
         installation.services.configure(installation.programs())
         installation.services.launch()
         installation.services.start(list(names))

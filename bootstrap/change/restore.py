@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import List
 
-from bootstrap import plan, receipt
+from bootstrap import bytecode, plan, receipt
 from bootstrap.airflow import metadata
 from bootstrap.awake import airflow_runs, awake
 from bootstrap.backups import backup as backups
@@ -82,6 +82,7 @@ class SchemaStep:
 
     def apply(self) -> None:
         """Compare tables and revision; raises MigrationFailed."""
+        bytecode.mend(self.installation)
         missing = metadata.missing_tables(self.installation.database.query, self.installation.receipt.auth)
         problem = f"no table {', '.join(missing)}" if missing else self.installation.airflow.schema_problem()
         if problem:

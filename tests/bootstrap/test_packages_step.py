@@ -178,6 +178,33 @@ def test_damaged_member_stops_it(step: ReleaseStep, bundle_path: Path, tmp_path:
     assert not step.done()
 
 
+def test_our_own_modules_are_compiled_once_and_not_written_again(step: ReleaseStep) -> None:
+    """A full disk on a later day must not cut them off: airferry itself would not start any more."""
+    step.apply()
+    LinkStep(step.installation).apply()
+    runtime = step.installation.release.runtime
+    made = sorted(runtime.rglob("*.pyc"))
+    assert {path.stem.partition(".")[0] for path in made} >= {"cli"}
+    made[0].unlink()
+    command = [step.installation.home.bin / "airferry", "status"]
+    subprocess.run(command, check=True, capture_output=True, env={})
+    assert sorted(runtime.rglob("*.pyc")) == made[1:]
+
+
+def test_bytecode_that_is_cut_off_is_removed_and_nothing_else_done(step: ReleaseStep) -> None:
+    step.apply()
+    release = step.installation.release
+    subprocess.run([release.venv / "bin" / "python", "-I", "-c", "import package0"], check=True)
+    (compiled,) = release.venv.rglob("package0.*.pyc")
+    compiled.write_bytes(compiled.read_bytes()[:20])
+    assert not step.done()
+    assert "cut off" in step.describe()
+    inode = release.venv.stat().st_ino
+    step.apply()
+    assert release.venv.stat().st_ino == inode
+    assert_whole(step)
+
+
 def test_commands_and_the_link_to_the_release(step: ReleaseStep) -> None:
     link = LinkStep(step.installation)
     step.apply()

@@ -182,6 +182,14 @@ def test_folder_instead_of_a_file(lab: Lab) -> None:
         assert "is no file" in lab.expect("packages-damaged")["found"]
 
 
+@fault("bytecode-damaged", "bytecode of an installed package cut off, as by a full disk")
+def test_bytecode_that_is_cut_off(lab: Lab) -> None:
+    (compiled,) = (lab.site / "jwt" / "__pycache__").glob("api_jwt.*.pyc")
+    with lab.kept(compiled) as path:
+        path.write_bytes(path.read_bytes()[:1000])
+        assert str(path) in lab.expect("bytecode-damaged")["found"]
+
+
 @fault("link-broken", "the link to the release taken away")
 def test_link_that_is_gone(lab: Lab) -> None:
     with lab.moved(lab.home / "current"):

@@ -86,7 +86,8 @@ def main() -> int:
         return 0
     with scratch() as folder:
         plan = Plan(folder, options.only.split(","), options.seed, options.workers)
-        rows = [*plan.strike(options.count), *plan.cut(options.cuts)]
+        booted = plan.cut(options.cuts)
+        rows = [*plan.strike(options.count), *booted]
     print(render(rows), flush=True)
     if options.write:
         write(rows, options.seed)

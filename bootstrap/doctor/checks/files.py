@@ -72,6 +72,13 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
         yield Finding(
             "packages-damaged", BLOCKER, listed(found.damaged), "files as installed", _ANEW, anew
         )  # fmt: skip
+    if found.bytecode:
+        yield Finding(
+            "bytecode-damaged", BLOCKER, listed(found.bytecode), "bytecode that Python can read",
+            "See that the disk has room (df -h, df -i), and start Airflow again: that removes these files,"
+            " and Python makes them anew.",
+            (f"{command(installed)} restart",),
+        )  # fmt: skip
     if found.manifest_error:
         yield Finding(
             "manifest-damaged", WARNING, found.manifest_error, "the manifest of the bundle", _ANEW, anew

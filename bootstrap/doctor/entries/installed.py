@@ -33,6 +33,13 @@ INSTALLED: Dict[str, Entry] = {
         "Airflow fails as soon as it needs one of them.",
         "Each package lists its files and their sizes (RECORD); they were compared with the disk.",
     ),
+    "bytecode-damaged": Entry(
+        BLOCKER,
+        "Modules that Python has compiled are cut off",
+        'Each of these modules fails with "EOFError: marshal data too short" until its file is removed.',
+        "Python keeps what it has compiled in __pycache__; many versions do not notice when the disk is full"
+        " and only a part of it is written.",
+    ),
     "manifest-damaged": Entry(
         WARNING,
         "The release's manifest is missing or damaged",

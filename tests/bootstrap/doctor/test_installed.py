@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 import shlex
 import sys
 import time
@@ -115,6 +116,11 @@ def end_python(installation: Installation) -> None:
     python.symlink_to("/nonexistent/python3.11")
 
 
+def cut_bytecode(installation: Installation) -> None:
+    path = Path(py_compile.compile(str(module(installation)), doraise=True) or "")
+    path.write_bytes(path.read_bytes()[:30])
+
+
 @pytest.mark.parametrize(
     ("harm", "identifier"),
     [
@@ -124,6 +130,7 @@ def end_python(installation: Installation) -> None:
         (end_python, "environment-broken"),
         (remove(module), "packages-damaged"),
         (lambda made: module(made).write_text("x"), "packages-damaged"),
+        (cut_bytecode, "bytecode-damaged"),
     ],
 )
 def test_damage_on_disk(
