@@ -179,8 +179,9 @@ def test_one_fault_is_one_finding(change: Change, identifier: str, severity: str
 
 def test_every_id_of_the_catalogue_is_tried() -> None:
     elsewhere = {
-        "installation-incomplete", "link-broken", "environment-broken", "packages-damaged", "bytecode-damaged",
-        "config-unreadable", "config-sqlite", "config-database", "config-executor", "config-port",
+        "installation-incomplete", "link-broken", "environment-broken", "packages-damaged",
+        "bytecode-damaged", "secrets-open", "config-unreadable", "config-sqlite", "config-database",
+        "config-executor", "config-port",
         "config-execution-api", "config-keys", "components-stopped", "component-down", "component-ill",
         "port-taken", "change-unfinished",
     }  # fmt: skip
