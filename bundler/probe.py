@@ -13,6 +13,7 @@ from bootstrap.facts import (
     environment,
     network,
     postgres,
+    processes,
     python,
     security,
 )
@@ -59,6 +60,7 @@ def _tables() -> str:
             _table("AUTHORITIES", security.AUTHORITIES),
             _table("AIRFLOW_HOMES", airflows.HOMES),
             _table("AIRFLOW_PACKAGES", airflows.PACKAGES),
+            _table("AIRFLOW_COMPONENTS", processes.COMPONENTS),
             f"PORTS = ({WEB_PORT}, {POSTGRES_PORT})",
         )
     )

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
-_COMPONENT = re.compile(
-    r"(?:^|[/\s])airflow\s+(webserver|scheduler|triggerer|api[-_]server|dag[-_]processor|standalone"
-    r"|celery\s+worker|kerberos)\b"
-)
+COMPONENTS = (
+    "webserver", "scheduler", "triggerer", "api[-_]server", "dag[-_]processor", "standalone",
+    "celery +worker", "kerberos",
+)  # fmt: skip
+_COMPONENT = re.compile(r"(?:^|[/\s])airflow\s+(" + "|".join(COMPONENTS) + r")\b")
 
 
 @dataclass(frozen=True)

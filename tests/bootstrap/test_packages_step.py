@@ -186,8 +186,8 @@ def test_our_own_modules_are_compiled_once_and_not_written_again(step: ReleaseSt
     made = sorted(runtime.rglob("*.pyc"))
     assert {path.stem.partition(".")[0] for path in made} >= {"cli"}
     made[0].unlink()
-    command = [step.installation.home.bin / "airferry", "status"]
-    subprocess.run(command, check=True, capture_output=True, env={})
+    airferry = step.installation.home.bin / "airferry"
+    subprocess.run([airferry, "status"], check=True, capture_output=True, env={})
     assert sorted(runtime.rglob("*.pyc")) == made[1:]
 
 

@@ -6,18 +6,26 @@ import ast
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bootstrap.facts import host, saved
+from bootstrap.facts.firewall import Firewall
+from bootstrap.facts.firewall import collect as collect_firewall
 from bootstrap.facts.host import Facts, Request
+from bootstrap.facts.processes import Process
+from bootstrap.facts.processes import collect as collect_processes
 from bundler import probe
 from tests.bundler.runner import Run
 from tests.support import pythons
+from tests.support.examining import as_root, control_group, memory_group
 from wheelhouse import codec
 
 # Before a fixture gives each test a home of its own: `here` is collected once, in this very environment.
@@ -46,7 +54,8 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-CHANGING = {"free_bytes", "free_inodes", "available", "swap", "now"}
+# with what runs here meanwhile
+CHANGING = {"free_bytes", "free_inodes", "available", "swap", "now", "servers", "running"}
 
 
 def check(theirs: Any, ours: Any, where: str) -> None:
@@ -84,7 +93,7 @@ def test_facts_are_those_of_a_bundle(
     for resolved in theirs.keys() & known.keys():
         check(theirs[resolved], known[resolved], resolved)
     parts = {"request", "libc", "distribution", "home", "tmp", "resources", "account", "security", "ports",
-             "environment", "region", "postgres", "services", "network", "airflows"}  # fmt: skip
+             "environment", "region", "postgres", "services", "network", "airflows", "firewall"}  # fmt: skip
     assert set(found) == {"schema", "airferry", "pythons", "failures", *parts}
     for name in parts:
         check(found[name], ours[name], name)
@@ -101,6 +110,97 @@ def test_a_held_port_is_seen_without_opening_one(tmp_path: Path) -> None:
     ports = {port["number"]: port for port in json.loads(text)["ports"]}
     assert ports[number]["state"] == "held"
     assert ports[number]["user"]
+
+
+ZONE = '<zone><!-- <port port="1"/> --><port port="8000-8099" protocol="tcp"/><service name="https"/></zone>'
+RULE = "### tuple ### allow tcp 22,8000:8099 0.0.0.0/0 any 0.0.0.0/0 in"
+
+
+@pytest.mark.parametrize(
+    ("firewall", "expected"),
+    [
+        (
+            {"firewalld/firewalld.conf": "DefaultZone=office", "firewalld/zones/office.xml": ZONE,
+             "firewalld/services/https.xml": '<service><port protocol="tcp" port="443"/></service>'},
+            Firewall("firewalld", "office", ports=("8000-8099", "443")),
+        ),
+        ({}, Firewall("firewalld")),
+        (
+            {"firewalld/firewalld.conf": "", "firewalld/zones/public.xml": '<zone target="ACCEPT"></zone>'},
+            Firewall("firewalld", "public", closed=False, ports=()),
+        ),
+        (
+            {"ufw/ufw.conf": "ENABLED=yes", "ufw/user.rules": RULE},
+            Firewall("ufw", ports=("22", "8000-8099")),
+        ),
+        (
+            {"ufw/ufw.conf": "ENABLED=yes", "default/ufw": 'DEFAULT_INPUT_POLICY="ACCEPT"'},
+            Firewall("ufw", closed=False),
+        ),
+    ],
+)  # fmt: skip
+def test_firewall_is_read_as_a_bundle_reads_it(
+    firewall: dict[str, str], expected: Firewall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe on a root of its own, with firewalld among the processes unless ufw is there."""
+    etc = tmp_path / "etc"
+    for name, content in firewall.items():
+        (etc / name).parent.mkdir(parents=True, exist_ok=True)
+        (etc / name).write_text(content)
+    daemon = not (etc / "ufw").exists()
+    text = probe.text().replace('"/etc/', f'"{etc}/').replace('"/usr/lib/firewalld', f'"{tmp_path}/none')
+    spoken: dict[str, Any] = {"__name__": "probe"}
+    exec(compile(text, "probe.py", "exec"), spoken)
+    spoken["processes"] = lambda kind: [{"kind": kind}] if daemon else []
+    assert codec.decode(Firewall, spoken["firewall"]()) == expected
+    monkeypatch.setattr(
+        "bootstrap.facts.firewall.processes", lambda: (Process("firewalld", 1, "root"),) if daemon else ()
+    )
+    assert collect_firewall(tmp_path) == expected
+
+
+@pytest.fixture
+def pretenders(tmp_path: Path) -> Iterator[set[int]]:
+    """A PostgreSQL and a scheduler by what they were started with; they only sleep."""
+    sleep = ["-c", "sleep 60; :"]
+    commands = (["postgres", *sleep, "-D", "/srv/data"], ["sh", *sleep, "/srv/bin/airflow", "scheduler"])
+    children = [
+        subprocess.Popen(
+            command, executable="/bin/sh", start_new_session=True, env={**HERE, "AIRFLOW_HOME": str(tmp_path)}
+        )
+        for command in commands
+    ]
+    try:
+        yield {child.pid for child in children}
+    finally:
+        for child in children:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def test_running_servers_are_seen(programs: Path, pretenders: set[int]) -> None:
+    facts = json.loads(run("python3", programs / "probe.py", "-o", "-").stdout)
+    listed = [*facts["postgres"]["servers"], *facts["airflows"]["running"]]
+    theirs = {item["pid"]: codec.decode(Process, item) for item in listed if item["pid"] in pretenders}
+    assert theirs == {item.pid: item for item in collect_processes() if item.pid in pretenders}
+    assert len(theirs) == 2
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("group_of", "limit", "fact"),
+    [
+        (lambda limit: control_group("pids", "pids.max", limit), 64, "group_processes"),
+        (memory_group, 500 << 20, "memory_limit"),
+    ],
+)
+def test_limits_of_a_control_group_are_seen(
+    programs: Path, group_of: Callable[[int], AbstractContextManager[Path]], limit: int, fact: str
+) -> None:
+    with group_of(limit) as group:
+        script = f'echo $$ > {group}/cgroup.procs && exec "$@"'
+        said = run("sh", "-c", script, "sh", "python3", programs / "probe.py", "-o", "-").stdout
+    assert json.loads(said)["resources"][fact] == limit
 
 
 def test_names_are_left_out_when_asked(programs: Path) -> None:
