@@ -57,6 +57,7 @@ class BootedMachine(Machine):
             self.disk.mount()
         if not self._host:
             self._host = machines.Machine(f"airferry-fault-{os.getpid()}", _ROOT, self._shared, [HOME])
+            os.sync()  # a root that was only just copied is there after a cut of the first seconds, too
             self._host.boot()
 
     def start(self, *command: str | Path) -> subprocess.Popen[str]:
