@@ -105,6 +105,13 @@ def install_python(distribution: Optional[Distribution], minor: str) -> Tuple[st
     return install(distribution, package)
 
 
+def install_distutils(distribution: Optional[Distribution], minor: str) -> Tuple[str, ...]:
+    """The command that brings distutils, which Debian and its kin keep apart from Python itself."""
+    if family(distribution) == "apt":
+        return install(distribution, "python3-distutils")
+    return install_python(distribution, minor)
+
+
 def install_postgres(distribution: Optional[Distribution]) -> Tuple[str, ...]:
     """The command that installs the distribution's PostgreSQL server; nothing when it is unknown."""
     kind = family(distribution)

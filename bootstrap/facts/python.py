@@ -47,6 +47,7 @@ MODULES = (
     "json",
     "zipfile",
     "multiprocessing.synchronize",
+    "distutils.dist",
 )
 
 # Runs in the interpreter in question, whatever it is: no syntax newer than 2.7, no module that might miss.
@@ -247,6 +248,8 @@ def _ask(interpreter: Interpreter) -> Interpreter:
         result = process.run(
             [interpreter.path, "-I", "-c", PROBE, *MODULES],
             what=f"ask {interpreter.path} for its modules",
+            # setuptools would put its own distutils into the place of the missing one
+            env=process.environment({"SETUPTOOLS_USE_DISTUTILS": "stdlib"}),
             cwd=Path("/"),
             timeout=PROBE_SECONDS,
         )

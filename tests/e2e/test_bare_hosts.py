@@ -18,6 +18,7 @@ from bundler import standalone
 from tests.e2e.conftest import ROOT as PROJECT
 from tests.e2e.matrix import make_bundle
 from tests.support import pythons, relocatable, roots
+from tests.support.faults import fault
 from tests.support.index import index_problem
 from tests.support.roots import Root
 from wheelhouse.target import Target
@@ -215,6 +216,43 @@ def test_c_library_that_is_too_old_is_told(scratch: Path, carrying: Path, floor:
     assert "python-missing" in ran.stderr
     assert "does not start" in ran.stderr
     assert f"GLIBC_{floor[0]}.{floor[1]}" in ran.stderr
+
+
+@pytest.fixture(scope="module")
+def for_bullseye(scratch: Path) -> Path:
+    """A bundle for glibc 2.31 and Python 3.9, which Debian 11 has."""
+    problem = index_problem()
+    if problem:
+        pytest.skip(problem)
+    wanted = ["--airflow", "2.10.5", "--python", "3.9", "--like", "debian11"]
+    command = [sys.executable, "-m", "bundler", "bundle", *wanted, "--json", "--output", str(scratch / "11")]
+    made = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False)
+    assert made.returncode == 0, made.stdout
+    return Path(json.loads(made.stdout)["result"]["file"])
+
+
+@fault("python-distutils-missing", "Debian 11 with python3 and without python3-distutils")
+def test_bullseye_without_distutils(scratch: Path, for_bullseye: Path) -> None:
+    with copy_of(roots.base("bullseye", "python3"), scratch, "bullseye-python3", for_bullseye) as root:
+        ran = root.run("sh", "/root/a.run", "doctor", "--json")
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    (blocker,) = (item for item in json.loads(ran.stdout)["findings"] if item["severity"] == "blocker")
+    assert blocker["id"] == "python-distutils-missing"
+    assert blocker["commands"] == ["apt-get install python3-distutils"]
+
+
+def test_bullseye_with_its_own_python(scratch: Path, for_bullseye: Path) -> None:
+    base = roots.base("bullseye", "python3", "python3-distutils")
+    with copy_of(base, scratch, "bullseye-own", for_bullseye) as root:
+        ran = root.run("sh", "/root/a.run", "doctor", "--json")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        found = {item["id"]: item["found"] for item in json.loads(ran.stdout)["findings"]}
+        assert "/usr/bin/python3.9" in found["python-ok"]
+        assert "glibc 2.31" in found["machine-ok"]
+        if FULL:
+            ran = root.run("sh", "/root/a.run", "install", "--json", timeout=1200)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+            assert root.run("/opt/airflow/bin/airferry", "status").returncode == 0
 
 
 def test_python3_minimal_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:

@@ -266,6 +266,37 @@ def test_root_starts_it_and_after_a_power_cut_both_come_back(
     assert machine.run("pgrep", "-u", "kim", "-f", KIM).returncode == 1
 
 
+def test_backup_and_restore_go_through_the_units(
+    machine: Machine, installed: dict[str, Any], second: dict[str, Any]
+) -> None:
+    made = json.loads(machine.check(AIRFERRY, "backup", "--json"))["backup"]
+    assert machine.check("find", made["path"], "-perm", "/077") == ""
+    machine.check(f"{HOME}/bin/airflow", "variables", "set", "afterwards", "x")
+    machine.check(AIRFERRY, "config", "set", "core", "max_active_runs_per_dag", "3")
+    back = json.loads(machine.check(AIRFERRY, "restore", made["id"], "--yes", "--json"))
+    assert back["receipt"]["services"] == "systemd"
+    assert machine.run(f"{HOME}/bin/airflow", "variables", "get", "afterwards").returncode != 0
+    assert machine.check(AIRFERRY, "config", "get", "core", "max_active_runs_per_dag") != "3"
+    for name in (TARGET, *map(unit, COMPONENTS)):
+        assert machine.run("systemctl", "is-active", name).stdout == "active\n", name
+    assert healthy(machine)
+    assert machine.check("find", HOME, "-not", "-type", "l", "-perm", "/022") == ""
+    told = json.loads(machine.check(AIRFERRY, "history", "--json"))["entries"][-1]
+    assert (told["command"], told["outcome"]) == ("restore", "done")
+
+
+def test_uninstalled_it_leaves_the_other_alone(
+    machine: Machine, installed: dict[str, Any], second: dict[str, Any]
+) -> None:
+    said = json.loads(
+        machine.check(f"{KIM}/bin/airferry", "uninstall", "--purge", "--yes", "--json", account="kim")
+    )
+    assert machine.run("test", "-e", KIM).returncode == 1
+    assert machine.check("sh", "-c", "ls -A /home/kim/.config/systemd/user | grep airferry || true") == ""
+    assert KIM not in {item["what"] for item in said["left"]}
+    assert healthy(machine)
+
+
 def test_another_service_manager_takes_over(
     machine: Machine, installed: dict[str, Any], bundle: Path
 ) -> None:
@@ -281,3 +312,13 @@ def test_another_service_manager_takes_over(
     machine.check("timeout", "30", "sh", script, "postgres-ready")
     machine.check("pkill", "-INT", "-u", "airflow", "-f", "relay.py")
     wait_until("nothing runs", lambda: machine.run("ps", "-u", "airflow").returncode == 1, 20)
+
+
+def test_purged_nothing_is_left(machine: Machine, installed: dict[str, Any]) -> None:
+    said = json.loads(machine.check(AIRFERRY, "uninstall", "--purge", "--yes", "--json"))
+    assert said["left"] == []
+    assert machine.run("getent", "passwd", "airflow").returncode == 2
+    assert (
+        machine.check("sh", "-c", f"ls -d {HOME} /etc/airferry /var/lib/airferry 2>/dev/null || true") == ""
+    )
+    assert machine.check("systemctl", "list-units", "--all", "--no-legend", "airferry*") == ""

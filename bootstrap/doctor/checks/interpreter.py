@@ -22,6 +22,8 @@ _MODULES = (
     ("sqlite3", "python-sqlite3-missing", WARNING),
 )
 _STANDARD = ("json", "zipfile")
+# before 3.10 uv and pip learn from distutils where packages go
+_WITH_DISTUTILS = ("3.8", "3.9")
 
 
 def choose(facts: Facts, needs: Needs) -> Optional[Interpreter]:
@@ -176,6 +178,15 @@ def _modules(python: Interpreter, facts: Facts, needs: Needs) -> Iterator[Findin
     packers = tuple(name for name in ("bz2", "lzma") if name in errors)
     if packers:
         yield _module_missing("python-compression-missing", NOTE, python, packers, facts, needs)
+    if needs.python in _WITH_DISTUTILS and "distutils.dist" in errors:
+        yield Finding(
+            "python-distutils-missing", BLOCKER, f"{python.path}: {errors['distutils.dist']}",
+            f"CPython {needs.python} with its whole standard library",
+            "Install the package that holds the rest of this Python (on Debian and Ubuntu python3-distutils),"
+            " or name another interpreter with --python.",
+            remedies.install_distutils(facts.distribution, needs.python),
+            needs_root=True,
+        )  # fmt: skip
     semaphores = errors.get("multiprocessing.synchronize")
     if semaphores:
         yield Finding(

@@ -75,6 +75,13 @@ PYTHON: Dict[str, Entry] = {
         "Debian and Ubuntu cut Python in two: python3-minimal holds the interpreter and a few"
         " modules for the system's own start, python3.X all the rest.",
     ),
+    "python-distutils-missing": Entry(
+        BLOCKER,
+        "This Python lacks the module distutils",
+        "Neither uv nor pip can install anything for a Python before 3.10 without it.",
+        "Debian and Ubuntu keep most of distutils in a package of its own, python3-distutils; python3 alone"
+        " does not bring it.",
+    ),
     "python-ctypes-missing": Entry(
         BLOCKER,
         "This Python lacks the module ctypes",

@@ -21,6 +21,7 @@ from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.facts.access import Gate
 from bootstrap.facts.account import User
 from bootstrap.facts.airflows import Place
+from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.environment import Environment
 from bootstrap.facts.firewall import Firewall
 from bootstrap.facts.host import Facts, Failure
@@ -326,6 +327,27 @@ def test_host_programs_that_were_asked_for_must_be_whole(facts: Facts, needs: Ne
     report = diagnose(facts, needs)
     assert {finding.id for finding in report.blockers} == {"postgres-programs-missing"}
     assert one(report, "postgres-programs-missing").found == "/usr/pg lacks psql"
+
+
+NO_DISTUTILS = "ModuleNotFoundError: No module named 'distutils.dist'"
+
+
+@pytest.mark.parametrize(
+    ("version", "managers", "command"),
+    [
+        ("3.9.2", ("apt-get",), ("apt-get install python3-distutils",)),
+        ("3.9.2", ("dnf",), ("dnf install python3.9",)),
+        ("3.11.2", ("apt-get",), None),
+    ],
+)
+def test_distutils_is_needed_before_python_3_10(
+    facts: Facts, needs: Needs, version: str, managers: tuple[str, ...], command: tuple[str, ...] | None
+) -> None:
+    facts = module("distutils.dist", NO_DISTUTILS, version=version)(facts)
+    facts = replace(facts, distribution=Distribution("unknown", managers=managers))
+    report = diagnose(facts, replace(needs, python=version.rpartition(".")[0]))
+    found = {finding.id: finding.commands for finding in report.blockers}
+    assert found == ({"python-distutils-missing": command} if command else {})
 
 
 @pytest.mark.parametrize(
