@@ -264,7 +264,8 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
     elsewhere = {"python-broken", "python-version", "port-in-use", "port-privileged", "account-unnamed",
                  "account-ok", "account-made", "fips-md5", "check-crashed", "airflow-unknown",
                  "bundle-notes", "bundle-damaged", "postgres-unfit", "postgres-programs-missing",
-                 "host-other", "python-carried", "python-carried-unfit", "authorities-missing"}  # fmt: skip
+                 "host-other", "python-carried", "python-carried-unfit", "authorities-missing",
+                     "python-distutils-missing"}  # fmt: skip
     about_the_host = {**PYTHON, **HOST, **SYSTEM}
     fine = {identifier for identifier in about_the_host if identifier.endswith("-ok")}
     assert {case[1] for case in CASES} | elsewhere | fine == set(about_the_host)
