@@ -72,6 +72,10 @@ class Launcher:
             "halted() {",
             '    [ ! -e "$home/run/halted" ] || { echo "kept down: airferry status says why" >&2; exit 75; }',
             "}",
+            # systemd names the server that it has started: one that has ended will never be ready
+            "alive() {",
+            '    [ -z "$MAINPID" ] || kill -0 "$MAINPID" 2>/dev/null || { echo "it has ended" >&2; exit 1; }',
+            "}",
             "case $1 in",
         ]
         for program in programs:
@@ -80,7 +84,7 @@ class Launcher:
             lines.append(f"{program.name}) {wait}relay {self._quoted(words)} ;;")
             if program.ready:
                 ready = self._quoted(program.ready)
-                lines.append(f"{program.name}-ready) until {ready}; do sleep 0.2; done ;;")
+                lines.append(f"{program.name}-ready) until {ready}; do alive; sleep 0.2; done ;;")
         lines += ['*) echo "no component $1" >&2; exit 2 ;;', "esac", ""]
         return "\n".join(lines)
 

@@ -148,4 +148,13 @@ def test_script_runs_one_component_through_the_relay(tmp_path: Path) -> None:
         waiting.wait(0.5)
     (home / "ready").touch()
     assert waiting.wait(10) == 0
+    (home / "ready").unlink()
+    # systemd says which process the server is
+    with subprocess.Popen(["sleep", "60"]) as begun:
+        env = {"PATH": os.environ["PATH"], "MAINPID": str(begun.pid)}
+        waiting = subprocess.Popen(["sh", script, "postgres-ready"], env=env, stderr=subprocess.DEVNULL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.5)
+        begun.kill()
+    assert waiting.wait(10) == 1
     assert subprocess.run(["sh", script, "other"], check=False, capture_output=True).returncode == 2

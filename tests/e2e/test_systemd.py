@@ -210,6 +210,17 @@ def test_stopping_the_target_leaves_no_process(machine: Machine, installed: dict
     assert {item["state"] for item in status["components"]} == {"STOPPED"}
 
 
+def test_server_that_cannot_start_is_told_at_once_and_tried_again(
+    machine: Machine, installed: dict[str, Any]
+) -> None:
+    machine.check("chmod", "755", f"{HOME}/postgres")  # PostgreSQL refuses
+    assert machine.run("systemctl", "start", unit("postgres"), timeout=60).returncode != 0
+    machine.check("chmod", "700", f"{HOME}/postgres")
+    active = ("systemctl", "is-active", unit("postgres"))
+    wait_until("it is started again", lambda: machine.run(*active).stdout == "active\n", 30)
+    machine.check("systemctl", "stop", unit("postgres"))
+
+
 def test_account_without_root_is_told_what_to_type(machine: Machine, installed: dict[str, Any]) -> None:
     ran = machine.run(AIRFERRY, "start", account="airflow")
     assert ran.returncode == 38
