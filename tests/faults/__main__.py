@@ -19,13 +19,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.matrix import make_bundle
 from tests.faults.case import Case
 from tests.faults.kinds import BOOTED, KINDS, Kind
-from tests.faults.page import Row, render, write
+from tests.faults.page import BOOTS, PLAIN, Row, render, write
 from tests.support import machines
 from tests.support.index import index_problem
 from tests.support.pythons import readable_python
@@ -87,10 +88,12 @@ def main() -> int:
     with scratch() as folder:
         plan = Plan(folder, options.only.split(","), options.seed, options.workers)
         booted = plan.cut(options.cuts)
-        rows = [*plan.strike(options.count), *booted]
+        plain = plan.strike(options.count)
+    rows = [*plain, *booted]
     print(render(rows), flush=True)
     if options.write:
-        write(rows, options.seed)
+        asked = f"make faults SEED={options.seed} COUNT={options.count} CUTS={options.cuts}"
+        write({PLAIN: plain, BOOTS: booted}, asked)
     return int(any(row.problems for row in rows))
 
 
@@ -174,17 +177,20 @@ def choose(
         )
 
     steps = [(item, name, max(0.05, 0.9 * seconds)) for item in built for name, seconds in item["steps"]]
-    first: list[tuple[Any, Case]] = []
+    turns: dict[str, list[tuple[Any, Case]]] = {item["operation"]["name"]: [] for item in built}
     rest: list[tuple[Any, Case]] = []
     for number, (item, name, longest) in enumerate(steps):
         for place, kind in enumerate(kinds):
-            chosen = first if place == number % len(kinds) else rest
+            turn = turns[item["operation"]["name"]]
+            chosen = turn if place == number % len(kinds) else rest
             chosen.append(case(item, kind, name, longest))
     source.shuffle(rest)
     moments = [
         case(built[number % len(built)], source.choice(kinds), "", built[number % len(built)]["seconds"])
         for number in range(count // 4)
     ]
+    # the operations in turn, so that a few cases are of all of them
+    first = [one for several in zip_longest(*turns.values()) for one in several if one]
     return [*first, *moments, *rest][:count]
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.faults.kinds import BOOTED
-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "reliability.md"
+PLAIN, BOOTS = "A host that does not boot", "A host that boots, with systemd"
 _HEAD = """# Faults, and what is left after them
 
-Written by `make faults` with its `--write` option; do not edit. The seed is {seed}: {plain} cases on a host
-that does not boot (`--count`), {cuts} on one that does (`--cuts`).
+Written by `make faults` with its `--write` option, a table for each kind of host; do not edit.
 
-Each line is one real fault on a real installation: install, upgrade and rollback were struck at every step
+Each line is one real fault on a real installation: install, upgrade and rollback were struck at their steps
 and at random moments, then the **same command was given again**. A *power cut* ends every process at once
 and takes with it what had not been written through to the disk (ext4, its journal not flushed); after a
 *power cut, and boot* a machine with systemd comes up with whatever starts at boot before the command is given
@@ -22,10 +21,8 @@ again. *First* is the exit status of the struck command (-9: killed), *again* th
 end the installation named under *state* was there and whole: its components healthy, `doctor` without
 blockers, every earlier run of a DAG and the encrypted password of a connection still readable, the link on a
 complete release, no process and no temporary file left over, the lock free.
-
-{passed} of {count} cases passed.
-
 """
+_TABLE = "| command | struck at | fault | first | again | state | result |\n|---|---|---|---|---|---|---|\n"
 
 
 @dataclass(frozen=True)
@@ -87,11 +84,28 @@ def render(rows: list[Row]) -> str:
     return "\n".join(["", *(row.line() for row in rows), "", f"{passed} passed, {len(rows) - passed} failed"])
 
 
-def write(rows: list[Row], seed: int) -> None:
-    """Write the page."""
+def write(tables: Mapping[str, Sequence[Row]], command: str) -> None:
+    """Write the tables that have rows, by the kind of host, into the page; others stay as they were.
+
+    `command` has made them.
+    """
+    parts = _parts()
+    for title, rows in tables.items():
+        if rows:
+            parts[title] = _part(title, rows, command)
+    text = "".join(parts[title] for title in (PLAIN, BOOTS) if title in parts)
+    PAGE.write_text(_HEAD + text, encoding="utf-8")
+
+
+def _part(title: str, rows: Sequence[Row], command: str) -> str:
     passed = sum(not row.problems for row in rows)
-    cuts = sum(row.kind in {kind.name for kind in BOOTED} for row in rows)
-    head = "| command | struck at | fault | first | again | state | result |\n|---|---|---|---|---|---|---|\n"
-    table = "".join(f"| {' | '.join(row.cells())} |\n" for row in rows)
-    page = _HEAD.format(seed=seed, plain=len(rows) - cuts, cuts=cuts, passed=passed, count=len(rows))
-    PAGE.write_text(page + head + table, encoding="utf-8")
+    lines = "".join(f"| {' | '.join(row.cells())} |\n" for row in rows)
+    told = f"`{command}`: {passed} of {len(rows)} cases passed."
+    return f"\n## {title}\n\n{told}\n\n{_TABLE}{lines}"
+
+
+def _parts() -> dict[str, str]:
+    """The tables that the page has, by their titles."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    _, *parts = text.split("\n## ")
+    return {part.partition("\n")[0]: f"\n## {part}" for part in parts}
