@@ -75,7 +75,8 @@ def run(machine: Machine, operation: Operation, case: Case) -> Outcome:
             outcome.again.append(ran.status)
             if not ran.clean:
                 outcome.problems.append(f"a traceback or bug: {(ran.out + ran.err)[-3000:]}")
-            if ran.status == 0:
+            # a fault that came too late has struck nothing
+            if ran.status in (0, operation.repeated if outcome.first == 0 else 0):
                 break
             outcome.said.append(ran.err[-2000:])
         else:

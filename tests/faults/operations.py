@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootstrap.change.restore import NothingToRollBack
 from tests.faults.machine import DISK, HOME, Machine, Ran
 
 AIRFERRY = HOME / "bin" / "airferry"
@@ -42,6 +43,7 @@ class Operation:
     """A command, the snapshot that it begins on (None: an empty home), and the states it may end in.
 
     After a fault and the same command again, `goal` or `origin` must be whole; an install has no origin.
+    `repeated` is the exit status of the command when it is given again after it has succeeded.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Operation:
     snapshot: Path | None
     origin: State | None
     goal: State
+    repeated: int = 0
 
     def prepare(self, machine: Machine, *, running: bool) -> None:
         """Lay the home as it is before the command; `running` starts what is installed there."""
@@ -91,7 +94,8 @@ def build(machine: Machine, bundles: Bundles, snapshots: Path, names: Sequence[s
         if "rollback" in names:
             # what has run since the upgrade goes with it
             rollback: list[str | Path] = [AIRFERRY, "rollback", "--yes"]
-            made.append(Operation("rollback", rollback, snapshots / "new", new, old))
+            nothing = NothingToRollBack.exit_code
+            made.append(Operation("rollback", rollback, snapshots / "new", new, old, nothing))
     return made
 
 

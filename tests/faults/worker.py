@@ -72,6 +72,7 @@ def as_data(item: Operation) -> dict[str, Any]:
         "snapshot": str(item.snapshot or ""),
         "origin": [item.origin.bundle_id, item.origin.runs] if item.origin else None,
         "goal": [item.goal.bundle_id, item.goal.runs],
+        "repeated": item.repeated,
     }
 
 
@@ -83,6 +84,7 @@ def operation(data: dict[str, Any]) -> Operation:
         Path(data["snapshot"]) if data["snapshot"] else None,
         State(*data["origin"]) if data["origin"] else None,
         State(*data["goal"]),
+        data["repeated"],
     )
 
 
