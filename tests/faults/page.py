@@ -98,9 +98,12 @@ def write(tables: Mapping[str, Sequence[Row]], command: str) -> None:
 
 
 def _part(title: str, rows: Sequence[Row], command: str) -> str:
-    passed = sum(not row.problems for row in rows)
-    lines = "".join(f"| {' | '.join(row.cells())} |\n" for row in rows)
-    told = f"`{command}`: {passed} of {len(rows)} cases passed."
+    struck = [row for row in rows if row.first != 0 or row.problems]
+    passed = sum(not row.problems for row in struck)
+    late = len(rows) - len(struck)
+    lines = "".join(f"| {' | '.join(row.cells())} |\n" for row in struck)
+    told = f"`{command}`: {passed} of {len(struck)} cases passed."
+    told += f" {late} more came after the end of their command." if late else ""
     return f"\n## {title}\n\n{told}\n\n{_TABLE}{lines}"
 
 
