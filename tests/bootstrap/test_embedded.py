@@ -241,6 +241,16 @@ def test_killed_while_it_is_made(cluster: Cluster) -> None:
         assert cluster.has_database()
 
 
+def processes_in(folder: Path) -> list[str]:
+    """The processes of this account that work in a folder."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if link.readlink() == folder:
+                found.append(link.parent.name)
+    return found
+
+
 @ordinary
 def test_server_killed_and_started_again(made: Cluster) -> None:
     """A power cut leaves postmaster.pid behind."""
@@ -252,6 +262,10 @@ def test_server_killed_and_started_again(made: Cluster) -> None:
         deadline = time.monotonic() + 10
         while made.ready() and time.monotonic() < deadline:
             time.sleep(0.02)
+    # what it had started ends a moment later, and no server starts before that
+    deadline = time.monotonic() + 30
+    while processes_in(made.data) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert (made.data / "postmaster.pid").exists()
     with running(made):
         made.wait()
