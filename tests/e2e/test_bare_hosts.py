@@ -224,11 +224,7 @@ def for_bullseye(scratch: Path) -> Path:
     problem = index_problem()
     if problem:
         pytest.skip(problem)
-    wanted = ["--airflow", "2.10.5", "--python", "3.9", "--like", "debian11"]
-    command = [sys.executable, "-m", "bundler", "bundle", *wanted, "--json", "--output", str(scratch / "11")]
-    made = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False)
-    assert made.returncode == 0, made.stdout
-    return Path(json.loads(made.stdout)["result"]["file"])
+    return make_bundle("2.10.5", "3.9", scratch / "bullseye", "--like", "debian11")
 
 
 @fault("python-distutils-missing", "Debian 11 with python3 and without python3-distutils")

@@ -180,8 +180,8 @@ def choose(
     turns: dict[str, list[tuple[Any, Case]]] = {item["operation"]["name"]: [] for item in built}
     rest: list[tuple[Any, Case]] = []
     for number, (item, name, longest) in enumerate(steps):
+        turn = turns[item["operation"]["name"]]
         for place, kind in enumerate(kinds):
-            turn = turns[item["operation"]["name"]]
             chosen = turn if place == number % len(kinds) else rest
             chosen.append(case(item, kind, name, longest))
     source.shuffle(rest)

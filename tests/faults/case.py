@@ -76,7 +76,7 @@ def run(machine: Machine, operation: Operation, case: Case) -> Outcome:
             if not ran.clean:
                 outcome.problems.append(f"a traceback or bug: {(ran.out + ran.err)[-3000:]}")
             # a fault that came too late has struck nothing
-            if ran.status in (0, operation.repeated if outcome.first == 0 else 0):
+            if ran.status == 0 or (outcome.first == 0 and ran.status == operation.repeated):
                 break
             outcome.said.append(ran.err[-2000:])
         else:

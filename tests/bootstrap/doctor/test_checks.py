@@ -265,7 +265,7 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
                  "account-ok", "account-made", "fips-md5", "check-crashed", "airflow-unknown",
                  "bundle-notes", "bundle-damaged", "postgres-unfit", "postgres-programs-missing",
                  "host-other", "python-carried", "python-carried-unfit", "authorities-missing",
-                     "python-distutils-missing"}  # fmt: skip
+                 "python-distutils-missing"}  # fmt: skip
     about_the_host = {**PYTHON, **HOST, **SYSTEM}
     fine = {identifier for identifier in about_the_host if identifier.endswith("-ok")}
     assert {case[1] for case in CASES} | elsewhere | fine == set(about_the_host)

@@ -181,9 +181,8 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
     elsewhere = {
         "installation-incomplete", "link-broken", "environment-broken", "packages-damaged",
         "bytecode-damaged", "secrets-open", "config-unreadable", "config-sqlite", "config-database",
-        "config-executor", "config-port",
-        "config-execution-api", "config-keys", "components-stopped", "component-down", "component-ill",
-        "port-taken", "change-unfinished",
+        "config-executor", "config-port", "config-execution-api", "config-keys", "components-stopped",
+        "component-down", "component-ill", "port-taken", "change-unfinished",
     }  # fmt: skip
     ids = {**INSTALLED, **RUNNING}
     fine = {identifier for identifier in ids if identifier.endswith("-ok")}
