@@ -56,7 +56,7 @@ def compile_runtime(installation: Installation) -> None:
     """Compile airferry's own modules: nothing is written there later, and no full disk can harm them."""
     runtime = installation.release.runtime
     process.run(
-        [installation.release.venv / "bin" / "python", "-I", "-S", "-m", "compileall", "-q", runtime],
+        [installation.release.python, "-I", "-S", "-m", "compileall", "-q", runtime],
         what="compile airferry's own modules",
         env=installation.services.env,
         log=installation.home.install_log,
@@ -65,16 +65,15 @@ def compile_runtime(installation: Installation) -> None:
 
 
 def _look(installation: Installation, what: str) -> List[str]:
-    receipt, home = installation.receipt, installation.home
-    carried = [Path(receipt.python).parent.parent] if receipt.python_from == "carried" else []
-    return _run(installation, what, [installation.release.path, *carried, home.dags, home.path / "plugins"])
+    home, carried = installation.home, installation.receipt.carried_python
+    folders = [installation.release.path, home.dags, home.path / "plugins"]
+    return _run(installation, what, [*folders, carried] if carried else folders)
 
 
 def _run(installation: Installation, what: str, folders: List[Path]) -> List[str]:
-    python = installation.release.venv / "bin" / "python"
     try:
         ran = process.run(
-            [python, "-I", "-S", "-B", "-X", "utf8", "-c", _SCRIPT, what, *folders],
+            [installation.release.python, "-I", "-S", "-B", "-X", "utf8", "-c", _SCRIPT, what, *folders],
             what="look at the bytecode",
             env=installation.services.env,
         )

@@ -122,9 +122,9 @@ def damaged(receipt: Receipt) -> List[str]:
 
     For when the bundle is not at hand: :meth:`Carried.problems` compares every byte.
     """
-    if receipt.python_from != "carried":
+    folder = receipt.carried_python
+    if folder is None:
         return []
-    folder = Path(receipt.python).parent.parent
     try:
         listed = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

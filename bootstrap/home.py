@@ -38,6 +38,11 @@ class Release:
         return self.path / "venv"
 
     @property
+    def python(self) -> Path:
+        """The interpreter of that environment."""
+        return self.venv / "bin" / "python"
+
+    @property
     def supervisor(self) -> Path:
         """The venv of the process supervisor."""
         return self.path / "supervisor"

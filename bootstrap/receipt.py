@@ -98,6 +98,11 @@ class Receipt:
     added: Tuple[Added, ...] = ()
     removed: str = ""
 
+    @property
+    def carried_python(self) -> Optional[Path]:
+        """The folder of the interpreter that a bundle has brought; None where it is one of the host's."""
+        return Path(self.python).parent.parent if self.python_from == "carried" else None
+
 
 def save(path: Path, receipt: Receipt) -> None:
     """Write the receipt in one step."""

@@ -91,7 +91,7 @@ class Launcher:
     def _direct(self, command: Sequence[str]) -> Sequence[str]:
         # bin/airflow throws out AIRFLOW_* of whoever calls it, here the admin's own variables
         if command[0] == str(self.home.bin / "airflow"):
-            return [str(self.release.venv / "bin" / "python"), "-m", "airflow", *command[1:]]
+            return [str(self.release.python), "-m", "airflow", *command[1:]]
         return command
 
     def _lasting(self, value: str) -> str:
