@@ -82,10 +82,10 @@ def save(record: Record) -> None:
 
 
 def _save(record: Record, place: Path) -> None:
-    place.mkdir(parents=True, exist_ok=True)
     for old in _read((place,)):
         if not _is_there(old) or old.home == record.home:
-            forget(old)
+            _remove(old)
+    place.mkdir(parents=True, exist_ok=True)
     root = os.geteuid() == 0
     if root:
         for path in (place.parent, place):
@@ -95,7 +95,14 @@ def _save(record: Record, place: Path) -> None:
 
 
 def forget(record: Record) -> None:
-    """Remove a record; one that is not there is fine."""
+    """Remove a record, and the folders once they are empty; one that is not there is fine."""
+    _remove(record)
+    with contextlib.suppress(OSError):
+        folder().rmdir()
+        folder().parent.rmdir()
+
+
+def _remove(record: Record) -> None:
     with contextlib.suppress(FileNotFoundError):
         (folder() / f"{record.name}.json").unlink()
 

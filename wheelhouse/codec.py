@@ -46,6 +46,11 @@ def dumps(value: Any) -> str:
     return json.dumps(encode(value), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def compact(data: Any) -> str:
+    """JSON-able data as canonical text in one line, for a digest: several times faster than :func:`dumps`."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def parse(text: str) -> Any:
     """Parse JSON text; raises :class:`Malformed`."""
     try:

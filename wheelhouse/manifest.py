@@ -147,7 +147,7 @@ class Manifest:
 
         A manifest keeps it when a newer airferry, which knows more fields, reads it.
         """
-        digest = hashlib.sha256(codec.dumps(codec.essence(self)).encode()).hexdigest()
+        digest = hashlib.sha256(codec.compact(codec.essence(self)).encode()).hexdigest()
         return f"{self.airflow}-{self.target.tag}-{digest[:10]}"
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 import typer
 
 from bootstrap import lifecycle
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.console import Console
+from bootstrap.installation import Installation
 from wheelhouse import codec
 
 
@@ -39,34 +40,45 @@ def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     return 0 if found.healthy and not found.unfinished else 33
 
 
-def start(
-    component: Optional[List[str]] = typer.Argument(None, help="Only these (default: all)."),
-    home: Optional[Path] = HOME,
-) -> int:
+COMPONENTS = typer.Argument(None, help="Only these (default: all).")
+
+
+def start(component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Start all components and wait until Airflow is healthy."""
-    console = Console()
-    installation = lifecycle.opened(home_of(home))
-    with console.step("Start " + (", ".join(component or []) or f"Airflow {installation.receipt.airflow}")):
-        lifecycle.start(installation, component or ())
-    return 0
+    console = Console(quiet=json)
+    return _told(console, _start(console, component or (), home), json=json)
 
 
-def stop(
-    component: Optional[List[str]] = typer.Argument(None, help="Only these (default: all)."),
-    home: Optional[Path] = HOME,
-) -> int:
+def stop(component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Stop all components; no process of the installation stays."""
-    console = Console()
-    installation = lifecycle.opened(home_of(home))
-    with console.step("Stop " + (", ".join(component or []) or f"Airflow {installation.receipt.airflow}")):
-        lifecycle.stop(installation, component or ())
-    return 0
+    console = Console(quiet=json)
+    return _told(console, _stop(console, component or (), home), json=json)
 
 
 def restart(
-    component: Optional[List[str]] = typer.Argument(None, help="Only these (default: all)."),
-    home: Optional[Path] = HOME,
+    component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON
 ) -> int:
     """Stop, then start."""
-    stop(component, home)
-    return start(component, home)
+    console = Console(quiet=json)
+    _stop(console, component or (), home)
+    return _told(console, _start(console, component or (), home), json=json)
+
+
+def _start(console: Console, names: Sequence[str], home: Optional[Path]) -> Installation:
+    installation = lifecycle.opened(home_of(home))
+    with console.step("Start " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
+        lifecycle.start(installation, names)
+    return installation
+
+
+def _stop(console: Console, names: Sequence[str], home: Optional[Path]) -> Installation:
+    installation = lifecycle.opened(home_of(home))
+    with console.step("Stop " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
+        lifecycle.stop(installation, names)
+    return installation
+
+
+def _told(console: Console, installation: Installation, *, json: bool) -> int:
+    if json:
+        console.json({"ok": True, **codec.encode(lifecycle.status(installation))})
+    return 0

@@ -62,6 +62,15 @@ def test_an_installation_that_has_gone_holds_nothing(tmp_path: Path, own_records
     assert [path.name for path in own_records.iterdir()] == ["other.json"]
 
 
+def test_the_last_one_takes_the_folders_with_it(tmp_path: Path, own_records: Path) -> None:
+    first, last = (installed(tmp_path / name, name, port) for name, port in (("one", 8080), ("two", 8081)))
+    registry.forget(first)
+    assert registry.known() == [last]
+    registry.forget(last)
+    assert not own_records.exists()
+    registry.forget(last)
+
+
 def test_damaged_and_misplaced_records_are_passed_over(tmp_path: Path, own_records: Path) -> None:
     record = installed(tmp_path / "one", "one", 8080)
     (own_records / "two.json").write_text("{")

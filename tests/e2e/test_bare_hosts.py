@@ -251,6 +251,29 @@ def test_bullseye_with_its_own_python(scratch: Path, for_bullseye: Path) -> None
             assert root.run("/opt/airflow/bin/airferry", "status").returncode == 0
 
 
+@pytest.mark.skipif(not FULL, reason="AIRFERRY_FULL is not set: bookworm's PostgreSQL is tried, not each one")
+@pytest.mark.parametrize(
+    ("suite", "python", "major"),
+    [("bullseye", ("python3", "python3-distutils"), "13"), ("trixie", (), "17")],
+)
+def test_the_distributions_own_postgresql(
+    suite: str, python: tuple[str, ...], major: str, scratch: Path, request: pytest.FixtureRequest
+) -> None:
+    base = roots.base(suite, f"postgresql-{major}", *python)
+    bundle = request.getfixturevalue("for_bullseye" if python else "carrying")
+    with copy_of(base, scratch, f"postgresql-{major}", bundle) as root:
+        ran = root.run("sh", "/root/a.run", "install", "--postgres", "host", "--json", timeout=1200)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        database = json.loads(ran.stdout)["receipt"]["database"]
+        assert database["programs"] == f"/usr/lib/postgresql/{major}/bin"
+        assert (root.path / "opt/airflow/postgres/PG_VERSION").read_text() == f"{major}\n"
+        ran = root.run("/opt/airflow/bin/airferry", "backup", "--verify", "--json")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert json.loads(ran.stdout)["backup"]["checked"]
+        for action in ("stop", "start", "status"):
+            assert root.run("/opt/airflow/bin/airferry", action).returncode == 0
+
+
 def test_python3_minimal_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
     with copy_of(bookworm(floor, "python3-minimal"), scratch, "minimal", carrying) as root:
         found = doctor(root)

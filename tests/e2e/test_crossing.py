@@ -130,12 +130,14 @@ def test_stop_leaves_no_process_and_start_brings_all_back(
     crossing: tuple[Host, Path, dict[str, Any]],
 ) -> None:
     host, home, _ = crossing
-    assert host.run(home / "bin" / "airferry", "stop").returncode == 0
+    stopped = host.json(home / "bin" / "airferry", "stop", "--json")
+    assert (stopped["ok"], {item["state"] for item in stopped["components"]}) == (True, {"STOPPED"})
     assert host.processes(home) == []
     down = host.run(home / "bin" / "airferry", "status")
     assert down.returncode == 33
     assert "scheduler" in down.stdout
-    assert host.run(home / "bin" / "airferry", "start").returncode == 0
+    started = host.json(home / "bin" / "airferry", "start", "--json")
+    assert (started["ok"], {item["state"] for item in started["components"]}) == (True, {"RUNNING"})
     assert host.run(home / "bin" / "airferry", "status").returncode == 0
 
 

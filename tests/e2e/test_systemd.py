@@ -6,6 +6,7 @@ The machine has no network. Root's installation runs as system units, the one of
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -308,6 +309,35 @@ def test_uninstalled_it_leaves_the_other_alone(
     assert healthy(machine)
 
 
+@pytest.mark.skipif(not os.environ.get("AIRFERRY_FULL"), reason="only with AIRFERRY_FULL=1: a third install")
+def test_roots_second_installation_shares_the_account_and_nothing_else(
+    machine: Machine, installed: dict[str, Any], second: dict[str, Any], bundle: Path
+) -> None:
+    made = json.loads(
+        machine.check("sh", bundle, "install", "--name", "green", "--parallelism", "2", "--json")
+    )["receipt"]
+    assert (made["services"], made["account"], made["home"]) == ("systemd", "airflow", "/opt/green")
+    green = "/opt/green/bin/airferry"
+    before = {component: main_pid(machine, component) for component in COMPONENTS}
+    machine.check("kill", "-KILL", machine.check("pgrep", "-f", "/opt/green/.*triggerer").split()[0])
+    wait_until("root's second is healthy", lambda: healthy(machine, green), 90)
+    machine.check(green, "stop")
+    assert machine.run("pgrep", "-f", "/opt/green").returncode == 1
+    assert machine.run("systemctl", "is-active", "airferry-green.target").stdout == "inactive\n"
+    assert {component: main_pid(machine, component) for component in COMPONENTS} == before
+    machine.check(AIRFERRY, "stop")
+    machine.check(green, "start")
+    assert healthy(machine, green)
+    assert not healthy(machine)
+    machine.check(AIRFERRY, "start")
+    said = json.loads(machine.check(green, "uninstall", "--purge", "--yes", "--json"))
+    assert [item["why"] for item in said["left"]] == ["another installation uses it"]
+    assert machine.run("test", "-e", "/opt/green").returncode == 1
+    assert machine.check("ls", "/etc/airferry/installations.d") == "airflow.json"
+    assert machine.check("sh", "-c", "ls /etc/systemd/system | grep airferry-green || true") == ""
+    assert healthy(machine)
+
+
 def test_another_service_manager_takes_over(
     machine: Machine, installed: dict[str, Any], bundle: Path
 ) -> None:
@@ -330,5 +360,5 @@ def test_purged_nothing_is_left(machine: Machine, installed: dict[str, Any]) -> 
     assert said["left"] == []
     assert machine.run("getent", "passwd", "airflow").returncode == 2
     assert machine.run("test", "-e", HOME).returncode == 1
-    assert machine.check("find", "/etc/airferry", "-type", "f") == ""
+    assert machine.run("test", "-e", "/etc/airferry").returncode == 1
     assert machine.check("systemctl", "list-units", "--all", "--no-legend", "airferry*") == ""
