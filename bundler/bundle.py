@@ -26,7 +26,6 @@ from bundler.progress import Progress, Silent
 from bundler.release import PROJECT
 from bundler.resolution import Resolution
 from bundler.resolver import Resolver
-from bundler.resolver.piptools import PipTools
 from bundler.resolver.uv import Uv
 from bundler.shortage import Shortage
 from bundler.spec import BundleRequest
@@ -83,13 +82,18 @@ class _Making:
         self.index = Index(request.index_url, session)
         self.fetcher = Fetcher(session, cache, offline=request.offline)
         self.uv = Uv(cache)
-        indexes = [Index(url, session) for url in (*request.extra_index_urls, request.index_url)]
-        self.resolver: Resolver = PipTools(cache, indexes) if request.resolver == "pip-tools" else self.uv
+        self.resolver: Resolver = self._pip_tools(session) if request.resolver == "pip-tools" else self.uv
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
         self.session = session
         self.python: tuple[CarriedPython, Path] | None = None
+
+    def _pip_tools(self, session: Session) -> Resolver:
+        from bundler.resolver.piptools import PipTools
+
+        urls = (*self.request.extra_index_urls, self.request.index_url)
+        return PipTools(self.cache, [Index(url, session) for url in urls])
 
     def run(self, carried: Payload) -> BundleResult:
         if self.request.with_python:

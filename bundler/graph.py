@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.parser
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -32,6 +31,8 @@ class Metadata:
 
 def read_metadata(wheel: Path | IO[bytes]) -> Metadata:
     """Read ``METADATA`` and the directory of a wheel; raises ValueError or zipfile.BadZipFile."""
+    import email.parser  # noqa: PLC0415 - what has been read once comes from the cache
+
     with zipfile.ZipFile(wheel) as archive:
         names = [
             name

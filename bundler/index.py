@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -121,30 +120,25 @@ def _from_json(page: Mapping[str, Any]) -> list[IndexFile]:
     ]
 
 
-class _Anchors(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[IndexFile] = []
+def _from_html(text: str) -> list[IndexFile]:
+    from bundler.anchors import Anchors  # noqa: PLC0415 - most indexes answer with JSON
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        url, fragment = urldefrag(attributes.get("href") or "")
+    parser = Anchors()
+    parser.feed(text)
+    found = []
+    for link in parser.found:
+        url, fragment = urldefrag(link.get("href") or "")
         filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
         version = _version(filename)
-        if tag == "a" and version is not None:
-            self.found.append(
+        if version is not None:
+            found.append(
                 IndexFile(
                     filename=filename,
                     url=url,
                     sha256=fragment[len("sha256=") :] if fragment.startswith("sha256=") else "",
                     version=version,
-                    requires_python=attributes.get("data-requires-python") or "",
-                    yanked="data-yanked" in attributes,
+                    requires_python=link.get("data-requires-python") or "",
+                    yanked="data-yanked" in link,
                 )
             )
-
-
-def _from_html(text: str) -> list[IndexFile]:
-    parser = _Anchors()
-    parser.feed(text)
-    return parser.found
+    return found

@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 
 from bootstrap.console import Console
-from bundler import rehearse as rehearsing
 from bundler.commands import JSON, envelope
 from wheelhouse import codec
 
@@ -18,6 +17,8 @@ def rehearse(
     json: bool = JSON,
 ) -> int:
     """Install a bundle here, without a network and in a scratch home, and run its example pipeline."""
+    from bundler import rehearse as rehearsing  # noqa: PLC0415 - no other command needs it
+
     console = Console(quiet=json)
     with console.step(f"Rehearse {file.name} (some minutes)"):
         found = rehearsing.rehearse(file, python)
