@@ -253,14 +253,14 @@ def test_bullseye_with_its_own_python(scratch: Path, for_bullseye: Path) -> None
 
 @pytest.mark.skipif(not FULL, reason="AIRFERRY_FULL is not set: bookworm's PostgreSQL is tried, not each one")
 @pytest.mark.parametrize(
-    ("suite", "python", "major"),
+    ("suite", "own_python", "major"),
     [("bullseye", ("python3", "python3-distutils"), "13"), ("trixie", (), "17")],
 )
 def test_the_distributions_own_postgresql(
-    suite: str, python: tuple[str, ...], major: str, scratch: Path, request: pytest.FixtureRequest
+    suite: str, own_python: tuple[str, ...], major: str, scratch: Path, request: pytest.FixtureRequest
 ) -> None:
-    base = roots.base(suite, f"postgresql-{major}", *python)
-    bundle = request.getfixturevalue("for_bullseye" if python else "carrying")
+    base = roots.base(suite, f"postgresql-{major}", *own_python)
+    bundle = request.getfixturevalue("for_bullseye" if own_python else "carrying")
     with copy_of(base, scratch, f"postgresql-{major}", bundle) as root:
         ran = root.run("sh", "/root/a.run", "install", "--postgres", "host", "--json", timeout=1200)
         assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -331,7 +331,8 @@ def test_roots_second_installation_shares_the_account_and_nothing_else(
     assert not healthy(machine)
     machine.check(AIRFERRY, "start")
     said = json.loads(machine.check(green, "uninstall", "--purge", "--yes", "--json"))
-    assert [item["why"] for item in said["left"]] == ["another installation uses it"]
+    # the account's home is the first one
+    assert [item["what"] for item in said["left"]] == ["account airflow"]
     assert machine.run("test", "-e", "/opt/green").returncode == 1
     assert machine.check("ls", "/etc/airferry/installations.d") == "airflow.json"
     assert machine.check("sh", "-c", "ls /etc/systemd/system | grep airferry-green || true") == ""
