@@ -52,6 +52,7 @@ class Installed:
 
     def install(self) -> Any:
         options: list[str | Path] = ["--home", self.home, "--python", self.host.python]
+        options += ["--name", "daily"]  # the usual one may be root's meanwhile
         options += ["--host", "127.0.0.1", "--json"]
         return self.host.json("sh", self.bundle, "install", *options)
 
