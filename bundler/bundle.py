@@ -79,21 +79,21 @@ class _Making:
         self.request = request
         self.progress = progress
         self.cache = cache
+        self.session = session
         self.index = Index(request.index_url, session)
         self.fetcher = Fetcher(session, cache, offline=request.offline)
         self.uv = Uv(cache)
-        self.resolver: Resolver = self._pip_tools(session) if request.resolver == "pip-tools" else self.uv
+        self.resolver: Resolver = self._pip_tools() if request.resolver == "pip-tools" else self.uv
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
-        self.session = session
         self.python: tuple[CarriedPython, Path] | None = None
 
-    def _pip_tools(self, session: Session) -> Resolver:
+    def _pip_tools(self) -> Resolver:
         from bundler.resolver.piptools import PipTools
 
-        urls = (*self.request.extra_index_urls, self.request.index_url)
-        return PipTools(self.cache, [Index(url, session) for url in urls])
+        further = [Index(url, self.session) for url in self.request.extra_index_urls]
+        return PipTools(self.cache, [*further, self.index])
 
     def run(self, carried: Payload) -> BundleResult:
         if self.request.with_python:

@@ -40,19 +40,20 @@ def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     return 0 if found.healthy and not found.unfinished else 33
 
 
+_ACTIONS = {"Start": lifecycle.start, "Stop": lifecycle.stop}
 COMPONENTS = typer.Argument(None, help="Only these (default: all).")
 
 
 def start(component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Start all components and wait until Airflow is healthy."""
     console = Console(quiet=json)
-    return _told(console, _start(console, component or (), home), json=json)
+    return _told(console, _do(console, "Start", component or (), home), json=json)
 
 
 def stop(component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Stop all components; no process of the installation stays."""
     console = Console(quiet=json)
-    return _told(console, _stop(console, component or (), home), json=json)
+    return _told(console, _do(console, "Stop", component or (), home), json=json)
 
 
 def restart(
@@ -60,21 +61,14 @@ def restart(
 ) -> int:
     """Stop, then start."""
     console = Console(quiet=json)
-    _stop(console, component or (), home)
-    return _told(console, _start(console, component or (), home), json=json)
+    _do(console, "Stop", component or (), home)
+    return _told(console, _do(console, "Start", component or (), home), json=json)
 
 
-def _start(console: Console, names: Sequence[str], home: Optional[Path]) -> Installation:
+def _do(console: Console, verb: str, names: Sequence[str], home: Optional[Path]) -> Installation:
     installation = lifecycle.opened(home_of(home))
-    with console.step("Start " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
-        lifecycle.start(installation, names)
-    return installation
-
-
-def _stop(console: Console, names: Sequence[str], home: Optional[Path]) -> Installation:
-    installation = lifecycle.opened(home_of(home))
-    with console.step("Stop " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
-        lifecycle.stop(installation, names)
+    with console.step(f"{verb} " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
+        _ACTIONS[verb](installation, names)
     return installation
 
 
