@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Tuple
@@ -132,9 +133,18 @@ def find(path: Path) -> Optional[Receipt]:
             f"The receipt {path} cannot be read.",
             found="\n".join(error.problems[:5]),
             needed=f"a receipt of schema {SCHEMA}",
-            hint="It was edited or damaged. Moving the receipt away makes an install start afresh; the"
-            " database in postgres/ is kept.",
+            hint="It was edited or damaged. " + _way_out(path),
         ) from error
+
+
+def _way_out(path: Path) -> str:
+    """What to do about a receipt that cannot be read: a backup of the release in use has a copy of it."""
+    in_use = (path.parent / "current").resolve().name
+    for copy in sorted(path.parent.glob(f"backups/[!.]*/state/{path.name}"), reverse=True):
+        with contextlib.suppress(OSError, codec.Malformed, AttributeError):
+            if codec.parse(copy.read_text(encoding="utf-8", errors="replace")).get("bundle_id") == in_use:
+                return f"A backup has a copy of it: cp {shlex.quote(str(copy))} {shlex.quote(str(path))}"
+    return "Moving the receipt away makes an install start afresh; the database in postgres/ is kept."
 
 
 def load(path: Path) -> Receipt:

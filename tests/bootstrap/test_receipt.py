@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,34 @@ def test_broken_receipt(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(NotInstalled, match="cannot be read") as caught:
         receipt.find(path)
     assert caught.value.found
+    assert "Moving the receipt away" in caught.value.hint
+
+
+def test_broken_receipt_of_which_a_backup_has_a_copy(tmp_path: Path) -> None:
+    """The command that the hint names brings the installation back; no copy of another release does."""
+    home = tmp_path / "a home"
+    release = home / "releases" / receipts.sample().bundle_id
+    release.mkdir(parents=True)
+    (home / "current").symlink_to(release)
+    for name, bundle_id in (
+        ("20260101T000000Z", release.name),
+        ("20260102T000000Z", release.name),
+        ("20260103T000000Z", "another"),
+        (".20260104T000000Z", release.name),
+    ):
+        folder = home / "backups" / name / "state"
+        folder.mkdir(parents=True)
+        saved = replace(receipts.sample(), bundle_id=bundle_id, started=name)
+        receipt.save(folder / "receipt.json", saved)
+    (home / "backups" / "20260105T000000Z" / "state").mkdir(parents=True)
+    (home / "backups" / "20260105T000000Z" / "state" / "receipt.json").write_bytes(b"[]")
+    (home / "receipt.json").write_bytes(b"\0" * 4096)
+    with pytest.raises(NotInstalled, match="cannot be read") as caught:
+        receipt.find(home / "receipt.json")
+    _, found, command = caught.value.hint.partition(": ")
+    assert found, caught.value.hint
+    subprocess.run(["sh", "-c", command], check=True)
+    assert receipt.load(home / "receipt.json").started == "20260102T000000Z"
 
 
 def test_every_problem_is_shown(tmp_path: Path) -> None:
