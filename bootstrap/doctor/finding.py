@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 from bootstrap.doctor.catalogue import CATALOGUE
 from bootstrap.doctor.severity import BLOCKER, SEVERITIES, WARNING
+from bootstrap.facts.host import Failure
 
 SCHEMA = 1
 
@@ -105,6 +106,31 @@ class Report:
             "counts": {severity: len(self.of(severity)) for severity in SEVERITIES},
             "findings": [finding.as_dict() for finding in self.findings],
         }
+
+
+def gathered(
+    checks: Iterable[Tuple[Callable[..., Iterable[Finding]], Tuple[Any, ...]]], failures: Iterable[Failure]
+) -> List[Finding]:
+    """The findings of the checks, each with what it is given, and of collectors that gave no answer.
+
+    A check that fails is itself a finding: the others still count.
+    """
+    findings = [
+        Finding(
+            "facts-incomplete",
+            WARNING,
+            f"{failure.name}: {failure.error}",
+            remedy="When this machine is very busy, run doctor again later.",
+        )
+        for failure in failures
+    ]
+    for check, given in checks:
+        try:
+            findings += check(*given)
+        except Exception as error:  # noqa: BLE001  (the others still count)
+            name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
+            findings.append(Finding("check-crashed", WARNING, f"{name}: {type(error).__name__}: {error}"))
+    return findings
 
 
 def ordered(findings: List[Finding]) -> Tuple[Finding, ...]:

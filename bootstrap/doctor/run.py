@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Iterator, List, Tuple
+from typing import Callable, Iterator, Tuple
 
 from bootstrap.console import size_text
 from bootstrap.doctor.checks import (
@@ -20,10 +20,9 @@ from bootstrap.doctor.checks import (
     settings,
     storage,
 )
-from bootstrap.doctor.finding import Finding, Report, ordered
+from bootstrap.doctor.finding import Finding, Report, gathered, ordered
 from bootstrap.doctor.needs import Needs
-from bootstrap.doctor.severity import WARNING
-from bootstrap.facts.host import Facts, Failure
+from bootstrap.facts.host import Facts
 
 Check = Callable[[Facts, Needs], Iterator[Finding]]
 
@@ -52,24 +51,8 @@ CHECKS: Tuple[Check, ...] = (
 
 def diagnose(facts: Facts, needs: Needs, checks: Tuple[Check, ...] = CHECKS) -> Report:
     """Judge the facts; never raises: a check that fails is itself a finding."""
-    findings = judged([(check, (facts, needs)) for check in checks], facts.failures)
-    return Report(f"Airflow {needs.airflow} for {needs.label}", describe(facts), findings)
-
-
-def judged(
-    checks: Iterable[Tuple[Callable[..., Iterator[Finding]], Tuple[Any, ...]]], failures: Iterable[Failure]
-) -> Tuple[Finding, ...]:
-    """The findings of the checks, each with what it is given, and of collectors that gave no answer."""
-    findings: List[Finding] = [
-        Finding("facts-incomplete", WARNING, f"{failure.name}: {failure.error}") for failure in failures
-    ]
-    for check, given in checks:
-        try:
-            findings += list(check(*given))
-        except Exception as error:  # noqa: BLE001  (the others still count)
-            name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
-            findings.append(Finding("check-crashed", WARNING, f"{name}: {type(error).__name__}: {error}"))
-    return ordered(findings)
+    findings = gathered([(check, (facts, needs)) for check in checks], facts.failures)
+    return Report(f"Airflow {needs.airflow} for {needs.label}", describe(facts), ordered(findings))
 
 
 def describe(facts: Facts) -> str:

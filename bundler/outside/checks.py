@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bootstrap.console import size_text
-from bootstrap.doctor.finding import Finding, Report
-from bootstrap.doctor.run import judged
+from bootstrap.doctor.finding import Finding, Report, gathered, ordered
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.disk import Place
 from bundler import buildneeds
@@ -22,10 +21,10 @@ _CLOCK = 300
 
 def diagnose(facts: Outside) -> Report:
     """Judge the facts; never raises: a check that fails is itself a finding."""
-    findings = judged([(check, (facts,)) for check in CHECKS], facts.failures)
+    findings = gathered([(check, (facts,)) for check in CHECKS], facts.failures)
     name = facts.distribution.name if facts.distribution else ""
     host = ", ".join(filter(None, (name, facts.machine, f"Python {facts.python}")))
-    return Report(f"can this machine make bundles? (airferry {facts.airferry})", host, findings)
+    return Report(f"can this machine make bundles? (airferry {facts.airferry})", host, ordered(findings))
 
 
 def programs(facts: Outside) -> Iterator[Finding]:

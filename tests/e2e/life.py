@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.e2e.hosts import Host
 from tests.e2e.matrix import query
+from tests.support import exposure
 from tests.support.postgres import RealServer
 
 PASSWORD = "Passw0rd-of-a-connection"
@@ -81,7 +82,8 @@ class Life:
         )
 
     def whole(self) -> None:
-        """Nothing half-made is left."""
+        """Nothing half-made is left, and nothing is open to others."""
+        exposure.assert_closed(self.home)
         assert not [path.name for path in (self.home / "run").glob("change*")]
         assert not (self.home / "run" / "halted").exists()
         if not self.server:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import pwd
 import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,15 +17,41 @@ from typing import Any
 import pytest
 
 from tests.e2e.hosts import Host, hostile, wait_until
+from tests.support import exposure
+from tests.support.postgres import programs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 # The proof of a living Airflow is in every install: it ends with a run of the example pipeline.
 
 
+# where the web server and PostgreSQL usually listen
+USUAL_PORTS = (8080, 25432)
+
+
+@contextlib.contextmanager
+def occupied(host: Host, *ports: int) -> Iterator[None]:
+    """Some other program listens on these ports."""
+    code = """import socket, sys, time
+held = [socket.create_server(("", int(port))) for port in sys.argv[1:]]
+print("up", flush=True)
+time.sleep(600)"""
+    other = host.command([host.python, "-c", code, *map(str, ports)])
+    try:
+        assert other.stdout
+        assert other.stdout.readline() == "up\n"
+        yield
+    finally:
+        os.killpg(other.pid, signal.SIGKILL)
+        other.communicate()
+
+
 @pytest.fixture(scope="module")
 def crossing(bundle: Path, user_host: Host) -> Iterator[tuple[Host, Path, dict[str, Any]]]:
-    """An install by an ordinary account on a host that does all it can to get in the way."""
+    """An install by an ordinary account on a host that does all it can to get in the way.
+
+    Somebody holds the usual ports, and the installer is killed three times on its way.
+    """
     # what other tests have installed there keeps its ports, also while it is stopped
     shutil.rmtree(user_host.folder / ".local" / "state", ignore_errors=True)
     home = user_host.folder / "Air flow 한글"
@@ -44,7 +70,14 @@ def crossing(bundle: Path, user_host: Host) -> Iterator[tuple[Host, Path, dict[s
     if os.geteuid() == 0:
         for path in (home, home / "airflow.cfg"):
             os.chown(path, host.uid, host.gid)
-    result = host.json("sh", bundle, "install", "--home", home, "--python", host.python, "--json")
+    install = ["sh", str(bundle), "install", "--home", str(home), "--python", host.python, "--json"]
+    with occupied(host, *USUAL_PORTS):
+        for seconds in (1.5, 5.0, 12.0):
+            child = host.command(install)
+            time.sleep(seconds)
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+        result = host.json(*install)
     yield host, home, result
     host.run(home / "bin" / "airferry", "stop")
 
@@ -56,6 +89,11 @@ def test_install_runs_and_is_healthy(crossing: tuple[Host, Path, dict[str, Any]]
     status = host.json(home / "bin" / "airferry", "status", "--json")
     assert {item["name"]: item["state"] for item in status["components"]}["scheduler"] == "RUNNING"
     assert {item["health"] for item in status["components"]} == {"healthy"}
+
+
+def test_occupied_ports_are_passed_over(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
+    receipt = crossing[2]["receipt"]
+    assert (receipt["web_port"], receipt["database"]["port"]) == tuple(port + 1 for port in USUAL_PORTS)
 
 
 def test_configuration_is_ours_and_keeps_theirs(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
@@ -74,32 +112,10 @@ def test_configuration_is_ours_and_keeps_theirs(crossing: tuple[Host, Path, dict
     assert asked.stdout.splitlines()[-1] == "LocalExecutor"
 
 
-def test_secrets_show_nowhere(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
+def test_nothing_is_open_to_others(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
     _, home, _ = crossing
-    secrets = {path.name: path.read_text().strip() for path in (home / "secrets").iterdir()}
-    secrets.pop("pgpass")
-    allowed = {home / "airflow.cfg"}
-    for path in home.rglob("*"):
-        inside = home / "releases" in path.parents or home / "secrets" in path.parents
-        if path.is_file() and not path.is_symlink() and not inside and path not in allowed:
-            content = path.read_bytes()
-            found = [name for name, value in secrets.items() if value.encode() in content]
-            assert not found, f"{found} in {path}"
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes()
-        except OSError:
-            continue
-        assert not [name for name, value in secrets.items() if value.encode() in line]
-    for path in (home / "airflow.cfg", *(home / "secrets").iterdir()):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE((home / "secrets").stat().st_mode) == 0o700
-
-
-def test_nothing_is_writable_by_others(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
-    _, home, _ = crossing
-    loose = [path for path in home.rglob("*") if not path.is_symlink() and path.lstat().st_mode & 0o022]
-    assert not [path for path in loose if not stat.S_ISSOCK(path.lstat().st_mode)]
+    exposure.assert_closed(home)
+    assert exposure.assert_no_process_shows(exposure.secrets_of(home)) > 10
 
 
 def test_running_again_finds_nothing_to_do(crossing: tuple[Host, Path, dict[str, Any]], bundle: Path) -> None:
@@ -141,29 +157,6 @@ def test_stop_leaves_no_process_and_start_brings_all_back(
     assert host.run(home / "bin" / "airferry", "status").returncode == 0
 
 
-def test_occupied_ports_are_passed_over_and_kills_are_survived(
-    crossing: tuple[Host, Path, dict[str, Any]], bundle: Path, user_host: Host
-) -> None:
-    """The other installation holds the usual ports; the installer is killed three times on its way."""
-    _, other, _ = crossing
-    assert user_host.run(other / "bin" / "airferry", "status").returncode == 0
-    home = user_host.folder / "killed"
-    install = ["sh", str(bundle), "install", "--home", str(home), "--python", user_host.python, "--json"]
-    try:
-        for seconds in (1.5, 5.0, 12.0):
-            child = user_host.command(install)
-            time.sleep(seconds)
-            os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
-        result = user_host.json(*install)
-        assert result["receipt"]["web_port"] == 8081
-        assert result["receipt"]["database"]["port"] == 25433
-        assert result["receipt"]["completed"]
-    finally:
-        user_host.run("sh", home / "bin" / "airferry", "stop")
-    assert user_host.processes(home) == []
-
-
 def test_named_port_in_use_blocks_before_anything_is_written(
     crossing: tuple[Host, Path, dict[str, Any]], bundle: Path, user_host: Host
 ) -> None:
@@ -183,15 +176,8 @@ def test_named_port_in_use_blocks_before_anything_is_written(
     ran = user_host.run(*install, port)
     assert ran.returncode == 72, ran.stderr
     assert "neighbour-conflict" in ran.stderr
-    listen = (
-        "import socket, time; s = socket.create_server(('', 18080)); print('up', flush=True); time.sleep(600)"
-    )
-    other = user_host.command([user_host.python, "-c", listen])
-    assert other.stdout
-    assert other.stdout.readline() == "up\n"
-    ran = user_host.run(*install, "18080")
-    os.killpg(other.pid, signal.SIGKILL)
-    other.communicate()
+    with occupied(user_host, 18080):
+        ran = user_host.run(*install, "18080")
     assert ran.returncode == 3, ran.stderr
     assert "port-in-use" in ran.stdout + ran.stderr
     assert not home.exists()
@@ -237,7 +223,12 @@ def test_damaged_file_writes_nothing(bundle: Path, user_host: Host) -> None:
 
 
 def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, scratch: Path) -> None:
-    """The bundle and the password lie where only root can look; everything runs as the account."""
+    """The bundle and the password lie where only root can look; everything runs as the account.
+
+    The server is the distribution's.
+    """
+    if programs() is None:
+        pytest.skip("the distribution's PostgreSQL server is not installed")
     private = root_host.folder / "private"
     private.mkdir(mode=0o700)
     carried = private / bundle.name
@@ -250,8 +241,9 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
     try:
         result = root_host.json(
             "sh", carried, "install", "--home", home, "--json", "--python", root_host.python,
-            "--admin-user", "kim", "--admin-password-file", private / "password",
+            "--admin-user", "kim", "--admin-password-file", private / "password", "--postgres", "host",
         )  # fmt: skip
+        assert result["receipt"]["database"]["programs"] == str(programs())
         assert result["receipt"]["account"] == "airflow"
         account = pwd.getpwnam("airflow")
         foreign = [path for path in home.rglob("*") if path.lstat().st_uid != account.pw_uid]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ import pytest
 
 from tests.e2e.hosts import Host, wait_until
 from tests.e2e.matrix import query
+from tests.support import exposure
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -164,55 +163,15 @@ def test_history_tells_all_of_it(installed: Installed) -> None:
     assert all(item["by"] and item["account"] for item in entries)
 
 
-def secrets_of(home: Path) -> dict[str, bytes]:
-    """Every secret value, by where it is kept; 8 characters and more, so that none is found by chance."""
-    found = {}
-    for path in (home / "secrets").iterdir():
-        for number, line in enumerate(path.read_bytes().split()):
-            value = line.rpartition(b":")[2]
-            if len(value) >= 8:
-                found[f"{path.name} {number}"] = value
-    return found
-
-
 def test_no_secret_is_where_others_can_look(installed: Installed) -> None:
-    """Files that only the account can read may hold one: airflow.cfg and its copy do, and no other file."""
-    secrets = secrets_of(installed.home)
-    assert len(secrets) >= 6
-    holders, writable = set(), []
-    for path in installed.home.rglob("*"):
-        mode = path.lstat().st_mode
-        if not stat.S_ISLNK(mode) and not stat.S_ISSOCK(mode) and mode & 0o022:
-            writable.append(str(path))
-        inside = {installed.home / name for name in ("releases", "postgres", "secrets")} & set(path.parents)
-        if stat.S_ISREG(mode) and not inside:
-            content = path.read_bytes()
-            if any(value in content for value in secrets.values()):
-                holders.add(str(path.relative_to(installed.home)))
-                assert not mode & 0o077, path
-    assert writable == []
-    assert "airflow.cfg" in holders
-    assert holders <= {"airflow.cfg", "airflow.cfg.bak"}
-    for name, allowed in (("secrets", 0o700), ("postgres", 0o700), ("run", 0o700)):
-        assert stat.S_IMODE((installed.home / name).stat().st_mode) == allowed
-    for path in (installed.home / "secrets").iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    exposure.assert_closed(installed.home)
     outside = {path.name for path in installed.home.iterdir() if path.stat().st_mode & 0o004}
     assert {name for name in outside if not re.fullmatch(r"airflow-.*\.pid", name)} <= set(PUBLIC)
 
 
 def test_no_secret_is_in_a_command_line_or_an_environment(installed: Installed) -> None:
-    secrets = secrets_of(installed.home)
-    ours = 0
-    for entry in Path("/proc").glob("[0-9]*"):
-        for name in ("cmdline", "environ"):
-            try:
-                content = (entry / name).read_bytes()
-            except OSError:
-                continue
-            ours += os.fsencode(installed.home) in content
-            assert not [key for key, value in secrets.items() if value in content], (entry, name)
-    assert ours > 10
+    assert exposure.assert_no_process_shows(exposure.secrets_of(installed.home)) > 10
+    assert len(installed.host.processes(installed.home)) > 5
 
 
 def test_uninstalled_and_installed_again_the_data_is_there(installed: Installed) -> None:

@@ -83,6 +83,21 @@ def component_pid(machine: Machine, component: str) -> str:
     return found[0]
 
 
+def kill(machine: Machine, component: str, signal: str) -> str:
+    """Send it to the component itself, and return the main process that its unit had.
+
+    The component may end in between: without its database it does.
+    """
+    struck: list[str] = []
+
+    def hit() -> bool:
+        struck[:] = [main_pid(machine, component)]
+        return machine.run("kill", f"-{signal}", component_pid(machine, component)).returncode == 0
+
+    wait_until(f"{component} is struck", hit, 60)
+    return struck[0]
+
+
 def test_everything_is_active_under_the_account(machine: Machine, installed: dict[str, Any]) -> None:
     assert installed["receipt"]["services"] == "systemd"
     for name in (TARGET, *map(unit, COMPONENTS)):
@@ -177,9 +192,7 @@ def test_a_variable_of_the_admins_reaches_components_and_commands(
 def test_killed_component_comes_back_within_seconds(
     machine: Machine, installed: dict[str, Any], component: str
 ) -> None:
-    victim = component_pid(machine, component)
-    before = main_pid(machine, component)
-    machine.check("kill", "-KILL", victim)
+    before = kill(machine, component, "KILL")
 
     def back() -> bool:
         return main_pid(machine, component) not in ("0", before)
@@ -192,9 +205,7 @@ def test_all_is_healthy_after_the_kills(machine: Machine, installed: dict[str, A
 
 
 def test_component_that_ends_by_itself_comes_back(machine: Machine, installed: dict[str, Any]) -> None:
-    victim = component_pid(machine, "triggerer")
-    before = main_pid(machine, "triggerer")
-    machine.check("kill", "-TERM", victim)
+    before = kill(machine, "triggerer", "TERM")
     wait_until("the triggerer is back", lambda: main_pid(machine, "triggerer") not in ("0", before), 40)
 
 

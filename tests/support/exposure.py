@@ -1,0 +1,75 @@
+"""What of an installation others could read or change."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def secrets_of(home: Path) -> dict[str, bytes]:
+    """Every secret value, by where it is kept; 8 characters and more, so that none is found by chance."""
+    found = {}
+    for path in (home / "secrets").iterdir():
+        for number, line in enumerate(path.read_bytes().split()):
+            value = line.rpartition(b":")[2]
+            if len(value) >= 8:
+                found[f"{path.name} {number}"] = value
+    return found
+
+
+def writable(home: Path) -> list[str]:
+    """What its group or everybody may write to."""
+    found = []
+    for path in home.rglob("*"):
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode) and not stat.S_ISSOCK(mode) and mode & 0o022:
+            found.append(str(path))
+    return found
+
+
+def holders(home: Path, secrets: Mapping[str, bytes]) -> dict[str, int]:
+    """The files that hold a secret, relative, with their modes.
+
+    Those in ``secrets`` and ``postgres`` do and are closed; a release's were there before any secret was.
+    """
+    closed = {home / name for name in ("releases", "postgres", "secrets")}
+    found = {}
+    for path in home.rglob("*"):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) and not closed & set(path.parents):
+            content = path.read_bytes()
+            if any(value in content for value in secrets.values()):
+                found[str(path.relative_to(home))] = stat.S_IMODE(mode)
+    return found
+
+
+def assert_closed(home: Path) -> None:
+    """Nobody else can write to anything, or read a secret."""
+    assert writable(home) == []
+    secrets = secrets_of(home)
+    assert len(secrets) >= 4
+    found = holders(home, secrets)
+    assert "airflow.cfg" in found
+    named = ("airflow.cfg", "airflow.cfg.bak")
+    assert [name for name in found if name not in named and not name.startswith("backups/")] == []
+    assert {name: mode for name, mode in found.items() if mode != 0o600} == {}
+    for name in ("secrets", "postgres", "run", "backups"):
+        path = home / name
+        assert not path.exists() or stat.S_IMODE(path.stat().st_mode) == 0o700, path
+    for path in (home / "secrets").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def assert_no_process_shows(secrets: Mapping[str, bytes]) -> int:
+    """No secret is in a command line or an environment; how many processes could be looked at."""
+    looked = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                content = (entry / name).read_bytes()
+            except OSError:
+                continue
+            looked += 1
+            assert not [key for key, value in secrets.items() if value in content], (entry, name)
+    return looked
