@@ -9,8 +9,6 @@ BIN := $(VENV)/bin
 TESTS ?= tests
 # a file of tests is one worker's: what its tests share is made once
 SIDE_BY_SIDE ?= --numprocesses auto --dist loadfile
-# an install waits as long as it computes: one more than there are cores
-INSTALLS ?= --numprocesses $(shell expr $$(nproc 2>/dev/null || echo 2) + 1) --dist loadfile
 SEED ?= 7
 COUNT ?= 60
 CUTS ?= 40
@@ -36,7 +34,7 @@ unit: $(VENV)/ready ## Unit and integration tests (minutes)
 	$(BIN)/python -m pytest -m "not e2e" $(SIDE_BY_SIDE) $(TESTS)
 
 e2e: $(VENV)/ready ## Real installs of a real Airflow, cut off from the network
-	$(BIN)/python -m pytest -m e2e $(INSTALLS) $(TESTS)
+	$(BIN)/python -m pytest -m e2e $(SIDE_BY_SIDE) $(TESTS)
 
 matrix: $(VENV)/ready ## Every Airflow of the matrix, or ONLY=2.10.5/3.11: installed, run, restarted
 	$(BIN)/python -m tests.e2e.matrix --only "$(ONLY)"

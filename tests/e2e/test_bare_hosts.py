@@ -26,6 +26,7 @@ from wheelhouse.target import Target
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 FULL = os.environ.get("AIRFERRY_FULL")
+PYTHON = "*python3*"  # every package of it
 TLS_SERVER = """
 import http.server, ssl, sys
 class Page(http.server.BaseHTTPRequestHandler):
@@ -87,25 +88,30 @@ def carrying(scratch: Path, archive: Path, floor: tuple[int, int], minor: str) -
     return Path(said["file"])
 
 
-def copy_of(base: Path, scratch: Path, name: str, bundle: Path) -> Root:
-    """A host of its own, with the bundle in /root."""
-    root = Root(base, scratch / name)
+def copy_of(base: Path, scratch: Path, name: str, bundle: Path, without: str = "") -> Root:
+    """A host of its own, with the bundle in /root; `without` is a pattern of packages."""
+    root = Root(base, scratch / name, without)
     shutil.copy(bundle, root.path / "root" / "a.run")
     return root
 
 
-def bookworm(floor: tuple[int, int], *packages: str) -> Path:
-    """Debian 12 with those packages; skips where the Python of this machine does not run on it."""
-    base = roots.base("bookworm", *packages)
+def bookworm(floor: tuple[int, int]) -> Path:
+    """Debian 12 with python3-minimal; skips where the Python of this machine does not run on it."""
+    base = roots.base("bookworm", "python3-minimal")
     if roots.glibc(base) < floor:
         pytest.skip(f"the Python of this machine needs glibc {floor}, which bookworm is too old for")
     return base
 
 
+def bullseye() -> Path:
+    """Debian 11 with a python3 that Airflow can be installed with."""
+    return roots.base("bullseye", "python3", "python3-distutils")
+
+
 @pytest.fixture(scope="module")
 def bare(scratch: Path, carrying: Path, floor: tuple[int, int]) -> Iterator[Root]:
     """Debian 12 with no Python, no openssl, no name for localhost; it trusts the site's own authority."""
-    with copy_of(bookworm(floor), scratch, "bare", carrying) as root:
+    with copy_of(bookworm(floor), scratch, "bare", carrying, PYTHON) as root:
         assert not [*root.path.glob("usr/bin/python*"), *root.path.glob("usr/bin/openssl")]
         assert not (root.path / "etc/hosts").exists()
         _trust_an_authority(root.path)
@@ -207,10 +213,10 @@ def test_busybox_and_trixie(scratch: Path, carrying: Path, floor: tuple[int, int
 
 
 def test_c_library_that_is_too_old_is_told(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
-    base = roots.base("bullseye")
+    base = bullseye()
     if roots.glibc(base) >= floor:
         pytest.skip(f"the Python of this machine runs on bullseye too (it needs {floor})")
-    with copy_of(base, scratch, "bullseye", carrying) as root:
+    with copy_of(base, scratch, "bullseye", carrying, PYTHON) as root:
         ran = root.run("sh", "/root/a.run", "doctor")
     assert ran.returncode == 10
     assert "python-missing" in ran.stderr
@@ -229,7 +235,7 @@ def for_bullseye(scratch: Path) -> Path:
 
 @fault("python-distutils-missing", "Debian 11 with python3 and without python3-distutils")
 def test_bullseye_without_distutils(scratch: Path, for_bullseye: Path) -> None:
-    with copy_of(roots.base("bullseye", "python3"), scratch, "bullseye-python3", for_bullseye) as root:
+    with copy_of(bullseye(), scratch, "bullseye-python3", for_bullseye, "python3-distutils") as root:
         ran = root.run("sh", "/root/a.run", "doctor", "--json")
     assert ran.returncode == 3, ran.stdout + ran.stderr
     (blocker,) = (item for item in json.loads(ran.stdout)["findings"] if item["severity"] == "blocker")
@@ -238,8 +244,7 @@ def test_bullseye_without_distutils(scratch: Path, for_bullseye: Path) -> None:
 
 
 def test_bullseye_with_its_own_python(scratch: Path, for_bullseye: Path) -> None:
-    base = roots.base("bullseye", "python3", "python3-distutils")
-    with copy_of(base, scratch, "bullseye-own", for_bullseye) as root:
+    with copy_of(bullseye(), scratch, "bullseye-own", for_bullseye) as root:
         ran = root.run("sh", "/root/a.run", "doctor", "--json")
         assert ran.returncode == 0, ran.stdout + ran.stderr
         found = {item["id"]: item["found"] for item in json.loads(ran.stdout)["findings"]}
@@ -275,7 +280,7 @@ def test_the_distributions_own_postgresql(
 
 
 def test_python3_minimal_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[int, int]) -> None:
-    with copy_of(bookworm(floor, "python3-minimal"), scratch, "minimal", carrying) as root:
+    with copy_of(bookworm(floor), scratch, "minimal", carrying) as root:
         found = doctor(root)
     assert found["python-carried"] == "ok"
     assert found["python-minimal"] == "note"
@@ -284,7 +289,7 @@ def test_python3_minimal_is_no_obstacle(scratch: Path, carrying: Path, floor: tu
 def test_python_without_ctypes_is_no_obstacle(
     scratch: Path, carrying: Path, archive: Path, minor: str, floor: tuple[int, int]
 ) -> None:
-    with copy_of(bookworm(floor), scratch, "noctypes", carrying) as root:
+    with copy_of(bookworm(floor), scratch, "noctypes", carrying, PYTHON) as root:
         roots.with_python(root.path, archive, f"python{minor}")
         for module in root.path.glob(f"opt/python{minor}/lib/python3.*/lib-dynload/_ctypes.*"):
             module.unlink()
@@ -296,7 +301,7 @@ def test_python_3_6_is_no_obstacle(scratch: Path, carrying: Path, floor: tuple[i
     old = [item for item in pythons.too_old() if item.minor == "3.6"]
     if not old:
         pytest.skip("no Python 3.6 on this machine")
-    with copy_of(bookworm(floor), scratch, "old", carrying) as root:
+    with copy_of(bookworm(floor), scratch, "old", carrying, PYTHON) as root:
         roots.with_python(root.path, relocatable.made_from(old[0]), "python3")
         assert "3.6" in root.run("python3", "--version").stdout
         assert doctor(root) == {"python-missing": "note", "python-carried": "ok"}
@@ -325,7 +330,7 @@ def test_upgrade_brings_its_own_interpreter_and_rollback_the_old_one(
     other.write_bytes(gzip.compress(gzip.decompress(archive.read_bytes()), compresslevel=1))
     glibc = ".".join(map(str, floor))
     old = make_bundle("3.3.1", minor, scratch / "old", "--glibc", glibc, "--with-python", str(other))
-    with copy_of(base, scratch, "upgraded", carrying) as root:
+    with copy_of(base, scratch, "upgraded", carrying, PYTHON) as root:
         shutil.copy(old, root.path / "root" / "old.run")
         airferry = "/opt/airflow/bin/airferry"
 

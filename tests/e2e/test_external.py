@@ -13,6 +13,8 @@ from tests.e2e.hosts import Host
 from tests.support.accounts import Folder
 from tests.support.postgres import RealServer, programs
 
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
 ADMIN_PASSWORD = "Ch13f of%the:server/"
 ASYNC = """
 import asyncio

@@ -69,11 +69,21 @@ def _mirror() -> str:
 
 
 class Root:
-    """A copy of a bare host that runs, cut off; a context manager that ends all its processes."""
+    """A copy of a bare host that runs, cut off; a context manager that ends all its processes.
 
-    def __init__(self, original: Path, folder: Path) -> None:
+    `without` is a pattern of packages that are purged from the copy.
+    """
+
+    def __init__(self, original: Path, folder: Path, without: str = "") -> None:
         self.path = folder
         subprocess.run(["cp", "-a", "--reflink=auto", original, folder], check=True)
+        if without:
+            purge = 'dpkg --purge $(dpkg-query -W -f "\\${Package}\\n" "$0")'
+            environment = {"PATH": _PATH, "DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(
+                ["chroot", folder, "sh", "-ec", purge, without],
+                check=True, env=environment, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
 
     def __enter__(self) -> Root:
         command = ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "sh", "-c", _PREPARE, str(self.path)]
