@@ -51,7 +51,7 @@ def steps(
 ) -> List[Step]:
     """The whole plan, in order; `password` is the admin's, `handed` for somebody else's database."""
     return [
-        FoldersStep(installation.home, password, handed.role),
+        FoldersStep(installation.home, password, handed.role, private_logs=installation.version.opens_logs),
         *python_steps(installation, bundle),
         ReleaseStep(installation, bundle),
         LinkStep(installation),

@@ -132,8 +132,17 @@ class Airflow:
         if self.release.lint is None:
             return ""
         changes = ("config", "update", "--all-recommendations")
-        # releases from 3.0 on have it; an earlier 3 without it says so with status 2
-        return self.run(*changes, what="ask what has changed in airflow.cfg", ok=(0, 1, 2)).stdout
+        try:
+            return process.run(
+                [self._python, "-m", "airflow", *changes],
+                what="ask what has changed in airflow.cfg",
+                env=self.environment(),
+                # releases from 3.0 on have it; an earlier 3 without it says so with status 2
+                ok=(0, 1, 2),
+            ).stdout
+        except CommandFailed as error:
+            # it prints the whole file, with every password: none of that may be logged or shown
+            raise CommandFailed(error.message, hint=error.hint) from None
 
     def write_config(self) -> Path:
         """Have Airflow write its default airflow.cfg, unless there is one."""

@@ -205,10 +205,22 @@ TRIGGER_LOG_PORT: Row[Place] = _row(
     ("2.6.0", ("logging", "trigger_log_server_port")),
 )
 
+# Group-writable by default, for tasks of other accounts (run_as_user); before, everybody may write to a log.
+LOG_FOLDER_MODE: Row[Place] = _row(
+    "mode of folders with task logs",
+    ("2.2.2", None),
+    ("2.6.0", ("logging", "file_task_handler_new_folder_permissions")),
+)
+LOG_FILE_MODE: Row[Place] = _row(
+    "mode of task logs",
+    ("2.2.2", None),
+    ("2.6.0", ("logging", "file_task_handler_new_file_permissions")),
+)
+
 PLACES: Tuple[Row[Place], ...] = (
     DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
-    TELEMETRY,
+    TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

@@ -69,6 +69,11 @@ class Release:
         return differences.CONFIG_LINT.at(self.numbers)
 
     @property
+    def opens_logs(self) -> bool:
+        """Whether it lets everybody write to its task logs, so that the folder of them all must be closed."""
+        return differences.LOG_FILE_MODE.at(self.numbers) is None
+
+    @property
     def pythons(self) -> Tuple[str, ...]:
         """The Python versions that its packages declare."""
         return differences.PYTHONS.at(self.numbers)
@@ -215,6 +220,8 @@ def settings(release: Release, parameters: Parameters) -> List[Setting]:
     put(differences.EXPOSE_HOSTNAME, "False")
     put(differences.SWAGGER, "False")
     put(differences.TELEMETRY, "False")
+    put(differences.LOG_FOLDER_MODE, "0o755")
+    put(differences.LOG_FILE_MODE, "0o644")
     if parameters.base_url:
         put(differences.BASE_URL, parameters.base_url)
     elif numbers < (3, 0, 0):

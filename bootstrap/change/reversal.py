@@ -50,11 +50,14 @@ def _undone(change: Change, error: BaseException, progress: Progress) -> None:
             hint=f"Nothing is lost. When the cause is gone: {again}",
         ) from error
     if isinstance(error, (AirferryError, OSError)):
+        hint = getattr(error, "hint", "")
+        if str(home.install_log) not in hint:
+            hint = f"{hint} The whole output is in {home.install_log}.".strip()
         raise UpgradeFailed(
             f"The {change.title} failed; Airflow {change.old.airflow} is back"
             + (" and runs." if change.running else "."),
             found=_said(error),
-            hint=f"{getattr(error, 'hint', '')} The whole output is in {home.install_log}.".strip(),
+            hint=hint,
         ) from error
 
 

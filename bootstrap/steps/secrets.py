@@ -14,14 +14,23 @@ FERNET, SECRET_KEY, JWT = "fernet-key", "secret-key", "jwt-secret"
 
 
 class FoldersStep:
-    """Make the home's folders and whatever secret is not there yet."""
+    """Make the home's folders and whatever secret is not there yet.
+
+    With `private_logs` the account's group cannot read the logs.
+    """
 
     name = "home"
 
     def __init__(
-        self, home: Home, admin_password: Optional[Secret], role_password: Optional[Secret] = None
+        self,
+        home: Home,
+        admin_password: Optional[Secret],
+        role_password: Optional[Secret] = None,
+        *,
+        private_logs: bool = False,
     ) -> None:
         self.home = home
+        self.private_logs = private_logs
         self.given = {home.admin_password: admin_password, home.postgres_password: role_password}
 
     def describe(self) -> str:
@@ -50,7 +59,7 @@ class FoldersStep:
         return [
             (home.path, 0o755),
             *((folder, 0o755) for folder in (home.bin, home.dags, home.etc, home.path / "plugins")),
-            *((folder, 0o750) for folder in (home.logs, home.own_logs)),
+            *((folder, 0o700 if self.private_logs else 0o750) for folder in (home.logs, home.own_logs)),
             (home.path / "releases", 0o755),
             (home.secrets, 0o700),
             (home.run, 0o700),

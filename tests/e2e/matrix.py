@@ -1,6 +1,6 @@
 """The matrix of Airflow releases, Pythons and PostgreSQL servers: each really installed, run and restarted.
 
-``make matrix`` runs all and prints a table, ``make matrix ONLY=2.10.5/3.11`` one release; CI runs two.
+``make matrix`` runs all and prints a table, ``make matrix ONLY=2.10.5/3.11`` one release; CI runs the oldest.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from pathlib import Path
 from bootstrap.airflow.release import release_for
 from bootstrap.facts.postgres import collect
 from tests.e2e.hosts import Host, Namespace, wait_until
+from tests.support import exposure
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = (
@@ -83,6 +85,7 @@ def run_row(pair: str, postgres: str, scratch: Path, namespace: Namespace) -> Ro
             ran = host.run(home / "bin" / "airferry", command)
             assert ran.returncode == 0, ran.stdout + ran.stderr
         restarted = time.monotonic() - started
+        closed_to_others(home, release_for(airflow).opens_logs)
     finally:
         host.run("sh", home / "bin" / "airferry", "stop")
     assert host.processes(home) == []
@@ -90,9 +93,24 @@ def run_row(pair: str, postgres: str, scratch: Path, namespace: Namespace) -> Ro
     return Row(pair, postgres, installed, filled, restarted)
 
 
+def closed_to_others(home: Path, opens_logs: bool) -> None:
+    """Nobody but the account can write to anything; what it opens to all lies in a folder that is closed."""
+    logs = home / "logs"
+    loose = [path for path in exposure.writable(home) if not opens_logs or logs not in Path(path).parents]
+    assert not loose, loose
+    assert stat.S_IMODE(logs.stat().st_mode) == (0o700 if opens_logs else 0o750)
+
+
 def backfill(host: Host, home: Path, airflow: str) -> None:
-    """Run the example pipeline for two earlier days with Airflow's own command, and wait for success."""
-    ran = host.run(home / "bin" / "airflow", *release_for(airflow).backfill(DAG, *DAYS))
+    """Run the example pipeline for two earlier days with Airflow's own command, and wait for success.
+
+    2.2 forks its workers with the connection open: now and then one of them closes it, and the command has
+    to be given again.
+    """
+    for _ in range(3):
+        ran = host.run(home / "bin" / "airflow", *release_for(airflow).backfill(DAG, *DAYS))
+        if not airflow.startswith("2.2.") or "server closed the connection" not in ran.stderr:
+            break
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     deadline = time.monotonic() + 240
     states: list[str] = []

@@ -38,7 +38,7 @@ def life(bundle: Path, user_host: Host, scratch: Path, minor: str) -> Iterator[L
     assert (receipt["airflow"], postgres(receipt)) == (OLD, "16")
     found.add_connection()
     yield found
-    found.host.run(found.home / "bin" / "airferry", "stop")
+    found.stop()
     assert found.host.processes(found.home) == []
 
 

@@ -33,7 +33,7 @@ def life(bundle: Path, user_host: Host, scratch: Path, minor: str) -> Iterator[L
     assert result["receipt"]["completed"]
     found.add_connection()
     yield found
-    found.host.run(found.home / "bin" / "airferry", "stop")
+    found.stop()
     assert found.host.processes(found.home) == []
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 def secrets_of(home: Path) -> dict[str, bytes]:
-    """Every secret value, by where it is kept; 8 characters and more, so that none is found by chance."""
+    """Every secret value, by where it is kept; 8 characters and more, so that none is found by chance.
+
+    Of a URL and of a line of a password file it is the password.
+    """
     found = {}
     for path in (home / "secrets").iterdir():
         for number, line in enumerate(path.read_bytes().split()):
-            value = line.rpartition(b":")[2]
-            if len(value) >= 8:
+            value = urlsplit(line).password if b"://" in line else line.rpartition(b":")[2]
+            if value and len(value) >= 8:
                 found[f"{path.name} {number}"] = value
     return found
 
@@ -46,14 +50,17 @@ def holders(home: Path, secrets: Mapping[str, bytes]) -> dict[str, int]:
 
 def assert_closed(home: Path) -> None:
     """Nobody else can write to anything, or read a secret."""
-    assert writable(home) == []
+    loose = writable(home)
+    assert not loose, loose
     secrets = secrets_of(home)
-    assert len(secrets) >= 4
+    assert len(secrets) >= 4, sorted(secrets)
     found = holders(home, secrets)
-    assert "airflow.cfg" in found
+    assert "airflow.cfg" in found, found
     named = ("airflow.cfg", "airflow.cfg.bak")
-    assert [name for name in found if name not in named and not name.startswith("backups/")] == []
-    assert {name: mode for name, mode in found.items() if mode != 0o600} == {}
+    others = [name for name in found if name not in named and not name.startswith("backups/")]
+    assert not others, others
+    readable = {name: oct(mode) for name, mode in found.items() if mode != 0o600}
+    assert not readable, readable
     for name in ("secrets", "postgres", "run", "backups"):
         path = home / name
         assert not path.exists() or stat.S_IMODE(path.stat().st_mode) == 0o700, path

@@ -38,6 +38,8 @@ def main():
     with (HOME / "calls").open("a") as stream:
         stream.write(json.dumps(record) + "\\n")
     print("ran", *sys.argv[1:])
+    if command == "config update":  # as Airflow itself does
+        print((HOME / "airflow.cfg").read_text(), file=sys.stderr)
     if command == "config get-value" and not (HOME / "read-only").exists():
         (HOME / "airflow.cfg").write_text("[core]\\n")
     fails = json.loads((HOME / "fails").read_text()) if (HOME / "fails").exists() else {}
@@ -160,6 +162,21 @@ def test_a_password_is_in_no_argument_list_and_in_no_log(home: Home) -> None:
     assert PASSWORD.reveal() not in str(create["env"])
     assert "--password ***" in home.log.read_text()
     assert PASSWORD.reveal() not in home.log.read_text()
+
+
+@pytest.mark.parametrize("status", [0, 2, 7])
+def test_changes_of_the_configuration_are_asked_for_and_no_log_shows_it(home: Home, status: int) -> None:
+    (home.path / "airflow.cfg").write_text(f"[core]\nfernet_key = {PASSWORD.reveal()}\n")
+    home.fail("config update", status)
+    if status == 7:
+        with pytest.raises(CommandFailed, match="what has changed") as caught:
+            home.airflow().config_changes()
+        assert PASSWORD.reveal() not in str(caught.value.as_dict())
+    else:
+        assert home.airflow().config_changes() == "ran config update --all-recommendations\n"
+    assert home.commands == ["config update"]
+    assert not home.log.exists() or PASSWORD.reveal() not in home.log.read_text()
+    assert home.airflow("2.11.2").config_changes() == ""
 
 
 def test_the_oldest_initialises_in_its_own_way(home: Home) -> None:

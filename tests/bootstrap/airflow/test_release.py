@@ -131,6 +131,8 @@ def test_settings_of_the_newest() -> None:
         "[api] enable_swagger_ui": "False",
         "[api_auth] jwt_secret": "J",
         "[dag_processor] refresh_interval": "30",
+        "[logging] file_task_handler_new_folder_permissions": "0o755",
+        "[logging] file_task_handler_new_file_permissions": "0o644",
     }
 
 
@@ -149,6 +151,8 @@ MOVES = {
     "[api] port": (["2.11.2"], ["3.0.0"]),
     "[scheduler] dag_dir_list_interval": (["3.0.0"], ["2.11.2"]),
     "[dag_processor] refresh_interval": (["2.11.2"], ["3.0.0"]),
+    "[logging] file_task_handler_new_folder_permissions": (["2.2.2", "2.5.3"], ["2.6.0", "3.3.2"]),
+    "[logging] file_task_handler_new_file_permissions": (["2.2.2", "2.5.3"], ["2.6.0", "3.3.2"]),
 }
 
 
