@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import shutil
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bundler.errors import BuildFailed
 
@@ -21,7 +22,7 @@ def unpack(archive: Path, filename: str, folder: Path) -> Path:
                 source.extractall(folder)  # noqa: S202 - zipfile drops parent references itself
         else:
             with tarfile.open(archive) as source:
-                source.extractall(folder, filter="data")
+                _extract(source, folder)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise BuildFailed(f"{filename} cannot be unpacked.", found=str(error)) from error
     tops = [path for path in folder.iterdir() if path.is_dir()]
@@ -30,6 +31,30 @@ def unpack(archive: Path, filename: str, folder: Path) -> Path:
             f"{filename} is not a source distribution.", found=f"{len(tops)} folders at its top"
         )
     return tops[0]
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Extract with the data filter of PEP 706; what it refuses is refused here for a Python without it.
+
+    Those are 3.10 before 3.10.12 and 3.11 before 3.11.4, such as Debian 12's.
+    """
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+        return
+    members = archive.getmembers()
+    links = {PurePosixPath(item.name) for item in members if item.issym()}
+    for item in members:
+        base = posixpath.dirname(item.name) if item.issym() else ""
+        known = item.isreg() or item.isdir() or item.issym() or item.islnk()
+        inside = _is_inside(item.name) and _is_inside(posixpath.join(base, item.linkname))
+        if not (known and inside) or links & set(PurePosixPath(item.name).parents):
+            raise tarfile.ExtractError(f"{item.name!r} would be written outside of its folder")
+    archive.extractall(folder)  # noqa: S202 - checked
+
+
+def _is_inside(name: str) -> bool:
+    plain = posixpath.normpath(name)  # "." for an empty one
+    return plain != ".." and not plain.startswith(("../", "/"))
 
 
 def copy_project(project: Path, folder: Path) -> Path:

@@ -118,12 +118,67 @@ def test_a_compiled_wheel_for_another_machine_is_refused(
     assert "--find-links" in caught.value.hint
 
 
-def test_an_archive_that_would_write_elsewhere_is_refused(tmp_path: Path) -> None:
+def linked(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname = kind, target
+    return made
+
+
+@pytest.fixture(params=["filter", "old"])
+def tar_filter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python with the data filter of PEP 706, and one without."""
+    if request.param == "old":
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    elif not hasattr(tarfile, "data_filter"):
+        pytest.skip("this Python's tarfile has no filters")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [tarfile.TarInfo("../evil")],
+        [tarfile.TarInfo("a/../../evil")],
+        [linked("a/link", "../../evil")],
+        [linked("a/hard", "../evil", tarfile.LNKTYPE)],
+        [linked("a/absolute", "/etc/passwd")],
+        [linked("a/pipe", "", tarfile.FIFOTYPE)],
+    ],
+    ids=lambda members: members[0].name,
+)
+def test_an_archive_that_would_write_elsewhere_is_refused(
+    tmp_path: Path, tar_filter: None, members: list[tarfile.TarInfo]
+) -> None:
     path = tmp_path / "evil-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
-        archive.addfile(tarfile.TarInfo("../evil"))
+        for member in members:
+            archive.addfile(member)
     with pytest.raises(BuildFailed, match="cannot be unpacked"):
         source.unpack(path, path.name, tmp_path / "out")
+    assert not (tmp_path / "evil").exists()
+
+
+def test_an_archive_with_links_inside_is_unpacked(tmp_path: Path, tar_filter: None) -> None:
+    path = tmp_path / "good-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for member in (tarfile.TarInfo("good-1.0/file"), linked("good-1.0/sub/link", "../file")):
+            archive.addfile(member)
+    top = source.unpack(path, path.name, tmp_path / "out")
+    assert (top / "sub" / "link").resolve() == (top / "file").resolve()
+
+
+def test_a_member_below_a_link_is_refused_by_an_old_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    path = tmp_path / "evil-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for member in (linked("top/here", "."), tarfile.TarInfo("top/here/evil")):
+            archive.addfile(member)
+    with pytest.raises(BuildFailed, match="cannot be unpacked"):
+        source.unpack(path, path.name, tmp_path / "out")
+
+
+def test_a_broken_archive_is_told(tmp_path: Path) -> None:
     broken = tmp_path / "broken-1.0.tar.gz"
     broken.write_bytes(b"\x1f\x8bnothing")
     with pytest.raises(BuildFailed, match="cannot be unpacked"):
