@@ -115,8 +115,8 @@ def test_dry_run_is_no_install(bundle: Path, bare: Path, tmp_path: Path, scratch
 
 
 def test_exit_status_is_passed_on(bundle: Path, scratch: dict[str, str], tmp_path: Path) -> None:
-    command = ["sh", bundle, "x", "--python", "carried", "--exit", "33", f"--home={tmp_path}/x"]
-    assert start(command, scratch).status == 33
+    home = f"--home={tmp_path}/x"
+    assert start(["sh", bundle, "x", "--python", "carried", home, "--exit", "33"], scratch).status == 33
 
 
 @pytest.mark.parametrize("program", HASHES)
