@@ -34,7 +34,7 @@ def find(home: Path, proc: Path = Path("/proc")) -> List[int]:
         with contextlib.suppress(OSError):
             if entry.stat().st_uid != os.geteuid() or _stat(entry)[0] in "ZX":
                 continue
-            if mark in (entry / "environ").read_bytes().split(b"\0") or int(_stat(entry)[3]) == session:
+            if int(_stat(entry)[3]) == session or mark in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return sorted(found)
 

@@ -103,6 +103,8 @@ class Supervisor:
     def launch(self, seconds: float = 20) -> None:
         """Start supervisord, or have a running one read a changed configuration."""
         if self.running():
+            # whoever started it may have been killed before it could note that
+            strays.remember(self.home, int(self._call("getPID")))
             self._reload()
             return
         strays.end(self.home)

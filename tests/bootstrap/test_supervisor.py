@@ -268,6 +268,22 @@ def test_children_that_left_their_group_are_ended_as_well(make: Make) -> None:
     assert strays.find(supervisor.home) == []
 
 
+def test_left_by_a_killed_component_and_started_by_a_killed_installer(make: Make) -> None:
+    """Airflow's log server outlives its component, and its title has overwritten its environment."""
+    supervisor = make()
+    script = "env -i sleep 1000 & echo $!; exec sleep 1001"
+    supervisor.configure([program(supervisor, "x", script)])
+    supervisor.launch()
+    (supervisor.run / "session").unlink()
+    supervisor.launch()
+    bring_up(supervisor, "x")
+    left = int(supervisor.log.with_name("x.log").read_text().split()[0])
+    os.kill(supervisor.states()["x"].pid, signal.SIGKILL)
+    assert Path(f"/proc/{left}").exists()
+    supervisor.shut_down()
+    assert wait_for(lambda: not Path(f"/proc/{left}").exists())
+
+
 def test_what_ignores_the_stop_signal_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow's workers do."""
     monkeypatch.setattr(services, "stop_seconds", lambda name: 1)

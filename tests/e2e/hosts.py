@@ -104,12 +104,14 @@ class Host:
         return json.loads(ran.stdout)
 
     def processes(self, home: Path) -> list[str]:
-        """The command lines of everything that still runs from a home."""
+        """The command lines of everything that still runs from a home, or in it: titles name no folder."""
         found = []
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if entry.name.isdigit() and str(home).encode() in (entry / "cmdline").read_bytes():
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
+                if entry.name.isdigit():
+                    command = (entry / "cmdline").read_bytes()
+                    if os.fsencode(home) in command or str(home) in os.readlink(entry / "cwd"):
+                        found.append(command.decode("utf-8", "replace").replace("\0", " "))
         return found
 
     def _enter(self) -> None:

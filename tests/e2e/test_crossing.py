@@ -80,6 +80,7 @@ def crossing(bundle: Path, user_host: Host) -> Iterator[tuple[Host, Path, dict[s
         result = host.json(*install)
     yield host, home, result
     host.run(home / "bin" / "airferry", "stop")
+    assert host.processes(home) == []
 
 
 def test_install_runs_and_is_healthy(crossing: tuple[Host, Path, dict[str, Any]]) -> None:
