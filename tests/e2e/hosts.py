@@ -110,7 +110,7 @@ class Host:
             with contextlib.suppress(OSError):
                 if entry.name.isdigit():
                     command = (entry / "cmdline").read_bytes()
-                    if os.fsencode(home) in command or str(home) in os.readlink(entry / "cwd"):
+                    if os.fsencode(home) in command or str(home) in str((entry / "cwd").readlink()):
                         found.append(command.decode("utf-8", "replace").replace("\0", " "))
         return found
 
