@@ -44,12 +44,17 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
     members = archive.getmembers()
     links = {PurePosixPath(item.name) for item in members if item.issym()}
     for item in members:
-        base = posixpath.dirname(item.name) if item.issym() else ""
         known = item.isreg() or item.isdir() or item.issym() or item.islnk()
-        inside = _is_inside(item.name) and _is_inside(posixpath.join(base, item.linkname))
+        inside = _is_inside(item.name) and _is_inside(link_target(item))
         if not (known and inside) or links & set(PurePosixPath(item.name).parents):
             raise tarfile.ExtractError(f"{item.name!r} would be written outside of its folder")
     archive.extractall(folder)  # noqa: S202 - checked
+
+
+def link_target(link: tarfile.TarInfo) -> str:
+    """Where a link leads, from the archive's top, from which a hard link names its target."""
+    base = posixpath.dirname(link.name) if link.issym() else ""
+    return posixpath.normpath(posixpath.join(base, link.linkname))
 
 
 def _is_inside(name: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import posixpath
 import re
 import stat
 import tarfile
@@ -17,6 +16,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from bundler.errors import PythonUnfit
+from bundler.source import link_target
 from wheelhouse import layout
 from wheelhouse.target import Target
 
@@ -120,10 +120,8 @@ def _unsafe(members: list[tarfile.TarInfo]) -> Iterator[str]:
 
 
 def _inside(link: tarfile.TarInfo) -> bool:
-    """Whether a link stays in the folder; a hard link names its target from the archive's top."""
-    base = posixpath.dirname(link.name) if link.issym() else ""
-    resolved = posixpath.normpath(posixpath.join(base, link.linkname))
-    return resolved.split("/")[0] == TOP
+    """Whether a link stays in the folder."""
+    return link_target(link).split("/")[0] == TOP
 
 
 def _parents(name: str) -> Iterator[str]:
