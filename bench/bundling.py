@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measuring import fresh, heading, load, run, show, timed
-from bundler import interpreters
+from bundler.build import interpreters
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFEST = "import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read('manifest.json'))"

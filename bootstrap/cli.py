@@ -12,9 +12,9 @@ from pathlib import Path
 
 import typer
 
-from bootstrap import carried
-from bootstrap.boundary import guard, invoke
-from bootstrap.console import Console
+from bootstrap.base.boundary import guard, invoke
+from bootstrap.base.console import Console
+from bootstrap.python import carried
 from wheelhouse import __version__
 
 

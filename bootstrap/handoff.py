@@ -16,18 +16,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Mapping, Optional
 
-from bootstrap import account as accounts
-from bootstrap import registry, secret
-from bootstrap.account import Account, AccountError
-from bootstrap.carried import TEMPORARY
-from bootstrap.external import Handed
-from bootstrap.home import Home
-from bootstrap.interpreters import CARRIED
-from bootstrap.options import InvalidOption, Options
-from bootstrap.receipt import Receipt
-from bootstrap.secret import Secret
+from bootstrap.base import account as accounts
+from bootstrap.base import secret
+from bootstrap.base.account import Account, AccountError
+from bootstrap.base.secret import Secret
+from bootstrap.installed.external import Handed
+from bootstrap.installed.options import InvalidOption, Options
+from bootstrap.python.carried import TEMPORARY
+from bootstrap.python.choice import CARRIED
 from bootstrap.services import broker
 from bootstrap.services.broker import Broker
+from bootstrap.state import registry
+from bootstrap.state.home import Home
+from bootstrap.state.receipt import Receipt
 from wheelhouse import layout
 from wheelhouse.reader import Bundle
 

@@ -8,20 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap import carried, handoff, lock, plan, receipt, registry
-from bootstrap.change import record
+from bootstrap import handoff
+from bootstrap.base import lock
+from bootstrap.base.secret import Secret
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change.steps import tidy, undo
-from bootstrap.drift import Drift, of_configuration
-from bootstrap.external import Handed
-from bootstrap.home import Home
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
-from bootstrap.options import Options
-from bootstrap.plan import Done, Progress, Step
-from bootstrap.receipt import Receipt
-from bootstrap.secret import Secret
+from bootstrap.installed.drift import Drift, of_configuration
+from bootstrap.installed.external import Handed
+from bootstrap.installed.installation import Installation
+from bootstrap.installed.options import Options
+from bootstrap.python import carried
 from bootstrap.services.manager import NONE
+from bootstrap.state import change_record, plan, receipt, registry
+from bootstrap.state.home import Home
+from bootstrap.state.journal import Journal
+from bootstrap.state.plan import Done, Progress, Step
+from bootstrap.state.receipt import Receipt
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
@@ -109,7 +111,7 @@ def _todo(step: Step) -> bool:
 def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progress) -> Outcome:
     """Execute the plan as the service account, which this process runs as.
 
-    A finished installation of another bundle is upgraded. Raises :class:`~bootstrap.lock.HomeBusy`,
+    A finished installation of another bundle is upgraded. Raises :class:`~bootstrap.base.lock.HomeBusy`,
     UpgradeRefused, UpgradeFailed, and whatever a step raises; after any of them the same command again
     completes the work.
     """
@@ -121,8 +123,8 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
         home.own_logs.mkdir(parents=True, exist_ok=True)
         journal = Journal(home.journal)
         about = {"airflow": chosen.airflow, "bundle": chosen.bundle_id}
-        change = record.find(home)
-        if change and record.is_switched(home) and change.new.bundle_id == chosen.bundle_id:
+        change = change_record.find(home)
+        if change and change_record.is_switched(home) and change.new.bundle_id == chosen.bundle_id:
             with journal.recorded("upgrade", **about):
                 return _outcome(upgrades.resume(change, progress, journal))
         if change:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap import secret
 from bootstrap.airflow import config, health
 from bootstrap.airflow.api import LoginFailed, RequestFailed
 from bootstrap.airflow.command import unknown_login
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
-from bootstrap.lock import held
-from bootstrap.secret import Secret
+from bootstrap.base import secret
+from bootstrap.base.lock import held
+from bootstrap.base.secret import Secret
+from bootstrap.installed.installation import Installation
+from bootstrap.state.journal import Journal
 from wheelhouse.errors import AirferryError
 
 

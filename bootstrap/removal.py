@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
-from bootstrap import process, receipt, registry
-from bootstrap.home import Home
-from bootstrap.installation import Installation
-from bootstrap.journal import TIME
+from bootstrap.base import process
+from bootstrap.installed.installation import Installation
 from bootstrap.services import broker, strays, supervisor, systemd
 from bootstrap.services.control import user_units
 from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
+from bootstrap.state import receipt, registry
+from bootstrap.state.home import Home
+from bootstrap.state.journal import TIME
 from wheelhouse.errors import AirferryError
 
 # An installation imports these when it needs them; once its releases are gone, nothing can be imported.

@@ -12,11 +12,11 @@ from typing import Dict, List, Optional, Tuple
 from bootstrap.airflow import config
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Setting
-from bootstrap.airflow.reserved import Option, affected, is_secret, moved, reserved, shown
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
-from bootstrap.lock import held
-from bootstrap.steps.configuration import written
+from bootstrap.airflow.managed_options import Option, affected, is_secret, moved, reserved, shown
+from bootstrap.base.lock import held
+from bootstrap.installed.configuration import written
+from bootstrap.installed.installation import Installation
+from bootstrap.state.journal import Journal
 from wheelhouse.errors import AirferryError
 
 

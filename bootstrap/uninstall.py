@@ -11,14 +11,15 @@ from typing import ContextManager, Optional
 
 import typer
 
-from bootstrap import lifecycle, lock, receipt, removal
-from bootstrap.boundary import Terminated
-from bootstrap.change import record
-from bootstrap.console import Console
-from bootstrap.home import Home
-from bootstrap.journal import Journal
-from bootstrap.receipt import Receipt
+from bootstrap import daily, removal
+from bootstrap.base import lock
+from bootstrap.base.boundary import Terminated
+from bootstrap.base.console import Console
 from bootstrap.removal import ConfirmationMissing
+from bootstrap.state import change_record, receipt
+from bootstrap.state.home import Home
+from bootstrap.state.journal import Journal
+from bootstrap.state.receipt import Receipt
 
 
 def uninstall(console: Console, place: Home, *, purge: bool, ask: bool, json: bool) -> None:
@@ -39,10 +40,10 @@ def uninstall(console: Console, place: Home, *, purge: bool, ask: bool, json: bo
             if status == 0:
                 _finish_as_root(console, place, found, purge=purge, json=json)
             raise SystemExit(status)
-    installation = lifecycle.opened(place)
+    installation = daily.opened(place)
     if not purge:
         # half of the data lies elsewhere until it is finished or undone
-        record.refuse_unfinished(place)
+        change_record.refuse_unfinished(place)
     with lock.held(place.lock), _recorded(place, purge=purge):
         with console.step("Stop everything and remove the services"):
             removal.stop(installation)

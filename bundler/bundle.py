@@ -14,28 +14,29 @@ from typing import TYPE_CHECKING
 
 from packaging.tags import Tag
 
-from bundler import advisories, assemble, lock, payload, resolution, runtime, shortage
-from bundler.assemble import Wheel
-from bundler.cache import Cache
-from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
-from bundler.fetch import Fetcher
-from bundler.index import PYPI, Index
-from bundler.lock import Artifact, Locked
-from bundler.payload import Payload
-from bundler.progress import Progress, Silent
-from bundler.release import PROJECT
-from bundler.resolution import Resolution
-from bundler.resolver import Resolver
+from bundler.assembly import assemble, payload, runtime
+from bundler.assembly.payload import Payload
+from bundler.base.errors import DownloadFailed, InvalidRequest, ResolutionFailed
+from bundler.base.progress import Progress, Silent
+from bundler.index.cache import Cache
+from bundler.index.fetch import Fetcher
+from bundler.index.release import PROJECT
+from bundler.index.simple import PYPI, Index
+from bundler.index.transport import Session
+from bundler.index.wheel import Wheel
+from bundler.lock import lockfile, shortage
+from bundler.lock.lockfile import Artifact, Locked
+from bundler.lock.shortage import Shortage
+from bundler.request.spec import BundleRequest
+from bundler.resolver import Resolver, advisories, resolution
+from bundler.resolver.resolution import Resolution
 from bundler.resolver.uv import Uv
-from bundler.shortage import Shortage
-from bundler.spec import BundleRequest
-from bundler.transport import Session
 from wheelhouse import __version__, layout
 from wheelhouse.manifest import SCHEMA, CarriedPython, Manifest, Postgres
 from wheelhouse.writer import Member, Prepared
 
 if TYPE_CHECKING:
-    from bundler.build import Builder
+    from bundler.build.wheels import Builder
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ def make_bundle(
 ) -> BundleResult:
     """Make the bundle that is asked for.
 
-    `carried` is by default what :func:`bundler.payload.choose` gives for the target. Raises the errors of
-    :mod:`bundler.errors`; what was fetched stays in the cache, and no bundle that is half-made stays in the
-    output folder.
+    `carried` is by default what :func:`bundler.assembly.payload.choose` gives for the target. Raises the
+    errors of :mod:`bundler.base.errors`; what was fetched stays in the cache, and no bundle that is half-made
+    stays in the output folder.
     """
     links = (item for item in request.find_links if "://" in item)
     with Session((request.index_url, *request.extra_index_urls, *links)) as session:
@@ -103,10 +104,10 @@ class _Making:
             early = background.submit(self._fetch_carried, carried)
             try:
                 resolved = self._resolve()
-                tags = lock.target_tags(self.request.target)
+                tags = lockfile.target_tags(self.request.target)
                 resolved = self._check_airflow(resolved, tags)
                 self._check_base(resolved)
-                missing = [item for item in resolved.locked if lock.choose(item.wheels, tags) is None]
+                missing = [item for item in resolved.locked if lockfile.choose(item.wheels, tags) is None]
                 builder = self._builder(resolved) if missing else None
                 if builder:
                     builder.check(missing)
@@ -128,11 +129,11 @@ class _Making:
 
     def _get_python(self) -> None:
         """Get the interpreter first: an address that does not answer is told before anything else is done."""
-        from bundler import pythons
+        from bundler.python import choice
 
         label = f"Python {self.request.target.python} for {self.request.target.platform}"
         with self._timed("python"), self.progress.step(f"Get {label}") as step:
-            self.python = pythons.get(self.request, self.uv, self.session, self.cache)
+            self.python = choice.get(self.request, self.uv, self.session, self.cache)
             step.outcome = self.python[0].path.rpartition("/")[2]
 
     def _resolve(self) -> Resolution:
@@ -152,7 +153,7 @@ class _Making:
         own = next((item for item in resolved.locked if item.name == PROJECT), None)
         if own is None:
             return resolved
-        artifact = lock.choose(own.wheels, tags)
+        artifact = lockfile.choose(own.wheels, tags)
         assert artifact is not None, "a release without a wheel is not found"
         airflow = assemble.metadata(
             own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256], self.cache
@@ -186,7 +187,7 @@ class _Making:
             )
 
     def _download(self, locked: tuple[Locked, ...], tags: dict[Tag, int]) -> list[Wheel]:
-        chosen = {item.name: lock.choose(item.wheels, tags) for item in locked}
+        chosen = {item.name: lockfile.choose(item.wheels, tags) for item in locked}
         resolution.check_hashes(self.request.requirements, chosen)
         wanted = [artifact for artifact in chosen.values() if artifact]
         total = sum(item.size for item in wanted)
@@ -199,7 +200,7 @@ class _Making:
         ]
 
     def _builder(self, resolved: Resolution) -> Builder:
-        from bundler.build import Builder
+        from bundler.build.wheels import Builder
 
         return Builder(
             resolved.question,

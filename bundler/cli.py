@@ -6,9 +6,9 @@ import sys
 
 import typer
 
-from bootstrap.boundary import guard, invoke
+from bootstrap.base.boundary import guard, invoke
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import application
-from bootstrap.console import Console
 from bundler.commands.bundle import bundle, spelled_out
 from bundler.commands.cache import cache
 from bundler.commands.diff import diff

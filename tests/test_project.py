@@ -23,7 +23,7 @@ CLOSED_SIDE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "b
 # The oldest and the newest Python here.
 ENDS = [*pythons.fitting()[:1], *pythons.fitting()[1:][-1:]]
 # Runs in Airflow's own interpreter, not in ours.
-INSIDE_AIRFLOW = ("bootstrap.airflow.together", "bootstrap.airflow.fabpassword")
+INSIDE_AIRFLOW = ("bootstrap.airflow.batch", "bootstrap.airflow.fabpassword")
 
 # Imports one module in each child, so that no other one has prepared the ground for it.
 EACH_ALONE = """
@@ -79,10 +79,10 @@ def test_import_contracts() -> None:
 
 def test_one_door_for_other_programs() -> None:
     doors = {str(path.relative_to(ROOT)) for path in SOURCES if "subprocess" in imported(path)}
-    assert doors == {"bootstrap/process.py"}
+    assert doors == {"bootstrap/base/process.py"}
     others = {"os.system", "os.popen", "os.posix_spawn", "os.spawnv", "pty.spawn", "subprocess.Popen"}
     callers = {str(path.relative_to(ROOT)) for path in SOURCES if others & set(called(path))}
-    assert callers == {"bootstrap/process.py"}
+    assert callers == {"bootstrap/base/process.py"}
 
 
 def test_only_the_command_line_prints() -> None:

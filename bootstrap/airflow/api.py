@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from bootstrap.airflow.release import Release
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
 

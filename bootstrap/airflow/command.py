@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
-from bootstrap import process, secret
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, Release
+from bootstrap.base import process, secret
+from bootstrap.base.process import CommandFailed, Result
+from bootstrap.base.secret import Secret
 from bootstrap.postgres import locks
-from bootstrap.process import CommandFailed, Result
-from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
 
 # what fabpassword.py ends with
@@ -80,7 +80,7 @@ class Airflow:
         command: List[process.Argument] = [self._python, "-m", "airflow", *arguments]
         return process.run(command, what=what, env=self.environment(), timeout=timeout, ok=ok, log=self.log)
 
-    def run_together(
+    def run_batch(
         self,
         commands: Sequence[Sequence[str]],
         *,
@@ -97,7 +97,7 @@ class Airflow:
         them.
         """
         return process.run(
-            [self._python, "-c", _source("together.py")],
+            [self._python, "-c", _source("batch.py")],
             what=what,
             env=self.environment(),
             stdin=Secret(
@@ -178,7 +178,7 @@ class Airflow:
         elif create:
             commands.append(self.release.create_admin(user, password.reveal()))
         what = f"create Airflow's tables and the account {user}"
-        return self.run_together(
+        return self.run_batch(
             commands,
             what=what,
             secrets=(password,),
@@ -237,7 +237,7 @@ class Airflow:
     def unpause_and_trigger(self, dag_id: str, run_id: str, logical_date: datetime) -> None:
         """Both in one process."""
         commands = [("dags", "unpause", dag_id), self.release.trigger(dag_id, run_id, logical_date)]
-        self.run_together(commands, what=f"trigger the DAG {dag_id}")
+        self.run_batch(commands, what=f"trigger the DAG {dag_id}")
 
     @property
     def _python(self) -> Path:

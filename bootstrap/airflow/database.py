@@ -6,8 +6,8 @@ from typing import NamedTuple, Optional
 from urllib.parse import urlencode
 
 from bootstrap.airflow.differences import ASYNC_DATABASE_URL, Version
+from bootstrap.base.secret import Secret
 from bootstrap.postgres.connection import Connection
-from bootstrap.secret import Secret
 
 _SYNC, _ASYNC = "postgresql+psycopg2", "postgresql+asyncpg"
 # From here on Airflow also derives a URL for asyncpg, which knows none of libpq's parameters.

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 
 _SIGNATURE = 32
 

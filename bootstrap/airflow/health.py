@@ -15,7 +15,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Tuple
 from bootstrap.airflow import api
 from bootstrap.airflow.api import Session
 from bootstrap.airflow.release import Release
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
 HEALTHY = "healthy"

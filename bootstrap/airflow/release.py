@@ -12,7 +12,7 @@ from typing import List, Optional, Tuple
 from bootstrap.airflow import differences
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import NEWEST, OLDEST, Command, Place, Row, UnsupportedAirflow, Version
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 
 _FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 _SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
@@ -130,7 +130,7 @@ class Parameters:
 
     ``database_url`` is ``postgresql+psycopg2://user:password@host:port/name``, user and password quoted as in
     a URL, and ``async_url`` the same for asyncpg where Airflow must not derive it; the keys come from
-    :func:`generate_fernet_key` and ``bootstrap.secret.generate``. ``base_url`` is how browsers reach the
+    :func:`generate_fernet_key` and ``bootstrap.base.secret.generate``. ``base_url`` is how browsers reach the
     server ("": not known). The log ports are left as they are when None.
     """
 

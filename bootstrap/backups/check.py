@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List
 
-from bootstrap import process, secret
 from bootstrap.airflow import metadata
-from bootstrap.backups import backup as backups
-from bootstrap.backups.backup import BackupDamaged, Place
-from bootstrap.installation import Installation
-from bootstrap.options import free_port
+from bootstrap.base import process, secret
+from bootstrap.installed.installation import Installation
+from bootstrap.installed.options import free_port
 from bootstrap.postgres import dump
 from bootstrap.postgres.embedded import DATABASE, Cluster
 from bootstrap.services import strays
+from bootstrap.state import backup as backups
+from bootstrap.state.backup import BackupDamaged, Place
 
 _SCRATCH = ".check-"
 _PORT = 25600

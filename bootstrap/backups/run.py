@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap.awake import awake
-from bootstrap.backups import backup as backups
-from bootstrap.backups.backup import Place
+from bootstrap.backups import databases
 from bootstrap.backups.check import check
 from bootstrap.backups.save import save
-from bootstrap.change import databases, record
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
-from bootstrap.lock import held
-from bootstrap.plan import Progress
+from bootstrap.base.lock import held
+from bootstrap.installed.database_running import awake
+from bootstrap.installed.installation import Installation
+from bootstrap.state import backup as backups
+from bootstrap.state import change_record
+from bootstrap.state.backup import Place
+from bootstrap.state.journal import Journal
+from bootstrap.state.plan import Progress
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def back_up(
     home = installation.home
     removed: List[str] = []
     with Journal(home.journal).recorded("backup") as ended, held(home.lock):
-        record.refuse_unfinished(home)
+        change_record.refuse_unfinished(home)
         with awake(installation), progress.step("Back up the database, the configuration and the keys"):
             databases.tidy(installation)  # whatever a change that was killed at its very end has left
             place = save(installation, folder=folder)

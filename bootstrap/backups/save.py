@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from typing import Optional
 
-from bootstrap.backups import backup as backups
 from bootstrap.backups import state
-from bootstrap.backups.backup import Backup, Content, Place
-from bootstrap.installation import Installation
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres import dump, locks
 from bootstrap.postgres.dump import DumpFailed
 from bootstrap.postgres.server import Clients
 from bootstrap.services import strays
+from bootstrap.state import backup as backups
+from bootstrap.state.backup import Backup, Content, Place
 from wheelhouse import __version__, codec
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"

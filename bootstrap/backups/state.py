@@ -9,8 +9,8 @@ import tarfile
 from pathlib import Path
 from typing import Dict, Iterator, List
 
-from bootstrap.backups.backup import digest
-from bootstrap.home import Home
+from bootstrap.state.backup import digest
+from bootstrap.state.home import Home
 
 # The passwords of a cluster go with the cluster, which no backup holds.
 _OF_THE_CLUSTER = ("secrets/postgres-superuser-password", "secrets/pgpass")

@@ -7,14 +7,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import List
 
-from bootstrap import bytecode, plan, receipt
 from bootstrap.airflow import metadata
-from bootstrap.awake import airflow_runs, awake
-from bootstrap.backups import backup as backups
-from bootstrap.backups import state
-from bootstrap.backups.backup import Place
-from bootstrap.change import clusters, databases, record
-from bootstrap.change.record import Change
+from bootstrap.backups import databases, state
+from bootstrap.base.lock import held
 from bootstrap.change.reversal import undone_on_failure
 from bootstrap.change.steps import (
     FillStep,
@@ -29,12 +24,17 @@ from bootstrap.change.steps import (
     undo,
 )
 from bootstrap.change.upgrade import check_room
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
-from bootstrap.lock import held
-from bootstrap.plan import Done, Progress, Step
-from bootstrap.receipt import Receipt
+from bootstrap.installed import bytecode
+from bootstrap.installed.database_running import airflow_runs, awake
+from bootstrap.installed.installation import Installation
 from bootstrap.services.manager import NONE
+from bootstrap.state import backup as backups
+from bootstrap.state import change_record, clusters, plan, receipt
+from bootstrap.state.backup import Place
+from bootstrap.state.change_record import Change
+from bootstrap.state.journal import Journal
+from bootstrap.state.plan import Done, Progress, Step
+from bootstrap.state.receipt import Receipt
 from bootstrap.steps.airflow import MigrationFailed, StartStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from wheelhouse.errors import AirferryError
@@ -152,8 +152,12 @@ def restore(installation: Installation, place: Place, kind: str, progress: Progr
     home = installation.home
     journal = Journal(home.journal)
     with journal.recorded(kind, backup=place.backup.id), held(home.lock):
-        change = record.find(home)
-        if change and record.is_switched(home) and (change.kind, change.source) == (kind, str(place.path)):
+        change = change_record.find(home)
+        if (
+            change
+            and change_record.is_switched(home)
+            and (change.kind, change.source) == (kind, str(place.path))
+        ):
             return _finish(change, [], progress, journal)
         if change:
             undo(change, progress, run=True)
@@ -185,8 +189,8 @@ def _restore(
         check_room(home, max(databases.size(installation), place.backup.database_size))
     now = time.strftime(_TIME, time.gmtime())
     running = airflow_runs(installation)
-    change = Change(record.SCHEMA, kind, old, saved, now, running=running, source=str(place.path))
-    record.begin(home, change)
+    change = Change(change_record.SCHEMA, kind, old, saved, now, running=running, source=str(place.path))
+    change_record.begin(home, change)
     as_saved = None if saved.bundle_id == old.bundle_id else place.state
     crossing = clusters.crosses(old, saved)
     steps: List[Step] = [
@@ -207,7 +211,7 @@ def _finish(change: Change, done: List[Done], progress: Progress, journal: Journ
     with undone_on_failure(change, progress):
         rest = [RestStep(target)] if target.receipt.services == NONE else []
         done = [*done, *plan.execute([StartStep(target), *rest], progress, journal)]
-        record.end(target.home)
+        change_record.end(target.home)
     tidy(target)
     backups.rotate(target.home.backups, backups.KEEP, change.new)
     return Restored(change.new, done)
@@ -217,7 +221,7 @@ def undo_unfinished(installation: Installation, change: Change, progress: Progre
     """Bring back what was there before an interrupted change; its receipt."""
     home = installation.home
     with Journal(home.journal).recorded("rollback", undone=change.kind), held(home.lock):
-        found = record.find(home)
+        found = change_record.find(home)
         if found:
             undo(found, progress, run=True)
     return change.old

@@ -6,11 +6,11 @@ import contextlib
 from pathlib import Path
 from typing import Iterator
 
-from bootstrap.change import record
-from bootstrap.change.record import Change
 from bootstrap.change.steps import undo
-from bootstrap.home import Home
-from bootstrap.plan import Progress
+from bootstrap.state import change_record
+from bootstrap.state.change_record import Change
+from bootstrap.state.home import Home
+from bootstrap.state.plan import Progress
 from wheelhouse.errors import AirferryError
 
 
@@ -36,13 +36,13 @@ def undone_on_failure(change: Change, progress: Progress) -> Iterator[None]:
 
 def _undone(change: Change, error: BaseException, progress: Progress) -> None:
     home = Home(Path(change.old.home))
-    if record.find(home) is None:  # it was kept before: what failed came after
+    if change_record.find(home) is None:  # it was kept before: what failed came after
         return
-    again = " ".join(record.ways_out(home, change))
+    again = " ".join(change_record.ways_out(home, change))
     try:
         undo(change, progress, run=True)
     except (AirferryError, OSError) as second:
-        if record.find(home) is None:
+        if change_record.find(home) is None:
             again = f"{home.bin}/airferry start"
         raise UpgradeFailed(
             f"The {change.title} failed, and what was there before is not up again: {second}",

@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap import awake
-from bootstrap import receipt as receipts
-from bootstrap.backups import backup as backups
-from bootstrap.backups import state
+from bootstrap.backups import databases, state
 from bootstrap.backups.save import save
-from bootstrap.change import clusters, databases, record
-from bootstrap.change.record import Change
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
-from bootstrap.plan import Progress, Step
+from bootstrap.installed import database_running
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres import dump, locks
 from bootstrap.services import strays
+from bootstrap.state import backup as backups
+from bootstrap.state import change_record, clusters
+from bootstrap.state import receipt as receipts
+from bootstrap.state.change_record import Change
+from bootstrap.state.journal import Journal
+from bootstrap.state.plan import Progress, Step
 from bootstrap.steps import packages
 from bootstrap.steps.airflow import StartStep, start
 from bootstrap.steps.configuration import ConfigurationStep
@@ -48,8 +48,8 @@ class StopStep(_Always):
     def apply(self) -> None:
         """Stop every component, see PostgreSQL up, and on somebody else's nobody in our tables."""
         self.installation.services.stop(self.installation.components)
-        if not awake.is_up(self.installation):
-            awake.start(self.installation)
+        if not database_running.is_up(self.installation):
+            database_running.start(self.installation)
         self.installation.database.wait()
         if not self.installation.servers:
             # our own server is stopped in a moment, and every session with it
@@ -73,7 +73,7 @@ class SaveStep(_Always):
         """Make the backup and record its id."""
         home = self.installation.home
         place = save(self.installation, reason=self.change.kind, into=self.change.new.bundle_id)
-        record.save(home, replace(self.change, backup=place.backup.id))
+        change_record.save(home, replace(self.change, backup=place.backup.id))
 
 
 class AsideStep(_Always):
@@ -128,7 +128,7 @@ class FillStep(_Always):
     def apply(self) -> None:
         """Restore the dump."""
         home = self.installation.home
-        change = record.find(home)
+        change = change_record.find(home)
         source = self.source or backups.load(home.backups / (change.backup if change else "")).dump
         with self.installation.database.clients() as clients:
             dump.load(clients, source)
@@ -201,7 +201,7 @@ class SwitchStep(_Always):
             state.copy_back(self.saved, home, without=state.names(self.saved)[:-1])
         else:
             receipts.save(home.receipt, self.installation.receipt)
-        record.mark_switched(home)
+        change_record.mark_switched(home)
 
 
 def undo(change: Change, progress: Progress, *, run: bool) -> None:
@@ -212,8 +212,8 @@ def undo(change: Change, progress: Progress, *, run: bool) -> None:
     old, new = Installation(change.old), Installation(change.new)
     home = old.home
     with progress.step(f"Bring Airflow {change.old.airflow} back as it was"):
-        record.unmark_switched(home)
-        recorded = record.find(home)
+        change_record.unmark_switched(home)
+        recorded = change_record.find(home)
         saved = recorded.backup if recorded else ""
         if saved:  # before that, nothing was changed but that components were stopped
             for installation in (new, old):
@@ -227,10 +227,10 @@ def undo(change: Change, progress: Progress, *, run: bool) -> None:
             for step in servers(old)[:1]:
                 if not step.done():
                     step.apply()
-            awake.start(old)
+            database_running.start(old)
             if not moved:
                 databases.bring_back(old, place.dump)
-        record.end(home)
+        change_record.end(home)
     with contextlib.suppress(OSError):  # a full disk may be why it is undone
         Journal(home.journal).write("change-undone", kind=change.kind, airflow=change.old.airflow)
     if run and change.running:
@@ -256,7 +256,7 @@ def servers(installation: Installation) -> List[Step]:
 
 def tidy(installation: Installation) -> None:
     """Remove what a change keeps beside; none is under way."""
-    with awake.awake(installation):
+    with database_running.awake(installation):
         databases.tidy(installation)
     clusters.tidy(installation.home)
 

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, List, Optional
 
-from bootstrap import carried, plan, receipt
 from bootstrap.airflow import metadata
-from bootstrap.awake import airflow_runs, awake
-from bootstrap.backups import backup as backups
-from bootstrap.change import clusters, databases, path, record
-from bootstrap.change.newer import KeysStep, TrialStep
-from bootstrap.change.record import Change
+from bootstrap.backups import databases
+from bootstrap.base.secret import Secret
+from bootstrap.change import upgrade_rules
 from bootstrap.change.reversal import undone_on_failure
 from bootstrap.change.steps import (
     AsideStep,
@@ -28,14 +25,19 @@ from bootstrap.change.steps import (
     servers,
     tidy,
 )
-from bootstrap.home import Home
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
-from bootstrap.plan import Done, Progress, Step
-from bootstrap.receipt import Receipt
-from bootstrap.secret import Secret
+from bootstrap.change.upgrade_steps import KeysStep, TrialStep
+from bootstrap.installed.database_running import airflow_runs, awake
+from bootstrap.installed.installation import Installation
+from bootstrap.python import carried
 from bootstrap.services import strays
 from bootstrap.services.manager import NONE
+from bootstrap.state import backup as backups
+from bootstrap.state import change_record, clusters, plan, receipt
+from bootstrap.state.change_record import Change
+from bootstrap.state.home import Home
+from bootstrap.state.journal import Journal
+from bootstrap.state.plan import Done, Progress, Step
+from bootstrap.state.receipt import Receipt
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.packages import UNFINISHED, LinkStep, ReleaseStep
@@ -75,10 +77,10 @@ def upgrade(
     """Bring a whole installation to another bundle; the lock is held, and no change is under way.
 
     Until the new release is there and starts, nothing of the old one is touched. Raises
-    :class:`~bootstrap.change.path.UpgradeRefused` and :class:`NoRoom` with nothing changed, and
+    :class:`~bootstrap.change.upgrade_rules.UpgradeRefused` and :class:`NoRoom` with nothing changed, and
     :class:`~bootstrap.change.reversal.UpgradeFailed` when the old one was brought back.
     """
-    path.check(old, new)
+    upgrade_rules.check(old, new)
     # what was proven before counts until the new proof: a password that was changed since is no failure
     new = replace(new, previous=old.bundle_id, completed=old.completed)
     before, after = Installation(old), Installation(new)
@@ -89,9 +91,11 @@ def upgrade(
         size = databases.size(before)
         check_room(home, size)
         broken = metadata.import_errors(before.database.query)
-    notes = path.advice(old, new, size)
-    change = Change(record.SCHEMA, "upgrade", old, new, time.strftime(_TIME, time.gmtime()), running=running)
-    record.begin(home, change)
+    notes = upgrade_rules.advice(old, new, size)
+    change = Change(
+        change_record.SCHEMA, "upgrade", old, new, time.strftime(_TIME, time.gmtime()), running=running
+    )
+    change_record.begin(home, change)
     with undone_on_failure(change, progress):
         forget_proofs(after)
         done += plan.execute(_forward(before, after, bundle, change), progress, journal)
@@ -103,10 +107,10 @@ def upgrade(
 
 
 def describe(old: Receipt, new: Receipt, bundle: Bundle) -> List[str]:
-    """The steps as lines; raises :class:`~bootstrap.change.path.UpgradeRefused`."""
-    path.check(old, new)
+    """The steps as lines; raises :class:`~bootstrap.change.upgrade_rules.UpgradeRefused`."""
+    upgrade_rules.check(old, new)
     before, after = Installation(old), Installation(new)
-    change = Change(record.SCHEMA, "upgrade", old, new, "", running=True)
+    change = Change(change_record.SCHEMA, "upgrade", old, new, "", running=True)
     steps = [*_prepare(after, bundle, None), *_forward(before, after, bundle, change), *_last(after)]
     return [step.describe() for step in steps]
 
@@ -121,7 +125,7 @@ def _finish(
     done += plan.execute(_last(after), progress, journal)
     kept = replace(change.new, completed=time.strftime(_TIME, time.gmtime()))
     receipt.save(home.receipt, kept)
-    record.end(home)
+    change_record.end(home)
     return Upgraded(kept, done, _tidy(Installation(kept)))
 
 

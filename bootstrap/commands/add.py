@@ -7,9 +7,9 @@ from typing import Optional
 
 import typer
 
-from bootstrap import additions, lifecycle
+from bootstrap import addons, daily
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, home_of
-from bootstrap.console import Console
 from wheelhouse import codec
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
@@ -33,15 +33,15 @@ def add(
     """
     console = Console(quiet=json)
     if remove:
-        installation = lifecycle.opened(home_of(home))
-        changed = additions.remove(installation, Path(file).name, console, restart=restart)
+        installation = daily.opened(home_of(home))
+        changed = addons.remove(installation, Path(file).name, console, restart=restart)
     else:
         # root opens it while it still may: it can lie where the account cannot read
         with Bundle.open(Path(file)) as bundle:
             with console.progress(bundle.seal.size, "Verify the add-on") as advance:
                 verify(bundle, advance)
-            installation = lifecycle.opened(home_of(home))
-            changed = additions.add(installation, bundle, console, restart=restart)
+            installation = daily.opened(home_of(home))
+            changed = addons.add(installation, bundle, console, restart=restart)
     if json:
         console.json({"schema": 1, "ok": True, "added": [codec.encode(item) for item in changed.added]})
         return 0

@@ -8,16 +8,16 @@ from typing import Any, Dict, Optional
 
 import typer
 
-from bootstrap import lifecycle
-from bootstrap.backups import backup as found_backups
+from bootstrap import daily
 from bootstrap.backups import run
-from bootstrap.backups.backup import KEEP, RESTORE, ROLLBACK, Place
-from bootstrap.change import record
+from bootstrap.base.console import Console, size_text
 from bootstrap.change import restore as restoring
 from bootstrap.commands.shared import HOME, JSON, home_of
-from bootstrap.console import Console, size_text
-from bootstrap.installation import Installation
-from bootstrap.options import InvalidOption
+from bootstrap.installed.installation import Installation
+from bootstrap.installed.options import InvalidOption
+from bootstrap.state import backup as found_backups
+from bootstrap.state import change_record
+from bootstrap.state.backup import KEEP, RESTORE, ROLLBACK, Place
 from wheelhouse import codec
 
 _OUTPUT = typer.Option(
@@ -37,7 +37,7 @@ def backup(
     """Back up the database, the configuration and the keys; Airflow may run meanwhile."""
     console = Console(quiet=json)
     folder = output.expanduser().absolute() if output else None
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     made = run.back_up(installation, console, folder=folder, keep=keep, verify=verify)
     if json:
         shown = {**_shown(made.place), "checked": made.checked, "removed": made.removed}
@@ -53,7 +53,7 @@ def backup(
 def backups(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """List the backups in HOME/backups, oldest first."""
     console = Console(quiet=json)
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     places = found_backups.find_all(installation.home.backups)
     if json:
         console.json({"schema": 1, "backups": [_shown(place) for place in places]})
@@ -83,7 +83,7 @@ def restore(
 ) -> int:
     """Go back to a backup: its database, configuration, keys and release. What is there is saved first."""
     console = Console(quiet=json)
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     if check:
         place = run.check_one(installation, name, console)
         if json:
@@ -97,8 +97,8 @@ def restore(
 def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Undo the last upgrade, or one that was interrupted; what is there is saved first."""
     console = Console(quiet=json)
-    installation = lifecycle.opened(home_of(home))
-    change = record.find(installation.home)
+    installation = daily.opened(home_of(home))
+    change = change_record.find(installation.home)
     if change and change.kind != ROLLBACK:
         back = restoring.undo_unfinished(installation, change, console)
         if json:
@@ -107,7 +107,7 @@ def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -
             console.print(f"The {change.title} was undone: Airflow {back.airflow} is back.")
         return 0
     if change:
-        installation = lifecycle.opened(home_of(home))
+        installation = daily.opened(home_of(home))
         return _go_back(
             installation, found_backups.load(Path(change.source)), ROLLBACK, console, yes=True, json=json
         )
@@ -117,7 +117,7 @@ def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -
 def _go_back(
     installation: Installation, place: Place, kind: str, console: Console, *, yes: bool, json: bool
 ) -> int:
-    runs = 0 if record.find(installation.home) else restoring.lost(installation, place)
+    runs = 0 if change_record.find(installation.home) else restoring.lost(installation, place)
     differing = restoring.dags_that_differ(installation, place)
     if not yes:
         _confirm(installation, place, runs, console)

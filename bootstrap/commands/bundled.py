@@ -11,8 +11,8 @@ from typing import List, Optional, Tuple
 
 import typer
 
-from bootstrap import addon, handoff, interpreters, preflight
-from bootstrap import options as choosing
+from bootstrap import handoff
+from bootstrap.base.console import Console
 from bootstrap.commands import database
 from bootstrap.commands.shared import (
     ACCOUNT,
@@ -27,16 +27,18 @@ from bootstrap.commands.shared import (
     home_of,
 )
 from bootstrap.commands.uninstall import uninstall
-from bootstrap.console import Console
+from bootstrap.doctor import preflight
 from bootstrap.doctor.catalogue import explain as find_entry
 from bootstrap.doctor.render import render, render_entry
-from bootstrap.external import connection_of
 from bootstrap.facts import saved as facts
-from bootstrap.home import Home
-from bootstrap.options import Options
-from bootstrap.receipt import PRIVATE, Receipt
+from bootstrap.installed import options as choosing
+from bootstrap.installed.external import connection_of
+from bootstrap.installed.options import Options
+from bootstrap.python import choice
 from bootstrap.services import choice as services
-from wheelhouse import codec
+from bootstrap.state.home import Home
+from bootstrap.state.receipt import PRIVATE, Receipt
+from wheelhouse import addon, codec
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify as verify_bundle
 
@@ -86,7 +88,7 @@ def install(
     json: bool = JSON,
 ) -> int:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
-    from bootstrap import additions  # noqa: PLC0415  (doctor starts sooner without it)
+    from bootstrap import addons  # noqa: PLC0415  (doctor starts sooner without it)
     from bootstrap import install as installing  # noqa: PLC0415
 
     for identifier in ignore or []:
@@ -122,8 +124,8 @@ def install(
             judgement = preflight.judge(bundle, chosen, options)
             again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
             preflight.check(judgement.report, ignore or [], console, again)
-            chosen = interpreters.decided(chosen, judgement.python)
-            lost = additions.left_behind(options.home, bundle.manifest)
+            chosen = choice.decided(chosen, judgement.python)
+            lost = addons.left_behind(options.home, bundle.manifest)
             if lost:
                 console.warning(f"{lost} DAGs that need it fail after the upgrade.")
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
@@ -261,7 +263,7 @@ def _inner_arguments(chosen: Receipt, options: Options, *, json: bool) -> List[s
     """The command line of the process that root hands over to: every choice is made already."""
     return [
         "install", "--home", chosen.home, "--name", chosen.name,
-        "--service", chosen.services, "--python", interpreters.option(chosen), "--host", chosen.web_host,
+        "--service", chosen.services, "--python", choice.option(chosen), "--host", chosen.web_host,
         "--port", str(chosen.web_port), *_database_arguments(chosen, options),
         "--auth", chosen.auth,
         "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
@@ -299,7 +301,7 @@ def _welcome(console: Console, found: Receipt) -> None:
             ("Web", f"http://{web}:{found.web_port}"),
             ("Login", found.admin_user),
             ("Password", _password(found)),
-            ("Python", interpreters.reason(found)),
+            ("Python", choice.reason(found)),
             ("DAG files", str(home.dags)),
             (
                 "Database",

@@ -7,12 +7,12 @@ from typing import List, Optional, Sequence
 
 import typer
 
-from bootstrap import handoff, lifecycle, settings
-from bootstrap.airflow.reserved import is_secret, shown
+from bootstrap import daily, handoff, settings
+from bootstrap.airflow.managed_options import is_secret, shown
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, application, home_of
-from bootstrap.console import Console
-from bootstrap.installation import Installation
-from bootstrap.options import InvalidOption
+from bootstrap.installed.installation import Installation
+from bootstrap.installed.options import InvalidOption
 from wheelhouse import codec
 
 app = application("config", "Show and change options of airflow.cfg, one at a time; comments stay.")
@@ -31,7 +31,7 @@ def get(
 ) -> int:
     """Print the value of an option; Airflow's default when airflow.cfg does not set it."""
     console = Console(quiet=json)
-    found = settings.find(lifecycle.opened(home_of(home)), section, key)
+    found = settings.find(daily.opened(home_of(home)), section, key)
     value = found.value if show_secret else shown(key.lower(), found.value) or ""
     if json:
         more = {"value": value, "set": found.set, "secret": is_secret(key.lower())}
@@ -65,7 +65,7 @@ def set_option(
         )
     hidden = handoff.password(value_file)
     given = hidden.reveal() if hidden else value
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     stale = settings.change(installation, section, key, given, force=force)
     return _done(installation, f"[{section}] {key} is set.", stale, restart=restart)
 
@@ -75,7 +75,7 @@ def unset(
     section: str = SECTION, key: str = KEY, restart: bool = RESTART, home: Optional[Path] = HOME
 ) -> int:
     """Take an option out of airflow.cfg, so that Airflow's default holds."""
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     stale = settings.change(installation, section, key, None)
     return _done(installation, f"[{section}] {key} is not set any more.", stale, restart=restart)
 
@@ -84,7 +84,7 @@ def unset(
 def diff(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Show where airflow.cfg differs from Airflow's defaults, and who wrote it: airferry, or a hand."""
     console = Console(quiet=json)
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     with console.step("Ask Airflow for its defaults"):
         found = settings.differences(installation)
     if json:
@@ -107,8 +107,8 @@ def _done(installation: Installation, text: str, stale: Sequence[str], *, restar
     names = " ".join(stale)
     if restart:
         with console.step(f"Restart {names}"):
-            lifecycle.stop(installation, stale)
-            lifecycle.start(installation, stale)
+            daily.stop(installation, stale)
+            daily.start(installation, stale)
     else:
         console.print(f"These read it at their start: {names}")
         console.command(f"{installation.home.bin}/airferry restart {names}")

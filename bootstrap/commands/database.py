@@ -10,12 +10,14 @@ from typing import Optional, Tuple
 
 import typer
 
-from bootstrap import external, handoff, receipt
-from bootstrap.external import Choice
+from bootstrap import handoff
+from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Passwords
-from bootstrap.options import InvalidOption, Options
+from bootstrap.installed import external
+from bootstrap.installed.external import Choice
+from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.postgres import connection
-from bootstrap.secret import Secret
+from bootstrap.state import receipt
 
 POSTGRES = typer.Option(
     None,

@@ -9,10 +9,10 @@ from typing import Dict, List, Optional
 
 import typer
 
-from bootstrap import receipt
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, home_of
-from bootstrap.console import Console
-from bootstrap.installation import Installation
+from bootstrap.installed.installation import Installation
+from bootstrap.state import receipt
 
 # They belong to whoever runs the shell, or only to airferry itself.
 _OTHERS = ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ", "LC_ALL", "PYTHONUTF8")

@@ -9,10 +9,10 @@ from typing import List, Optional
 
 import typer
 
-from bootstrap import journal, receipt
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, home_of
-from bootstrap.console import Console
-from bootstrap.journal import Entry
+from bootstrap.state import journal, receipt
+from bootstrap.state.journal import Entry
 from wheelhouse import codec
 
 

@@ -7,7 +7,8 @@ from typing import List, Optional
 
 import typer
 
-from bootstrap import checkup, lifecycle
+from bootstrap import daily
+from bootstrap.base.console import Console
 from bootstrap.commands import config
 from bootstrap.commands.add import add
 from bootstrap.commands.backups import backup, backups, restore, rollback
@@ -18,7 +19,7 @@ from bootstrap.commands.passwd import passwd
 from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
 from bootstrap.commands.uninstall import uninstall
-from bootstrap.console import Console
+from bootstrap.doctor import checkup
 from bootstrap.doctor.render import render, render_entry
 
 app = application("airferry", "Looks after this Airflow installation.")
@@ -59,7 +60,7 @@ def doctor_home(
     if explain:
         render_entry(explain, console)
         return 0
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     report = checkup.judge(installation)
     if json:
         console.json(report.as_dict())
@@ -72,5 +73,5 @@ def doctor_home(
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(command: List[str] = typer.Argument(..., metavar="COMMAND..."), home: Optional[Path] = HOME) -> None:
     """Run a program as the installation's account: airferry run -- COMMAND."""
-    installation = lifecycle.opened(home_of(home))
-    lifecycle.exec_as_account(installation, command)
+    installation = daily.opened(home_of(home))
+    daily.exec_as_account(installation, command)

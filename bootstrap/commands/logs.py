@@ -10,12 +10,12 @@ from typing import Iterable, List, Optional
 
 import typer
 
-from bootstrap import lifecycle
-from bootstrap import logs as reading
+from bootstrap import daily
+from bootstrap.base.terminal import printable
 from bootstrap.commands.shared import HOME, home_of
-from bootstrap.installation import POSTGRES
-from bootstrap.logs import Follower, Log
-from bootstrap.terminal import printable
+from bootstrap.installed import logs as reading
+from bootstrap.installed.installation import POSTGRES
+from bootstrap.installed.logs import Follower, Log
 
 _POLL = 250  # milliseconds between looks at the files
 
@@ -42,7 +42,7 @@ def logs(
     With more than one log, each line begins with the component's name. PostgreSQL's is postgres.
     """
     start = reading.moment(since) if since else None
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     known = [POSTGRES, *installation.components]
     chosen = reading.choose(installation.home, known, component or (), install=install)
     # as cat does: a reader that has gone, or Ctrl-C, ends this without a word

@@ -9,12 +9,13 @@ from typing import Optional
 
 import typer
 
-from bootstrap import handoff, lifecycle, passwords, secret
+from bootstrap import daily, handoff, passwords
+from bootstrap.base import secret
+from bootstrap.base.console import Console
+from bootstrap.base.secret import Secret
 from bootstrap.commands.shared import HOME, JSON, home_of
-from bootstrap.console import Console
-from bootstrap.options import InvalidOption
+from bootstrap.installed.options import InvalidOption
 from bootstrap.passwords import PasswordMissing
-from bootstrap.secret import Secret
 
 
 def passwd(
@@ -38,7 +39,7 @@ def passwd(
         raise InvalidOption("--generate and --password-file exclude each other.", needed="one of them")
     # root reads the file while it still may: it can lie where the account cannot
     given = secret.generate() if generate else handoff.password(password_file)
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     name = user or installation.receipt.admin_user
     password = given or _asked(name)
     with console.step(f"Set the password of {name}") as step:

@@ -7,17 +7,18 @@ from typing import List, Optional, Sequence
 
 import typer
 
-from bootstrap import lifecycle
+from bootstrap import daily
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, home_of
-from bootstrap.console import Console
-from bootstrap.installation import Installation
+from bootstrap.installed import status as state
+from bootstrap.installed.installation import Installation
 from wheelhouse import codec
 
 
 def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Show every component and whether Airflow calls it healthy. Exit 0 when all are, 33 otherwise."""
     console = Console(quiet=json)
-    found = lifecycle.status(lifecycle.opened(home_of(home)))
+    found = state.look(daily.opened(home_of(home)))
     if json:
         console.json(codec.encode(found))
     else:
@@ -40,7 +41,7 @@ def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     return 0 if found.healthy and not found.unfinished else 33
 
 
-_ACTIONS = {"Start": lifecycle.start, "Stop": lifecycle.stop}
+_ACTIONS = {"Start": daily.start, "Stop": daily.stop}
 COMPONENTS = typer.Argument(None, help="Only these (default: all).")
 
 
@@ -66,7 +67,7 @@ def restart(
 
 
 def _do(console: Console, verb: str, names: Sequence[str], home: Optional[Path]) -> Installation:
-    installation = lifecycle.opened(home_of(home))
+    installation = daily.opened(home_of(home))
     with console.step(f"{verb} " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
         _ACTIONS[verb](installation, names)
     return installation
@@ -74,5 +75,5 @@ def _do(console: Console, verb: str, names: Sequence[str], home: Optional[Path])
 
 def _told(console: Console, installation: Installation, *, json: bool) -> int:
     if json:
-        console.json({"ok": True, **codec.encode(lifecycle.status(installation))})
+        console.json({"ok": True, **codec.encode(state.look(installation))})
     return 0

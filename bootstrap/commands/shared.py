@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional
 import typer
 import typer.core
 
-from bootstrap.home import Home
+from bootstrap.state.home import Home
 
 # Help is plain text here; of the carried typer, rich beside it makes "\[required]" all the same.
 typer.core.HAS_RICH = False

@@ -7,8 +7,8 @@ from typing import Optional
 
 import typer
 
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, home_of
-from bootstrap.console import Console
 
 
 def uninstall(

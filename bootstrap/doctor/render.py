@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootstrap.console import Console
+from bootstrap.base.console import Console
 from bootstrap.doctor.catalogue import explain
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterator, Tuple
 
-from bootstrap.console import size_text
+from bootstrap.base.console import size_text
 from bootstrap.doctor.checks import (
     account,
     database,

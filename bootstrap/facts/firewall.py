@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from bootstrap import process
+from bootstrap.base import process
 from bootstrap.facts.account import SYSTEM_PATH
 from bootstrap.facts.processes import collect as processes
 from wheelhouse.errors import AirferryError

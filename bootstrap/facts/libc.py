@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Tuple
 
-from bootstrap import process
+from bootstrap.base import process
 
 
 @dataclass(frozen=True)

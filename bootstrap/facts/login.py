@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import List, Optional
 
 from bootstrap.airflow import fernet
+from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Asked, Database, Passwords, Refusal, Room, Server
 from bootstrap.postgres import external, wire
 from bootstrap.postgres.external import literal
 from bootstrap.postgres.refusal import LOGIN, MISSING, DatabaseUnavailable, StatementFailed
-from bootstrap.secret import Secret
 
 # For a login; a server that hangs must not use up the time of all collectors.
 _SECONDS = 6.0

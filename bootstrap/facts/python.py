@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from bootstrap import process
+from bootstrap.base import process
 from bootstrap.facts.access import Gate, gates
 from wheelhouse.errors import AirferryError
 

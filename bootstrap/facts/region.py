@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Mapping, Optional
 
-from bootstrap.terminal import charset
+from bootstrap.base.terminal import charset
 
 ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo")
 # what a running system writes every day, and what its own installation wrote

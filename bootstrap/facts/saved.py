@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict
 
-from bootstrap import smallfile
+from bootstrap.base import smallfile
 from bootstrap.facts.host import SCHEMA, Facts
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
+from bootstrap.base.secret import Secret
 from bootstrap.postgres.connection import Connection
-from bootstrap.secret import Secret
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
 PORT = 5432

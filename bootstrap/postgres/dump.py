@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Dict, List
 
-from bootstrap import process
+from bootstrap.base import process
+from bootstrap.base.process import Argument, CommandFailed
 from bootstrap.postgres import locks
 from bootstrap.postgres.server import Clients
-from bootstrap.process import Argument, CommandFailed
 from wheelhouse.errors import AirferryError
 
 # A large database takes hours; this is only the end of a program that hangs.

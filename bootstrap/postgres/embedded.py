@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Mapping, Optional, Tuple
 
-from bootstrap import process, secret, smallfile
+from bootstrap.base import process, secret, smallfile
+from bootstrap.base.secret import Secret
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.server import Clients
-from bootstrap.secret import Secret
 from wheelhouse.errors import AirferryError
 
 ROLE = "airflow"

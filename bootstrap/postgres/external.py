@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator, Mapping, Optional
 
-from bootstrap import secret
+from bootstrap.base import secret
+from bootstrap.base.secret import Secret
 from bootstrap.postgres import host, refusal, scram, tunnel, wire
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.embedded import PostgresFailed
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.postgres.server import Clients
-from bootstrap.secret import Secret
 
 # Waiting helps against these: a server that restarts, or has no connection left for a moment.
 _PASSING = (refusal.UNREACHABLE, refusal.SILENT, refusal.FULL, refusal.REFUSED)

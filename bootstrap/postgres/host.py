@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap import process
-from bootstrap.facts.postgres import NEEDED, collect
+from bootstrap.base import process
 from bootstrap.postgres.embedded import PostgresFailed
+from bootstrap.postgres.programs import NEEDED, installed
 
 OLDEST = 12
 
@@ -32,7 +32,7 @@ def find() -> Programs:
     """The newest complete set of programs on this host; raises :class:`PostgresFailed` when there is none."""
     found: List[Programs] = []
     incomplete: List[str] = []
-    for candidate in collect().installed:
+    for candidate in installed():
         missing = set(NEEDED) - set(candidate.programs)
         if missing:
             incomplete.append(f"{candidate.folder} lacks {', '.join(sorted(missing))}")
@@ -57,7 +57,7 @@ def find() -> Programs:
 def clients(major: int) -> Optional[Path]:
     """The newest folder on this host with psql and pg_dump for a server of that major version."""
     found = []
-    for candidate in collect().installed:
+    for candidate in installed():
         if {"psql", "pg_dump"} <= set(candidate.programs):
             version = major_of(Path(candidate.folder))
             if version >= major:

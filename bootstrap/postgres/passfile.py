@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import List, Mapping, Optional
 
+from bootstrap.base.secret import Secret
 from bootstrap.postgres.connection import Connection
-from bootstrap.secret import Secret
 
 
 def find(connection: Connection, environ: Mapping[str, str] = os.environ) -> Optional[Secret]:

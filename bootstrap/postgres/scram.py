@@ -10,7 +10,7 @@ import stringprep
 import unicodedata
 from typing import Dict
 
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 
 ITERATIONS = 4096
 # More than any server asks for; a hostile one would keep us computing.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ContextManager, List, Mapping, Protocol
 
+from bootstrap.base.process import Argument
 from bootstrap.postgres.connection import Connection
-from bootstrap.process import Argument
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterator, Optional
 
+from bootstrap.base.secret import Secret
 from bootstrap.postgres import wire
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.refusal import DatabaseUnavailable
-from bootstrap.secret import Secret
 
 _TLS_REQUEST, _GSS_REQUEST = 80877103, 80877104
 _ACCEPTED = b"R" + struct.pack("!ii", 8, 0)

@@ -14,10 +14,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from bootstrap.base.secret import Secret
 from bootstrap.postgres import refusal, scram
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.refusal import DatabaseUnavailable, StatementFailed
-from bootstrap.secret import Secret
 
 if TYPE_CHECKING:
     import ssl

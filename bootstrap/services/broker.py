@@ -13,13 +13,13 @@ import socket
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from bootstrap import registry
-from bootstrap.boundary import Terminated
-from bootstrap.registry import Record
+from bootstrap.base.boundary import Terminated
 from bootstrap.services import units
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl
 from bootstrap.services.manager import ServiceError
 from bootstrap.services.units import Layout
+from bootstrap.state import registry
+from bootstrap.state.registry import Record
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 

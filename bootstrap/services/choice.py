@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Optional
 
-from bootstrap import process
+from bootstrap.base import process
 from bootstrap.facts.account import SYSTEM_PATH
 from bootstrap.services import broker, units
 from bootstrap.services.manager import NONE, SUPERVISOR, SYSTEMD, SYSTEMD_USER

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Dict, Iterator, List, Protocol, Sequence, Tuple
 
-from bootstrap import process, smallfile
+from bootstrap.base import process, smallfile
 from bootstrap.services import units
 from bootstrap.services.manager import ServiceError
 from bootstrap.services.units import Layout

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
-from bootstrap import smallfile
-from bootstrap.home import Home, Release
+from bootstrap.base import smallfile
 from bootstrap.services.manager import Program
+from bootstrap.state.home import Home, Release
 
 # Paths below the home.
 SCRIPT = "etc/service.sh"

@@ -17,7 +17,7 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
-from bootstrap import process, smallfile
+from bootstrap.base import process, smallfile
 from bootstrap.services import strays
 from bootstrap.services.manager import Program, ServiceError, State, stop_seconds
 

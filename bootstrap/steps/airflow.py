@@ -8,13 +8,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import List
 
-from bootstrap import bytecode, secret
 from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import LoginFailed, Session
-from bootstrap.installation import Installation
-from bootstrap.journal import Journal
+from bootstrap.base import secret
+from bootstrap.base.process import CommandFailed
+from bootstrap.installed import bytecode
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres import locks
-from bootstrap.process import CommandFailed
+from bootstrap.state.journal import Journal
 from wheelhouse import layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootstrap.installation import POSTGRES, Installation
+from bootstrap.installed.installation import POSTGRES, Installation
 
 
 class ClusterStep:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bootstrap import external, secret, smallfile
-from bootstrap.external import Handed
-from bootstrap.installation import Installation
+from bootstrap.base import secret, smallfile
+from bootstrap.base.secret import Secret
+from bootstrap.installed import external
+from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.external import Handed
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres import passfile
-from bootstrap.secret import Secret
-from bootstrap.steps.configuration import ConfigurationStep
 
 
 class ExternalDatabaseStep:
@@ -65,7 +66,7 @@ class ExternalDatabaseStep:
             for pattern in ("migrated-*", "proved-*"):
                 for marker in self.installation.home.run.glob(pattern):
                     marker.unlink()
-        ConfigurationStep(self.installation).forget("sql_alchemy_conn", "sql_alchemy_conn_async")
+        ManagedSettings(self.installation).forget("sql_alchemy_conn", "sql_alchemy_conn_async")
         secret.write(self.known, Secret(url))
 
     def _text(self, path: Path) -> str:

@@ -8,12 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from bootstrap import bytecode, smallfile
-from bootstrap.home import Home, Release
-from bootstrap.installation import Installation
-from bootstrap.installer import Tools, Venv
+from bootstrap.base import smallfile
+from bootstrap.installed import bytecode
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres import embedded
+from bootstrap.python.venv import Tools, Venv
 from bootstrap.services import strays
+from bootstrap.state.home import Home, Release
 from wheelhouse import layout
 from wheelhouse.manifest import Package
 from wheelhouse.reader import Bundle

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import List
 
-from bootstrap.carried import Carried
-from bootstrap.installation import Installation
-from bootstrap.interpreters import CARRIED
-from bootstrap.plan import Step
+from bootstrap.installed.installation import Installation
+from bootstrap.python.carried import Carried
+from bootstrap.python.choice import CARRIED
+from bootstrap.state.plan import Step
 from wheelhouse.reader import Bundle
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional
 
-from bootstrap import secret
 from bootstrap.airflow.release import generate_fernet_key
-from bootstrap.home import Home
-from bootstrap.secret import Secret
-
-FERNET, SECRET_KEY, JWT = "fernet-key", "secret-key", "jwt-secret"
+from bootstrap.base import secret
+from bootstrap.base.secret import Secret
+from bootstrap.state.home import FERNET, JWT, SECRET_KEY, Home
 
 
 class FoldersStep:

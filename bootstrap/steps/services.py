@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
-from bootstrap.installation import Installation
+from bootstrap.installed.installation import Installation
 from bootstrap.services import choice
 from bootstrap.services.manager import KINDS, NONE, SUPERVISOR, SYSTEMD, SYSTEMD_USER, Services
 

@@ -7,13 +7,14 @@ from typing import Optional
 
 import typer
 
-from bootstrap.console import Console
-from bundler import hosts, report, settings
+from bootstrap.base.console import Console
 from bundler.bundle import make_bundle
 from bundler.commands import JSON, envelope
-from bundler.index import PYPI, VARIABLES, from_environment
-from bundler.settings import Settings
-from bundler.spec import PUBLISHED, BundleRequest
+from bundler.index.simple import PYPI, VARIABLES, from_environment
+from bundler.inspection import report
+from bundler.request import platforms, settings
+from bundler.request.settings import Settings
+from bundler.request.spec import PUBLISHED, BundleRequest
 
 
 def bundle(
@@ -45,7 +46,7 @@ def bundle(
     ),
     glibc: str = typer.Option("", metavar="2.X", help="Instead of --platform: the host's glibc."),
     like: str = typer.Option(
-        "", metavar="NAME", help=f"Instead of --platform: a distribution ({', '.join(hosts.names())})."
+        "", metavar="NAME", help=f"Instead of --platform: a distribution ({', '.join(platforms.names())})."
     ),
     machine: str = typer.Option(
         "",
@@ -144,7 +145,7 @@ def bundle(
     made_for = None
     if effective.host:
         # doctor takes as long to import as all else, and only facts of a host need it
-        from bundler.tailor import tailor  # noqa: PLC0415
+        from bundler.host.fit_to_host import tailor  # noqa: PLC0415
 
         index = effective.index_url or from_environment()
         found = tailor(effective, effective.host, index_url=index, offline=offline, ignored=ignore)

@@ -6,9 +6,9 @@ from typing import Optional
 
 import typer
 
-from bootstrap.console import Console, size_text
-from bundler.cache import Cache
+from bootstrap.base.console import Console, size_text
 from bundler.commands import JSON, envelope
+from bundler.index.cache import Cache
 from wheelhouse import codec
 
 _DAY = 86400

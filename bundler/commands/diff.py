@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from bootstrap.console import Console, size_text
-from bundler import difference
+from bootstrap.base.console import Console, size_text
 from bundler.commands import JSON, envelope
-from bundler.difference import Change, Difference
+from bundler.inspection import difference
+from bundler.inspection.difference import Change, Difference
 from wheelhouse import codec
 from wheelhouse.reader import Bundle
 

@@ -8,11 +8,11 @@ from typing import Optional
 import typer
 
 from bootstrap.airflow.differences import NEWEST
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import EXPLAIN, STRICT
-from bootstrap.console import Console
+from bundler.base.errors import InvalidRequest
 from bundler.commands import JSON
-from bundler.errors import InvalidRequest
-from bundler.index import from_environment
+from bundler.index.simple import from_environment
 
 
 def doctor(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from bootstrap.console import Console
-from bundler import settings, spec
+from bootstrap.base.console import Console
+from bundler.base.errors import InvalidRequest, OutputFailed
 from bundler.commands import JSON, envelope
-from bundler.errors import InvalidRequest, OutputFailed
+from bundler.request import settings, spec
 
 
 def init(

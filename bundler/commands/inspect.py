@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from bootstrap.console import Console, size_text
-from bundler import contents, report
+from bootstrap.base.console import Console, size_text
 from bundler.commands import JSON, envelope
-from bundler.contents import Contents, Entry
+from bundler.inspection import contents, report
+from bundler.inspection.contents import Contents, Entry
 from wheelhouse import codec
 from wheelhouse.manifest import CarriedPython
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bootstrap.console import Console
+from bootstrap.base.console import Console
 from bootstrap.doctor.remedies import quoted
 from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
 from bootstrap.facts import saved
-from bundler import buildneeds, interpreters
-from bundler.buildneeds import Need
+from bundler.base.errors import InvalidRequest
+from bundler.build import buildneeds, interpreters
+from bundler.build.buildneeds import Need
+from bundler.builder_host import checks, facts
 from bundler.commands import envelope
-from bundler.errors import InvalidRequest
-from bundler.outside import checks, facts
-from bundler.prospect import choose, needs_of_bundle
+from bundler.host.host_choice import choose, needs_of_bundle
 from wheelhouse import codec
 from wheelhouse.reader import Bundle
 

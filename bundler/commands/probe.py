@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from bootstrap.console import Console
+from bootstrap.base.console import Console
 
 
 def probe(
@@ -13,7 +13,7 @@ def probe(
     ),
 ) -> int:
     """Print a small program for the closed host; it writes host.json: airferry probe > airferry-probe.py."""
-    from bundler import probe as probing  # noqa: PLC0415  (imports doctor, which other commands do without)
+    from bundler.host import probe as probing  # noqa: PLC0415  (imports doctor, which other commands do without)
 
     console = Console()
     for line in probing.text(shell=shell).splitlines():

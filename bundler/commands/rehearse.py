@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from bootstrap.console import Console
+from bootstrap.base.console import Console
 from bundler.commands import JSON, envelope
 from wheelhouse import codec
 
@@ -17,7 +17,7 @@ def rehearse(
     json: bool = JSON,
 ) -> int:
     """Install a bundle here, without a network and in a scratch home, and run its example pipeline."""
-    from bundler import rehearse as rehearsing  # noqa: PLC0415 - no other command needs it
+    from bundler.rehearsal import rehearse as rehearsing  # noqa: PLC0415 - no other command needs it
 
     console = Console(quiet=json)
     with console.step(f"Rehearse {file.name} (some minutes)"):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import typer
 
-from bootstrap.console import Console
+from bootstrap.base.console import Console
+from bundler.base.digest import file_digest
 from bundler.commands import JSON, envelope
-from bundler.digest import file_digest
 from wheelhouse.errors import BundleDamaged
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify as verify_bundle

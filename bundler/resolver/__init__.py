@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bundler.errors import OutputFailed, ResolutionFailed
-from bundler.lock import Locked
+from bundler.base.errors import OutputFailed, ResolutionFailed
+from bundler.lock.lockfile import Locked
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
+from bundler.index.transport import credentials
 from bundler.resolver import Question
-from bundler.transport import credentials
 
 _VARIABLES = (
     "http_proxy",

@@ -17,11 +17,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from bootstrap import process
-from bundler.cache import Cache
-from bundler.errors import DownloadFailed, InvalidRequest, ResolutionFailed
-from bundler.index import Index, IndexFile
-from bundler.lock import Artifact, Locked
+from bootstrap.base import process
+from bundler.base.errors import DownloadFailed, InvalidRequest, ResolutionFailed
+from bundler.index.cache import Cache
+from bundler.index.simple import Index, IndexFile
+from bundler.lock.lockfile import Artifact, Locked
 from bundler.resolver import Question, failure
 from bundler.resolver.environment import network, secrets
 from wheelhouse.manifest import Tool

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import uv as uv_package
 
-from bootstrap import process
-from bundler import lock
-from bundler.cache import Cache
-from bundler.errors import DownloadFailed, InvalidRequest, OutputFailed, ResolutionFailed
+from bootstrap.base import process
+from bundler.base.errors import DownloadFailed, InvalidRequest, OutputFailed, ResolutionFailed
+from bundler.index.cache import Cache
+from bundler.lock import lockfile
 from bundler.resolver import Question, failure
 from bundler.resolver.environment import network, secrets
 from wheelhouse.manifest import Tool
@@ -63,7 +63,7 @@ class Uv:
             }
         )
 
-    def resolve(self, question: Question) -> tuple[lock.Locked, ...]:
+    def resolve(self, question: Question) -> tuple[lockfile.Locked, ...]:
         """Resolve for the target; see :class:`bundler.resolver.Resolver`."""
         with tempfile.TemporaryDirectory(prefix="airferry-") as name:
             folder = Path(name)
@@ -95,7 +95,7 @@ class Uv:
             )
             if result.status:
                 raise _failure(result.stderr)
-            return lock.read(result.stdout, folder)
+            return lockfile.read(result.stdout, folder)
 
 
 def platform_name(target: Target) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bundler import lock
-from bundler.cache import Cache
-from bundler.index import PYPI, Index
-from bundler.payload import CARRIED, RUNTIME, pins
+from bundler.assembly.payload import CARRIED, RUNTIME, pins
+from bundler.index.cache import Cache
+from bundler.index.simple import PYPI, Index
+from bundler.index.transport import Session
+from bundler.lock import lockfile
 from bundler.resolver import Question
 from bundler.resolver.uv import Uv
-from bundler.transport import Session
 from wheelhouse.tags import parse_wheel_name
 from wheelhouse.target import Target, parse_platform
 
@@ -29,7 +29,7 @@ def main() -> None:
             for name, versions in wanted["carried"].items()
             for version in versions
         ]
-    (folder / CARRIED).write_text(lock.dump(carried, _HEADER), encoding="utf-8")
+    (folder / CARRIED).write_text(lockfile.dump(carried, _HEADER), encoding="utf-8")
     runtime = wanted["runtime"]
     question = Question(
         requirements=tuple(runtime["requirements"]),
@@ -37,17 +37,17 @@ def main() -> None:
         index_url=PYPI,
     )
     packages = Uv(Cache.default()).resolve(question)
-    (folder / RUNTIME).write_text(lock.dump(packages, _HEADER), encoding="utf-8")
+    (folder / RUNTIME).write_text(lockfile.dump(packages, _HEADER), encoding="utf-8")
 
 
-def _locked(index: Index, name: str, version: str) -> lock.Locked:
+def _locked(index: Index, name: str, version: str) -> lockfile.Locked:
     files = [
         item for item in index.files(name) if str(item.version) == version and _runs_on_linux(item.filename)
     ]
     wheels = tuple(
-        lock.Artifact(item.filename, item.url, item.sha256, item.size, item.uploaded) for item in files
+        lockfile.Artifact(item.filename, item.url, item.sha256, item.size, item.uploaded) for item in files
     )
-    return lock.Locked(name, version, wheels, requires_python=files[0].requires_python)
+    return lockfile.Locked(name, version, wheels, requires_python=files[0].requires_python)
 
 
 def _runs_on_linux(filename: str) -> bool:

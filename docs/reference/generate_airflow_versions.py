@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from bootstrap.airflow import differences
 from bootstrap.airflow.differences import NEWEST, OLDEST, PLACES, Row
 from bootstrap.airflow.release import Parameters, release_for, settings
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 
 PAGE = Path(__file__).with_name("airflow-versions.md")
 SHOWN = ("2.2.2", "2.6.3", "2.10.4", "2.11.2", "3.0.6", "3.3.2")

@@ -11,8 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import typer
 
-from bundler import advisories, hosts, payload
+from bundler.assembly import payload
 from bundler.cli import app
+from bundler.request import platforms
+from bundler.resolver import advisories
 
 PAGE = Path(__file__).with_name("bundle.md")
 HEAD = """# The internet side: `airferry`
@@ -108,7 +110,8 @@ def page() -> str:
             *_commands(),
             CONSTRAINTS.strip("\n"),
             "\n## Names for `--like`\n",
-            ", ".join(f"`{name}`" for name in hosts.names()) + "; rebuilds of RHEL by their own names too "
+            ", ".join(f"`{name}`" for name in platforms.names())
+            + "; rebuilds of RHEL by their own names too "
             "(`rocky9`), and a minor version may follow (`rhel8.10`).\n",
             MORE.strip("\n"),
             "\n## What every bundle carries\n",

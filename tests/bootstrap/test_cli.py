@@ -34,7 +34,7 @@ def test_doctor_of_a_bundle_imports_no_more_than_it_needs(tmp_path: Path) -> Non
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "disk-full (blocker)" in done.stdout
     loaded = set(json.loads(done.stderr))
-    assert "bootstrap.preflight" in loaded
+    assert "bootstrap.doctor.preflight" in loaded
     assert loaded & set(_ELSEWHERE) == set()
 
 

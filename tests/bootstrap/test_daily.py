@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from bootstrap import receipt as receipts
-from bootstrap.account import current
-from bootstrap.home import Home
+from bootstrap.base.account import current
+from bootstrap.state import receipt as receipts
+from bootstrap.state.home import Home
 from tests.support.receipts import sample
 
 ROOT = Path(__file__).parents[2]

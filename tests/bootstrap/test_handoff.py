@@ -17,16 +17,16 @@ from typing import Any
 
 import pytest
 
-from bootstrap import account as accounts
 from bootstrap import handoff
-from bootstrap.account import AccountError
-from bootstrap.boundary import Terminated
-from bootstrap.external import Choice, Handed
+from bootstrap.base import account as accounts
+from bootstrap.base.account import AccountError
+from bootstrap.base.boundary import Terminated
+from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Passwords
-from bootstrap.home import Home
-from bootstrap.options import InvalidOption, Options
+from bootstrap.installed.external import Choice, Handed
+from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.postgres.connection import Connection
-from bootstrap.secret import Secret
+from bootstrap.state.home import Home
 from tests.support import bundles, pythons, receipts
 from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
 from wheelhouse import writer
@@ -340,7 +340,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from bootstrap import handoff
-from bootstrap.home import Home
+from bootstrap.state.home import Home
 os.environ["AIRFERRY_BUNDLE_FD"] = "0"
 folder = Path(sys.argv[1])
 handoff.clean_up_at_exit(Home(folder))

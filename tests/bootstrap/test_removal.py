@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from bootstrap import account as accounts
-from bootstrap import journal, registry, removal
-from bootstrap import receipt as receipts
-from bootstrap.account import current
-from bootstrap.home import Home
-from bootstrap.installation import Installation
+from bootstrap import removal
+from bootstrap.base import account as accounts
+from bootstrap.base.account import current
+from bootstrap.installed.installation import Installation
+from bootstrap.state import journal, registry
+from bootstrap.state import receipt as receipts
+from bootstrap.state.home import Home
 from tests.bootstrap.test_daily import CODE, ROOT
 from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
 from tests.support.receipts import sample

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import journal, settings
-from bootstrap import receipt as receipts
-from bootstrap.account import current
+from bootstrap import settings
 from bootstrap.airflow import config
+from bootstrap.airflow.managed_options import affected, is_secret, moved, reserved, shown
 from bootstrap.airflow.release import release_for
-from bootstrap.airflow.reserved import affected, is_secret, moved, reserved, shown
-from bootstrap.home import Home
-from bootstrap.installation import Installation
-from bootstrap.secret import Secret
+from bootstrap.base.account import current
+from bootstrap.base.secret import Secret
+from bootstrap.installed.installation import Installation
+from bootstrap.state import journal
+from bootstrap.state import receipt as receipts
+from bootstrap.state.home import Home
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.secrets import FoldersStep
 from tests.bootstrap.test_daily import run
@@ -73,10 +74,10 @@ def test_a_value_set_by_hand_outlives_another_install(installation: Installation
     step = ConfigurationStep(installation)
     assert step.done()
     # and one that intends something else than the last one did
-    record = json.loads(step.record.read_text())
+    record = json.loads(step.managed.record.read_text())
     for key in ("[core] load_examples", "[api] port"):
         record[key] = "what an older airferry wanted"
-    step.record.write_text(json.dumps(record))
+    step.managed.record.write_text(json.dumps(record))
     assert not step.done()
     step.apply()
     text = config.read(home.airflow_cfg)

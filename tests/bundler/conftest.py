@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from bundler import cli, payload
+from bundler import cli
+from bundler.assembly import payload
+from bundler.assembly.payload import Carried, Payload
+from bundler.base.errors import DownloadFailed
 from bundler.bundle import BundleResult, make_bundle
-from bundler.cache import Cache
-from bundler.errors import DownloadFailed
-from bundler.index import PYPI, Index
-from bundler.lock import Artifact
-from bundler.payload import Carried, Payload
-from bundler.spec import BundleRequest
-from bundler.transport import NoAnswer, Session
+from bundler.index.cache import Cache
+from bundler.index.simple import PYPI, Index
+from bundler.index.transport import NoAnswer, Session
+from bundler.lock.lockfile import Artifact
+from bundler.request.spec import BundleRequest
 from tests.bundler.making import make_sdist, make_wheel
 from tests.bundler.runner import Run
 from tests.bundler.server import LocalIndex

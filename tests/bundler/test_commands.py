@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundler import contents, difference
+from bundler.inspection import contents, difference
 from tests.bundler.conftest import Make
 from tests.bundler.runner import Run
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bundler.base.errors import BuildFailed, NoFittingWheel
 from bundler.bundle import make_bundle
-from bundler.errors import BuildFailed, NoFittingWheel
-from bundler.spec import BundleRequest
+from bundler.request.spec import BundleRequest
 from wheelhouse.reader import Bundle
 from wheelhouse.tags import floor
 from wheelhouse.verify import verify

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bundler.cache import Cache
+from bundler.index.cache import Cache
 from tests.bundler.making import make_wheel
 from tests.bundler.server import LocalIndex
 from wheelhouse.reader import Bundle
@@ -20,7 +20,8 @@ from wheelhouse.verify import verify
 # The command line without what every bundle carries, which comes from the public index.
 COMMAND = """
 import sys
-from bundler import cli, payload
+from bundler import cli
+from bundler.assembly import payload
 payload.choose = lambda target: payload.Payload((), (), None, "", ())
 sys.exit(cli.main())
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bundler import standalone
+from bundler.python import standalone
 from tests.e2e.conftest import ROOT as PROJECT
 from tests.e2e.matrix import make_bundle
 from tests.support import pythons, relocatable, roots

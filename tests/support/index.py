@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import urllib.request
 
-from bundler.index import PYPI
+from bundler.index.simple import PYPI
 
 
 @functools.cache

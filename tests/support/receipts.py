@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bootstrap.receipt import Added, Database, Receipt
+from bootstrap.state.receipt import Added, Database, Receipt
 
 
 def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2-cp311-0a1b2c3d4e") -> Receipt:

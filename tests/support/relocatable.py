@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bundler.digest import file_digest
+from bundler.base.digest import file_digest
 from tests.support import pythons
 from tests.support.pythons import Python
 from wheelhouse.manifest import CarriedPython

@@ -7,8 +7,8 @@ from typing import Dict, Iterator, List, Sequence
 from bootstrap.doctor.checks.files import command, listed
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
-from bootstrap.facts.installed import Component, Installed
-from bootstrap.facts.running import Running
+from bootstrap.examination.installed import Component, Installed
+from bootstrap.examination.running import Running
 
 _WEB = ("api-server", "webserver")
 

@@ -7,8 +7,15 @@ from typing import Dict, Iterator
 from bootstrap.doctor.checks.files import listed
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
-from bootstrap.facts.configuration import ANOTHER, MISPLACED, OBSOLETE, UNKNOWN, Configuration, Option
-from bootstrap.facts.installed import Installed
+from bootstrap.examination.configuration import (
+    ANOTHER,
+    MISPLACED,
+    OBSOLETE,
+    UNKNOWN,
+    Configuration,
+    Option,
+)
+from bootstrap.examination.installed import Installed
 
 _KEYS = ("fernet_key", "secret_key", "jwt_secret")
 

@@ -7,8 +7,8 @@ from typing import Iterator, Sequence, Tuple
 from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
-from bootstrap.facts.files import Files
-from bootstrap.facts.installed import Installed
+from bootstrap.examination.files import Files
+from bootstrap.examination.installed import Installed
 
 SHOWN = 6
 _MEND = "Run the install again with the file it came from; it does only what is missing."

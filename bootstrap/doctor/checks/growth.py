@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Iterator, List, Tuple
 
-from bootstrap.console import size_text
+from bootstrap.base.console import size_text
 from bootstrap.doctor import remedies
 from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
+from bootstrap.examination.growth import DAYS, Growth
+from bootstrap.examination.installed import Installed
 from bootstrap.facts.disk import Place
-from bootstrap.facts.growth import DAYS, Growth
-from bootstrap.facts.installed import Installed
 
 _LEAST = 100_000_000
 _INODES = 1000

@@ -6,7 +6,7 @@ from typing import Callable, Iterator, List, Tuple
 
 from bootstrap.doctor.checks import components, configuration, files, growth, metadata
 from bootstrap.doctor.finding import Finding, gathered
-from bootstrap.facts.installed import Installed
+from bootstrap.examination.installed import Installed
 
 CHECKS: Tuple[Callable[[Installed], Iterator[Finding]], ...] = (
     files.unfinished,

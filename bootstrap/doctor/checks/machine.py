@@ -13,7 +13,7 @@ from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.libc import Libc
-from bootstrap.facts.postgres import complete
+from bootstrap.postgres.programs import complete
 from wheelhouse.tags import unfit
 
 _NAMED = 8

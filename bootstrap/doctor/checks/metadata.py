@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from bootstrap.console import size_text
+from bootstrap.base.console import size_text
 from bootstrap.doctor.checks.files import command, listed
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
-from bootstrap.facts.installed import Installed
-from bootstrap.facts.metadata import Metadata
+from bootstrap.examination.installed import Installed
+from bootstrap.examination.metadata import Metadata
 
 _SILENT = 60.0  # Airflow itself calls a component ill after 30 s without a sign of life
 _USED = 0.85

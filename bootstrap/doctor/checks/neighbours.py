@@ -9,8 +9,8 @@ from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.host import Facts
-from bootstrap.facts.postgres import NEEDED, Programs, complete
 from bootstrap.facts.processes import Process
+from bootstrap.postgres.programs import NEEDED, ProgramFolder, complete
 
 _SHOWN = 6
 
@@ -77,7 +77,7 @@ def postgres(facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield Finding("postgres-running", NOTE, _listed(running))
 
 
-def _lacking(found: Optional[Programs]) -> List[str]:
+def _lacking(found: Optional[ProgramFolder]) -> List[str]:
     return [name for name in NEEDED if found is None or name not in found.programs]
 
 

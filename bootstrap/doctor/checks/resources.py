@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from bootstrap.console import size_text
+from bootstrap.base.console import size_text
 from bootstrap.doctor.access import closed, service_user
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs

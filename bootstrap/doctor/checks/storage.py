@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator, Optional
 
-from bootstrap.console import size_text
+from bootstrap.base.console import size_text
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import service_user
 from bootstrap.doctor.finding import Finding

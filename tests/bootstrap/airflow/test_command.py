@@ -19,8 +19,8 @@ import wheelhouse
 from bootstrap.airflow.command import Airflow, UnknownLogin
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, release_for
-from bootstrap.process import CommandFailed
-from bootstrap.secret import Secret
+from bootstrap.base.process import CommandFailed
+from bootstrap.base.secret import Secret
 
 PASSWORD = Secret("Pa%ss-word-7")
 
@@ -144,12 +144,12 @@ def test_nothing_of_the_host_leaks_in(home: Home, monkeypatch: pytest.MonkeyPatc
 
 
 def test_together_is_one_process_in_order(home: Home) -> None:
-    result = home.airflow().run_together([["db", "migrate"], ["dags", "list", "한 글"]], what="do both")
+    result = home.airflow().run_batch([["db", "migrate"], ["dags", "list", "한 글"]], what="do both")
     assert [call["argv"] for call in home.calls] == [["db", "migrate"], ["dags", "list", "한 글"]]
     assert len({call["process"] for call in home.calls}) == 1
     assert result.stdout == "ran db migrate\nran dags list 한 글\n"
     assert not (home.path / "listens").exists()
-    home.airflow().run_together([["db", "migrate"]], what="migrate", lock_seconds=120)
+    home.airflow().run_batch([["db", "migrate"]], what="migrate", lock_seconds=120)
     assert (home.path / "listens").read_text() == "Pool connect"
 
 
@@ -215,7 +215,7 @@ def test_together_from_inside_an_archive(home: Home, tmp_path: Path) -> None:
         "home = Path(sys.argv[2])\n"
         "extra = {'PYTHONPATH': str(home / 'packages')}\n"
         "airflow = Airflow(release_for('3.3.2'), home / 'venv', home, None, extra)\n"
-        "airflow.run_together([['db', 'migrate']], what='migrate')\n"
+        "airflow.run_batch([['db', 'migrate']], what='migrate')\n"
     )
     subprocess.run([sys.executable, "-I", "-c", script, str(archive), str(home.path)], check=True)
     assert home.commands == ["db migrate"]

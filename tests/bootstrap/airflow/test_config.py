@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bootstrap.airflow.config import ConfigurationError, Setting, edit, get, read, write
 from bootstrap.airflow.release import Parameters, release_for, settings
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 
 DATA = Path(__file__).parent / "data"
 

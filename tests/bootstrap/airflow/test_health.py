@@ -17,7 +17,7 @@ from bootstrap.airflow import health
 from bootstrap.airflow.api import LoginFailed, RequestFailed
 from bootstrap.airflow.health import AirflowUnhealthy, Health
 from bootstrap.airflow.release import release_for
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 
 BEAT = "2026-11-23T14:21:15.014255+00:00"
 

@@ -10,7 +10,7 @@ import pytest
 from bootstrap.airflow import differences
 from bootstrap.airflow.differences import NEWEST, UnsupportedAirflow
 from bootstrap.airflow.release import Parameters, generate_fernet_key, release_for, settings
-from bootstrap.secret import Secret
+from bootstrap.base.secret import Secret
 
 
 def parameters(**changes: Any) -> Parameters:

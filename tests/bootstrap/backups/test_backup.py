@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.backups import backup as backups
 from bootstrap.backups import state
-from bootstrap.backups.backup import ASKED, UPGRADE, Backup, BackupDamaged, BackupNotFound, Content, Place
-from bootstrap.home import Home
+from bootstrap.state import backup as backups
+from bootstrap.state.backup import ASKED, UPGRADE, Backup, BackupDamaged, BackupNotFound, Content, Place
+from bootstrap.state.home import Home
 from tests.support import receipts
 from wheelhouse import codec
 

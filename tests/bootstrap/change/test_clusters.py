@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bootstrap.change import clusters
-from bootstrap.home import Home
+from bootstrap.state import clusters
+from bootstrap.state.home import Home
 from tests.support import receipts
 
 RECEIPT = receipts.sample()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.change import databases
-from bootstrap.home import Home
-from bootstrap.installation import Installation
+from bootstrap.backups import databases
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres import dump
 from bootstrap.postgres.embedded import DATABASE
+from bootstrap.state.home import Home
 from bootstrap.steps.secrets import FoldersStep
 from tests.support import receipts
 from tests.support.accounts import Folder, ordinary

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.change import record
-from bootstrap.change.record import Change, ChangeUnfinished
-from bootstrap.home import Home
+from bootstrap.state import change_record
+from bootstrap.state.change_record import Change, ChangeUnfinished
+from bootstrap.state.home import Home
 from tests.support import receipts
 
 NEW = receipts.sample()
@@ -28,45 +28,45 @@ def left(home: Home) -> set[str]:
 
 
 def test_from_beginning_to_end(home: Home) -> None:
-    assert record.find(home) is None
-    record.refuse_unfinished(home)
-    record.begin(home, CHANGE)
+    assert change_record.find(home) is None
+    change_record.refuse_unfinished(home)
+    change_record.begin(home, CHANGE)
     assert left(home) == {"change.json", "halted"}
-    record.save(home, replace(CHANGE, backup="20261001T120000Z-x"))
-    assert record.find(home) == replace(CHANGE, backup="20261001T120000Z-x")
-    record.mark_switched(home)
+    change_record.save(home, replace(CHANGE, backup="20261001T120000Z-x"))
+    assert change_record.find(home) == replace(CHANGE, backup="20261001T120000Z-x")
+    change_record.mark_switched(home)
     assert left(home) == {"change.json", "change.switched"}
-    assert record.is_switched(home)
-    record.end(home)
+    assert change_record.is_switched(home)
+    change_record.end(home)
     assert left(home) == set()
-    assert record.find(home) is None
+    assert change_record.find(home) is None
 
 
 def test_undoing_keeps_airflow_down_until_the_end(home: Home) -> None:
-    record.begin(home, CHANGE)
-    record.mark_switched(home)
-    record.unmark_switched(home)
+    change_record.begin(home, CHANGE)
+    change_record.mark_switched(home)
+    change_record.unmark_switched(home)
     assert left(home) == {"change.json", "halted"}
-    record.end(home)
+    change_record.end(home)
     assert left(home) == set()
 
 
 def test_a_mark_that_was_left_does_not_count_for_the_next_change(home: Home) -> None:
     """Killed in end(), between the record and its mark."""
-    record.begin(home, CHANGE)
-    record.mark_switched(home)
+    change_record.begin(home, CHANGE)
+    change_record.mark_switched(home)
     (home.run / "change.json").unlink()
-    record.begin(home, CHANGE)
-    assert not record.is_switched(home)
+    change_record.begin(home, CHANGE)
+    assert not change_record.is_switched(home)
 
 
 @pytest.mark.parametrize("switched", [False, True])
 def test_other_commands_are_told_both_ways_out(home: Home, *, switched: bool) -> None:
-    record.begin(home, CHANGE)
+    change_record.begin(home, CHANGE)
     if switched:
-        record.mark_switched(home)
+        change_record.mark_switched(home)
     with pytest.raises(ChangeUnfinished, match=r"upgrade from Airflow 3\.3\.1 to 3\.3\.2") as caught:
-        record.refuse_unfinished(home)
+        change_record.refuse_unfinished(home)
     assert caught.value.exit_code == 83
     assert f"sh {NEW.bundle_file} install --home {NEW.home}".replace(NEW.home, str(home.path)) in str(
         caught.value.hint
@@ -76,8 +76,8 @@ def test_other_commands_are_told_both_ways_out(home: Home, *, switched: bool) ->
 
 
 def test_a_record_of_a_newer_airferry_is_not_passed_over(home: Home) -> None:
-    record.begin(home, CHANGE)
+    change_record.begin(home, CHANGE)
     path = home.run / "change.json"
     path.write_text(path.read_text().replace('"kind"', '"sort"'))
     with pytest.raises(ChangeUnfinished, match="cannot be read"):
-        record.find(home)
+        change_record.find(home)

@@ -28,10 +28,10 @@ from bootstrap.facts.host import Facts, Failure
 from bootstrap.facts.libc import Libc
 from bootstrap.facts.network import Lookup
 from bootstrap.facts.ports import Port as Held
-from bootstrap.facts.postgres import Programs
 from bootstrap.facts.processes import Process
 from bootstrap.facts.python import Interpreter
 from bootstrap.facts.security import Security
+from bootstrap.postgres.programs import ProgramFolder
 
 if TYPE_CHECKING:
     Change = Callable[[Facts], Facts]
@@ -229,8 +229,8 @@ CASES: list[tuple[Change, str, str]] = [
         "airflow-running-here",
         WARNING,
     ),
-    (part("postgres", installed=(Programs("/usr/pg", WHOLE, "15"),)), "postgres-found", NOTE),
-    (part("postgres", installed=(Programs("/usr/pg", ("initdb",), "15"),)), "postgres-incomplete", NOTE),
+    (part("postgres", installed=(ProgramFolder("/usr/pg", WHOLE, "15"),)), "postgres-found", NOTE),
+    (part("postgres", installed=(ProgramFolder("/usr/pg", ("initdb",), "15"),)), "postgres-incomplete", NOTE),
     (part("postgres", sockets=("/run/postgresql/.s.PGSQL.5432",)), "postgres-running", NOTE),
     # doctor itself
     (lambda facts: replace(facts, failures=(Failure("disk", "OSError: x"),)), "facts-incomplete", WARNING),
@@ -316,7 +316,7 @@ def test_carried_server_that_does_not_fit_can_be_done_without(facts: Facts, need
     finding = one(diagnose(facts, needs), "postgres-unfit")
     assert "glibc 2.99" in finding.found
     assert finding.commands == ("apt-get install postgresql",)
-    facts = part("postgres", installed=(Programs("/usr/pg", WHOLE, "15"),))(facts)
+    facts = part("postgres", installed=(ProgramFolder("/usr/pg", WHOLE, "15"),))(facts)
     finding = one(diagnose(facts, needs), "postgres-unfit")
     assert (finding.commands, "--postgres host" in finding.remedy) == ((), True)
     assert not diagnose(facts, replace(needs, programs="/usr/pg")).blocked
@@ -324,7 +324,7 @@ def test_carried_server_that_does_not_fit_can_be_done_without(facts: Facts, need
 
 def test_host_programs_that_were_asked_for_must_be_whole(facts: Facts, needs: Needs) -> None:
     needs = replace(needs, programs="/usr/pg")
-    facts = part("postgres", installed=(Programs("/usr/pg", ("initdb", "postgres"), "15"),))(facts)
+    facts = part("postgres", installed=(ProgramFolder("/usr/pg", ("initdb", "postgres"), "15"),))(facts)
     report = diagnose(facts, needs)
     assert {finding.id for finding in report.blockers} == {"postgres-programs-missing"}
     assert one(report, "postgres-programs-missing").found == "/usr/pg lacks psql"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import preflight
+from bootstrap.doctor import preflight
 from bootstrap.doctor.needs import Needs, Port
 from bootstrap.doctor.severity import WARNING
 from bootstrap.facts.postgres import collect as postgres

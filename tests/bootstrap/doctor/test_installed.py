@@ -14,19 +14,19 @@ import pytest
 
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
-from bootstrap.change import record
-from bootstrap.change.record import Change
 from bootstrap.doctor.checks import installed as checks
 from bootstrap.doctor.entries.installed import INSTALLED
 from bootstrap.doctor.entries.running import RUNNING
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
-from bootstrap.facts import installed
-from bootstrap.facts.installed import Component, Installed
-from bootstrap.home import Home
-from bootstrap.installation import Installation
-from bootstrap.receipt import Database, Receipt
-from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.examination import installed
+from bootstrap.examination.installed import Component, Installed
+from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.installation import Installation
+from bootstrap.state import change_record
+from bootstrap.state.change_record import Change
+from bootstrap.state.home import Home
+from bootstrap.state.receipt import Database, Receipt
 from bootstrap.steps.packages import LinkStep
 from bootstrap.steps.secrets import FoldersStep
 from tests.support import bundles
@@ -63,7 +63,7 @@ def installation(tmp_path: Path) -> Installation:
     (made.release.venv / "bin" / "python").symlink_to(sys.executable)
     made.release.complete.write_text(BUNDLE)
     LinkStep(made).apply()
-    config.write(home.airflow_cfg, config.edit("", ConfigurationStep(made).settings()))
+    config.write(home.airflow_cfg, config.edit("", ManagedSettings(made).settings()))
     return made
 
 
@@ -295,7 +295,7 @@ def test_findings_are_added_to_a_report_in_order() -> None:
 def test_interrupted_upgrade(installation: Installation) -> None:
     old = replace(installation.receipt, airflow="3.3.1", bundle_id="3.3.1-cp311-0123456789")
     change = Change(1, "upgrade", old, installation.receipt, "2026-10-01T12:00:00Z", running=True)
-    record.begin(installation.home, change)
+    change_record.begin(installation.home, change)
     (found,) = [item for item in checks.check(installed.collect(installation)) if "change" in item.id]
     assert (found.id, found.severity) == ("change-unfinished", "blocker")
     assert "from Airflow 3.3.1 to 3.3.2" in found.found

@@ -15,9 +15,8 @@ from typing import Optional
 
 import pytest
 
-from bootstrap import preflight
-from bootstrap.console import Console
-from bootstrap.doctor import entries, remedies
+from bootstrap.base.console import Console
+from bootstrap.doctor import entries, preflight, remedies
 from bootstrap.doctor.catalogue import CATALOGUE, UnknownFinding
 from bootstrap.doctor.finding import Finding, Report, ordered
 from bootstrap.doctor.needs import Needs, Port, needs_of
@@ -172,7 +171,7 @@ def test_every_id_in_the_code_is_in_the_catalogue_and_the_other_way_round() -> N
         path.read_text(encoding="utf-8")
         for path in [
             *(ROOT / "bootstrap" / "doctor").rglob("*.py"),
-            ROOT / "bootstrap" / "preflight.py",
+            ROOT / "bootstrap" / "doctor" / "preflight.py",
             *(ROOT / "bundler").rglob("*.py"),
         ]
         if path.parent.name != "entries"

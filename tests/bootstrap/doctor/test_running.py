@@ -12,16 +12,16 @@ from bootstrap.doctor.entries.installed import INSTALLED
 from bootstrap.doctor.entries.running import RUNNING
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
-from bootstrap.facts.configuration import Configuration, Stray
+from bootstrap.examination.configuration import Configuration, Stray
+from bootstrap.examination.files import Files
+from bootstrap.examination.growth import Growth
+from bootstrap.examination.installed import Component, Installed
+from bootstrap.examination.metadata import Heartbeat, Metadata
+from bootstrap.examination.running import Running
+from bootstrap.examination.sharing import Other, Sharing
 from bootstrap.facts.disk import Place
-from bootstrap.facts.files import Files
-from bootstrap.facts.growth import Growth
 from bootstrap.facts.host import Failure
-from bootstrap.facts.installed import Component, Installed
-from bootstrap.facts.metadata import Heartbeat, Metadata
 from bootstrap.facts.ports import Port
-from bootstrap.facts.running import Running
-from bootstrap.facts.sharing import Other, Sharing
 from wheelhouse import codec
 
 if TYPE_CHECKING:

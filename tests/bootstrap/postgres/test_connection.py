@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bootstrap.airflow.database import urls
+from bootstrap.base.secret import Secret
 from bootstrap.postgres import connection, passfile
 from bootstrap.postgres.connection import Connection, DatabaseUrlInvalid
-from bootstrap.secret import Secret
 
 PLAIN = Connection("db.example", 5432, "airflow", "air")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import process
+from bootstrap.base import process
 from bootstrap.postgres import dump
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.dump import DumpFailed

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import process, secret
+from bootstrap.base import process, secret
+from bootstrap.base.secret import Secret
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.embedded import PostgresFailed
 from bootstrap.postgres.external import External
 from bootstrap.postgres.refusal import DatabaseUnavailable, StatementFailed
-from bootstrap.secret import Secret
 from tests.support.postgres import PASSWORD, SUPERUSER, RealServer
 
 _NUMBERS = itertools.count()

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import external, secret
-from bootstrap.external import Choice, Handed
-from bootstrap.installation import Installation
+from bootstrap.base import secret
+from bootstrap.base.secret import Secret
+from bootstrap.installed import external
+from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.external import Choice, Handed
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.refusal import DatabaseUnavailable
-from bootstrap.secret import Secret
-from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.external import ExternalDatabaseStep
 from bootstrap.steps.secrets import FoldersStep
 from tests.support import receipts
@@ -42,7 +43,7 @@ def handed(server: RealServer, **changes: object) -> Handed:
 
 def record(installation: Installation, **settings: str) -> dict[str, str]:
     """What airflow.cfg was written with, after adding `settings`."""
-    path = ConfigurationStep(installation).record
+    path = ManagedSettings(installation).record
     found: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     found.update(settings)
     path.write_text(json.dumps(found))

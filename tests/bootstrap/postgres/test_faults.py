@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap.base.secret import Secret
 from bootstrap.doctor.checks import database
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs, needs_of
@@ -19,7 +20,6 @@ from bootstrap.doctor.needs import Server as Needed
 from bootstrap.facts import login, saved
 from bootstrap.facts.host import SCHEMA, Facts, Request, collect
 from bootstrap.facts.server import Asked, Passwords
-from bootstrap.secret import Secret
 from tests.support.accounts import Folder
 from tests.support.postgres import PASSWORD, SUPERUSER, RealServer
 from wheelhouse import codec

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import external, secret
-from bootstrap.change import databases
-from bootstrap.external import Choice
-from bootstrap.installation import Installation
+from bootstrap.backups import databases
+from bootstrap.base import secret
+from bootstrap.base.secret import Secret
+from bootstrap.installed import external
+from bootstrap.installed.external import Choice
+from bootstrap.installed.installation import Installation
 from bootstrap.postgres import dump, host, locks
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.dump import DumpFailed
 from bootstrap.postgres.embedded import PostgresFailed
 from bootstrap.postgres.locks import DatabaseHeld
-from bootstrap.secret import Secret
 from bootstrap.steps.secrets import FoldersStep
 from tests.support import receipts
 from tests.support.postgres import RealServer

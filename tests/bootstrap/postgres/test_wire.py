@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import pytest
 
+from bootstrap.base.secret import Secret
 from bootstrap.postgres import refusal, scram, wire
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.refusal import DatabaseUnavailable, StatementFailed
-from bootstrap.secret import Secret
 from tests.support.postgres import PASSWORD, SUPERUSER, RealServer
 
 

@@ -1,0 +1,228 @@
+"""Packages that an add-on brings to an installation: beside the environment, to go again without a trace.
+
+A folder below the release holds them, a line of a ``.pth`` file in the environment names it (site module),
+and links in its ``bin`` lead to their programs. The environment itself stays as its bundle has made it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import List, Sequence, Tuple
+
+from bootstrap.base import process, smallfile
+from bootstrap.base.lock import held
+from bootstrap.installed.installation import Installation
+from bootstrap.python.venv import Tools, Venv, install_beside
+from bootstrap.services import strays
+from bootstrap.state import receipt
+from bootstrap.state.home import Home
+from bootstrap.state.journal import TIME, Journal
+from bootstrap.state.plan import Progress
+from bootstrap.state.receipt import Added, Receipt
+from bootstrap.steps.airflow import start
+from wheelhouse.errors import AirferryError
+from wheelhouse.manifest import Manifest
+from wheelhouse.reader import Bundle
+
+_UNFINISHED = ".unfinished-"
+_PTH = "airferry-added.pth"
+
+
+class AddOnRefused(AirferryError):
+    """The file is no add-on to this installation, or there is no such add-on in it."""
+
+    reference = "add-on-refused"
+    exit_code = 96
+
+
+class Additions:
+    """The add-ons of one installation, in its release folder."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.release = installation.release
+        self.folder = self.release.path / "added"
+
+    def check(self, bundle: Bundle) -> None:
+        """Raise :class:`AddOnRefused` unless the add-on fits what is installed, to the version."""
+        manifest, found = bundle.manifest, self.installation.receipt
+        if not manifest.base:
+            raise AddOnRefused(
+                f"{bundle.path.name} is a whole bundle of Airflow, no add-on.",
+                hint=f"sh {bundle.path.name} install --home {found.home}",
+            )
+        bases = [found.bundle_id, *(item.bundle_id for item in found.added)]
+        installed = Manifest.loads(self.release.manifest.read_text(encoding="utf-8"))
+        if manifest.base not in bases or manifest.target.tag != installed.target.tag:
+            raise AddOnRefused(
+                f"{bundle.path.name} was made for another installation.",
+                found=f"an add-on to {manifest.base}, for {manifest.target.tag}",
+                needed=f"one to {' or '.join(bases)}",
+                hint="On the internet host: airferry bundle --onto FILE, the one that was installed here.",
+            )
+        inside = {package.name: package.version for package in installed.packages}
+        for item in found.added:
+            inside.update({name.split(" ", 1)[0]: name.split(" ", 1)[1] for name in item.packages})
+        other = [
+            f"{package.name} {package.version}, here {inside[package.name]}"
+            for package in manifest.packages
+            if inside.get(package.name, package.version) != package.version
+        ]
+        if other:
+            raise AddOnRefused(
+                f"{bundle.path.name} would change packages that are installed.",
+                found="\n".join(other),
+                hint="Make a whole bundle with it on the internet host, and upgrade with that.",
+            )
+
+    def place(self, bundle: Bundle) -> None:
+        """Unpack the packages beside the environment; a folder that is there is whole."""
+        target = self._path(bundle.manifest.bundle_id)
+        if target.exists():
+            return
+        self.folder.mkdir(exist_ok=True)
+        self._clear()
+        work = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=str(self.folder)))
+        wheels = work / "wheels"
+        wheels.mkdir()
+        for package in bundle.manifest.packages:
+            bundle.extract(package.path, wheels / package.filename)
+        tools = Tools(self.release.tools / "uv", next(self.release.tools.glob("pip-*.whl")))
+        install_beside(
+            self._venv, work / "site", tools, bundle.manifest.packages, wheels,
+            env=self.installation.services.env, log=self.installation.home.install_log,
+        )  # fmt: skip
+        (work / "site").chmod(0o755)
+        os.sync()
+        (work / "site").replace(target)
+        shutil.rmtree(str(work))
+
+    def switch(self, added: Sequence[Added]) -> None:
+        """Let exactly these take part: the ``.pth`` in one step, and links to their programs."""
+        sites = [self._path(item.bundle_id) for item in added]
+        lines = "".join(f"import site; site.addsitedir({str(path)!r})\n" for path in sites)
+        pth = next(self.release.venv.glob("lib/python3*/site-packages")) / _PTH
+        smallfile.write(pth, lines)
+        programs = self._venv.interpreter.parent
+        for path in programs.iterdir():
+            if path.is_symlink() and str(self.folder) in os.readlink(str(path)):
+                path.unlink()
+        for site in sites:
+            for program in sorted(site.glob("bin/*")):
+                with contextlib.suppress(FileExistsError):  # the environment's own come first
+                    (programs / program.name).symlink_to(program)
+
+    def prove(self, packages: Sequence[str]) -> None:
+        """See that the environment's Python finds each; raises CommandFailed."""
+        code = "import importlib.metadata as m, sys; [m.version(name) for name in sys.argv[1:]]"
+        names = [name.split(" ", 1)[0] for name in packages]
+        what = "find the added packages"
+        process.run(
+            [self._venv.interpreter, "-c", code, *names],
+            what=what,
+            env=self.installation.airflow.environment(),
+        )
+
+    def sweep(self, added: Sequence[Added]) -> None:
+        """Delete the folders that are not among these."""
+        wanted = {self._path(item.bundle_id) for item in added}
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if path not in wanted:
+                shutil.rmtree(str(path), ignore_errors=True)
+
+    def _clear(self) -> None:
+        # an installer may have outlived the command that started it and was killed
+        strays.kill_users(self.folder)
+        for leftover in self.folder.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(str(leftover), ignore_errors=True)
+
+    def _path(self, bundle_id: str) -> Path:
+        return self.folder / bundle_id
+
+    @property
+    def _venv(self) -> Venv:
+        return Venv(self.release.venv, Path(self.installation.receipt.python))
+
+
+def add(installation: Installation, bundle: Bundle, progress: Progress, *, restart: bool = True) -> Receipt:
+    """Bring the packages of an add-on in, and restart; what fails is undone. The receipt as it is then."""
+    home, found, manifest = installation.home, installation.receipt, bundle.manifest
+    additions = Additions(installation)
+    with Journal(home.journal).recorded("add", bundle=manifest.bundle_id, file=bundle.path.name), held(
+        home.lock
+    ):
+        additions.check(bundle)
+        names = tuple(f"{package.name} {package.version}" for package in manifest.packages)
+        now = time.strftime(TIME, time.gmtime())
+        item = Added(manifest.bundle_id, bundle.path.name, bundle.seal.sha256, names, now, manifest.base)
+        others = tuple(other for other in found.added if other.bundle_id != item.bundle_id)
+        with progress.step(f"Install {', '.join(names)}"):
+            additions.place(bundle)
+        return _turn(installation, (*others, item), progress, restart=restart)
+
+
+def remove(installation: Installation, named: str, progress: Progress, *, restart: bool = True) -> Receipt:
+    """Take the add-on of that bundle id or file out again. Raises :class:`AddOnRefused`."""
+    home, found = installation.home, installation.receipt
+    with Journal(home.journal).recorded("add", remove=named), held(home.lock):
+        gone = [item for item in found.added if named in (item.bundle_id, item.file)]
+        if not gone:
+            known = ", ".join(f"{item.file} ({item.bundle_id})" for item in found.added)
+            raise AddOnRefused(f"There is no add-on {named}.", found=f"add-ons: {known or 'none'}")
+        left = tuple(item for item in found.added if item not in gone)
+        standing = [item.file for item in left if item.base in [other.bundle_id for other in gone]]
+        if standing:
+            raise AddOnRefused(
+                f"Another add-on was made onto {named}.",
+                found=", ".join(standing),
+                hint="Remove that one first.",
+            )
+        return _turn(installation, left, progress, restart=restart)
+
+
+def left_behind(home: Home, manifest: Manifest) -> str:
+    """A sentence on what the add-ons of this home have brought and the bundle does not hold; or empty."""
+    found = receipt.find(home.receipt)
+    lost = dropped(found, manifest) if found else []
+    return f"This bundle does not hold what add-ons have brought: {', '.join(lost)}." if lost else ""
+
+
+def dropped(found: Receipt, manifest: Manifest) -> List[str]:
+    """The added packages that another bundle would not bring: an upgrade leaves them behind."""
+    if found.bundle_id == manifest.bundle_id:
+        return []
+    carried = {package.name for package in manifest.packages}
+    return [name for item in found.added for name in item.packages if name.split(" ", 1)[0] not in carried]
+
+
+def _turn(
+    installation: Installation, added: Tuple[Added, ...], progress: Progress, *, restart: bool
+) -> Receipt:
+    """Switch to these add-ons and restart; back to the earlier ones when that fails."""
+    additions, earlier = Additions(installation), installation.receipt
+    running = any(state.pid for state in installation.services.states().values()) and restart
+    changed = replace(earlier, added=added)
+    try:
+        additions.switch(added)
+        additions.prove([name for item in added for name in item.packages])
+        if running:
+            with progress.step("Restart Airflow"):
+                installation.services.stop(installation.components)
+                start(installation)
+    except BaseException:
+        additions.switch(earlier.added)
+        additions.sweep(earlier.added)
+        if running:
+            with progress.step("Bring the earlier state back"):
+                installation.services.stop(installation.components)
+                start(installation)
+        raise
+    receipt.save(installation.home.receipt, changed)
+    additions.sweep(added)
+    return changed

@@ -1,0 +1,1 @@
+"""Processes, console, secrets, small files, locks, accounts: what everything here stands on."""

@@ -1,0 +1,130 @@
+"""The account that everything runs as. PostgreSQL refuses root, and Airflow does not need it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from bootstrap.base import process
+from wheelhouse.errors import AirferryError
+
+DEFAULT = "airflow"
+# In the environment of whatever root has given itself up for.
+_CALLER = "AIRFERRY_CALLER"
+
+
+class AccountError(AirferryError):
+    """The service account cannot be made or used, or the wrong account runs the command."""
+
+    reference = "account-error"
+    exit_code = 36
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of this host, as the password database has it."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this process runs as it."""
+        return os.geteuid() == self.uid
+
+
+def current() -> Account:
+    """The account that runs this process; a user id without a name is named by its number."""
+    uid = os.geteuid()
+    try:
+        return Account(pwd.getpwuid(uid).pw_name, uid, os.getegid())
+    except KeyError:
+        return Account(str(uid), uid, os.getegid())
+
+
+def caller() -> str:
+    """Who asked for this, for the journal: the person behind root where the host knows, else this account."""
+    named = os.environ.get(_CALLER) or os.environ.get("SUDO_USER")
+    if named:
+        return named
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        # set at the login and kept by su (pam_loginuid(8)); 4294967295 where nobody logged in
+        return pwd.getpwuid(int(Path("/proc/self/loginuid").read_text(encoding="ascii"))).pw_name
+    return current().name
+
+
+def find(name: str) -> Optional[Account]:
+    """Look up an account by name; None when there is none."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+
+
+def ensure(name: str, home: Path, log: Optional[Path] = None) -> Account:
+    """Make a system account of its own group, without a login or a home of its own, unless it is there.
+
+    Raises :class:`AccountError` when this host has no program for it.
+    """
+    found = find(name)
+    if found:
+        return found
+    what, hint = f"make the account {name}", f"Make the account {name} by hand and run again."
+    shell = _program("nologin") or "/sbin/nologin"
+    useradd, addgroup, adduser = (_program(command) for command in ("useradd", "addgroup", "adduser"))
+    if useradd:
+        options = ["--system", "--user-group", "--no-create-home", "--home-dir", str(home), "--shell", shell]
+        process.run([useradd, *options, name], what=what, log=log, hint=hint)
+    elif addgroup and adduser:  # busybox
+        # the group may be left of an earlier try
+        process.run([addgroup, "-S", name], what=what, log=log, hint=hint, ok=(0, 1))
+        options = ["-S", "-D", "-H", "-G", name, "-h", str(home), "-s", shell]
+        process.run([adduser, *options, name], what=what, log=log, hint=hint)
+    made = find(name)
+    if made is None:
+        raise AccountError(
+            f"There is no account {name}, and this host has neither useradd nor adduser to make it.",
+            needed=f"an ordinary account {name}",
+            hint=f"Add {name} to /etc/passwd and /etc/group, or run the install as an ordinary user.",
+        )
+    return made
+
+
+def _program(name: str) -> Optional[str]:
+    # su without a dash leaves root with the PATH of an ordinary user
+    return shutil.which(
+        name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    )
+
+
+def become(account: Account) -> None:
+    """Give up root for `account` and its groups in this process, for good."""
+    os.environ[_CALLER] = caller()
+    os.initgroups(account.name, account.gid)
+    os.setgid(account.gid)
+    os.setuid(account.uid)
+    os.environ.update({"USER": account.name, "LOGNAME": account.name})
+
+
+def run_as(account: Account, path: Path) -> None:
+    """Continue as the owner of an installation: nothing to do, drop root, or refuse.
+
+    Raises :class:`AccountError` when this is neither that account nor root.
+    """
+    if account.is_current:
+        return
+    if os.geteuid() != 0:
+        raise AccountError(
+            f"The installation in {path} belongs to the account {account.name}.",
+            found=f"this command runs as {current().name}",
+            hint=f"Run it as {account.name} or as root.",
+        )
+    become(account)
+    os.environ["HOME"] = str(path)

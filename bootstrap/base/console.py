@@ -1,0 +1,325 @@
+"""Everything that people see, on both sides of the gap: errors, steps, progress, tables, JSON.
+
+Results go to `out` (stdout), everything else to `stream` (stderr), so that a pipe holds only results.
+rich is imported at the first use: a start from inside a ZIP compiles it anew, which takes 0.2 s.
+"""
+
+# ruff: noqa: PLC0415  (rich is imported at the first use)
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    TextIO,
+    Tuple,
+)
+
+from bootstrap.base.terminal import Stream, charset, printable
+from wheelhouse.errors import AirferryError
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress
+
+WIDTH = 80  # when nothing says otherwise
+WIDEST = 110  # a longer line is hard to read, however wide the window
+
+
+class Step:
+    """A step that is being shown; `outcome` is the word it ends with."""
+
+    def __init__(self, describe: Callable[[str], None]) -> None:
+        self.outcome = "done"
+        self.detail = describe
+
+
+class Console:
+    """A terminal, a pipe or a file to show things on; `quiet` leaves out steps, progress and notes.
+
+    Colour and moving parts only on a terminal (not with TERM=dumb; no colour with NO_COLOR); ASCII only
+    where the locale's charset is not UTF-8; 80 columns when the width is unknown.
+    """
+
+    def __init__(
+        self,
+        stream: Optional[TextIO] = None,
+        out: Optional[TextIO] = None,
+        *,
+        quiet: bool = False,
+        environ: Optional[Mapping[str, str]] = None,
+    ) -> None:
+        self.quiet = quiet
+        self._environ = os.environ if environ is None else environ
+        codec, self._symbols = charset(self._environ)
+        self._stream = Stream(sys.stderr if stream is None else stream, codec, symbols=self._symbols)
+        self._out = Stream(sys.stdout if out is None else out, codec, symbols=self._symbols)
+        self._riches: List[Tuple[Stream, RichConsole]] = []
+        self._line_open = False
+        self._live: Optional[Progress] = None
+
+    # what people read: messages
+
+    def error(self, error: AirferryError) -> None:
+        """Show an expected failure: message, found, needed, hint and reference; never a traceback."""
+        self._block("error", "bold red", f"{error.message} [{error.reference}]")
+        for label, text in (("found", error.found), ("needed", error.needed), ("hint", error.hint)):
+            if text:
+                self._block(f"  {label}", "bold", text, align=10)
+
+    def warning(self, text: str) -> None:
+        """Show what the user should know although the work goes on."""
+        self._block("warning", "bold yellow", text)
+
+    def note(self, text: str) -> None:
+        """Show what may interest the user."""
+        if not self.quiet:
+            self._block("note", "bold cyan", text)
+
+    # what people wait for
+
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Show a step while it runs and how it ended; what it raises passes through.
+
+        Set ``outcome`` of the value to end with another word than "done"; ``detail(text)`` shows what it
+        is doing just now (on a terminal only).
+        """
+        if self._moving and self._live is None:
+            with self._progress(["spinner", "text", "elapsed"]) as live:
+                task = live.add_task(title, total=None)
+                step = Step(lambda text: live.update(task, description=f"{title}: {text}"))
+                yield from self._timed(title, step)
+            return
+        if not (self.quiet or self._live or self._line_open):
+            self._stream.write(f"{title} ...")
+            self._stream.flush()
+            self._line_open = True
+        yield from self._timed(title, Step(lambda text: None))
+
+    @contextlib.contextmanager
+    def progress(self, total: Optional[int], title: str) -> Iterator[Callable[[int], None]]:
+        """Show the progress of `total` bytes (None: unknown); the value is called with each further bytes."""
+        if not self._moving or self._live is not None:
+            seen = [0]
+
+            def count(size: int) -> None:
+                seen[0] += size
+
+            with self.step(title) as step:
+                yield count
+                step.outcome = f"{size_text(seen[0])} done"
+            return
+        columns = ["spinner", "text", "bar", "bytes", "speed"] if total else ["spinner", "text", "bytes"]
+        with self._progress(columns) as live:
+            task = live.add_task(title, total=total)
+            step = Step(lambda text: None)
+
+            def advance(size: int) -> None:
+                live.advance(task, size)
+                step.outcome = f"{size_text(int(live.tasks[0].completed))} done"
+
+            for _ in self._timed(title, step):
+                yield advance
+
+    # results
+
+    def print(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
+        """Print text on stdout, wrapped between words; a long word (a path) stays whole."""
+        for line in self._wrap(text, self._width(self._out) - indent):
+            self._put(self._out, [(" " * indent if line else "", ""), (line, style)])
+
+    def command(self, text: str, *, indent: int = 4, label: str = "") -> None:
+        """Print a command to be copied, on one line however long, from column `indent` on."""
+        head = f"  {label}:".ljust(indent) if label else " " * indent
+        self._put(self._out, [(head, "bold"), (text, "")])
+
+    def labelled(
+        self, label: str, text: str, *, style: str = "bold", align: int = 0, indent: int = 0
+    ) -> None:
+        """Print ``label: text`` on stdout, continued under the text, which starts at column `align`."""
+        self._block(" " * indent + label, style, text, align=align, target=self._out)
+
+    def summary(self, rows: Sequence[Tuple[str, str]], title: str = "") -> None:
+        """Print a block of keys and values, aligned; values are never cut."""
+        from rich.cells import cell_len
+
+        if title:
+            self._put(self._out, [(title, "bold")])
+        align = max([cell_len(key) for key, _ in rows], default=0) + 4
+        for key, value in rows:
+            head = f"  {key}" + " " * (align - 2 - cell_len(key))
+            for line in self._wrap(value, self._width(self._out) - align):
+                self._put(self._out, [(head if line else head.rstrip(), "bold"), (line, "")])
+                head = " " * align
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+        """Print a table; cells are folded when the window is too narrow."""
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE if self._symbols else box.ASCII2, show_edge=False, pad_edge=False)
+        if title:
+            self._put(self._out, [(title, "bold")])
+        for column in columns:
+            table.add_column(Text(column), overflow="fold")
+        for row in rows:
+            table.add_row(*[Text(cell) for cell in row])
+        console = self._rich(self._out)
+        with console.capture() as captured:
+            console.print(table)
+        for line in captured.get().splitlines():
+            self._out.write(line.rstrip() + "\n")
+
+    def json(self, data: Any) -> None:
+        """Print JSON on stdout; the caller prints nothing else there."""
+        self._out.write(json.dumps(data, indent=2, ensure_ascii=not self._symbols) + "\n")
+        self._out.flush()
+
+    # machinery
+
+    @property
+    def _moving(self) -> bool:
+        return self._stream.terminal and self._environ.get("TERM") != "dumb" and not self.quiet
+
+    def _width(self, target: Stream) -> int:
+        if not target.terminal:
+            columns = self._environ.get("COLUMNS", "")
+            return min(int(columns), WIDEST) if columns.isdigit() and int(columns) > 20 else WIDTH
+        return min(shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH, WIDEST)
+
+    def _rich(self, target: Stream) -> RichConsole:
+        from rich.console import Console as RichConsole
+
+        for known, console in self._riches:
+            if known is target:
+                return console
+        dumb = self._environ.get("TERM") == "dumb"
+        console = RichConsole(
+            file=target,  # type: ignore[arg-type]  # the five methods that rich calls are there
+            force_terminal=target.terminal and not dumb,
+            no_color=bool(self._environ.get("NO_COLOR")),
+            width=self._width(target),
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+        self._riches.append((target, console))
+        return console
+
+    @contextlib.contextmanager
+    def _progress(self, columns: Sequence[str]) -> Iterator[Progress]:
+        from rich import progress
+
+        makers: Dict[str, Callable[[], progress.ProgressColumn]] = {
+            "spinner": lambda: progress.SpinnerColumn("dots" if self._symbols else "line"),
+            "text": lambda: progress.TextColumn("{task.description}", markup=False),
+            "bar": progress.BarColumn,
+            "bytes": progress.DownloadColumn,
+            "speed": progress.TransferSpeedColumn,
+            "elapsed": progress.TimeElapsedColumn,
+        }
+        live = progress.Progress(
+            *[makers[name]() for name in columns],
+            console=self._rich(self._stream),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with live:
+            self._live = live
+            try:
+                yield live
+            finally:
+                self._live = None
+
+    def _timed(self, title: str, step: Step) -> Iterator[Step]:
+        started = time.monotonic()
+        try:
+            yield step
+        except KeyboardInterrupt:
+            self._finish(title, "interrupted", "yellow", started)
+            raise
+        except BaseException:
+            self._finish(title, "FAILED", "bold red", started)
+            raise
+        self._finish(title, step.outcome, "green", started)
+
+    def _finish(self, title: str, outcome: str, style: str, started: float) -> None:
+        seconds = time.monotonic() - started
+        if self.quiet:
+            return
+        head = "" if self._line_open else f"{title} ..."
+        self._line_open = False
+        self._put(self._stream, [(f"{head} ", ""), (outcome, style), (f" ({seconds:.1f} s)", "dim")])
+
+    def _block(
+        self, label: str, style: str, text: str, *, align: int = 0, target: Optional[Stream] = None
+    ) -> None:
+        target = target or self._stream
+        align = align or len(label) + 2
+        padding = " " * (align - len(label) - 1)
+        for index, line in enumerate(self._wrap(text, self._width(target) - align)):
+            if index == 0:
+                self._put(target, [(f"{label}:", style), (padding + line, "")])
+            else:
+                self._put(target, [(" " * align + line if line else "", "")])
+
+    def _wrap(self, text: str, width: int) -> List[str]:
+        """Lines of at most `width` cells (a Korean letter has two); a longer word stays whole."""
+        from rich.cells import cell_len
+
+        lines: List[str] = []
+        for line in text.expandtabs(4).split("\n"):
+            if cell_len(line) <= width:
+                lines.append(line.rstrip())
+                continue
+            words = line.split()
+            indent = " " * (len(line) - len(line.lstrip()))
+            current = indent + "".join(words[:1])
+            for word in words[1:]:
+                if cell_len(current) + 1 + cell_len(word) > width:
+                    lines.append(current)
+                    current = indent + word
+                else:
+                    current += " " + word
+            lines.append(current)
+        return lines
+
+    def _put(self, target: Stream, parts: Sequence[Tuple[str, str]]) -> None:
+        if self._line_open and target is self._stream:
+            self._stream.write("\n")
+            self._line_open = False
+        if target.terminal and self._environ.get("TERM") != "dumb":
+            from rich.text import Text
+
+            text = Text()
+            for part, style in parts:
+                text.append(printable(part), style=style)
+            self._rich(target).print(text, soft_wrap=True)
+        else:
+            target.write("".join(printable(part) for part, _ in parts) + "\n")
+        target.flush()
+
+
+def size_text(size: float) -> str:
+    """A size in bytes for people, in powers of 1000 as disks and package indexes count: ``85.3 MB``."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -1,0 +1,51 @@
+"""What only an upgrade does: the new Airflow is tried beside the old one, and told what was set for that."""
+
+from __future__ import annotations
+
+from bootstrap.airflow import config, moves
+from bootstrap.installed.installation import Installation
+
+
+class KeysStep:
+    """Give settings of Airflow 2 in airflow.cfg the places that Airflow 3 reads."""
+
+    name = "airflow-cfg"
+
+    def __init__(self, before: Installation, after: Installation) -> None:
+        self.installation = after
+        self.crosses = before.version.numbers < (3, 0, 0) <= after.version.numbers
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Move what Airflow {self.installation.receipt.airflow} has renamed in airflow.cfg"
+
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return not self.crosses
+
+    def apply(self) -> None:
+        """Ask the new Airflow, and edit the file in place."""
+        target = self.installation.home.airflow_cfg
+        changes = moves.parse(self.installation.airflow.config_changes())
+        config.write(target, moves.apply(config.read(target), changes))
+
+
+class TrialStep:
+    """Start the new Airflow's command line while the old one serves: it must be able to start here."""
+
+    name = "trial"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Try whether Airflow {self.installation.receipt.airflow} starts on this host"
+
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return False
+
+    def apply(self) -> None:
+        """Ask it for its version, with a home of its own."""
+        self.installation.airflow.check_version()

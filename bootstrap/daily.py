@@ -1,0 +1,114 @@
+"""Daily use of an installation: status, start, stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import ContextManager, Dict, List, Sequence
+
+from bootstrap.base import account, process
+from bootstrap.base.lock import held
+from bootstrap.installed import bytecode
+from bootstrap.installed.installation import Installation
+from bootstrap.services import broker, strays
+from bootstrap.services.manager import NONE, ServiceError
+from bootstrap.state import change_record, receipt, registry
+from bootstrap.state.home import Home
+from bootstrap.state.journal import Journal
+from bootstrap.state.registry import Record
+from bootstrap.steps.airflow import start as start_all
+
+
+def opened(home: Home) -> Installation:
+    """Load an installation and continue as its account; raises NotInstalled, AccountError."""
+    _readable(home)
+    found = receipt.load(home.receipt)
+    place = home.path.stat()
+    # an account without a name is named by its number
+    owner = account.find(found.account) or account.Account(found.account, place.st_uid, place.st_gid)
+    known = registry.of_system(home.path) if os.geteuid() == 0 else None
+    if known:
+        if known.account != owner.name:
+            raise account.AccountError(
+                f"{home.receipt} names another account than root's own record of this installation.",
+                found=owner.name,
+                needed=known.account,
+                hint="Somebody changed the receipt. As root, run the install again with the right --account.",
+            )
+        _stay_behind(known)
+    account.run_as(owner, home.path)
+    return Installation(found)
+
+
+def _stay_behind(record: Record) -> None:
+    """Go on in a new process; as root, this one only starts and stops units for it, and ends as it ends."""
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child:
+        theirs.close()
+        raise SystemExit(broker.attend(child, ours, broker.Broker(record)))
+    ours.close()
+    os.environ[broker.VARIABLE] = str(theirs.detach())
+
+
+def start(installation: Installation, names: Sequence[str] = ()) -> None:
+    """Start all components and wait for health, or start only `names`."""
+    with _recorded(installation, "start", names), held(installation.home.lock):
+        change_record.refuse_unfinished(installation.home)
+        if not names:
+            start_all(installation)
+            return
+        _check(installation, names)
+        bytecode.mend(installation)
+        installation.services.configure(installation.programs())
+        installation.services.launch()
+        installation.services.start(list(names))
+
+
+def stop(installation: Installation, names: Sequence[str] = ()) -> None:
+    """Stop all components and the manager, Airflow before PostgreSQL; or stop only `names`."""
+    with _recorded(installation, "stop", names), held(installation.home.lock):
+        if names:
+            _check(installation, names)
+            installation.services.stop(list(names))
+            return
+        installation.services.stop(installation.components)
+        installation.services.stop(installation.servers)
+        installation.services.shut_down()
+        if installation.receipt.services != NONE:  # then what runs is somebody else's to stop
+            # an installer that was killed leaves what it was running, such as a migration
+            strays.kill_users(installation.home.path / "releases", programs_only=True)
+
+
+def exec_as_account(installation: Installation, command: List[str]) -> None:
+    """Replace this process by `command`, as the installation's account; raises CommandFailed."""
+    os.environ.pop(broker.VARIABLE, None)
+    try:
+        os.execvpe(command[0], command, {**os.environ, "HOME": installation.receipt.home})  # noqa: S606
+    except OSError as error:
+        raise process.CommandFailed(f"{command[0]} did not start: {error.strerror}.") from error
+
+
+def _recorded(
+    installation: Installation, command: str, names: Sequence[str]
+) -> ContextManager[Dict[str, object]]:
+    details = {"components": list(names)} if names else {}
+    return Journal(installation.home.journal).recorded(command, **details)
+
+
+def _check(installation: Installation, names: Sequence[str]) -> None:
+    known = [*installation.servers, *installation.components]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ServiceError(
+            f"There is no component {', '.join(unknown)}.", needed="one of " + ", ".join(known)
+        )
+
+
+def _readable(home: Home) -> None:
+    if Path(home.path).exists() and not os.access(str(home.path), os.X_OK):
+        raise account.AccountError(
+            f"{home.path} cannot be entered by {account.current().name}.",
+            hint="Run this as the account that owns it, or as root.",
+        )

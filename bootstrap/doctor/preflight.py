@@ -1,0 +1,188 @@
+"""The installer's preflight: the same doctor, with the choices of this install."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, List, Optional, Sequence, Tuple
+
+from bootstrap.base.console import Console
+from bootstrap.doctor.checks.interpreter import choose, uses_carried
+from bootstrap.doctor.finding import Finding, Report
+from bootstrap.doctor.needs import Needs, Port, Server, needs_of
+from bootstrap.doctor.render import render
+from bootstrap.doctor.run import diagnose
+from bootstrap.doctor.severity import BLOCKER, OK
+from bootstrap.facts.host import Facts, Request, collect
+from bootstrap.facts.server import Passwords
+from bootstrap.installed import external
+from bootstrap.installed.external import Choice
+from bootstrap.installed.options import POSTGRES_PORT, WEB_PORT, Options
+from bootstrap.python import choice
+from bootstrap.python.carried import Carried
+from bootstrap.python.choice import CARRIED, HOST
+from bootstrap.state import receipt
+from bootstrap.state.home import Home
+from bootstrap.state.receipt import EXTERNAL, PRIVATE, Receipt
+from wheelhouse.errors import AirferryError, BundleDamaged
+from wheelhouse.manifest import Manifest
+from wheelhouse.reader import Bundle
+from wheelhouse.verify import verify
+
+_AT_REST = 60
+_PER_TASK = 3
+_LEAST = 20
+
+
+class PreflightBlocked(AirferryError):
+    """Doctor found what would make the install fail; nothing was changed."""
+
+    reference = "preflight-blocked"
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Doctor's report, and the interpreter that it would take; its path is empty when none fits."""
+
+    report: Report
+    python: choice.Choice
+
+
+def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Judgement:
+    """Judge this host, or saved facts of another, for the bundle and the choices; changes nothing."""
+    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options), options.external)
+    facts = facts or _collected(needs, chosen, options)
+    return Judgement(diagnose(facts, needs), _interpreter(bundle.manifest, chosen, facts, needs))
+
+
+def _interpreter(manifest: Manifest, chosen: Receipt, facts: Facts, needs: Needs) -> choice.Choice:
+    if manifest.python and uses_carried(facts, needs):
+        return choice.Choice(str(Carried(Home(Path(chosen.home)), manifest.python).program), CARRIED)
+    found = choose(facts, needs)
+    # the file itself: a link may be switched to another version, a shim depends on its user's settings
+    return choice.Choice(found.resolved if found else "", chosen.python_from or HOST)
+
+
+def whole(bundle: Bundle, advance: Callable[[int], None]) -> Finding:
+    """Read every byte of the bundle; `advance` gets their numbers."""
+    try:
+        verify(bundle, advance)
+    except BundleDamaged as error:
+        return Finding(
+            "bundle-damaged", BLOCKER, error.found, error.needed,
+            "Copy it again from the medium, and check:",
+            (f"sha256sum -c {shlex.quote(bundle.path.name)}.sha256",),
+        )  # fmt: skip
+    return Finding("bundle-ok", OK, f"{bundle.path.name}: {len(bundle.manifest.files)} members")
+
+
+def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:
+    """This host's facts, of every interpreter, to be judged elsewhere."""
+    needs = needs_for(bundle.manifest, chosen, _ports(chosen, options), options.external)
+    return _collected(replace(needs, python=""), chosen, options)
+
+
+def needs_for(
+    manifest: Manifest,
+    chosen: Receipt,
+    ports: Tuple[Port, ...],
+    choice: Optional[Choice] = None,
+    *,
+    installed: bool = False,
+) -> Needs:
+    """What the bundle of `manifest` asks of a host, installed with these choices."""
+    earlier = receipt.find(Home(Path(chosen.home)).receipt)
+    # an interpreter that is to be unpacked cannot be looked at yet; that of an installation is a named one
+    offered = manifest.python if chosen.python_from in ("", CARRIED) and not installed else None
+    needs = needs_of(
+        manifest,
+        home=chosen.home,
+        ports=ports,
+        parallelism=chosen.parallelism,
+        account=chosen.account,
+        python=None if offered else chosen.python or None,
+        carried=offered,
+        carried_only=chosen.python_from == CARRIED,
+        programs=chosen.database.programs,
+    )
+    return replace(needs, server=_server(chosen, earlier, choice))
+
+
+def _server(chosen: Receipt, earlier: Optional[Receipt], choice: Optional[Choice]) -> Optional[Server]:
+    """What doctor wants there; None for a database of our own."""
+    if chosen.database.kind == PRIVATE:
+        return None
+    return Server(
+        connections=connections(chosen.parallelism),
+        least=_LEAST + chosen.parallelism,
+        own=earlier is not None and external.place(earlier.database) == external.place(chosen.database),
+        adopt=bool(choice and choice.adopt),
+    )
+
+
+def connections(parallelism: int) -> int:
+    """How many connections an Airflow may want: every worker, parser and web process holds a pool."""
+    return _AT_REST + _PER_TASK * parallelism
+
+
+def request_for(needs: Needs) -> Request:
+    """What to look at for these needs."""
+    return Request(
+        home=needs.home,
+        wanted_python=needs.python,
+        python=needs.interpreter,
+        ports=tuple(port.number for port in needs.ports),
+        account=needs.account,
+    )
+
+
+def _collected(needs: Needs, chosen: Receipt, options: Options) -> Facts:
+    """This host's facts, and those of a database server of somebody's."""
+    choice = options.external
+    passwords = choice.passwords if choice else Passwords(external.stored(options.home))
+    request = replace(request_for(needs), server=external.asked(chosen.database, choice))
+    return collect(request, passwords=passwords)
+
+
+def _ports(chosen: Receipt, options: Options) -> Tuple[Port, ...]:
+    earlier = receipt.find(Home(Path(chosen.home)).receipt)
+    wanted: Tuple[Tuple[int, object, int, str, Optional[int]], ...] = (
+        (chosen.web_port, earlier and earlier.web_port, WEB_PORT, "web server", options.port),
+        (
+            chosen.database.port, earlier and earlier.database.port, POSTGRES_PORT, "PostgreSQL",
+            options.postgres_port,
+        ),
+    )  # fmt: skip
+    if chosen.database.kind == EXTERNAL:
+        wanted = wanted[:1]
+    ports: List[Port] = []
+    for number, held, usual, purpose, named in wanted:
+        # an installation of ours holds its own ports
+        if number == held:
+            continue
+        if number != usual and named is None:
+            ports.append(Port(usual, purpose))
+        ports.append(Port(number, purpose, named=named is not None))
+    return tuple(ports)
+
+
+def check(report: Report, ignored: Sequence[str], console: Console, again: str) -> None:
+    """Show what was found, and stop for a blocker that was not ignored; raises :class:`PreflightBlocked`.
+
+    For a quiet console it is shown on stderr: stdout is for the JSON alone.
+    """
+    blockers = [finding for finding in report.blockers if finding.id not in ignored]
+    if not blockers:
+        return
+    shown = Console(out=sys.stderr) if console.quiet else console
+    render(report, shown, next_command="", again=again)
+    raise PreflightBlocked(
+        f"{len(blockers)} finding{'s' if len(blockers) > 1 else ''} would make the install fail;"
+        " nothing was changed.",
+        found=", ".join(finding.id for finding in blockers),
+        hint="Do what is said there and run the same command again, or go on against the advice with "
+        + " ".join(f"--ignore {finding.id}" for finding in blockers),
+    )

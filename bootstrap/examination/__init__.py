@@ -1,0 +1,1 @@
+"""Facts about an installation that is there; nothing is judged and nothing is changed."""

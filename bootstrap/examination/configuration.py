@@ -1,0 +1,248 @@
+"""airflow.cfg as it is: what this installation wrote, and options that its release does not know there."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Set, Tuple
+from urllib.parse import urlsplit
+
+from bootstrap.airflow import config
+from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.installation import Installation
+
+HIDDEN = "***"
+ANOTHER = "another value"
+MISPLACED, OBSOLETE, UNKNOWN = "misplaced", "obsolete", "unknown"
+# Python that Airflow runs at its start, where it is there
+CODE = ("webserver_config.py", "config/airflow_local_settings.py")
+# options that nothing but Airflow itself has, in whatever section they stand
+TELLING = (
+    "sql_alchemy_conn", "executor", "fernet_key", "secret_key", "jwt_secret", "auth_manager", "parallelism",
+    "load_examples", "dags_folder", "base_url", "execution_api_server_url",
+)  # fmt: skip
+_STRAYS = 40
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of airflow.cfg that the installation wrote; a secret shows as ``***`` or "another value"."""
+
+    section: str
+    name: str
+    wanted: str
+    found: Optional[str]
+
+
+@dataclass(frozen=True)
+class Stray:
+    """An option that this release does not have in that section, by its own list.
+
+    `kind` is misplaced (another section has it), obsolete (the release says what became of it) or unknown;
+    `instead` says where it belongs, or what became of it.
+    """
+
+    section: str
+    name: str
+    kind: str
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """airflow.cfg: the `options` that this installation needs, or the `problem` that Airflow has with it.
+
+    `written` is when the file was last changed (seconds since 1970), `code` names files of Python beside it
+    that cannot be read, each with the error.
+    """
+
+    path: str
+    problem: str = ""
+    options: Tuple[Option, ...] = ()
+    strays: Tuple[Stray, ...] = ()
+    written: float = 0.0
+    code: Tuple[str, ...] = ()
+
+
+def collect(installation: Installation) -> Configuration:
+    """airflow.cfg, read as Airflow does."""
+    path = installation.home.airflow_cfg
+    code = tuple(filter(None, (_code_error(installation.home.path / name) for name in CODE)))
+    try:
+        text, written = config.read(path), path.stat().st_mtime
+    except OSError as error:
+        return Configuration(str(path), str(error), code=code)
+    problem = _problem(text)
+    if problem:
+        return Configuration(str(path), problem, written=written, code=code)
+    options = []
+    for setting in ManagedSettings(installation).settings():
+        found = config.get(text, setting.section, setting.option)
+        wanted = HIDDEN if setting.secret else setting.value
+        if setting.secret and found is not None:
+            found = HIDDEN if found == setting.value else harmless(found)
+        options.append(Option(setting.section, setting.option, wanted, found))
+    strays = _strays(text, _airflow(installation.release.venv))
+    return Configuration(str(path), "", tuple(options), strays, written, code)
+
+
+def harmless(value: str) -> str:
+    """A secret that is not the wanted one, without the secret: where a database is, or nothing."""
+    if "://" not in value:
+        return ANOTHER if value else ""
+    parts = urlsplit(value)
+    if parts.scheme.startswith("sqlite"):
+        return f"{parts.scheme}://{parts.path}"
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _code_error(path: Path) -> str:
+    try:
+        ast.parse(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        return f"{path}{line}: {getattr(error, 'msg', error)}"
+    return ""
+
+
+def _problem(text: str) -> str:
+    """Why Airflow cannot read the file: it parses strictly and expands ``%`` in every value."""
+    parser = configparser.ConfigParser()
+    try:
+        parser.read_string(text, "airflow.cfg")
+    except configparser.ParsingError as error:
+        # the message would show the lines, and with them perhaps a password
+        lines = [error.lineno] if hasattr(error, "lineno") else [number for number, _ in error.errors]
+        return f"cannot be parsed: line {', '.join(map(str, lines))}"
+    except configparser.Error as error:
+        return " ".join(str(error).split())
+    for section in parser.sections():
+        for option in parser.options(section):
+            try:
+                parser.get(section, option)
+            except configparser.InterpolationMissingOptionError:
+                continue  # %(name)s of something that Airflow fills in
+            except configparser.InterpolationError:
+                # the message would show the value, which may be a password
+                return f"[{section}] {option}: a % stands alone in its value"
+    return ""
+
+
+# what the installed release says of its own options
+
+
+def _airflow(venv: Path) -> Optional[Path]:
+    return next(iter(venv.glob("lib/python3*/site-packages/airflow")), None)
+
+
+def _strays(text: str, airflow: Optional[Path]) -> Tuple[Stray, ...]:
+    """The options that the release does not know where they stand; values are not looked at."""
+    known = _known(airflow / "config_templates/config.yml") if airflow else {}
+    if not airflow or not known:
+        return ()
+    became = _became(airflow)
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read(str(airflow / "config_templates/provider_config_fallback_defaults.cfg"), encoding="utf-8")
+    providers = {(section, option) for section in parser.sections() for option in parser.options(section)}
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(text)
+    found: List[Stray] = []
+    for section in parser.sections():
+        for option in parser.options(section):
+            name = re.sub(r"_(cmd|secret)$", "", option)
+            if {option, name} & known.get(section, set()) or (section, option) in providers:
+                continue
+            if (section, option) in became:
+                found.append(Stray(section, option, OBSOLETE, became[section, option]))
+                continue
+            places = [f"[{other}]" for other in sorted(known) if {option, name} & known[other]]
+            # sections of providers are not in that list, and their options have names of their own
+            if places and (section in known or option in TELLING):
+                found.append(Stray(section, option, MISPLACED, " or ".join(places)))
+            elif section in known:
+                found.append(Stray(section, option, UNKNOWN))
+    return tuple(found[:_STRAYS])
+
+
+def _known(path: Path) -> Dict[str, Set[str]]:
+    """Sections and options of the release's config.yml: a mapping, or before 2.6 a list of names."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    known: Dict[str, Set[str]] = {}
+    section = ""
+    for line in lines:
+        header = re.match(r"(?:- name: )?(\w+):?\s*$", line)
+        option = re.match(r" {4}(?:- name: )?(\w+):?\s*$", line)
+        if header and not line.startswith("---"):
+            section = header.group(1)
+            known[section] = set()
+        elif option and section:
+            known[section].add(option.group(1).lower())
+    return known
+
+
+def _became(airflow: Path) -> Dict[Tuple[str, str], str]:
+    """What the release tells of older options: its table of renamed ones, and from 3.0 that of its linter."""
+    found: Dict[Tuple[str, str], str] = {}
+    for name in ("configuration.py", "cli/commands/config_command.py"):
+        try:
+            tree = ast.parse((airflow / name).read_bytes())
+        except (OSError, SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ConfigChange":
+                found.update(_change(node))
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)) and "deprecated_options" in _targets(node):
+                found.update(_deprecated(node.value))
+    return found
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> Set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {getattr(target, "id", getattr(target, "attr", "")) for target in targets}
+
+
+def _change(call: ast.Call) -> Dict[Tuple[str, str], str]:
+    """``ConfigChange(config=ConfigParameter(section, option), renamed_to=..., was_removed=...)``."""
+    named = {item.arg: item.value for item in call.keywords}
+    old, new = _parameter(named.get("config")), _parameter(named.get("renamed_to"))
+    if not old:
+        return {}
+    if new:
+        return {old: f"now [{new[0]}] {new[1]}"}
+    removed = named.get("was_removed")
+    kept = isinstance(removed, ast.Constant) and removed.value is False
+    return {} if kept else {old: "removed"}
+
+
+def _parameter(node: Optional[ast.AST]) -> Optional[Tuple[str, str]]:
+    values = [item.value for item in getattr(node, "args", []) if isinstance(item, ast.Constant)]
+    return (str(values[0]), str(values[1]).lower()) if len(values) == 2 else None
+
+
+def _deprecated(node: Optional[ast.AST]) -> Dict[Tuple[str, str], str]:
+    """``{(section, option): (old section, old option, since)}``."""
+    found = {}
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values):
+            new, old = _texts(key), _texts(value)
+            if len(new) == 2 and len(old) >= 2:
+                found[old[0], old[1].lower()] = f"now [{new[0]}] {new[1]}"
+    return found
+
+
+def _texts(node: Optional[ast.AST]) -> List[str]:
+    return [str(item.value) for item in getattr(node, "elts", []) if isinstance(item, ast.Constant)]

@@ -1,0 +1,98 @@
+"""An installation as it is: its files, its configuration and its components. Nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from bootstrap.base import lock
+from bootstrap.examination import configuration, files, growth, metadata, running, sharing
+from bootstrap.examination.configuration import Configuration
+from bootstrap.examination.files import Files
+from bootstrap.examination.growth import Growth
+from bootstrap.examination.metadata import Metadata
+from bootstrap.examination.running import Running
+from bootstrap.examination.sharing import Sharing
+from bootstrap.facts.host import SECONDS, Failure, run
+from bootstrap.installed import status
+from bootstrap.installed.installation import Installation
+from bootstrap.state import change_record
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component: its state (RUNNING, STOPPED, ...), Airflow's own word on its health, and a remark."""
+
+    name: str
+    state: str
+    health: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A change that was interrupted, and the commands that finish or undo it."""
+
+    title: str
+    commands: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An installation. A part is None when it could not be looked at, which then is in `failures`."""
+
+    home: str
+    airflow: str
+    bundle_file: str
+    completed: bool
+    files: Optional[Files] = None
+    configuration: Optional[Configuration] = None
+    components: Optional[Tuple[Component, ...]] = None
+    running: Optional[Tuple[Running, ...]] = None
+    metadata: Optional[Metadata] = None
+    growth: Optional[Growth] = None
+    sharing: Optional[Sharing] = None
+    unfinished: Optional[Unfinished] = None
+    failures: Tuple[Failure, ...] = ()
+
+
+def collect(installation: Installation, *, seconds: float = SECONDS) -> Installed:
+    """Look at everything; never raises, and ends after `seconds`."""
+    receipt = installation.receipt
+    found, failures = run(
+        {
+            "files": lambda: files.collect(installation),
+            "configuration": lambda: configuration.collect(installation),
+            "components": lambda: components(installation),
+            "running": lambda: running.collect(installation),
+            "metadata": lambda: metadata.collect(installation),
+            "growth": lambda: growth.collect(installation),
+            "sharing": lambda: sharing.collect(installation),
+            "unfinished": lambda: unfinished(installation),
+        },
+        seconds,
+    )
+    return Installed(
+        receipt.home,
+        receipt.airflow,
+        receipt.bundle_file,
+        bool(receipt.completed),
+        **found,
+        failures=failures,
+    )
+
+
+def unfinished(installation: Installation) -> Optional[Unfinished]:
+    """The change that is under way, if any."""
+    change = change_record.find(installation.home)
+    if change is None or lock.holder(installation.home.lock):
+        return None
+    return Unfinished(change.title, tuple(change_record.commands(installation.home, change)))
+
+
+def components(installation: Installation) -> Tuple[Component, ...]:
+    """What runs, and how it is."""
+    return tuple(
+        Component(item.name, item.state, item.health, item.note)
+        for item in status.look(installation).components
+    )

@@ -1,0 +1,97 @@
+"""What airflow.cfg must say for an installation, and what was written into it last.
+
+What was written is remembered (secrets as ``***``), so that a later run writes only settings whose intended
+value has changed since, and an admin's own edits stay.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Dict, List, Tuple
+
+from bootstrap.airflow import config, release
+from bootstrap.airflow.config import Setting
+from bootstrap.airflow.managed_options import reserved
+from bootstrap.base import secret, smallfile
+from bootstrap.installed.installation import Installation
+from bootstrap.state.home import FERNET, JWT, SECRET_KEY
+
+
+class ManagedSettings:
+    """The settings of an installation in airflow.cfg, and the record of what was written."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.path = installation.home.airflow_cfg
+        self.record = installation.home.etc / "airflow-settings.json"
+
+    def settings(self) -> List[Setting]:
+        """Every setting that this installation intends."""
+        receipt, secrets = self.installation.receipt, self.installation.home.secrets
+        urls = self.installation.database_urls()
+        parameters = release.Parameters(
+            home=self.installation.home.path,
+            database_url=urls.sync,
+            async_url=urls.async_,
+            fernet_key=secret.read(secrets / FERNET),
+            secret_key=secret.read(secrets / SECRET_KEY),
+            jwt_secret=secret.read(secrets / JWT),
+            web_port=receipt.web_port,
+            web_host=receipt.web_host,
+            log_port=receipt.log_port,
+            trigger_log_port=receipt.trigger_log_port,
+            parallelism=receipt.parallelism,
+            auth=receipt.auth,
+            admin_user=receipt.admin_user,
+        )
+        return list(release.settings(self.installation.version, parameters))
+
+    def changed(self) -> List[Setting]:
+        """The settings to write: their intended value is not what was written last, nor set by hand since."""
+        known = self.known()
+        changed = [item for item in self.settings() if known.get(_key(item)) != _shown(item)]
+        return [item for item in changed if not self._by_hand(item, known)]
+
+    def _by_hand(self, item: Setting, known: Dict[str, str]) -> bool:
+        """Whether somebody has changed what was written here, and may: it stays, whatever is intended now."""
+        place = (item.section, item.option)
+        if item.secret or _key(item) not in known or place in reserved(self.installation.version):
+            return False
+        return config.get(config.read(self.path), *place) != known[_key(item)]
+
+    def known(self) -> Dict[str, str]:
+        """The record: ``[section] option`` -> value."""
+        try:
+            found: Dict[str, str] = json.loads(self.record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def remember_all(self) -> None:
+        """Record every intended value as written."""
+        self._remember({_key(item): _shown(item) for item in self.settings()})
+
+    def forget(self, *options: str) -> None:
+        """Have these options written anew: their secret values have changed, which the record cannot show."""
+        known = self.known()
+        left = {key: shown for key, shown in known.items() if key.rpartition(" ")[2] not in options}
+        if left != known:
+            self._remember(left)
+
+    def _remember(self, settings: Dict[str, str]) -> None:
+        smallfile.write(self.record, json.dumps(settings, indent=2) + "\n")
+
+
+def written(installation: Installation) -> Dict[Tuple[str, str], str]:
+    """What the last install wrote: section and option -> value, ``***`` for a secret one."""
+    record = ManagedSettings(installation).known()
+    pairs = ((key[1:].split("] ", 1), value) for key, value in record.items())
+    return {(section, option): value for (section, option), value in pairs}
+
+
+def _key(item: Setting) -> str:
+    return f"[{item.section}] {item.option}"
+
+
+def _shown(item: Setting) -> str:
+    return "***" if item.secret else item.value

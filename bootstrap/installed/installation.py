@@ -1,0 +1,232 @@
+"""One installation: where its parts lie and how its programs are run, all derived from the receipt.
+
+What only a running installation needs is imported where it is: doctor in a bundle compiles what it imports.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Dict, List, Tuple
+
+from bootstrap.airflow.command import Airflow
+from bootstrap.airflow.database import Urls, urls
+from bootstrap.airflow.release import Release as AirflowRelease
+from bootstrap.airflow.release import release_for
+from bootstrap.base import process, secret
+from bootstrap.installed import external
+from bootstrap.postgres import embedded
+from bootstrap.postgres.server import Server
+from bootstrap.services import broker
+from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
+from bootstrap.services.launcher import OWN_ENVIRONMENT, Launcher
+from bootstrap.services.manager import SYSTEMD, SYSTEMD_USER, Program, Services
+from bootstrap.services.units import POSTGRES, Layout
+from bootstrap.state.home import Home, Release
+from bootstrap.state.receipt import PRIVATE, Receipt
+
+if TYPE_CHECKING:
+    from bootstrap.postgres.external import External
+
+__all__ = ["POSTGRES", "Installation"]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What the steps of an install and the commands for daily use work on."""
+
+    receipt: Receipt
+
+    @property
+    def home(self) -> Home:
+        """Its paths."""
+        return Home(Path(self.receipt.home))
+
+    @property
+    def release(self) -> Release:
+        """The unpacked bundle that it runs from."""
+        return self.home.release(self.receipt.bundle_id)
+
+    @property
+    def version(self) -> AirflowRelease:
+        """What is particular to its Airflow version."""
+        return release_for(self.receipt.airflow)
+
+    @cached_property
+    def airflow(self) -> Airflow:
+        """Airflow's own commands."""
+        return Airflow(
+            self.version, self.release.venv, self.home.path, self.home.install_log, self._interpreter_needs()
+        )
+
+    @cached_property
+    def cluster(self) -> embedded.Cluster:
+        """The private PostgreSQL cluster."""
+        programs = self.receipt.database.programs
+        return embedded.Cluster(
+            bin=Path(programs) if programs else embedded.programs(self.release.postgres),
+            data=self.home.cluster,
+            port=self.receipt.database.port,
+            secrets=self.home.secrets,
+            log=self.home.install_log,
+            env=process.environment(self._interpreter_needs()),
+        )
+
+    @property
+    def database(self) -> Server:
+        """The server of the metadata database."""
+        return self.cluster if self.servers else self.external
+
+    @cached_property
+    def external(self) -> External:
+        """Somebody else's server."""
+        from bootstrap.postgres.external import External  # noqa: PLC0415
+
+        carried = embedded.find(self.release.postgres)
+        return External(
+            external.connection_of(self.receipt.database, self.home),
+            self.home.postgres_password,
+            carried,
+            process.environment(self._interpreter_needs()),
+        )
+
+    @property
+    def servers(self) -> List[str]:
+        """The servers of our own that run beside Airflow's components: PostgreSQL, unless it is another's."""
+        return [POSTGRES] if self.receipt.database.kind == PRIVATE else []
+
+    @property
+    def services(self) -> Services:
+        """Whatever keeps the components running."""
+        return self.services_of(self.receipt.services)
+
+    def services_of(self, kind: str) -> Services:
+        """A service manager of that kind for this installation, chosen or not."""
+        env = process.environment({**self._interpreter_needs(), "AIRFERRY_HOME": self.receipt.home})
+        if kind in (SYSTEMD, SYSTEMD_USER):
+            from bootstrap.services.systemd import Systemd  # noqa: PLC0415
+
+            return Systemd(self.control_of(kind), self.launcher, env)
+        from bootstrap.services.supervisor import Supervisor  # noqa: PLC0415
+
+        return Supervisor(
+            self.release.supervisor / "bin" / "python",
+            self.home.path,
+            self.home.etc / "supervisord.conf",
+            self.home.own_logs / "supervisord.log",
+            env,
+        )
+
+    @property
+    def launcher(self) -> Launcher:
+        """What units name, and what others may start components with."""
+        variables = {**self._variables(), **self._interpreter_needs()}
+        return Launcher(self.home, self.release, self.receipt.python, variables)
+
+    def control_of(self, kind: str) -> Systemctl:
+        """What may change the units: this process, or root's beside it."""
+        layout = self.layout_of(kind)
+        if kind == SYSTEMD_USER:
+            return Systemctl(layout, user_units(), user=True)
+        return broker.Remote(layout) if broker.available() else Systemctl(layout, SYSTEM_UNITS, user=False)
+
+    def layout_of(self, kind: str) -> Layout:
+        """What the units of that kind depend on."""
+        return Layout(
+            self.receipt.name,
+            self.receipt.home,
+            self.receipt.account if kind == SYSTEMD else "",
+            tuple(self.components),
+            bool(self.servers),
+        )
+
+    @property
+    def components(self) -> List[str]:
+        """Airflow's components, the web server first."""
+        return [component.name for component in self.version.components]
+
+    @property
+    def url(self) -> str:
+        """The web address on this host."""
+        return f"http://{self.probe_address}:{self.receipt.web_port}"
+
+    @property
+    def probe_address(self) -> str:
+        """The address at which this host itself reaches the web server."""
+        return "127.0.0.1" if self.receipt.web_host in ("0.0.0.0", "") else self.receipt.web_host  # noqa: S104
+
+    def database_urls(self) -> Urls:
+        """The SQLAlchemy URLs of the metadata database, password included."""
+        password = secret.read(self.home.postgres_password)
+        found = external.connection_of(self.receipt.database, self.home)
+        return urls(self.version.numbers, found, password)
+
+    def programs(self) -> List[Program]:
+        """What the service manager runs: our own PostgreSQL first, if there is one, then the components."""
+        logs = self.home.own_logs
+        launcher = str(self.home.bin / "airflow")
+        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave
+        found = [
+            Program(name, self.cluster.command, logs / f"{name}.log", "INT", self.cluster.ready_command)
+            for name in self.servers
+        ]
+        for component in self.version.components:
+            arguments = self.version.component_arguments(component, self.receipt.web_host)
+            found.append(Program(component.name, (launcher, *arguments), logs / f"{component.name}.log"))
+        return found
+
+    def scripts(self) -> Dict[str, Tuple[str, int]]:
+        """The commands in ``bin/`` and the environment they share: path below home -> (text, mode)."""
+        home, python = (shlex.quote(text) for text in (self.receipt.home, self.receipt.python))
+        variables = self._variables()
+        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(variables.items()))
+        library = self.receipt.library_path
+        keep = f"LD_LIBRARY_PATH={shlex.quote(library)} " if library else ""
+        environment = (
+            "# Written by airferry; read by sh. What every process of this installation runs with.\n"
+            "for name in $(env | sed -n 's/^\\(AIRFLOW_[A-Za-z0-9_]*\\|PYTHON[A-Z]*\\)=.*/\\1/p'); do\n"
+            '    unset "$name"\n'
+            "done\n"
+            f"{exports}"
+            f"if [ -r {home}/{OWN_ENVIRONMENT} ]; then\n"
+            f"    set -a; . {home}/{OWN_ENVIRONMENT}; set +a\n"
+            "fi\n"
+        )
+        airflow = (
+            "#!/bin/sh\n"
+            "# Airflow's command line, with the environment of this installation. Written by airferry.\n"
+            f'[ "$(id -u)" -eq 0 ] && [ {shlex.quote(self.receipt.account)} != root ] &&\n'
+            f'    exec {home}/bin/airferry run -- {home}/bin/airflow "$@"\n'
+            "# while an upgrade has the database in its hands, also after a power cut\n"
+            f"if [ -e {home}/run/halted ]; then\n"
+            f'    echo "airferry: Airflow is kept down: airferry status says why" >&2\n'
+            "    exit 75\n"
+            "fi\n"
+            f". {home}/etc/environment.sh\n"
+            f'exec {home}/current/venv/bin/python -m airflow "$@"\n'
+        )
+        airferry = (
+            "#!/bin/sh\n"
+            "# Looks after this installation: sh airferry --help. Written by airferry.\n"
+            f'{keep}AIRFERRY_HOME={home} exec {python} -I -S -B -X utf8 {home}/current/runtime "$@"\n'
+        )
+        return {
+            "etc/environment.sh": (environment, 0o644),
+            "bin/airflow": (airflow, 0o755),
+            "bin/airferry": (airferry, 0o755),
+        }
+
+    def _variables(self) -> Dict[str, str]:
+        """The environment of this installation, without what belongs to whoever runs a command."""
+        variables = {**self.airflow.environment(), "AIRFERRY_HOME": self.receipt.home}
+        for name in ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ"):
+            variables.pop(name, None)
+        return variables
+
+    def _interpreter_needs(self) -> Dict[str, str]:
+        """Where the interpreter finds its libraries, and which authorities its OpenSSL trusts."""
+        trusted = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), self.receipt.ca_file)
+        found = {"LD_LIBRARY_PATH": self.receipt.library_path, **trusted}
+        return {name: value for name, value in found.items() if value}

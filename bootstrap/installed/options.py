@@ -1,0 +1,243 @@
+"""What an admin may choose for an install, and how the rest is chosen: earlier choice, then the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Dict, List, Optional, Set
+
+from bootstrap.airflow.release import release_for
+from bootstrap.base import account as accounts
+from bootstrap.installed import external
+from bootstrap.installed.external import Choice
+from bootstrap.installed.installation import Installation
+from bootstrap.postgres import embedded, host
+from bootstrap.python import choice
+from bootstrap.services import choice as services
+from bootstrap.services.manager import SYSTEMD
+from bootstrap.state import neighbours
+from bootstrap.state import receipt as receipts
+from bootstrap.state.home import Home
+from bootstrap.state.receipt import EXTERNAL, PRIVATE, Database, Receipt
+from wheelhouse import __version__
+from wheelhouse.errors import AirferryError
+from wheelhouse.reader import Bundle
+
+WEB_PORT = 8080
+# Task logs of a running scheduler (this one) and triggerer (the next) are read from these.
+LOG_PORT = 8793
+# Far from 5432, where a server of the distribution's may come up one day.
+POSTGRES_PORT = 25432
+
+
+class InvalidOption(AirferryError):
+    """An option of the install that cannot be used."""
+
+    reference = "invalid-option"
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options as they were given; None means not given. `postgres` is carried, host, or not given."""
+
+    home: Home
+    name: Optional[str] = None
+    service: Optional[str] = None
+    python: Optional[str] = None
+    account: Optional[str] = None
+    host: Optional[str] = None
+    port: Optional[int] = None
+    postgres: str = ""
+    external: Optional[Choice] = None
+    postgres_port: Optional[int] = None
+    parallelism: Optional[int] = None
+    auth: Optional[str] = None
+    admin_user: Optional[str] = None
+    admin_password_file: Optional[Path] = None
+
+    @property
+    def account_name(self) -> str:
+        """Who everything will run as."""
+        if self.account:
+            return self.account
+        return accounts.DEFAULT if os.geteuid() == 0 else accounts.current().name
+
+
+def choose(options: Options, bundle: Bundle) -> Receipt:
+    """Settle every choice: an option, else the earlier install's choice, else what suits this host.
+
+    ``python`` and ``python_from`` stay empty where nobody has chosen yet: the preflight looks.
+    """
+    manifest = bundle.manifest
+    earlier = receipts.find(options.home.receipt)
+    named = {port for port in (options.port, options.postgres_port) if port}
+    taken = named | neighbours.reserved(options.home.path, named)
+    if earlier and earlier.removed:
+        earlier = _taken_up(earlier, taken)
+    same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
+    python = choice.settle(options.python, bundle, options.home, earlier)
+    fresh = Receipt(
+        schema=receipts.SCHEMA,
+        airferry=__version__,
+        airflow=manifest.airflow,
+        bundle_id=manifest.bundle_id,
+        bundle_file=bundle.path.name,
+        bundle_sha256=bundle.seal.sha256,
+        python=python.path,
+        python_from=python.origin,
+        home=str(options.home.path),
+        account=options.account_name,
+        web_host=options.host or "0.0.0.0",  # noqa: S104 - as Airflow's own default
+        web_port=options.port or (0 if earlier else free_port(WEB_PORT, taken)),
+        log_port=0 if earlier else free_port(LOG_PORT, taken),
+        trigger_log_port=0 if earlier else free_port(LOG_PORT + 1, taken),
+        parallelism=options.parallelism or default_parallelism(),
+        auth=_auth(options, bundle),
+        admin_user=options.admin_user or "admin",
+        database=_database(options, bundle, earlier, taken),
+        services="",
+        library_path=os.environ.get("LD_LIBRARY_PATH", ""),
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        name=neighbours.name(options.home.path, options.name or "", earlier.name if earlier else ""),
+    )
+    if earlier is None:
+        return _checked(_with_services(fresh, options, ""))
+    settled = replace(
+        fresh,
+        account=options.account or earlier.account,
+        web_host=options.host or earlier.web_host,
+        web_port=options.port or earlier.web_port,
+        log_port=earlier.log_port,
+        trigger_log_port=earlier.trigger_log_port,
+        parallelism=options.parallelism or earlier.parallelism,
+        auth=earlier.auth,
+        admin_user=options.admin_user or earlier.admin_user,
+        library_path=fresh.library_path or earlier.library_path,
+        ignored=earlier.ignored,
+        started=earlier.started,
+        completed=earlier.completed if same_bundle else "",
+        added=earlier.added if same_bundle else (),
+        previous=earlier.previous if same_bundle or earlier.removed else earlier.bundle_id,
+    )
+    return _checked(_with_services(settled, options, earlier.services))
+
+
+def _taken_up(earlier: Receipt, taken: Set[int]) -> Receipt:
+    """The choices of a home that was uninstalled: its ports may be another's now, its releases are gone."""
+    database = earlier.database
+    if database.kind == PRIVATE:
+        database = replace(database, port=free_port(database.port, taken))
+    return replace(
+        earlier,
+        web_port=free_port(earlier.web_port, taken),
+        log_port=free_port(earlier.log_port, taken),
+        trigger_log_port=free_port(earlier.trigger_log_port, taken),
+        database=database,
+        previous="",
+    )
+
+
+def _with_services(chosen: Receipt, options: Options, earlier: str) -> Receipt:
+    layout = Installation(chosen).layout_of(SYSTEMD)
+    return replace(chosen, services=services.choose(options.service, earlier, layout))
+
+
+def _checked(chosen: Receipt) -> Receipt:
+    """Refuse one port for two servers; raises :class:`InvalidOption`."""
+    ports = {
+        "the web server": chosen.web_port,
+        "the scheduler's task logs": chosen.log_port,
+        "the triggerer's task logs": chosen.trigger_log_port,
+    }
+    if chosen.database.kind == PRIVATE:
+        ports["PostgreSQL"] = chosen.database.port
+    holders: Dict[int, List[str]] = {}
+    for name, port in ports.items():
+        holders.setdefault(port, []).append(name)
+    for port, names in holders.items():
+        if len(names) > 1:
+            raise InvalidOption(
+                f"Port {port} would serve {' and '.join(names)}.",
+                needed="a port for each",
+                hint="Name others with --port and --postgres-port.",
+            )
+    return chosen
+
+
+def _auth(options: Options, bundle: Bundle) -> str:
+    """The auth manager: FAB where the bundle can, which in Airflow 3 is a package of its own."""
+    managers = release_for(bundle.manifest.airflow).auth_managers
+    carried = {package.name for package in bundle.manifest.packages}
+    if len(managers) > 1 and "apache-airflow-providers-fab" not in carried:
+        managers = tuple(name for name in managers if name != "fab")
+    if options.auth and options.auth not in managers:
+        raise InvalidOption(
+            f"This bundle of Airflow {bundle.manifest.airflow} does not offer --auth {options.auth}.",
+            needed="--auth " + " or ".join(managers),
+            hint="fab needs the extra fab in the bundle: airferry bundle --extra postgres --extra fab",
+        )
+    return options.auth or managers[0]
+
+
+def _database(options: Options, bundle: Bundle, earlier: Optional[Receipt], taken: Set[int]) -> Database:
+    """Whose PostgreSQL; an earlier install's stays, and a cluster stays with whose it was made by."""
+    kind = EXTERNAL if options.external else PRIVATE if options.postgres else ""
+    keeps = earlier is not None and external.settled(earlier, kind, options.external)
+    if options.external:
+        server = earlier.database.server if earlier and earlier.database.kind == EXTERNAL else ""
+        return external.database_of(options.external, options.home, server)
+    if earlier and keeps and earlier.database.kind == EXTERNAL:
+        return earlier.database
+    before = earlier.database if earlier and earlier.database.kind == PRIVATE else None
+    if before and (options.home.cluster.exists() or not options.postgres):
+        return _kept(replace(before, port=options.postgres_port or before.port), bundle)
+    carried = bundle.manifest.postgres
+    if options.postgres == "host" or carried is None:
+        found = host.find()
+        version, programs = found.version, str(found.folder)
+    else:
+        version, programs = carried.version, ""
+    port = options.postgres_port or free_port(POSTGRES_PORT, taken)
+    return Database(embedded.ADDRESS, port, embedded.DATABASE, embedded.ROLE, version, programs)
+
+
+def _kept(before: Database, bundle: Bundle) -> Database:
+    """The private database of an earlier install, run by what this bundle carries if that one was carried."""
+    carried = bundle.manifest.postgres
+    if before.programs:
+        return before
+    if carried:
+        return replace(before, server=carried.version)
+    found = host.find()
+    return replace(before, server=found.version, programs=str(found.folder))
+
+
+def default_parallelism() -> int:
+    """Tasks at once: two a core, and no more than memory carries (0.1 GB a forked worker, half for them)."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(2, min(2 * (os.cpu_count() or 1), int(memory / 2 / 1e8), 32))
+
+
+def free_port(first: int, taken: Set[int]) -> int:
+    """The first TCP port from `first` on that nobody holds; added to `taken`."""
+    for port in range(first, first + 200):
+        if port not in taken and is_free(port):
+            taken.add(port)
+            return port
+    raise InvalidOption(f"No free TCP port between {first} and {first + 199}.", hint="Name one with --port.")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on that TCP port on all addresses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True

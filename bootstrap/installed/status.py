@@ -1,0 +1,109 @@
+"""The state of an installation: what runs, how healthy it is, and what a change has left unfinished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Tuple
+
+from bootstrap.airflow import health
+from bootstrap.base.lock import holder
+from bootstrap.installed.installation import POSTGRES, Installation
+from bootstrap.postgres.refusal import DatabaseUnavailable
+from bootstrap.state import change_record
+from bootstrap.state.home import Home
+
+SCHEMA = 1
+
+# The name under which the status shows a server of somebody's.
+DATABASE = "database"
+
+
+@dataclass(frozen=True)
+class ComponentStatus:
+    """One component: what the service manager says, and what Airflow's own health says of it."""
+
+    name: str
+    state: str
+    health: str
+    note: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it runs and nothing says that it is ill."""
+        return self.state == "RUNNING" and self.health in ("healthy", "")
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of an installation; ``schema`` versions the JSON.
+
+    `unfinished` says what to do about an upgrade, a restore or a rollback that was interrupted; `added` are
+    the packages of add-ons (``name version``).
+    """
+
+    schema: int
+    airflow: str
+    bundle_id: str
+    home: str
+    url: str
+    components: Tuple[ComponentStatus, ...]
+    unfinished: str = ""
+    added: Tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every component is."""
+        return all(component.good for component in self.components)
+
+
+def look(installation: Installation) -> Status:
+    """Look at every component; never fails because one is down."""
+    found = installation.receipt
+    external = [] if installation.servers else [_external(installation)]
+    states = installation.services.states()
+    reported = health.fetch(installation.version, installation.probe_address, installation.receipt.web_port)
+    components = []
+    for component in external:
+        known = reported.components.get("metadatabase", "") if reported.raw else ""
+        components.append(replace(component, health=known))
+    for name in [*installation.servers, *installation.components]:
+        state = states.get(name)
+        components.append(
+            ComponentStatus(
+                name,
+                state.state if state else "STOPPED",
+                reported.components.get("metadatabase" if name == POSTGRES else name, ""),
+                state.note if state else f"{found.services} does not run it",
+            )
+        )
+    return Status(
+        SCHEMA,
+        found.airflow,
+        found.bundle_id,
+        found.home,
+        installation.url,
+        tuple(components),
+        _unfinished(installation.home),
+        tuple(name for item in found.added for name in item.packages),
+    )
+
+
+def _unfinished(home: Home) -> str:
+    busy = holder(home.lock)
+    if busy:
+        return f"Another airferry is at work ({busy})." if change_record.find(home) else ""
+    try:
+        change_record.refuse_unfinished(home)
+    except change_record.ChangeUnfinished as error:
+        return f"{error.message} {error.hint}"
+    return ""
+
+
+def _external(installation: Installation) -> ComponentStatus:
+    """The database of somebody's server: whether Airflow's role can log in."""
+    try:
+        installation.external.log_in()
+    except DatabaseUnavailable as error:
+        return ComponentStatus(DATABASE, "UNREACHABLE", "", error.said)
+    address = installation.database.connection.address
+    return ComponentStatus(DATABASE, "RUNNING", "", f"at {address}, not started or stopped from here")

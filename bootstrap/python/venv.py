@@ -1,0 +1,210 @@
+"""Putting locked wheels into a venv without a network: with uv, or with pip where uv cannot run."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+
+from bootstrap.base import process
+from wheelhouse.errors import AirferryError
+from wheelhouse.manifest import Package
+
+
+class PackagesDamaged(AirferryError):
+    """Files of installed packages are missing or have another size than their RECORD says."""
+
+    reference = "packages-damaged"
+    exit_code = 39
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The carried installers, unpacked: `uv` is a program, `pip` a wheel that Python can run."""
+
+    uv: Path
+    pip: Path
+
+    @classmethod
+    def unpack(cls, wheels: Path, destination: Path) -> Tools:
+        """Take uv's program out of its wheel and put both below `destination`."""
+        uv = destination / "uv"
+        source = next(wheels.glob("pip-*.whl"))
+        pip = destination / source.name
+        with zipfile.ZipFile(str(next(wheels.glob("uv-*.whl")))) as archive:
+            name = next(item for item in archive.namelist() if item.endswith(".data/scripts/uv"))
+            uv.write_bytes(archive.read(name))
+        uv.chmod(0o755)
+        source.replace(pip)
+        return cls(uv, pip)
+
+    def uv_runs(self, env: Mapping[str, str]) -> bool:
+        """Whether uv can be executed here (not on every kernel, nor on a noexec mount)."""
+        try:
+            process.run([self.uv, "--version"], what="try uv", env=env, timeout=30)
+        except process.CommandFailed:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Venv:
+    """A virtual environment to make at `path` for the interpreter `python`."""
+
+    path: Path
+    python: Path
+
+    @property
+    def interpreter(self) -> Path:
+        """The venv's own Python."""
+        return self.path / "bin" / "python"
+
+    def create(
+        self,
+        tools: Tools,
+        packages: Sequence[Package],
+        wheels: Path,
+        *,
+        cache: Path,
+        env: Mapping[str, str],
+        log: Optional[Path],
+    ) -> None:
+        """Make the venv and install `packages` from the folder `wheels`, each checked by its sha256.
+
+        Nothing is resolved, built or looked up: exactly these files. `cache` must lie on the same file
+        system, so that uv can link instead of copying. Raises CommandFailed, :class:`PackagesDamaged`.
+        """
+        requirements = wheels.parent / f"{self.path.name}-requirements.txt"
+        requirements.write_text("".join(_requirement(item, wheels) for item in packages), encoding="utf-8")
+        if tools.uv_runs(env):
+            isolated = {
+                **env,
+                "UV_CACHE_DIR": str(cache),
+                "UV_LINK_MODE": "hardlink",
+                "UV_PYTHON_DOWNLOADS": "never",
+            }
+            common = ["--no-config", "--offline", "--quiet"]
+            process.run(
+                [tools.uv, "venv", *common, "--no-project", "--python", self.python, self.path],
+                what="make the virtual environment", env=isolated, log=log,
+            )  # fmt: skip
+            process.run(
+                [
+                    tools.uv, "pip", "install", *common, "--python", self.interpreter, "--no-index",
+                    "--no-deps", "--require-hashes", "--no-build", "-r", requirements,
+                ],
+                what="install the packages", env=isolated, log=log,
+            )  # fmt: skip
+        else:
+            # --isolated still parses the host's pip.conf, and fails on one that is broken
+            isolated = {**env, "PIP_CONFIG_FILE": os.devnull}
+            process.run(
+                [self.python, "-I", "-m", "venv", "--without-pip", self.path],
+                what="make the virtual environment", env=isolated, log=log,
+            )  # fmt: skip
+            process.run(
+                [
+                    self.interpreter, "-I", tools.pip / "pip", "install", "--isolated", "--no-index",
+                    "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile", "--no-cache-dir",
+                    "--disable-pip-version-check", "--no-input", "--quiet", "-r", requirements,
+                ],
+                what="install the packages", env=isolated, log=log, timeout=1800,
+            )  # fmt: skip
+        with contextlib.suppress(FileNotFoundError):
+            # uv leaves its lock writable for everybody
+            (self.path / ".lock").unlink()
+        _whole(self.damaged(), self.path)
+
+    def damaged(self) -> List[str]:
+        """What RECORD lists and the disk lacks, a line each (recording installed projects, PEP 376, 627)."""
+        return _lacking(self.path.glob("lib/python3*/site-packages/*.dist-info/RECORD"))
+
+
+def _whole(problems: Sequence[str], place: Path) -> None:
+    if problems:
+        raise PackagesDamaged(
+            f"The packages in {place} are not whole.",
+            found="\n".join(problems[:10]),
+            hint="Look at the free space (df -h, df -i) and run the same command again.",
+        )
+
+
+def _lacking(records: Iterable[Path], *, outside: bool = True) -> List[str]:
+    # A file that two packages bring (a stray tests/__init__.py) is as the last of them left it.
+    listed: Dict[Path, Dict[str, str]] = {}
+    for record in sorted(records):
+        with record.open(encoding="utf-8", newline="") as stream:
+            for row in csv.reader(stream):
+                # pip leaves the places of programs as they are in an environment, whatever the target
+                if len(row) == 3 and not row[0].endswith(".pyc") and (outside or row[0][:3] != "../"):
+                    path = Path(os.path.normpath(record.parent.parent / row[0]))
+                    listed.setdefault(path, {})[record.parent.name] = row[2]
+    return [problem for path, sizes in listed.items() for problem in _differs(path, sizes)]
+
+
+def install_beside(
+    venv: Venv,
+    target: Path,
+    tools: Tools,
+    packages: Sequence[Package],
+    wheels: Path,
+    *,
+    env: Mapping[str, str],
+    log: Optional[Path],
+) -> None:
+    """Install `packages` for the venv's Python into the folder `target`, and leave the venv as it is.
+
+    Nothing is resolved, built or looked up. Raises CommandFailed, :class:`PackagesDamaged`.
+    """
+    requirements = wheels.parent / "requirements.txt"
+    requirements.write_text("".join(_requirement(item, wheels) for item in packages), encoding="utf-8")
+    common: List[process.Argument] = [
+        "--target",
+        target,
+        "--no-index",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        requirements,
+    ]
+    command: List[process.Argument]
+    if tools.uv_runs(env):
+        isolated = {**env, "UV_CACHE_DIR": str(wheels.parent / "cache"), "UV_PYTHON_DOWNLOADS": "never"}
+        command = [
+            tools.uv, "pip", "install", "--no-config", "--offline", "--quiet", "--no-build",
+            "--python", venv.interpreter, *common,
+        ]  # fmt: skip
+    else:
+        isolated = {**env, "PIP_CONFIG_FILE": os.devnull}
+        command = [
+            venv.interpreter, "-I", tools.pip / "pip", "install", "--isolated", "--only-binary=:all:",
+            "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet", *common,
+        ]  # fmt: skip
+    process.run(command, what="install the packages", env=isolated, log=log, timeout=1800)
+    with contextlib.suppress(FileNotFoundError):
+        # uv leaves its lock writable for everybody
+        (target / ".lock").unlink()
+    _whole(_lacking(target.glob("*.dist-info/RECORD"), outside=False), target)
+
+
+def _differs(path: Path, sizes: Mapping[str, str]) -> List[str]:
+    """What is wrong with a file that distributions list with these sizes (empty: not stated)."""
+    try:
+        found = path.stat()
+    except OSError:
+        return [f"{name}: {path} is missing" for name in sizes]
+    if not stat.S_ISREG(found.st_mode):
+        return [f"{name}: {path} is no file" for name in sizes]
+    if "" in sizes.values() or str(found.st_size) in sizes.values():
+        return []
+    return [f"{name}: {path} has {found.st_size} bytes, not {size}" for name, size in sizes.items()]
+
+
+def _requirement(package: Package, wheels: Path) -> str:
+    url = (wheels / package.filename).as_uri()
+    return f"{package.name} @ {url} --hash=sha256:{package.sha256}\n"

@@ -1,0 +1,1 @@
+"""What is on disk about an installation: paths, receipt, journal, registry, backups."""

@@ -1,0 +1,159 @@
+"""The receipt: what was installed, for every later command to know. It holds no secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Tuple
+
+from bootstrap.base import smallfile
+from wheelhouse import codec
+from wheelhouse.errors import AirferryError
+
+SCHEMA = 2
+
+# Whose server the metadata database is on: a cluster of our own, or somebody's, given as a URL.
+PRIVATE, EXTERNAL = "private", "external"
+
+
+class NotInstalled(AirferryError):
+    """There is no installation in this home, or it was made by a newer airferry."""
+
+    reference = "not-installed"
+    exit_code = 37
+
+
+@dataclass(frozen=True)
+class Database:
+    """The metadata database of `server`, the version of PostgreSQL.
+
+    `kind` is :data:`PRIVATE` or :data:`EXTERNAL`. `programs` is the folder of the host's own programs; empty
+    for the carried ones. `sslmode` and `sslrootcert` are libpq's, for an external server; `adopted` says that
+    the tables of another Airflow were there.
+    """
+
+    host: str
+    port: int
+    name: str
+    role: str
+    server: str
+    programs: str = ""
+    kind: str = PRIVATE
+    sslmode: str = ""
+    sslrootcert: str = ""
+    adopted: bool = False
+
+
+@dataclass(frozen=True)
+class Added:
+    """An add-on: its bundle id, file, sha256, the `packages` it brought (``name version``), and its base."""
+
+    bundle_id: str
+    file: str
+    sha256: str
+    packages: Tuple[str, ...]
+    time: str
+    base: str = ""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What an install decided and did; times are RFC 3339 in UTC.
+
+    ``completed`` stays empty until the example pipeline has run to success. `name` tells installations on
+    one host apart (``airferry-NAME.target``), `services` is systemd, systemd-user, supervisor or none.
+    `python_from` says where the interpreter came from (host, carried, named), `ca_file` which certificates
+    the components trust, `ignored` which findings of doctor the admin overrode, `previous` the bundle id
+    that the last upgrade left behind, `added` the add-ons of this release. `removed` is when it was
+    uninstalled: only the data is left.
+    """
+
+    schema: int
+    airferry: str
+    airflow: str
+    bundle_id: str
+    bundle_file: str
+    bundle_sha256: str
+    python: str
+    home: str
+    account: str
+    web_host: str
+    web_port: int
+    log_port: int
+    trigger_log_port: int
+    parallelism: int
+    auth: str
+    admin_user: str
+    database: Database
+    services: str
+    library_path: str = ""
+    started: str = ""
+    completed: str = ""
+    name: str = "airflow"
+    python_from: str = "host"
+    ca_file: str = ""
+    ignored: Tuple[str, ...] = ()
+    previous: str = ""
+    added: Tuple[Added, ...] = ()
+    removed: str = ""
+
+    @property
+    def carried_python(self) -> Optional[Path]:
+        """The folder of the interpreter that a bundle has brought; None where it is one of the host's."""
+        return Path(self.python).parent.parent if self.python_from == "carried" else None
+
+
+def save(path: Path, receipt: Receipt) -> None:
+    """Write the receipt in one step."""
+    smallfile.write(path, codec.dumps(receipt), errors="backslashreplace")
+
+
+def find(path: Path) -> Optional[Receipt]:
+    """Read the receipt; None when there is none. Raises :class:`NotInstalled` for one we cannot read."""
+    text = None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        text = path.read_text(encoding="utf-8", errors="replace")
+    if text is None:
+        return None
+    try:
+        data = codec.parse(text)
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise NotInstalled(
+                f"The receipt {path} was written by a newer airferry.",
+                found=f"receipt schema {schema}",
+                needed=f"receipt schema {SCHEMA} or older",
+                hint="Use the bundle file that installed it, or a newer one.",
+            )
+        return codec.decode(Receipt, data)
+    except codec.Malformed as error:
+        raise NotInstalled(
+            f"The receipt {path} cannot be read.",
+            found="\n".join(error.problems[:5]),
+            needed=f"a receipt of schema {SCHEMA}",
+            hint="It was edited or damaged. " + _way_out(path),
+        ) from error
+
+
+def _way_out(path: Path) -> str:
+    """What to do about a receipt that cannot be read: a backup of the release in use has a copy of it."""
+    in_use = (path.parent / "current").resolve().name
+    for copy in sorted(path.parent.glob(f"backups/[!.]*/state/{path.name}"), reverse=True):
+        with contextlib.suppress(OSError, codec.Malformed, AttributeError):
+            if codec.parse(copy.read_text(encoding="utf-8", errors="replace")).get("bundle_id") == in_use:
+                return f"A backup has a copy of it: cp {shlex.quote(str(copy))} {shlex.quote(str(path))}"
+    return "Moving the receipt away makes an install start afresh; the database in postgres/ is kept."
+
+
+def load(path: Path) -> Receipt:
+    """Read the receipt; raises :class:`NotInstalled` when there is none."""
+    receipt = find(path)
+    if receipt is None:
+        raise NotInstalled(
+            f"There is no airferry installation in {path.parent}.",
+            found=f"no {path.name}",
+            hint="Name the right one with --home, or install: sh FILE install --home " + str(path.parent),
+        )
+    return receipt

@@ -1,0 +1,1 @@
+"""What everything on the internet side stands on: errors, TOML, digests, archives, progress."""

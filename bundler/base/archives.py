@@ -1,0 +1,89 @@
+"""Source distributions: unpacking them, and making built wheels the same on every machine."""
+
+from __future__ import annotations
+
+import posixpath
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from bundler.base.errors import BuildFailed
+
+
+def unpack(archive: Path, filename: str, folder: Path) -> Path:
+    """Unpack a source distribution (``.tar.gz`` or ``.zip``) and return its top folder.
+
+    Raises :class:`BuildFailed` for an archive that is broken or would write outside of `folder`.
+    """
+    try:
+        if filename.endswith(".zip"):
+            with zipfile.ZipFile(archive) as source:
+                source.extractall(folder)  # noqa: S202 - zipfile drops parent references itself
+        else:
+            with tarfile.open(archive) as source:
+                _extract(source, folder)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise BuildFailed(f"{filename} cannot be unpacked.", found=str(error)) from error
+    tops = [path for path in folder.iterdir() if path.is_dir()]
+    if len(tops) != 1:
+        raise BuildFailed(
+            f"{filename} is not a source distribution.", found=f"{len(tops)} folders at its top"
+        )
+    return tops[0]
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Extract with the data filter of PEP 706; what it refuses is refused here for a Python without it.
+
+    Those are 3.10 before 3.10.12 and 3.11 before 3.11.4, such as Debian 12's.
+    """
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+        return
+    members = archive.getmembers()
+    links = {PurePosixPath(item.name) for item in members if item.issym()}
+    for item in members:
+        known = item.isreg() or item.isdir() or item.issym() or item.islnk()
+        inside = _is_inside(item.name) and _is_inside(link_target(item))
+        if not (known and inside) or links & set(PurePosixPath(item.name).parents):
+            raise tarfile.ExtractError(f"{item.name!r} would be written outside of its folder")
+    archive.extractall(folder)  # noqa: S202 - checked
+
+
+def link_target(link: tarfile.TarInfo) -> str:
+    """Where a link leads, from the archive's top, from which a hard link names its target."""
+    base = posixpath.dirname(link.name) if link.issym() else ""
+    return posixpath.normpath(posixpath.join(base, link.linkname))
+
+
+def _is_inside(name: str) -> bool:
+    plain = posixpath.normpath(name)  # "." for an empty one
+    return plain != ".." and not plain.startswith(("../", "/"))
+
+
+def copy_project(project: Path, folder: Path) -> Path:
+    """Copy a project's folder, so that building leaves nothing behind in it; returns the copy."""
+    ignore = shutil.ignore_patterns(
+        ".git", ".hg", "__pycache__", "*.egg-info", "build", "dist", ".venv", "venv"
+    )
+    return Path(shutil.copytree(project, folder / project.name, ignore=ignore))
+
+
+def normalise(wheel: Path, timestamp: tuple[int, int, int, int, int, int]) -> None:
+    """Rewrite a wheel in place: members sorted, one time for all, plain modes; contents untouched.
+
+    RECORD holds the contents' hashes only, so it stays true.
+    """
+    temporary = wheel.with_name(wheel.name + ".new")
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as target:
+        for info in sorted(source.infolist(), key=lambda info: info.filename):
+            if info.is_dir():
+                continue
+            plain = zipfile.ZipInfo(info.filename, timestamp)
+            plain.compress_type = zipfile.ZIP_DEFLATED
+            plain.create_system = 3
+            executable = (info.external_attr >> 16) & 0o111
+            plain.external_attr = (0o100755 if executable else 0o100644) << 16
+            target.writestr(plain, source.read(info))
+    temporary.replace(wheel)

@@ -1,0 +1,1 @@
+"""Wheels from source distributions, and what this machine needs to build them."""

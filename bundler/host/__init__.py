@@ -1,0 +1,1 @@
+"""A closed host seen from outside: its facts, judged, and the bundle that fits it."""

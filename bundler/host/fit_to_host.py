@@ -1,0 +1,90 @@
+"""``airferry bundle --for``: a request cut to a host by its facts, and refused where it cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bootstrap.airflow.differences import NEWEST
+from bootstrap.doctor.catalogue import explain
+from bootstrap.doctor.entries.python import PYTHON
+from bootstrap.doctor.remedies import quoted
+from bootstrap.facts import saved
+from bundler.base.errors import HostUnfit, InvalidRequest
+from bundler.host import host_choice
+from bundler.host.host_choice import Choice
+from bundler.index import release
+from bundler.index.simple import Index
+from bundler.index.transport import Session
+from bundler.request import platforms
+from bundler.request.settings import Settings
+
+
+@dataclass(frozen=True)
+class Tailored:
+    """The settings with what was chosen for the host in them, and the choice."""
+
+    settings: Settings
+    choice: Choice
+
+
+def tailor(
+    given: Settings, host: Path, *, index_url: str, offline: bool = False, ignored: Sequence[str] = ()
+) -> Tailored:
+    """Choose Python and platform for the host whose facts are in the file `host`.
+
+    What is `given` wins, and is judged all the same. Without a release the newest of the index is taken;
+    `offline` the newest that is known here. Raises :class:`HostUnfit` for blockers that are not `ignored`,
+    FactsUnreadable, UnknownFinding, and what :func:`bundler.host.host_choice.choose` raises.
+    """
+    if given.onto:
+        raise InvalidRequest(
+            "An add-on fits what it is added to: --for and --onto cannot be given together.",
+            hint="Leave --for out.",
+        )
+    for identifier in ignored:
+        explain(identifier)
+    facts = saved.load(host)
+    airflow = given.airflow or (NEWEST if offline else _newest(index_url, given.extra_index_urls))
+    named = any((given.platform, given.glibc, given.like, given.machine))
+    tag = platforms.platform_tag(
+        tag=given.platform, glibc=given.glibc, like=given.like, machine=given.machine
+    )  # fmt: skip
+    choice = host_choice.choose(
+        facts,
+        airflow,
+        pythons=[given.python] if given.python else [],
+        platform=tag if named else "",
+        carried=bool(given.with_python),
+    )
+    _check(choice, host, ignored)
+    settings = replace(
+        given,
+        airflow=airflow,
+        python=choice.target.python,
+        platform=choice.target.platform,
+        glibc="",
+        like="",
+        machine="",
+    )
+    return Tailored(settings, choice)
+
+
+def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:
+    blockers = [finding for finding in choice.report.blockers if finding.id not in ignored]
+    if blockers:
+        carry = "A Python can be carried: --with-python. " if any(i.id in PYTHON for i in blockers) else ""
+        raise HostUnfit(
+            f"A bundle of Airflow {choice.airflow} would not work on the host of {host}.",
+            found="\n".join(f"{item.title}: {item.found} [{item.id}]" for item in blockers),
+            needed="\n".join(item.needed for item in blockers if item.needed),
+            hint="What to do about each: "
+            f"airferry doctor --host {quoted(str(host))} --airflow {choice.airflow}. {carry}Or go on against "
+            "the advice with " + " ".join(f"--ignore {item.id}" for item in blockers),
+        )
+
+
+def _newest(index_url: str, extra_index_urls: Sequence[str]) -> str:
+    with Session((index_url, *extra_index_urls)) as session:
+        return release.find(Index(index_url, session), "").version

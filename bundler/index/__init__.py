@@ -1,0 +1,1 @@
+"""Package indexes and what is fetched from them: transport, cache, releases, constraint files."""

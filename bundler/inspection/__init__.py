@@ -1,0 +1,1 @@
+"""What is in a bundle, and how two of them differ."""

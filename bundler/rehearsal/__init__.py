@@ -1,0 +1,1 @@
+"""An install of a bundle on the internet host, cut off from the network."""

@@ -1,0 +1,140 @@
+"""What an add-on is made onto: the lock of a bundle that is inside already, and of add-ons to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from bundler.base.errors import InvalidRequest, ResolutionFailed
+from bundler.index.constraints import PIN
+from bundler.lock.lockfile import Locked
+from wheelhouse.errors import AirferryError
+from wheelhouse.manifest import Constraints, Manifest, Package
+from wheelhouse.reader import Bundle
+from wheelhouse.target import Target
+
+
+@dataclass(frozen=True)
+class Base:
+    """A bundle and the add-ons that follow it, by their manifests; `files` are those that hold wheels too.
+
+    `identities` are their bundle ids in order: an add-on names the last one as its base.
+    """
+
+    identities: tuple[str, ...]
+    airflow: str
+    target: Target
+    constraints: Constraints
+    created: str
+    packages: tuple[Package, ...]
+    files: tuple[Path, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """What an add-on names as its base."""
+        return self.identities[-1]
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """The versions that are inside, by name."""
+        return {package.name: package.version for package in self.packages}
+
+    @property
+    def constraints_choice(self) -> str:
+        """What ``--constraints auto`` means for an add-on: where the base had its own from."""
+        found = self.constraints
+        return {"release-date": found.source, "url": found.url}.get(found.source, "auto")
+
+    def as_of(self, released: str) -> str:
+        """The date to resolve at, for a release that came out at `released`: nothing inside may be newer."""
+        return self.constraints.as_of or (max(released, self.created) if released else "")
+
+    def constrain(self, text: str) -> str:
+        """A constraint file's text with every package that is inside pinned to its version there."""
+        pins = self.pins
+        kept = [
+            line
+            for line in text.splitlines()
+            if not ((match := PIN.match(line)) and canonicalize_name(match.group(1)) in pins)
+        ]
+        return "\n".join([*kept, *(f"{name}=={version}" for name, version in sorted(pins.items())), ""])
+
+    def lacking(self, locked: Iterable[Locked]) -> tuple[Locked, ...]:
+        """What is not inside; raises :class:`ResolutionFailed` for another version of what is.
+
+        A project's folder has no version yet, and no constraint holds for it.
+        """
+        pins, missing = self.pins, []
+        for item in locked:
+            if item.name not in pins:
+                missing.append(item)
+            elif not item.version or Version(item.version) != Version(pins[item.name]):
+                raise ResolutionFailed(
+                    f"{item.name} {pins[item.name]} is inside already, and an add-on cannot change it.",
+                    found=f"{item.name} {item.version or 'from a folder'}",
+                    hint="Make a whole bundle with it instead, to upgrade with.",
+                )
+        return tuple(missing)
+
+    def unpack_unpublished(self, folder: Path) -> None:
+        """Write the wheels that no index has (built, or from a folder) to where a resolver can look."""
+        for file in self.files:
+            with Bundle.open(file) as bundle:
+                for package in bundle.manifest.packages:
+                    if not package.url:
+                        bundle.extract(package.path, folder / package.filename)
+
+
+def read(paths: Sequence[Path]) -> Base:
+    """Read bundles, or the ``manifest.json`` of an installation: the base first, then add-ons to it.
+
+    Raises :class:`InvalidRequest` for what does not follow from one another, and the errors of reading.
+    """
+    manifests = [_manifest(path) for path in paths]
+    first, identities = manifests[0], [manifests[0].bundle_id]
+    _check(paths[0], not first.base, f"an add-on to {first.base}", "the bundle that it is for, before it")
+    for path, manifest in zip(paths[1:], manifests[1:], strict=True):
+        found = f"an add-on to {manifest.base}" if manifest.base else "a whole bundle"
+        _check(path, manifest.base in identities, found, f"an add-on to {' or '.join(identities)}")
+        identities.append(manifest.bundle_id)
+    return Base(
+        identities=tuple(identities),
+        airflow=first.airflow,
+        target=first.target,
+        constraints=first.constraints,
+        created=max(manifest.created for manifest in manifests),
+        packages=tuple(package for manifest in manifests for package in manifest.packages),
+        files=tuple(path for path in paths if not _is_manifest(path)),
+    )
+
+
+def _check(path: Path, fits: bool, found: str, needed: str) -> None:
+    if not fits:
+        raise InvalidRequest(
+            f"--onto {path} is not in its place.",
+            found=found,
+            needed=needed,
+            hint="--onto BUNDLE --onto ADD-ON ...: what came first stands first.",
+        )
+
+
+def _manifest(path: Path) -> Manifest:
+    try:
+        if _is_manifest(path):
+            return Manifest.loads(path.read_text(encoding="utf-8"))
+        with Bundle.open(path) as bundle:
+            return bundle.manifest
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"--onto {path} cannot be read.", found=str(error)) from error
+    except AirferryError as error:
+        error.needed = error.needed or "a bundle, or the manifest.json of an installation"
+        raise
+
+
+def _is_manifest(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(1) == b"{"

@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from bundler.base import archives
+from bundler.base.errors import DownloadFailed, HashMismatch, InvalidRequest, ResolutionFailed
+from bundler.request import platforms
+from bundler.request.requirements import gather
+from tests.bundler.conftest import Make
+from tests.bundler.making import make_sdist, make_wheel
+from tests.bundler.runner import Run
+from tests.bundler.server import LocalIndex
+from wheelhouse.errors import InvalidTarget
+
+
+def records(text: str, folder: Path) -> tuple[str, ...]:
+    path = folder / "requirements.txt"
+    path.write_text(text)
+    found = gather((), (path,))
+    assert not found.problems
+    return tuple(item.record for item in found.wanted)
+
+
+def test_a_requirement_file_as_pip_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("gamma\n")
+    text = (
+        "\ufeff# a comment\n"
+        "Alpha>=1,<2  # why\n"
+        "\n"
+        "beta[one,two] ; python_version < '3.12'\n"
+        "-r more.txt\n"
+        "delta \\\n    ==1.0 \\\n    --hash=sha256:" + "AB" * 32 + "\n"
+        "-r more.txt\n"
+    )
+    assert records(text, tmp_path) == (
+        "Alpha<2,>=1",
+        'beta[one,two]; python_version < "3.12"',
+        "gamma",
+        "delta==1.0",
+    )
+    assert gather((), (tmp_path / "requirements.txt",)).wanted[-1].hashes == ("ab" * 32,)
+
+
+def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("!bad\n--no-index\n-r missing.txt\n./nowhere\n./no.whl\n-r requirements.txt\n")
+    found = gather(("also bad!",), (path,))
+    joined = "\n".join(found.problems)
+    assert "also bad!" in found.problems[0]
+    for part in (
+        ":1: requirement '!bad'",
+        ":2: --no-index",
+        "missing.txt",
+        ":4: ./nowhere",
+        ":5: ./no.whl",
+        "itself",
+    ):
+        assert part in joined
+    assert len(found.problems) == 7
+
+
+def test_options_are_honoured_as_pip_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SITE_TOKEN", "s3cret")
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "more.txt").write_text("--extra-index-url=https://two.test/simple\n")
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        "-i https://me:${SITE_TOKEN}@one.test/simple\n"
+        "--extra-index-url https://two.test/simple  # why\n"
+        "--find-links wheels\n-fhttps://wheels.test/\n-r more.txt\n"
+        "--constraint=https://me:${SITE_TOKEN}@c.test/\n--prefer-binary\n--require-hashes\nalpha\n"
+    )
+    found = gather((), (path,))
+    assert found.problems == ()
+    assert found.index_url == "https://me:s3cret@one.test/simple"
+    assert found.extra_index_urls == ("https://two.test/simple",)
+    assert found.find_links == (str(tmp_path / "wheels"), "https://wheels.test/")
+    assert [item.record for item in found.wanted] == ["alpha"]
+    told = "\n".join(found.warnings)
+    for part in (
+        "--index-url https://one.test/simple holds for everything",
+        "--constraint https://c.test/ is",
+        "--prefer-binary is passed over",
+        "--require-hashes is passed over",
+    ):
+        assert part in told  # fmt: skip
+    assert "s3cret" not in told + repr(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("--no-index", "--offline"),
+        ("-e ./project", "without it"),
+        ("--pre", "package==1.0b1"),
+        ("--trusted-host one.test", "PIP_CERT"),
+        ("--no-binary :all:", "as published"),
+        ("--only-binary=:all:", "is built"),
+        ("--use-feature x", "does not know"),
+        ("--index-url", "names nothing"),
+        ("--index-url https://me:s3cret@a.test\n--index-url https://b.test", "another one"),
+        ("--extra-index-url https://${AIRFERRY_NOT_SET}@a.test", "${AIRFERRY_NOT_SET} is not set"),
+        ("alpha @ https://me:s3cret@a.test/alpha.whl junk", "requirement"),
+    ],
+)
+def test_options_that_cannot_hold_say_what_to_do_instead(tmp_path: Path, line: str, instead: str) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"{line}\n")
+    (problem,) = gather((), (path,)).problems
+    assert problem.startswith(f"{path}:")
+    assert instead in problem
+    assert "s3cret" not in problem
+
+
+def test_a_files_index_holds_unless_the_command_line_names_one(
+    run: Run, airflow: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "requirements.txt"
+    common = ("bundle", "--airflow", "3.3.2", "--python", "3.11", "--constraints", "release-date", "--quiet")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    path.write_text(f"--index-url {airflow.url}\narm-only\n")
+    assert run(*common, "-r", str(path))[0] == 0
+    path.write_text("--index-url http://127.0.0.1:9/simple\narm-only\n")
+    assert run(*common, "-r", str(path))[0] == 22
+    assert run(*common, "-r", str(path), "--index-url", airflow.url)[0] == 0
+
+
+def test_a_private_index_named_in_a_file(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = LocalIndex(login=("me", "s3cret"))
+    private.start()
+    private.add(make_wheel(tmp_path, "inhouse", "1.0"))
+    monkeypatch.setenv("SITE_PASSWORD", "s3cret")
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"--extra-index-url {private.url_with('me', '${SITE_PASSWORD}')}\ninhouse\n")
+    try:
+        result = make(requirement_files=(path,))
+    finally:
+        private.stop()
+    assert "inhouse" in result.manifest.requirements
+    assert "s3cret" not in result.manifest.dumps()
+    cached = list((tmp_path / "cache" / "airferry" / "locks").iterdir())
+    assert cached
+    assert not [item for item in cached if b"s3cret" in item.read_bytes()]
+
+
+def test_constraints_inside_a_file_are_passed_over_and_told(make: Make, tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("-c https://example.test/constraints.txt\narm-only\n")
+    result = make(requirement_files=(path,))
+    assert "passed over" in result.warnings[0]
+    assert "arm-only" in result.manifest.requirements
+
+
+def test_what_the_site_needs_is_resolved_with_airflow(make: Make, airflow: LocalIndex, files: Path) -> None:
+    airflow.add(make_wheel(files, "site-lib", "1.0", requires=["alpha<1.5"]))
+    versions = {item.name: item.version for item in make(requirements=("site-lib",)).manifest.packages}
+    assert versions["site-lib"] == "1.0"
+    assert versions["alpha"] == "1.0"
+
+
+def test_a_conflict_with_the_constraints_is_explained(make: Make, tmp_path: Path) -> None:
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("alpha==1.0\n")
+    with pytest.raises(ResolutionFailed) as caught:
+        make(constraints=str(constraints), requirements=("alpha>=1.5",))
+    assert "alpha==1.0" in caught.value.found
+    assert "alpha>=1.5" in caught.value.found
+
+
+def test_local_wheels_sdists_folders_and_links_leave_no_path_behind(
+    make: Make, tmp_path: Path, files: Path
+) -> None:
+    own = tmp_path / "very own"
+    own.mkdir()
+    wheel = make_wheel(own, "own-wheel", "1.0")
+    sdist = make_sdist(own, "own-sdist", "2.0")
+    make_wheel(own, "linked", "3.0")
+    unpacked = make_sdist(tmp_path, "own-project", "4.0")
+    project = archives.unpack(unpacked, unpacked.name, tmp_path / "work")
+    content = {path.name for path in project.iterdir()}
+    result = make(
+        requirements=(str(wheel), str(sdist), f"{project}", "linked"),
+        find_links=(str(own),),
+    )
+    packages = {item.name: item for item in result.manifest.packages}
+    assert packages["own-wheel"].version == "1.0"
+    assert packages["linked"].url == ""
+    assert packages["own-sdist"].built_from is not None
+    assert packages["own-project"].version == "4.0"
+    assert {"own-wheel==1.0", "own-sdist==2.0", "own-project", "linked"} <= set(result.manifest.requirements)
+    assert str(tmp_path) not in result.manifest.dumps()
+    # The folder is as it was, and another run gives the same bytes.
+    assert {path.name for path in project.iterdir()} == content
+    before = result.path.read_bytes()
+    again = make(requirements=(str(wheel), str(sdist), f"{project}", "linked"), find_links=(str(own),))
+    assert again.path.read_bytes() == before
+
+
+def test_hashes_in_a_requirement_file_hold(make: Make, files: Path, tmp_path: Path) -> None:
+    good = hashlib.sha256((files / "arm_only-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    path = tmp_path / "requirements.txt"
+    path.write_text(f"arm-only==1.0 --hash=sha256:{good}\n")
+    assert make(requirement_files=(path,))
+    path.write_text(f"arm-only==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(HashMismatch, match="requirement file allows"):
+        make(requirement_files=(path,))
+
+
+def test_a_further_index_and_its_password(make: Make, tmp_path: Path) -> None:
+    private = LocalIndex(login=("me", "s3cret"))
+    private.start()
+    private.add(make_wheel(tmp_path, "inhouse", "1.0"))
+    try:
+        result = make(requirements=("inhouse",), extra_index_urls=(private.url_with("me", "s3cret"),))
+        assert "s3cret" not in result.manifest.dumps()
+        inhouse = next(item for item in result.manifest.packages if item.name == "inhouse")
+        assert inhouse.url.startswith(private.base)
+        with pytest.raises((DownloadFailed, ResolutionFailed)) as caught:
+            make(requirements=("inhouse",), extra_index_urls=(private.url_with("me", "wr0ng"),), refresh=True)
+        assert "wr0ng" not in str(vars(caught.value))
+    finally:
+        private.stop()
+
+
+def test_an_extra_that_airflow_does_not_have(make: Make) -> None:
+    with pytest.raises(InvalidRequest, match="no extra postgress") as caught:
+        make(extras=("postgress",))
+    assert caught.value.needed == "fab, postgres"
+
+
+def test_an_extra_that_brings_nothing_on_this_python(make: Make, airflow: LocalIndex, files: Path) -> None:
+    requires = ["only-source", "fancy-provider; extra == 'fancy' and python_version < '3.11'"]
+    airflow.add(make_wheel(files, "apache-airflow", "3.9.0", extras=["fancy"], requires=requires))
+    airflow.add(make_wheel(files, "fancy-provider", "1.0"))
+    assert make(airflow="3.9.0", extras=("fancy",), python="3.10")
+    with pytest.raises(ResolutionFailed, match="fancy brings nothing"):
+        make(airflow="3.9.0", extras=("fancy",))
+
+
+def test_a_default_extra_that_brings_nothing_is_left_out_and_told(
+    make: Make, airflow: LocalIndex, files: Path
+) -> None:
+    requires = [
+        "pg-provider; extra == 'postgres'",
+        "fab-provider; extra == 'fab' and python_version < '3.11'",
+    ]
+    airflow.add(make_wheel(files, "apache-airflow", "3.0.9", extras=["fab", "postgres"], requires=requires))
+    assert make(airflow="3.0.9", python="3.10").manifest.extras == ("fab", "postgres")
+    result = make(airflow="3.0.9")
+    assert result.manifest.extras == ("postgres",)
+    assert "nothing for its extra fab on Python 3.11" in result.manifest.notes[0]
+
+
+def test_a_provider_that_the_constraints_do_not_know(
+    make: Make, airflow: LocalIndex, files: Path, tmp_path: Path
+) -> None:
+    requires = ["apache-airflow-providers-odd; extra == 'odd'"]
+    airflow.add(
+        make_wheel(files, "apache-airflow-providers-odd", "5.0"),
+        make_wheel(files, "apache-airflow", "3.9.0", extras=["odd"], requires=requires),
+    )
+    path = tmp_path / "constraints.txt"
+    path.write_text("alpha==1.0\n")
+    options = {"airflow": "3.9.0", "extras": ("odd",), "constraints": str(path)}
+    with pytest.raises(ResolutionFailed, match="do not know apache-airflow-providers-odd"):
+        make(**options)
+    assert make(**options, requirements=("apache-airflow-providers-odd==5.0",))
+    path.write_text("Apache_Airflow.Providers_odd==5.0\n")
+    assert make(**options)
+
+
+@pytest.mark.parametrize(
+    ("head", "warning"),
+    [
+        (
+            "# https://raw.test/constraints-3.3.1/constraints-3.11.txt",
+            "for Airflow 3.3.1, not",
+        ),
+        (
+            "# https://raw.test/constraints-3.3.2/constraints-3.10.txt",
+            "for Python 3.10, not",
+        ),
+        ('# via `uv pip install` for the "v3-2-test" branch of Airflow.', "for Airflow 3.2"),
+        ("# This constraints file was automatically generated on 2025-01-01T00:00:00.1", "366 days"),
+        ('# generated on 2026-01-01T00:00:00 for the "v3-3-test" branch of Airflow.', ""),
+    ],
+)
+def test_stale_constraints_are_noticed(make: Make, tmp_path: Path, head: str, warning: str) -> None:
+    path = tmp_path / "constraints.txt"
+    path.write_text(f"{head}\nalpha==1.0\n")
+    warnings = make(constraints=str(path)).warnings
+    assert len(warnings) == (1 if warning else 0)
+    assert warning in "".join(warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "tag"),
+    [
+        ({}, f"manylinux_2_28_{platforms.this_machine()}"),
+        ({"glibc": "2.17", "machine": "x86_64"}, "manylinux_2_17_x86_64"),
+        ({"like": "rhel8", "machine": "arm64"}, "manylinux_2_28_aarch64"),
+        ({"like": "Rocky9.4", "machine": "x86_64"}, "manylinux_2_34_x86_64"),
+        ({"like": "ubuntu-22.04", "machine": "x86_64"}, "manylinux_2_35_x86_64"),
+        ({"like": "alpine3.20", "machine": "aarch64"}, "musllinux_1_2_aarch64"),
+        ({"tag": "manylinux_2_31_x86_64"}, "manylinux_2_31_x86_64"),
+    ],
+)
+def test_names_of_hosts(options: dict[str, str], tag: str) -> None:
+    assert platforms.platform_tag(**options) == tag
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"glibc": "2.17", "like": "rhel8"},
+        {"glibc": "seven"},
+        {"like": "windows11"},
+        {"tag": "manylinux_2_28_x86_64", "machine": "aarch64"},
+    ],
+)
+def test_hosts_that_are_none(options: dict[str, str]) -> None:
+    with pytest.raises(InvalidTarget):
+        platforms.platform_tag(**options)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bundler.base import toml
+from bundler.base.errors import InvalidRequest
+from bundler.request import settings
+from bundler.request.settings import Settings
+from tests.bundler.making import make_wheel
+from tests.bundler.runner import Run
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "airferry.toml"
+    path.write_text(text)
+    return path
+
+
+def test_init_writes_a_file_that_bundles(run: Run, tmp_path: Path) -> None:
+    status, out, _ = run("init", "--airflow", "3.3.2", "--python", "3.11")
+    assert status == 0
+    assert "airferry bundle -f airferry.toml" in out
+    status, out, _ = run("bundle", "-f", "airferry.toml", "--constraints", "release-date", "--json")
+    assert status == 0
+    result = json.loads(out)["result"]
+    assert (result["airflow"], result["python"]) == ("3.3.2", "3.11")
+    assert result["platform"].startswith("manylinux_2_28_")
+    assert (tmp_path / "dist").is_dir()
+
+
+def test_without_a_release_the_file_asks_for_the_newest() -> None:
+    table = toml.loads(settings.template("", "3.11"))["bundle"]
+    assert "airflow" not in table
+    assert table["python"] == "3.11"
+
+
+def test_init_never_overwrites(run: Run, tmp_path: Path) -> None:
+    written(tmp_path, "mine")
+    status, _, err = run("init")
+    assert status == 27
+    assert "stays as it is" in " ".join(err.split())
+    assert (tmp_path / "airferry.toml").read_text() == "mine"
+    assert run("init", "no/such/folder/airferry.toml")[0] == 26
+
+
+def test_the_template_names_every_setting() -> None:
+    lines = settings.template("3.3.2", "3.11").splitlines()
+    uncommented = [line.removeprefix("# ") for line in lines if " = " in line]
+    table = toml.loads("\n".join(uncommented))
+    assert set(table) == {settings.key_of(name) for name in Settings.__dataclass_fields__}
+    assert len(table) == len(Settings.__dataclass_fields__)
+
+
+def test_the_command_line_wins(run: Run, tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        '[bundle]\nairflow = "2.10.5"\npython = "3.9"\nlike = "rhel9"\nextras = ["postgres"]\n'
+        'constraints = "release-date"\nmachine = "x86_64"\n',
+    )
+    arguments = (
+        "bundle",
+        "-f",
+        "airferry.toml",
+        "--airflow",
+        "3.3.2",
+        "--platform",
+        "manylinux_2_28_x86_64",
+        "--json",
+    )
+    result = json.loads(run(*arguments)[1])["result"]
+    assert result["airflow"] == "3.3.2"
+    assert result["python"] == "3.9"
+    assert result["platform"] == "manylinux_2_28_x86_64"
+    assert result["extras"] == ["postgres"]
+
+
+def test_paths_are_taken_from_the_files_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    make_wheel(folder, "own", "1.0")
+    found = settings.read(
+        written(
+            folder,
+            '[bundle]\nconstraints = "constraints.txt"\n'
+            'requirements = ["own-1.0-py3-none-any.whl", "./project", "six"]\n'
+            'requirement-files = ["requirements.txt"]\nfind-links = ["wheels", "https://wheels.test/"]\n'
+            'output = "out"\nbuild-constraints = "build.txt"\n',
+        )
+    )
+    assert found.constraints == str(folder / "constraints.txt")
+    assert found.requirements == (str(folder / "own-1.0-py3-none-any.whl"), str(folder / "project"), "six")
+    assert found.requirement_files == (folder / "requirements.txt",)
+    assert found.find_links == (str(folder / "wheels"), "https://wheels.test/")
+    assert found.output == folder / "out"
+    assert found.build_constraints == folder / "build.txt"
+
+
+def test_every_problem_of_a_file_is_told(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        '[bundle]\nairflo = "3"\npython = 3.11\nextras = "fab"\nindex-url = "https://me:secret@index.test"\n[other]\n',
+    )
+    with pytest.raises(InvalidRequest) as caught:
+        settings.read(path)
+    assert caught.value.found.splitlines() == [
+        "[other]: unknown; everything is in [bundle]",
+        "airflo: unknown; airflow is meant?",
+        'python: a text is needed, such as "3.11"',
+        "extras: a list of texts is needed",
+        "index-url: holds a password; put it into netrc, or give the URL on the command line",
+    ]
+    assert "secret" not in caught.value.found
+
+
+@pytest.mark.parametrize(("text", "message"), [("[bundle", "not a TOML file"), (None, "cannot be read")])
+def test_a_file_that_is_none(tmp_path: Path, text: str | None, message: str) -> None:
+    path = written(tmp_path, text) if text else tmp_path / "missing.toml"
+    with pytest.raises(InvalidRequest, match=message):
+        settings.read(path)
