@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Tuple
 from bootstrap.airflow import config
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Setting
-from bootstrap.airflow.managed_options import Option, affected, is_secret, moved, reserved, shown
+from bootstrap.airflow.managed_options import Option, affected, is_secret, managed_options, moved, shown
 from bootstrap.base.lock import held
 from bootstrap.installed.configuration import written
 from bootstrap.installed.installation import Installation
@@ -82,7 +82,8 @@ def change(
     """
     home = installation.home
     _check_place(installation, section, option)
-    instead = reserved(installation.version).get((section, option.lower()))
+    managed = managed_options(installation.version, installation.executor)
+    instead = managed.get((section, option.lower()))
     if instead:
         raise SettingRefused(f"[{section}] {option} is not to be changed here.", hint=instead)
     with held(home.lock):
@@ -102,7 +103,7 @@ def change(
                 changed = config.edit(text, [Setting(section, option, value, is_secret(option))])
             config.write(home.airflow_cfg.with_name("airflow.cfg.bak"), text)
             config.write(home.airflow_cfg, changed)
-    return affected(installation.version, section)
+    return affected(installation.version, installation.components, section)
 
 
 def differences(installation: Installation) -> List[Difference]:

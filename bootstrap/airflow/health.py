@@ -81,7 +81,7 @@ def judge(release: Release, raw: Mapping[str, object], since: Optional[datetime]
     A component that was killed stays healthy there for half a minute; with `since` (with a time zone), only a
     sign of life after that moment counts.
     """
-    found: Dict[str, str] = {release.components[0].name: HEALTHY}
+    found: Dict[str, str] = {release.web_component: HEALTHY}
     for key in (*release.health_keys, *raw):
         part = raw.get(key)
         status = _status(part if isinstance(part, dict) else {}, f"latest_{key}_heartbeat", since)
@@ -151,7 +151,7 @@ def _unreachable(release: Release, problem: str) -> Health:
 
 
 def _needed(release: Release) -> Tuple[str, ...]:
-    return (release.components[0].name, *map(_name, release.health_keys))
+    return (release.web_component, *map(_name, release.health_keys))
 
 
 def _name(key: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.differences import Place, Row
+from bootstrap.airflow.executor import Executor
 from bootstrap.airflow.release import Release
 
 Option = Tuple[str, str]
@@ -33,8 +34,6 @@ _BY_INSTALL: Tuple[Tuple[Row[Place], str], ...] = (
     (differences.TRIGGER_LOG_PORT, "It is chosen by the install, which finds a free one."),
 )
 _ALWAYS: Dict[Option, str] = {
-    ("core", "executor"): "Only LocalExecutor runs with what is installed here.",
-    ("core", "parallelism"): "PostgreSQL is set up for as many: sh FILE install --parallelism N.",
     (
         "core",
         "fernet_key",
@@ -45,9 +44,9 @@ _ALWAYS: Dict[Option, str] = {
 }
 
 
-def reserved(release: Release) -> Dict[Option, str]:
+def managed_options(release: Release, executor: Executor) -> Dict[Option, str]:
     """The options that a hand must not change, and what to do instead."""
-    found = dict(_ALWAYS)
+    found = {**_ALWAYS, **executor.managed_options}
     for row, instead in _BY_INSTALL:
         place = row.at(release.numbers)
         if place is not None:
@@ -76,12 +75,11 @@ def shown(option: str, value: Optional[str]) -> Optional[str]:
     return "***" if is_secret(option) else _URL_PASSWORD.sub(r"\1:***@", value)
 
 
-def affected(release: Release, section: str) -> Tuple[str, ...]:
-    """The components that read a section at their start and have to be started again after a change."""
-    names = tuple(component.name for component in release.components)
-    web = names[0]
+def affected(release: Release, components: Sequence[str], section: str) -> Tuple[str, ...]:
+    """Those of the components that read a section at their start: a change has them started again."""
+    names = tuple(components)
     own = {
-        **dict.fromkeys(("webserver", "api", "fab", "ui"), (web,)),
+        **dict.fromkeys(("webserver", "api", "fab", "ui"), (release.web_component,)),
         "triggerer": ("triggerer",),
         "dag_processor": tuple(name for name in names if name == "dag-processor") or ("scheduler",),
         "scheduler": tuple(name for name in names if name in ("scheduler", "dag-processor")),

@@ -12,6 +12,7 @@ from typing import List, Optional, Tuple
 from bootstrap.airflow import differences
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import NEWEST, OLDEST, Command, Place, Row, UnsupportedAirflow, Version
+from bootstrap.airflow.executor import LOCAL, Component, Executor
 from bootstrap.base.secret import Secret
 
 _FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -19,14 +20,6 @@ _SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAu
 
 # Where the simple auth manager's accounts lie below HOME: JSON, user -> password.
 SIMPLE_PASSWORDS = Path("secrets", "simple-auth-passwords.json")
-
-
-@dataclass(frozen=True)
-class Component:
-    """A long-running process of Airflow: ``airflow ARGUMENTS``."""
-
-    name: str
-    arguments: Command
 
 
 @dataclass(frozen=True)
@@ -38,9 +31,9 @@ class Release:
     known: bool
 
     @property
-    def components(self) -> Tuple[Component, ...]:
-        """The processes of a running Airflow, the one that serves the pages first."""
-        return tuple(Component(name, (name,)) for name in differences.COMPONENTS.at(self.numbers))
+    def web_component(self) -> str:
+        """The component that serves the pages."""
+        return differences.COMPONENTS.at(self.numbers)[0]
 
     def component_arguments(self, component: Component, web_host: str) -> Command:
         """What a component is started with when the web server listens at `web_host`.
@@ -141,6 +134,7 @@ class Parameters:
     jwt_secret: Secret
     web_host: str = "0.0.0.0"  # noqa: S104  # an Airflow is there to be reached by its users
     web_port: int = 8080
+    executor: Executor = LOCAL
     parallelism: int = 4
     auth: str = "fab"
     admin_user: str = "admin"
@@ -175,9 +169,9 @@ def generate_fernet_key() -> Secret:
 def settings(release: Release, parameters: Parameters) -> List[Setting]:
     """Everything that airflow.cfg must say before the first migration of an offline installation.
 
-    All of it belongs into one edit: LocalExecutor beside SQLite stops every command of 2.x, and an auth
-    manager set after the migration of 3.x has no tables. The keys of an installation that has run before must
-    be the ones it has (`config.get`), or its stored passwords cannot be read any more.
+    All of it belongs into one edit: an executor of parallel tasks beside SQLite stops every command of
+    2.x, and an auth manager set after the migration of 3.x has no tables. The keys of an installation that
+    has run before must be the ones it has (`config.get`), or its stored passwords cannot be read any more.
 
     Raises :class:`UnsupportedAirflow` for a kind of login that the release does not have.
     """
@@ -188,8 +182,7 @@ def settings(release: Release, parameters: Parameters) -> List[Setting]:
         )
     numbers = release.numbers
     chosen = [
-        Setting("core", "executor", "LocalExecutor"),
-        Setting("core", "parallelism", str(parameters.parallelism)),
+        *parameters.executor.settings(parameters.parallelism),
         Setting("core", "load_examples", "False"),
         # The default asks the resolver for the host's full name: where DNS swallows questions, that hangs.
         Setting("core", "hostname_callable", "socket.gethostname"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
 
+from bootstrap.airflow.executor import LOCAL, Executor
 from wheelhouse.manifest import CarriedPython, MadeFor, Manifest, Package
 
 # Measured on Airflow 3.3.2, 2.10.5 and 2.2.2 with PostgreSQL 18: an environment takes 10 to 15 % more on
@@ -16,10 +17,6 @@ _CLUSTER = 100_000_000
 _BYTES_PER_FILE = 12_000
 _OTHER_FILES = 5_000
 _GROWTH = 1_000_000_000
-# LocalExecutor: 0.55 to 0.8 GB with 4 workers, 0.6 to 1.1 GB with 32; PostgreSQL 0.1 GB.
-_MEMORY = 800_000_000
-_MEMORY_PER_TASK = 40_000_000
-_MEMORY_LEAST = 700_000_000
 
 
 @dataclass(frozen=True)
@@ -92,6 +89,7 @@ def needs_of(
     *,
     home: str,
     ports: Sequence[Port] = (),
+    executor: Executor = LOCAL,
     parallelism: int = 4,
     account: str = "",
     python: Optional[str] = None,
@@ -106,6 +104,7 @@ def needs_of(
     unpacked = max(manifest.unpacked, packed if manifest.unpacked else 3 * packed)
     host = manifest.target.host
     python_size = carried.unpacked if carried else 0
+    memory = executor.memory(parallelism)
     return Needs(
         airflow=manifest.airflow,
         label=manifest.target.label,
@@ -117,8 +116,8 @@ def needs_of(
         room=int((unpacked + python_size) * _BLOCKS + packed + _CLUSTER),
         growth=int(unpacked * _BYTECODE + _GROWTH),
         inodes=unpacked // _BYTES_PER_FILE + _OTHER_FILES,
-        memory=_MEMORY + _MEMORY_PER_TASK * parallelism,
-        memory_least=_MEMORY_LEAST,
+        memory=memory.enough,
+        memory_least=memory.least,
         parallelism=parallelism,
         home=home,
         ports=tuple(ports),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 
+from bootstrap.airflow.executor import executor_of
 from bootstrap.base.console import Console
 from bootstrap.doctor.checks.interpreter import choose, uses_carried
 from bootstrap.doctor.finding import Finding, Report
@@ -30,10 +31,6 @@ from wheelhouse.errors import AirferryError, BundleDamaged
 from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
-
-_AT_REST = 60
-_PER_TASK = 3
-_LEAST = 20
 
 
 class PreflightBlocked(AirferryError):
@@ -101,6 +98,7 @@ def needs_for(
         manifest,
         home=chosen.home,
         ports=ports,
+        executor=executor_of(chosen.executor),
         parallelism=chosen.parallelism,
         account=chosen.account,
         python=None if offered else chosen.python or None,
@@ -115,17 +113,13 @@ def _server(chosen: Receipt, earlier: Optional[Receipt], choice: Optional[Choice
     """What doctor wants there; None for a database of our own."""
     if chosen.database.kind == PRIVATE:
         return None
+    connections = executor_of(chosen.executor).connections(chosen.parallelism)
     return Server(
-        connections=connections(chosen.parallelism),
-        least=_LEAST + chosen.parallelism,
+        connections=connections.enough,
+        least=connections.least,
         own=earlier is not None and external.place(earlier.database) == external.place(chosen.database),
         adopt=bool(choice and choice.adopt),
     )
-
-
-def connections(parallelism: int) -> int:
-    """How many connections an Airflow may want: every worker, parser and web process holds a pool."""
-    return _AT_REST + _PER_TASK * parallelism
 
 
 def request_for(needs: Needs) -> Request:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import glob
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.facts import ports
 from bootstrap.facts.airflows import HOMES
 from bootstrap.facts.ports import Port
-from bootstrap.installed.installation import Installation
+from bootstrap.installed.installation import POSTGRES, Installation
 from bootstrap.state.receipt import Receipt
 
 
@@ -26,11 +26,15 @@ class Other:
 
 @dataclass(frozen=True)
 class Sharing:
-    """`own` are this installation's ports by purpose, `held` who has each of them now."""
+    """`own` are this installation's ports by purpose, `held` who has each of them now.
+
+    `holders` are the components that use them, by purpose.
+    """
 
     own: Dict[str, int]
     held: Tuple[Port, ...] = ()
     others: Tuple[Other, ...] = ()
+    holders: Dict[str, str] = field(default_factory=dict)
 
 
 def collect(installation: Installation, environ: Optional[Mapping[str, str]] = None) -> Sharing:
@@ -49,7 +53,12 @@ def collect(installation: Installation, environ: Optional[Mapping[str, str]] = N
                 other = _other(Path(path))
                 if other:
                     found[folder] = other
-    return Sharing(own, ports.collect(list(own.values())), tuple(found.values()))
+    holders = {
+        "web server": installation.version.web_component,
+        "PostgreSQL": POSTGRES,
+        **{server.purpose: server.component for server in installation.executor.log_servers},
+    }
+    return Sharing(own, ports.collect(list(own.values())), tuple(found.values()), holders)
 
 
 def _ports(receipt: Receipt) -> Dict[str, int]:

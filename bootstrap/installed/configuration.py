@@ -11,7 +11,7 @@ from typing import Dict, List, Tuple
 
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Setting
-from bootstrap.airflow.managed_options import reserved
+from bootstrap.airflow.managed_options import managed_options
 from bootstrap.base import secret, smallfile
 from bootstrap.installed.installation import Installation
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
@@ -40,6 +40,7 @@ class ManagedSettings:
             web_host=receipt.web_host,
             log_port=receipt.log_port,
             trigger_log_port=receipt.trigger_log_port,
+            executor=self.installation.executor,
             parallelism=receipt.parallelism,
             auth=receipt.auth,
             admin_user=receipt.admin_user,
@@ -55,7 +56,8 @@ class ManagedSettings:
     def _by_hand(self, item: Setting, known: Dict[str, str]) -> bool:
         """Whether somebody has changed what was written here, and may: it stays, whatever is intended now."""
         place = (item.section, item.option)
-        if item.secret or _key(item) not in known or place in reserved(self.installation.version):
+        managed = managed_options(self.installation.version, self.installation.executor)
+        if item.secret or _key(item) not in known or place in managed:
             return False
         return config.get(config.read(self.path), *place) != known[_key(item)]
 

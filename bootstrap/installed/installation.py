@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Dict, List, Tuple
 
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.database import Urls, urls
+from bootstrap.airflow.executor import Component, Executor, executor_of
 from bootstrap.airflow.release import Release as AirflowRelease
 from bootstrap.airflow.release import release_for
 from bootstrap.base import process, secret
@@ -22,8 +23,8 @@ from bootstrap.postgres.server import Server
 from bootstrap.services import broker
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
 from bootstrap.services.launcher import OWN_ENVIRONMENT, Launcher
-from bootstrap.services.manager import SYSTEMD, SYSTEMD_USER, Program, Services
-from bootstrap.services.units import POSTGRES, Layout
+from bootstrap.services.manager import POSTGRES, SYSTEMD, SYSTEMD_USER, Program, Services
+from bootstrap.services.units import Layout
 from bootstrap.state.home import Home, Release
 from bootstrap.state.receipt import PRIVATE, Receipt
 
@@ -53,6 +54,11 @@ class Installation:
     def version(self) -> AirflowRelease:
         """What is particular to its Airflow version."""
         return release_for(self.receipt.airflow)
+
+    @property
+    def executor(self) -> Executor:
+        """What runs its tasks."""
+        return executor_of(self.receipt.executor)
 
     @cached_property
     def airflow(self) -> Airflow:
@@ -117,6 +123,7 @@ class Installation:
             self.home.etc / "supervisord.conf",
             self.home.own_logs / "supervisord.log",
             env,
+            self.executor,
         )
 
     @property
@@ -140,12 +147,16 @@ class Installation:
             self.receipt.account if kind == SYSTEMD else "",
             tuple(self.components),
             bool(self.servers),
+            self.receipt.executor,
         )
 
     @property
     def components(self) -> List[str]:
-        """Airflow's components, the web server first."""
-        return [component.name for component in self.version.components]
+        """Airflow's components on this host, the web server first."""
+        return [component.name for component in self._components()]
+
+    def _components(self) -> Tuple[Component, ...]:
+        return self.executor.components(self.version.numbers, self.receipt.role)
 
     @property
     def url(self) -> str:
@@ -172,7 +183,7 @@ class Installation:
             Program(name, self.cluster.command, logs / f"{name}.log", "INT", self.cluster.ready_command)
             for name in self.servers
         ]
-        for component in self.version.components:
+        for component in self._components():
             arguments = self.version.component_arguments(component, self.receipt.web_host)
             found.append(Program(component.name, (launcher, *arguments), logs / f"{component.name}.log"))
         return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Optional, Set
 
+from bootstrap.airflow.executor import LOCAL, executor_of
 from bootstrap.airflow.release import release_for
 from bootstrap.base import account as accounts
 from bootstrap.installed import external
@@ -21,14 +22,12 @@ from bootstrap.services.manager import SYSTEMD
 from bootstrap.state import neighbours
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
-from bootstrap.state.receipt import EXTERNAL, PRIVATE, Database, Receipt
+from bootstrap.state.receipt import EXTERNAL, HEAD, PRIVATE, Database, Receipt
 from wheelhouse import __version__
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
 WEB_PORT = 8080
-# Task logs of a running scheduler (this one) and triggerer (the next) are read from these.
-LOG_PORT = 8793
 # Far from 5432, where a server of the distribution's may come up one day.
 POSTGRES_PORT = 25432
 
@@ -80,6 +79,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         earlier = _taken_up(earlier, taken)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
     python = choice.settle(options.python, bundle, options.home, earlier)
+    executor = executor_of(earlier.executor) if earlier else LOCAL
+    task_logs, trigger_logs = executor.log_servers
     fresh = Receipt(
         schema=receipts.SCHEMA,
         airferry=__version__,
@@ -93,8 +94,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         account=options.account_name,
         web_host=options.host or "0.0.0.0",  # noqa: S104 - as Airflow's own default
         web_port=options.port or (0 if earlier else free_port(WEB_PORT, taken)),
-        log_port=0 if earlier else free_port(LOG_PORT, taken),
-        trigger_log_port=0 if earlier else free_port(LOG_PORT + 1, taken),
+        log_port=0 if earlier else free_port(task_logs.usual, taken),
+        trigger_log_port=0 if earlier else free_port(trigger_logs.usual, taken),
         parallelism=options.parallelism or default_parallelism(),
         auth=_auth(options, bundle),
         admin_user=options.admin_user or "admin",
@@ -103,6 +104,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         library_path=os.environ.get("LD_LIBRARY_PATH", ""),
         started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         name=neighbours.name(options.home.path, options.name or "", earlier.name if earlier else ""),
+        role=earlier.role if earlier else HEAD,
+        executor=executor.name,
     )
     if earlier is None:
         return _checked(_with_services(fresh, options, ""))
@@ -148,10 +151,11 @@ def _with_services(chosen: Receipt, options: Options, earlier: str) -> Receipt:
 
 def _checked(chosen: Receipt) -> Receipt:
     """Refuse one port for two servers; raises :class:`InvalidOption`."""
+    task_logs, trigger_logs = executor_of(chosen.executor).log_servers
     ports = {
         "the web server": chosen.web_port,
-        "the scheduler's task logs": chosen.log_port,
-        "the triggerer's task logs": chosen.trigger_log_port,
+        f"the {task_logs.component}'s task logs": chosen.log_port,
+        f"the {trigger_logs.component}'s task logs": chosen.trigger_log_port,
     }
     if chosen.database.kind == PRIVATE:
         ports["PostgreSQL"] = chosen.database.port

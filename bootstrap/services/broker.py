@@ -13,6 +13,7 @@ import socket
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from bootstrap.airflow.executor import executor_of
 from bootstrap.base.boundary import Terminated
 from bootstrap.services import units
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl
@@ -75,7 +76,11 @@ class Remote(Systemctl):
         self._ask("forget")
 
     def _ask(self, verb: str, **more: object) -> Any:
-        layout = {"components": list(self.layout.components), "postgres": self.layout.postgres}
+        layout = {
+            "components": list(self.layout.components),
+            "postgres": self.layout.postgres,
+            "executor": self.layout.executor,
+        }
         request = json.dumps({"verb": verb, **layout, **more})
         try:
             with socket.socket(fileno=os.dup(int(os.environ[VARIABLE]))) as channel:
@@ -127,6 +132,7 @@ class Broker:
             self.record.account,
             _components(request.get("components"), units.KNOWN[1:]),
             request.get("postgres") is True,
+            executor_of(str(request.get("executor"))).name,
         )
         control = Systemctl(layout, self.folder, user=False)
         verb, result = request.get("verb"), None

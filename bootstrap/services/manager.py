@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Mapping, Protocol, Sequence, Tuple
 
+from bootstrap.airflow.executor import Executor
 from wheelhouse.errors import AirferryError
 
 # What a receipt may name; `none` leaves nothing running.
 SYSTEMD, SYSTEMD_USER, SUPERVISOR, NONE = KINDS = ("systemd", "systemd-user", "supervisor", "none")
 
-# How long a component may take to end what it does, in seconds; then everything that it started is killed.
-# Tasks run in the scheduler.
-_STOP_SECONDS = {"postgres": 120, "scheduler": 60}
-_STOP_SECONDS_OTHERS = 30
+POSTGRES = "postgres"
+_STOP_SECONDS_POSTGRES = 120
 
 
-def stop_seconds(name: str) -> int:
-    """How long that component may take to end."""
-    return _STOP_SECONDS.get(name, _STOP_SECONDS_OTHERS)
+def stop_seconds(name: str, executor: Executor) -> int:
+    """How long that component may take to end; then everything that it started is killed."""
+    return _STOP_SECONDS_POSTGRES if name == POSTGRES else executor.stop_seconds(name)
 
 
 class ServiceError(AirferryError):

@@ -17,6 +17,7 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
+from bootstrap.airflow.executor import Executor
 from bootstrap.base import process, smallfile
 from bootstrap.services import strays
 from bootstrap.services.manager import Program, ServiceError, State, stop_seconds
@@ -34,7 +35,13 @@ class Supervisor:
     """supervisord of one installation; `python` is its venv's, `run` a private folder below `home`."""
 
     def __init__(
-        self, python: Path, home: Path, configuration: Path, log: Path, env: Mapping[str, str]
+        self,
+        python: Path,
+        home: Path,
+        configuration: Path,
+        log: Path,
+        env: Mapping[str, str],
+        executor: Executor,
     ) -> None:
         self.python = python
         self.home = home
@@ -42,6 +49,7 @@ class Supervisor:
         self.configuration = configuration
         self.log = log
         self.env = env
+        self.executor = executor
 
     @property
     def socket(self) -> Path:
@@ -83,7 +91,7 @@ class Supervisor:
                 "startsecs = 1",
                 f"startretries = {_TRIES}",
                 f"stopsignal = {program.stop_signal}",
-                f"stopwaitsecs = {stop_seconds(program.name)}",
+                f"stopwaitsecs = {stop_seconds(program.name, self.executor)}",
                 "killasgroup = true",
                 "redirect_stderr = true",
                 f"stdout_logfile = {self._path(program.log)}",
@@ -129,7 +137,7 @@ class Supervisor:
         if not self.running():
             strays.end(self.home)
             return
-        seconds = sum(stop_seconds(name) for name in self.states()) + _KILL_SECONDS
+        seconds = sum(stop_seconds(name, self.executor) for name in self.states()) + _KILL_SECONDS
         self._call("shutdown")
         deadline = time.monotonic() + seconds
         while self.running() or self.socket.exists():
@@ -201,7 +209,11 @@ class Supervisor:
         for name in names:
             with contextlib.suppress(xmlrpc.client.Fault, OSError):
                 self._call("stopProcess", name, False)
-        deadline = time.monotonic() + max(map(stop_seconds, names), default=0) + _KILL_SECONDS
+        deadline = (
+            time.monotonic()
+            + max((stop_seconds(name, self.executor) for name in names), default=0)
+            + _KILL_SECONDS
+        )
         while any(state.pid for name, state in self.states().items() if name in names):
             if time.monotonic() > deadline:
                 raise ServiceError(f"{', '.join(names)}: still up.", hint=f"The log is {self.log}.")

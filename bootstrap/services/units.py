@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
 
+from bootstrap.airflow.executor import COMPONENTS, Executor, executor_of
 from bootstrap.services.launcher import ENVIRONMENT, OWN_ENVIRONMENT, SCRIPT
-from bootstrap.services.manager import stop_seconds
+from bootstrap.services.manager import POSTGRES, stop_seconds
+from bootstrap.state.receipt import LOCAL_EXECUTOR
 
-POSTGRES = "postgres"
 # The components that may be asked for, of every release.
-KNOWN = (POSTGRES, "webserver", "api-server", "scheduler", "dag-processor", "triggerer")
-# Tasks run in the scheduler: they may use /tmp and home folders together with what runs outside.
-_RUNS_TASKS = "scheduler"
+KNOWN = (POSTGRES, *COMPONENTS)
 _HOMES = ("/home", "/root", "/run/user")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
@@ -31,7 +30,7 @@ class Layout:
     """What the units of an installation depend on.
 
     `account` is empty for units of the account's own manager. `components` are Airflow's, in the order in
-    which they start; with `postgres` the database server is ours as well.
+    which they start; with `postgres` the database server is ours as well. `executor` runs the tasks.
     """
 
     name: str
@@ -39,6 +38,12 @@ class Layout:
     account: str
     components: Tuple[str, ...]
     postgres: bool
+    executor: str = LOCAL_EXECUTOR
+
+    @property
+    def runs_tasks(self) -> Executor:
+        """What runs the tasks."""
+        return executor_of(self.executor)
 
     @property
     def target(self) -> str:
@@ -126,7 +131,7 @@ def _service(layout: Layout, name: str) -> str:
     lines += [
         "# The signal to end goes to the component; what is left when it has ended is killed.",
         "KillMode=mixed",
-        f"TimeoutStopSec={stop_seconds(name)}",
+        f"TimeoutStopSec={stop_seconds(name, layout.runs_tasks)}",
         "# A component never ends of its own accord: an end that looks clean is none.",
         "Restart=on-failure",
         "RestartForceExitStatus=0 143 SIGTERM",
@@ -172,7 +177,8 @@ def _hardening(layout: Layout, name: str) -> List[str]:
         "ProtectKernelModules=yes",
         "ProtectKernelTunables=yes",
     ]
-    if name == _RUNS_TASKS:
+    # tasks may use /tmp and home folders together with what runs outside
+    if name == layout.runs_tasks.task_component:
         return lines
     lines.append("PrivateTmp=yes")
     below = any(layout.home == folder or layout.home.startswith(folder + "/") for folder in _HOMES)

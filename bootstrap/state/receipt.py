@@ -12,10 +12,15 @@ from bootstrap.base import smallfile
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
-SCHEMA = 2
+SCHEMA = 3
 
 # Whose server the metadata database is on: a cluster of our own, or somebody's, given as a URL.
 PRIVATE, EXTERNAL = "private", "external"
+
+# The role of a host that runs everything but what an executor places elsewhere.
+HEAD = "head"
+# As `[core] executor` has it; receipts before schema 3 did not name it.
+LOCAL_EXECUTOR = "LocalExecutor"
 
 
 class NotInstalled(AirferryError):
@@ -67,7 +72,8 @@ class Receipt:
     `python_from` says where the interpreter came from (host, carried, named), `ca_file` which certificates
     the components trust, `ignored` which findings of doctor the admin overrode, `previous` the bundle id
     that the last upgrade left behind, `added` the add-ons of this release. `removed` is when it was
-    uninstalled: only the data is left.
+    uninstalled: only the data is left. `role` is this host's part, `executor` what runs the tasks (see
+    ``bootstrap.airflow.executor``).
     """
 
     schema: int
@@ -98,6 +104,8 @@ class Receipt:
     previous: str = ""
     added: Tuple[Added, ...] = ()
     removed: str = ""
+    role: str = HEAD
+    executor: str = LOCAL_EXECUTOR
 
     @property
     def carried_python(self) -> Optional[Path]:

@@ -1,4 +1,4 @@
-"""airflow.cfg: written by Airflow itself, then edited in place for an offline LocalExecutor."""
+"""airflow.cfg: written by Airflow itself, then edited in place for an offline installation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class ConfigurationStep:
     def describe(self) -> str:
         """One line for the admin."""
         kept = "edit" if self.path.exists() else "write"
-        return f"{kept.capitalize()} {self.path}: PostgreSQL, LocalExecutor, no example DAGs, keys"
+        executor = self.installation.executor.name
+        return f"{kept.capitalize()} {self.path}: PostgreSQL, {executor}, no example DAGs, keys"
 
     def done(self) -> bool:
         """Whether the file is there and no intended value has changed."""

@@ -39,8 +39,7 @@ class ClusterStep:
         cluster.configure(self._connections())
 
     def _connections(self) -> int:
-        # every worker, parser and web process holds a pool of up to 15 connections in the worst case
-        return max(100, 60 + 3 * self.installation.receipt.parallelism)
+        return max(100, self.installation.executor.connections(self.installation.receipt.parallelism).enough)
 
 
 class DatabaseStep:

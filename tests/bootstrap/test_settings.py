@@ -11,7 +11,8 @@ import pytest
 
 from bootstrap import settings
 from bootstrap.airflow import config
-from bootstrap.airflow.managed_options import affected, is_secret, moved, reserved, shown
+from bootstrap.airflow.executor import LOCAL
+from bootstrap.airflow.managed_options import affected, is_secret, managed_options, moved, shown
 from bootstrap.airflow.release import release_for
 from bootstrap.base.account import current
 from bootstrap.base.secret import Secret
@@ -19,6 +20,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state import journal
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
+from bootstrap.state.receipt import HEAD
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.secrets import FoldersStep
 from tests.bootstrap.test_daily import run
@@ -180,7 +182,8 @@ def test_what_is_secret() -> None:
 @pytest.mark.parametrize("version", ["2.2.2", "2.6.3", "2.10.4", "3.3.2"])
 def test_what_is_reserved_is_where_the_release_has_it(version: str) -> None:
     release = release_for(version)
-    assert not [place for place in reserved(release) if moved(release, *place)[0]]
-    assert affected(release, "webserver") == (release.components[0].name,)
-    assert "scheduler" in affected(release, "scheduler")
-    assert len(affected(release, "logging")) == len(release.components)
+    names = tuple(item.name for item in LOCAL.components(release.numbers, HEAD))
+    assert not [place for place in managed_options(release, LOCAL) if moved(release, *place)[0]]
+    assert affected(release, names, "webserver") == (release.web_component,)
+    assert "scheduler" in affected(release, names, "scheduler")
+    assert affected(release, names, "logging") == names

@@ -125,10 +125,6 @@ def _by_value(values: Dict[str, str]) -> Dict[str, List[str]]:
     return found
 
 
-# whose port it is
-_HOLDERS = {"PostgreSQL": "postgres", "task logs": "scheduler", "trigger logs": "triggerer"}
-
-
 def ports(installed: Installed) -> Iterator[Finding]:
     """A port that somebody else holds while its component is down, or that another installation has too."""
     found = installed.sharing
@@ -136,10 +132,9 @@ def ports(installed: Installed) -> Iterator[Finding]:
         return
     down = {item.name for item in installed.components or () if item.state != "RUNNING"}
     held = {item.number: item for item in found.held if item.state == "held"}
-    web = next((item.name for item in installed.components or () if item.name not in _HOLDERS.values()), "")
     for purpose, number in found.own.items():
         holder = held.get(number)
-        if holder and _HOLDERS.get(purpose, web) in down:
+        if holder and found.holders.get(purpose) in down:
             by = holder.process or "a program that this account may not see"
             yield Finding(
                 "port-taken", BLOCKER, f"port {number} ({purpose}) is held by {by}", "a free port",

@@ -54,7 +54,8 @@ def _options(found: Configuration) -> Iterator[Finding]:
             "config-database", WARNING, _shown(database), "the PostgreSQL database of this installation", edit
         )
     if "executor" in differing:
-        yield Finding("config-executor", WARNING, _shown(differing["executor"]), "LocalExecutor", edit)
+        executor = differing["executor"]
+        yield Finding("config-executor", WARNING, _shown(executor), executor.wanted, edit)
     yield from _ports(options, differing, edit)
     keys = [option for name, option in differing.items() if name in _KEYS]
     if keys:

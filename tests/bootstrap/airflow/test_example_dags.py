@@ -21,7 +21,9 @@ import pytest
 from bootstrap.airflow import config, health, metadata
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Setting
-from bootstrap.airflow.release import Component, release_for
+from bootstrap.airflow.executor import LOCAL, Component
+from bootstrap.airflow.release import release_for
+from bootstrap.state.receipt import HEAD
 from tests.support import pythons
 from tests.support.index import index_problem
 
@@ -202,7 +204,7 @@ class Running:
         self.airflow = airflow
         self.children: list[subprocess.Popen[bytes]] = []
         try:
-            for component in airflow.release.components:
+            for component in LOCAL.components(airflow.release.numbers, HEAD):
                 # Nothing here needs these, and gunicorn compares the clock with that of the kernel's files.
                 if component.name not in ("webserver", "triggerer"):
                     self._start(component, clock)

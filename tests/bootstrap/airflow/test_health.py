@@ -15,9 +15,11 @@ import pytest
 
 from bootstrap.airflow import health
 from bootstrap.airflow.api import LoginFailed, RequestFailed
+from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.health import AirflowUnhealthy, Health
 from bootstrap.airflow.release import release_for
 from bootstrap.base.secret import Secret
+from bootstrap.state.receipt import HEAD
 
 BEAT = "2026-11-23T14:21:15.014255+00:00"
 
@@ -137,7 +139,7 @@ def test_all_healthy(server: Server, version: str) -> None:
     found = health.fetch(release, "127.0.0.1", server.port)
     assert found.healthy
     assert found.raw == ALL[version]
-    names = {component.name for component in release.components} & set(found.components)
+    names = {component.name for component in LOCAL.components(release.numbers, HEAD)} & set(found.components)
     assert {found.components[name] for name in names} == {"healthy"}
     assert ("dag-processor" in found.components) == (version == "3.3.2")
 

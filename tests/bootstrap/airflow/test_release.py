@@ -9,8 +9,10 @@ import pytest
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.differences import NEWEST, UnsupportedAirflow
+from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.release import Parameters, generate_fernet_key, release_for, settings
 from bootstrap.base.secret import Secret
+from bootstrap.state.receipt import HEAD
 
 
 def parameters(**changes: Any) -> Parameters:
@@ -55,7 +57,7 @@ def test_numbers_are_compared_as_numbers() -> None:
 def test_newer_than_known_is_like_the_newest(version: str) -> None:
     newer, newest = release_for(version), release_for(NEWEST)
     assert (newer.known, newest.known) == (False, True)
-    assert newer.components == newest.components
+    assert LOCAL.components(newer.numbers, HEAD) == LOCAL.components(newest.numbers, HEAD)
     assert settings(newer, parameters()) == settings(newest, parameters())
 
 
@@ -78,7 +80,7 @@ def test_log_servers_are_left_out_where_one_address_was_asked_for() -> None:
         release = release_for(version)
         return [
             item.name
-            for item in release.components
+            for item in LOCAL.components(release.numbers, HEAD)
             if "--skip-serve-logs" in release.component_arguments(item, host)
         ]
 
@@ -90,7 +92,7 @@ def test_log_servers_are_left_out_where_one_address_was_asked_for() -> None:
 
 def test_components() -> None:
     def names(version: str) -> list[str]:
-        return [component.name for component in release_for(version).components]
+        return [item.name for item in LOCAL.components(release_for(version).numbers, HEAD)]
 
     assert names("2.2.2") == names("2.11.2") == ["webserver", "scheduler", "triggerer"]
     assert names("3.0.0") == names("3.3.2") == ["api-server", "scheduler", "dag-processor", "triggerer"]

@@ -37,6 +37,10 @@ PLACE = Place(
     mount="/", free_bytes=50_000_000_000, total_bytes=100_000_000_000, free_inodes=1_000_000,
     read_only=False, noexec=False, writable=True, mode=0o750, uid=900, gid=900,
 )  # fmt: skip
+HOLDERS = {
+    "web server": "api-server", "PostgreSQL": "postgres",
+    "task logs": "scheduler", "trigger logs": "triggerer",
+}  # fmt: skip
 SOUND = Installed(
     home=HOME,
     airflow="3.3.2",
@@ -59,7 +63,9 @@ SOUND = Installed(
         heartbeats=(Heartbeat("scheduler", "running", 3.0),),
     ),
     growth=Growth(PLACE, PLACE, 1_000_000, 100, 500_000, age=100.0, backups=3, backup_age=0.5),
-    sharing=Sharing({"web server": 8080, "PostgreSQL": 25432}, (Port(8080, "held", loopback=False),)),
+    sharing=Sharing(
+        {"web server": 8080, "PostgreSQL": 25432}, (Port(8080, "held", loopback=False),), (), HOLDERS
+    ),
 )  # fmt: skip
 
 
@@ -192,7 +198,7 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
 def test_port_of_a_component_that_is_down_is_held_by_a_stranger() -> None:
     held = Port(8080, "held", loopback=False, user="kim", process="nginx (pid 7)")
     down = component("api-server", state="BACKOFF")(
-        replace(SOUND, sharing=Sharing({"web server": 8080}, (held,)))
+        replace(SOUND, sharing=Sharing({"web server": 8080}, (held,), (), HOLDERS))
     )
     found = judged(down)
     assert {key for key, item in found.items() if item.severity == BLOCKER} == {

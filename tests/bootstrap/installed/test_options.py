@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap.airflow.executor import LOCAL
 from bootstrap.installed import options as choosing
 from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.state import receipt
@@ -18,6 +19,8 @@ from bootstrap.state.home import Home
 from bootstrap.state.receipt import Receipt
 from tests.support import receipts
 from wheelhouse.reader import Bundle
+
+TASK_LOGS, TRIGGER_LOGS = LOCAL.log_servers
 
 
 @contextlib.contextmanager
@@ -156,10 +159,10 @@ def test_server_on_ipv6_for_all_occupies_a_port() -> None:
 def test_named_port_is_taken_by_nothing_else(home: Home, tiny_bundle: Path) -> None:
     chosen = choose(Options(home, port=choosing.POSTGRES_PORT), tiny_bundle)
     assert chosen.database.port != choosing.POSTGRES_PORT
-    chosen = choose(Options(home, postgres_port=choosing.LOG_PORT), tiny_bundle)
-    assert chosen.log_port != choosing.LOG_PORT
-    chosen = choose(Options(home, port=choosing.LOG_PORT + 1), tiny_bundle)
-    assert chosen.trigger_log_port != choosing.LOG_PORT + 1
+    chosen = choose(Options(home, postgres_port=TASK_LOGS.usual), tiny_bundle)
+    assert chosen.log_port != TASK_LOGS.usual
+    chosen = choose(Options(home, port=TRIGGER_LOGS.usual), tiny_bundle)
+    assert chosen.trigger_log_port != TRIGGER_LOGS.usual
 
 
 def test_one_port_for_two_servers_is_refused(home: Home, tiny_bundle: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from bootstrap.airflow.executor import LOCAL
 from bootstrap.base import process
 from bootstrap.services import strays
 from bootstrap.services import supervisor as services
@@ -48,7 +49,9 @@ def make(python: Path, tmp_path: Path) -> Iterator[Make]:
         (home / "run").mkdir(mode=0o700)
         env = process.environment({"AIRFERRY_HOME": str(home)})
         made.append(
-            Supervisor(python, home, home / "etc" / "s.conf", home / "logs" / "airferry" / "s.log", env)
+            Supervisor(
+                python, home, home / "etc" / "s.conf", home / "logs" / "airferry" / "s.log", env, LOCAL
+            )
         )
         return made[-1]
 
@@ -286,7 +289,7 @@ def test_left_by_a_killed_component_and_started_by_a_killed_installer(make: Make
 
 def test_what_ignores_the_stop_signal_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow's workers do."""
-    monkeypatch.setattr(services, "stop_seconds", lambda name: 1)
+    monkeypatch.setattr(services, "stop_seconds", lambda *_: 1)
     supervisor = make()
     stubborn = "trap '' TERM; echo up; while :; do sleep 0.1; done"
     leaves_one = f"({stubborn}) & wait"

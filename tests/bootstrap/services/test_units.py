@@ -12,8 +12,8 @@ import pytest
 
 from bootstrap.services import launcher, units
 from bootstrap.services.launcher import Launcher
-from bootstrap.services.manager import Program
-from bootstrap.services.units import KNOWN, POSTGRES, Layout
+from bootstrap.services.manager import POSTGRES, Program
+from bootstrap.services.units import KNOWN, Layout
 from bootstrap.state.home import Home
 
 LAYOUT = Layout("airflow", "/opt/airflow", "airflow", ("api-server", "scheduler", "triggerer"), True)
