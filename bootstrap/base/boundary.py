@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from bootstrap.base.console import Console
+from bootstrap.base.secret import masked, masked_command
 from wheelhouse import __version__
 from wheelhouse.errors import AirferryError
 
@@ -107,7 +108,7 @@ def _bug(error: Exception) -> AirferryError:
     log = _log(error)
     details = f"Send {log}" if log else "Send these lines"
     return AirferryError(
-        f"This is a bug in airferry: {type(error).__name__}: {error}",
+        f"This is a bug in airferry: {type(error).__name__}: {masked(str(error))}",
         found=f"{place.filename}:{place.lineno} in {place.name}, airferry {__version__}",
         hint=f"{details} to whoever gave you airferry; no passwords are in there. The same command again may"
         " go on from here.",
@@ -118,8 +119,8 @@ def _log(error: Exception) -> Optional[Path]:
     text = [
         f"airferry {__version__}, Python {sys.version.split()[0]} at {sys.executable}\n",
         f"{platform.platform()}, {time.strftime('%Y-%m-%dT%H:%M:%S%z')}\n",
-        f"command: {' '.join(sys.argv)}\n\n",
-        *traceback.format_exception(type(error), error, error.__traceback__),
+        f"command: {masked_command(sys.argv)}\n\n",
+        *map(masked, traceback.format_exception(type(error), error, error.__traceback__)),
     ]
     for folder in (os.environ.get("XDG_STATE_HOME"), None):  # None: the temporary folder
         with contextlib.suppress(OSError):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from pathlib import Path
+from typing import Sequence
 
 # No character of it means anything to a shell, a URL, an INI file or a Python format string.
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
+
+_NAMES = r"(?:password|passwd|pwd|token|secret|key)"
+# A password may hold / and, against the rule, @: up to the last @ it is hidden rather than shown.
+_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#'\"]*|[^\s/@'\"]*:[^\s'\"]*)@", re.IGNORECASE)
+_PAIR = re.compile(rf"({_NAMES}=)('[^']*'|\"[^\"]*\"|[^\s&;,'\")]+)", re.IGNORECASE)
+_OPTION = re.compile(rf"--?[\w-]*{_NAMES}", re.IGNORECASE)
 
 
 class Secret:
@@ -42,6 +50,17 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is never pickled")
+
+
+def masked(text: str) -> str:
+    """The text with ``***`` for the credentials in URLs and for the value of ``password=`` and such."""
+    return _PAIR.sub(r"\1***", _URL.sub(r"\1***@", text))
+
+
+def masked_command(words: Sequence[str]) -> str:
+    """A command line in which nothing secret is left; what follows ``--password`` and such is hidden, too."""
+    hidden = ["***" if _OPTION.fullmatch(before) else word for before, word in zip(["", *words], words)]
+    return " ".join(masked(word) for word in hidden)
 
 
 def generate(length: int = 24) -> Secret:

@@ -32,5 +32,5 @@ def explain(identifier: str) -> Entry:
     near = get_close_matches(identifier, CATALOGUE, n=3, cutoff=0.4)
     raise UnknownFinding(
         f"There is no finding {identifier!r}.",
-        hint=f"Near it: {', '.join(near)}." if near else "They are listed in docs/reference/findings.md.",
+        hint=f"Near it: {', '.join(near)}." if near else "doctor shows the id of each finding in brackets.",
     )

@@ -81,12 +81,13 @@ def test_a_bug_leaves_a_log_and_says_where(run: Run, tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(bundle_command, "make_bundle", broken)
     (tmp_path / "state").mkdir(exist_ok=True)
-    status, _, err = run(*BUNDLE)
+    status, _, err = run(*BUNDLE, "--index-url", "https://kim:hidden@index.example/simple")
     assert status == 1
     assert "bug" in err
     assert "Traceback" not in err
     logs = [path for path in (tmp_path / "state").rglob("*.log") if "ZeroDivisionError" in path.read_text()]
     assert len(logs) == 1
+    assert "--index-url https://***@index.example/simple" in logs[0].read_text()
 
 
 def test_ctrl_c_is_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from bootstrap.facts.host import Facts
 from bootstrap.facts.python import Interpreter
 from wheelhouse.target import OLDEST_PYTHON
 
-# CLOSED_HOSTS: what each missing module did to a real Airflow
+# what each missing module does to a real Airflow was tried on hosts without it
 _MODULES = (
     ("ctypes", "python-ctypes-missing", BLOCKER),
     ("ssl", "python-ssl-missing", BLOCKER),

@@ -106,6 +106,21 @@ def test_bug_is_logged_and_said_to_be_one(bug_folder: Path) -> None:
     assert sys.executable in text
 
 
+def test_bug_log_and_message_hold_no_credentials(bug_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--index-url", "https://kim:pa/s@s1@index.example/simple", "--token", "s2", "--api-key=s3"]
+    words += ["--postgres", "postgresql://air@db.example/airflow?sslpassword=s4&sslmode=require"]
+    monkeypatch.setattr(sys, "argv", ["airferry", "bundle", *words, "--admin-password-file", "/root/admin"])
+    shown = Shown(ValueError("no answer from https://kim:s5@index.example/simple (password='s6 s7')"))
+    (log,) = bug_folder.iterdir()
+    text = log.read_text(encoding="utf-8")
+    for told in (text, shown.err):
+        assert not re.search(r"kim|pa/s|@s1|\bs[2-7]\b", told), told
+        assert "https://***@index.example/simple" in told
+    assert "--token *** --api-key=***" in text
+    assert "postgresql://***@db.example/airflow?sslpassword=***&sslmode=require" in text
+    assert "--admin-password-file /root/admin" in text
+
+
 def test_bug_where_no_log_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nowhere"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
