@@ -28,7 +28,7 @@ from typing import (
     Tuple,
 )
 
-from bootstrap.base.terminal import Stream, charset, printable
+from bootstrap.base.terminal import Stream, charset, inert, printable
 from wheelhouse.errors import AirferryError
 
 if TYPE_CHECKING:
@@ -98,10 +98,11 @@ class Console:
         Set ``outcome`` of the value to end with another word than "done"; ``detail(text)`` shows what it
         is doing just now (on a terminal only).
         """
+        title = printable(title)
         if self._moving and self._live is None:
             with self._progress(["spinner", "text", "elapsed"]) as live:
                 task = live.add_task(title, total=None)
-                step = Step(lambda text: live.update(task, description=f"{title}: {text}"))
+                step = Step(lambda text: live.update(task, description=f"{title}: {printable(text)}"))
                 yield from self._timed(title, step)
             return
         if not (self.quiet or self._live or self._line_open):
@@ -113,6 +114,7 @@ class Console:
     @contextlib.contextmanager
     def progress(self, total: Optional[int], title: str) -> Iterator[Callable[[int], None]]:
         """Show the progress of `total` bytes (None: unknown); the value is called with each further bytes."""
+        title = printable(title)
         if not self._moving or self._live is not None:
             seen = [0]
 
@@ -176,9 +178,9 @@ class Console:
         if title:
             self._put(self._out, [(title, "bold")])
         for column in columns:
-            table.add_column(Text(column), overflow="fold")
+            table.add_column(Text(printable(column)), overflow="fold")
         for row in rows:
-            table.add_row(*[Text(cell) for cell in row])
+            table.add_row(*[Text("\n".join(map(printable, cell.split("\n")))) for cell in row])
         console = self._rich(self._out)
         with console.capture() as captured:
             console.print(table)
@@ -187,7 +189,7 @@ class Console:
 
     def json(self, data: Any) -> None:
         """Print JSON on stdout; the caller prints nothing else there."""
-        self._out.write(json.dumps(data, indent=2, ensure_ascii=not self._symbols) + "\n")
+        self._out.write(inert(json.dumps(data, indent=2, ensure_ascii=not self._symbols)) + "\n")
         self._out.flush()
 
     # machinery

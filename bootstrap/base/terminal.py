@@ -10,7 +10,15 @@ from typing import Mapping, TextIO, Tuple
 
 # Python itself sets LC_CTYPE to one of these where the locale is C or not installed (PEP 538).
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+# What moves the cursor, hides or reorders text: control characters but tab, Unicode's format characters (bidi
+# controls and what is invisible), line and paragraph separators, lone surrogates.
+_UNSEEN = (
+    "\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+)
+_CONTROL = re.compile(f"[{_UNSEEN}]")
+# JSON keeps every value: what would act on a terminal stands there as JSON's own escape.
+_IN_JSON = re.compile(f"[{_UNSEEN}\ud800-\udfff]".replace("\x0a-", "\x0b-"))
 
 
 def charset(environ: Mapping[str, str]) -> Tuple[str, bool]:
@@ -74,6 +82,18 @@ class Stream:
 
 
 def printable(text: str) -> str:
-    """The text with every control character but tab as a question mark."""
+    """The text with every character but tab that would act on the terminal as a question mark."""
     # A file name may hold control characters; an escape sequence must not reach the terminal.
     return _CONTROL.sub("?", text)
+
+
+def inert(text: str) -> str:
+    """JSON text in which everything that would act on a terminal is escaped: the same value."""
+    return _IN_JSON.sub(lambda match: _escaped(ord(match.group())), text)
+
+
+def _escaped(code: int) -> str:
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
