@@ -6,7 +6,6 @@ Only one of the two is imported: a start from inside a ZIP compiles every module
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from pathlib import Path
 
@@ -22,8 +21,7 @@ def main() -> int:
     """Run the command line of the file or folder that Python was started on."""
     place = Path(sys.argv[0])
     carried.hold_temporary()
-    # root handed over to this process (bootstrap.handoff), or it runs from the file itself
-    inside = "AIRFERRY_BUNDLE_FD" in os.environ or place.is_file()
+    inside = place.is_file()
     app = application("bundled" if inside else "installed")
     console = Console()
     name = f"sh {place.name}" if inside else "airferry"

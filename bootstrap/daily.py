@@ -49,7 +49,7 @@ def _stay_behind(record: Record) -> None:
         theirs.close()
         raise SystemExit(broker.attend(child, ours, broker.Broker(record)))
     ours.close()
-    os.environ[broker.VARIABLE] = str(theirs.detach())
+    broker.connect(theirs.detach())
 
 
 def start(installation: Installation, names: Sequence[str] = ()) -> None:
@@ -83,7 +83,7 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
 
 def exec_as_account(installation: Installation, command: List[str]) -> None:
     """Replace this process by `command`, as the installation's account; raises CommandFailed."""
-    os.environ.pop(broker.VARIABLE, None)
+    broker.disconnect()
     try:
         os.execvpe(command[0], command, {**os.environ, "HOME": installation.receipt.home})  # noqa: S606
     except OSError as error:

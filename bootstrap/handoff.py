@@ -1,20 +1,20 @@
 """Root's part of an install: the account and its home; everything else runs as that account.
 
-The bundle may lie where the account cannot read (/root, a medium of mode 0600) and so may the password
-file: both cross as open file descriptors, never by name, argument or environment.
+One value crosses (:class:`Handover`), on a descriptor of its own. The bundle may lie where the account cannot
+read (/root, a medium of mode 0600) and so may a password file: they cross as open descriptors, which the
+value names. Nothing is told by an option, an argument or the environment, which any caller could set.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import os
 import shutil
 import socket
 import sys
-from dataclasses import replace
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, List, Mapping, Optional
+from typing import Optional
 
 from bootstrap.base import account as accounts
 from bootstrap.base import secret
@@ -29,77 +29,96 @@ from bootstrap.services.broker import Broker
 from bootstrap.state import registry
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import Receipt
-from wheelhouse import layout
+from wheelhouse import codec, layout
 from wheelhouse.reader import Bundle
 
-_BUNDLE = "AIRFERRY_BUNDLE_FD"
-_NAME = "AIRFERRY_BUNDLE_NAME"
-_ORIGIN = "AIRFERRY_PYTHON_FROM"
-_AUTHORITIES = "AIRFERRY_CA_FILE"
-_PASSWORD = "AIRFERRY_PASSWORD_FD"  # noqa: S105 - the name of a variable
-_ROLE = "AIRFERRY_POSTGRES_FD"
-_ADMINISTRATOR = "AIRFERRY_POSTGRES_ADMIN_FD"
-_CERTIFICATE = "AIRFERRY_POSTGRES_CERTIFICATE_FD"
+SCHEMA = 1
+# In the place of a descriptor that nothing crosses by.
+NOTHING = -1
+# Below the home: what the account's process is imported from.
+RUNTIME = ".handoff"
+# Below the runtime: what it runs (bootstrap.inner).
+_ENTRY = "bootstrap/inner.py"
 
 
-def is_inner() -> bool:
-    """Whether root handed over to this process: the bundle is verified and the host was judged."""
-    return _BUNDLE in os.environ
+@dataclass(frozen=True)
+class Handover:
+    """All that crosses from root to the account's process: choices, and descriptors of what is open.
+
+    `channel` leads to root's process (bootstrap.services.broker). Each password and the certificate have a
+    descriptor of their own, :data:`NOTHING` where there is none; `administrator` makes role and database.
+    """
+
+    schema: int
+    receipt: Receipt
+    bundle: int
+    bundle_name: str
+    channel: int
+    json: bool = False
+    admin_password: int = NOTHING
+    role_password: int = NOTHING
+    administrator: str = ""
+    administrator_password: int = NOTHING
+    certificate: int = NOTHING
 
 
-@contextlib.contextmanager
-def bundle(path: Path) -> Iterator[Bundle]:
-    """Open the bundle: the descriptor that was handed over, else the file at `path`."""
-    if not is_inner():
-        with Bundle.open(path) as found:
-            yield found
-        return
-    stream = os.fdopen(int(os.environ[_BUNDLE]), "rb")
-    with Bundle(stream, Path(os.environ[_NAME])) as found:
-        yield found
+@dataclass(frozen=True)
+class Given:
+    """The secrets of an install: the password of Airflow's admin, and what somebody else's database needs."""
+
+    admin_password: Optional[Secret] = None
+    database: Handed = field(default_factory=Handed)
 
 
-def with_origin(chosen: Receipt) -> Receipt:
-    """What root found out of the interpreter, where it handed over."""
-    if not is_inner():
-        return chosen
-    return replace(chosen, python_from=os.environ[_ORIGIN], ca_file=os.environ[_AUTHORITIES])
+def given(options: Options) -> Given:
+    """What the options name, read where they name it."""
+    return Given(password(options.admin_password_file), database(options))
 
 
 def password(path: Optional[Path]) -> Optional[Secret]:
-    """The admin's password: from the descriptor that was handed over, else from the named file, if any."""
-    return _received(_PASSWORD) or (first_line(path) if path else None)
+    """The password in the named file, if any."""
+    return first_line(path) if path else None
 
 
 def database(options: Options) -> Handed:
-    """What somebody else's database needs: from descriptors that were handed over, else as it was given."""
+    """What somebody else's database needs, as it was given."""
     choice = options.external
     if choice is None:
         return Handed()
-    role, administrator = choice.passwords.role, choice.passwords.admin
     certificate = None
-    if _CERTIFICATE in os.environ:
-        with os.fdopen(int(os.environ[_CERTIFICATE]), encoding="utf-8", errors="replace") as stream:
+    if choice.connection.sslrootcert:
+        certificate = Path(choice.connection.sslrootcert).read_text(encoding="utf-8", errors="replace")
+    return Handed(choice.passwords.role, choice.admin, choice.passwords.admin, certificate)
+
+
+def receive(descriptor: int) -> Handover:
+    """In the account's process: the value that root has written, whole. Raises Malformed."""
+    with os.fdopen(descriptor, encoding="utf-8") as stream:
+        return codec.loads(Handover, stream.read())
+
+
+def secrets_of(handed: Handover) -> Given:
+    """In the account's process: what its descriptors hold, each read once."""
+    role, administrator = _received(handed.role_password), _received(handed.administrator_password)
+    certificate = None
+    if handed.certificate != NOTHING:
+        with os.fdopen(handed.certificate, encoding="utf-8", errors="replace") as stream:
             certificate = stream.read()
-    elif choice.connection.sslrootcert and not is_inner():
-        path = Path(choice.connection.sslrootcert)
-        certificate = path.read_text(encoding="utf-8", errors="replace")
-    return Handed(
-        _received(_ROLE) or role, choice.admin, _received(_ADMINISTRATOR) or administrator, certificate
-    )
+    found = Handed(role, handed.administrator, administrator, certificate)
+    return Given(_received(handed.admin_password), found)
 
 
-def _received(name: str) -> Optional[Secret]:
-    if name not in os.environ:
+def _received(descriptor: int) -> Optional[Secret]:
+    if descriptor == NOTHING:
         return None
-    with os.fdopen(int(os.environ.pop(name)), encoding="utf-8") as stream:
+    with os.fdopen(descriptor, encoding="utf-8") as stream:
         return Secret(stream.readline().rstrip("\r\n"))
 
 
-def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str]) -> int:
+def run(chosen: Receipt, opened: Bundle, options: Options, *, json: bool = False) -> int:
     """Make account and home as root, run the install as the account, and return its exit status.
 
-    `arguments` is the command line for the inner process. Raises :class:`AccountError`.
+    Raises :class:`AccountError`.
     """
     home = Home(Path(chosen.home))
     account = accounts.ensure(chosen.account, home.path)
@@ -110,79 +129,83 @@ def run(chosen: Receipt, opened: Bundle, options: Options, arguments: List[str])
             hint=f"Leave out --account: {accounts.DEFAULT} is made for you.",
         )
     _give(home.path, account)
-    passwords = {_PASSWORD: password(options.admin_password_file)}
-    certificate = ""
-    if options.external:
-        passwords[_ROLE], passwords[_ADMINISTRATOR] = (
-            options.external.passwords.role, options.external.passwords.admin,
-        )  # fmt: skip
-        certificate = options.external.connection.sslrootcert
-    given = {name: _pipe(value) for name, value in passwords.items() if value}
-    if certificate:
-        given[_CERTIFICATE] = os.open(certificate, os.O_RDONLY)
-    registry.save(registry.record_of(chosen))
+    external = options.external
+    certificate = external.connection.sslrootcert if external else ""
     ours, theirs = socket.socketpair()
+    handed = Handover(
+        SCHEMA,
+        chosen,
+        opened.stream.fileno(),
+        str(opened.path),
+        theirs.fileno(),
+        json,
+        _pipe(password(options.admin_password_file)),
+        _pipe(external.passwords.role if external else None),
+        external.admin if external else "",
+        _pipe(external.passwords.admin if external else None),
+        os.open(certificate, os.O_RDONLY) if certificate else NOTHING,
+    )
+    registry.save(registry.record_of(chosen))
     child = os.fork()
     if child == 0:
         ours.close()
-        os.set_inheritable(theirs.fileno(), True)
-        os.environ[broker.VARIABLE] = str(theirs.fileno())
-        _inner(account, home, chosen, opened, given, arguments)
+        _inner(account, home, opened, handed)
     theirs.close()
     with ours:
         return broker.attend(child, ours, Broker(registry.record_of(chosen)))
 
 
-def _inner(
-    account: Account,
-    home: Home,
-    chosen: Receipt,
-    opened: Bundle,
-    given: Mapping[str, int],
-    arguments: List[str],
-) -> None:
-    """In the child: become the account, unpack the runtime, and start it on the open bundle.
-
-    `given` are the descriptors that cross, by the variables that name them.
-    """
+def _inner(account: Account, home: Home, opened: Bundle, handed: Handover) -> None:
+    """In the child: become the account, unpack the runtime, and start it with the value on a descriptor."""
     try:
         accounts.become(account)
+        chosen = handed.receipt
         # the carried interpreter is not unpacked yet: the account does that, on the one that runs this
         python = sys.executable if chosen.python_from == CARRIED else chosen.python
         _check(account, python, home.path)
         os.chdir(str(home.path))
-        runtime = home.path / ".handoff"
+        runtime = home.path / RUNTIME
         if runtime.exists():
             shutil.rmtree(str(runtime))
         runtime.mkdir(mode=0o700)
         opened.extract_folder(layout.RUNTIME, runtime)
-        opened.extract(layout.STAGE0, runtime / "__main__.py")
-        os.environ.update({_BUNDLE: str(opened.stream.fileno()), _NAME: str(opened.path)})
-        os.environ.update({_ORIGIN: chosen.python_from, _AUTHORITIES: chosen.ca_file})
         os.environ["HOME"] = str(home.path)
-        os.set_inheritable(opened.stream.fileno(), True)
-        for name, descriptor in given.items():
-            os.set_inheritable(descriptor, True)
-            os.environ[name] = str(descriptor)
-        os.execv(python, [python, "-I", "-S", "-X", "utf8", str(runtime), *arguments])  # noqa: S606
+        value = _written(codec.dumps(handed))
+        for descriptor in (
+            value,
+            handed.bundle,
+            handed.channel,
+            handed.admin_password,
+            handed.role_password,
+            handed.administrator_password,
+            handed.certificate,
+        ):
+            if descriptor != NOTHING:
+                os.set_inheritable(descriptor, True)
+        command = [python, "-I", "-S", "-X", "utf8", str(runtime / _ENTRY), str(value)]
+        os.execv(python, command)  # noqa: S606
     except (AccountError, OSError) as error:
         sys.stderr.write(f"airferry: {error}\n")
         sys.stderr.flush()
         os._exit(AccountError.exit_code)
 
 
-def _pipe(value: Secret) -> int:
+def _written(text: str) -> int:
+    """A descriptor from which a text of any length can be read; it has no name."""
+    with tempfile.TemporaryFile(dir=os.curdir) as stream:
+        stream.write(text.encode("utf-8", "surrogateescape"))
+        stream.seek(0)
+        return os.dup(stream.fileno())
+
+
+def _pipe(value: Optional[Secret]) -> int:
     """A descriptor from which a secret can be read, once."""
+    if value is None:
+        return NOTHING
     reading, writing = os.pipe()
     os.write(writing, value.reveal().encode() + b"\n")
     os.close(writing)
     return reading
-
-
-def clean_up_at_exit(home: Home) -> None:
-    """Remove the runtime that the inner process runs from when it ends: until then it may import from it."""
-    if is_inner():
-        atexit.register(shutil.rmtree, str(home.path / ".handoff"), ignore_errors=True)
 
 
 def _give(home: Path, account: Account) -> None:

@@ -13,11 +13,13 @@ from bootstrap.base import lock
 from bootstrap.base.secret import Secret
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change.steps import tidy, undo
+from bootstrap.handoff import Given
 from bootstrap.installed.drift import Drift, of_configuration
 from bootstrap.installed.external import Handed
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import Options
 from bootstrap.python import carried
+from bootstrap.services import broker
 from bootstrap.services.manager import NONE
 from bootstrap.state import change_record, plan, receipt, registry
 from bootstrap.state.home import Home
@@ -108,7 +110,7 @@ def _todo(step: Step) -> bool:
         return True
 
 
-def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progress) -> Outcome:
+def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -> Outcome:
     """Execute the plan as the service account, which this process runs as.
 
     A finished installation of another bundle is upgraded. Raises :class:`~bootstrap.base.lock.HomeBusy`,
@@ -118,8 +120,7 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
     home = Home(Path(chosen.home))
     home.path.mkdir(parents=True, exist_ok=True)
     with lock.held(home.lock):
-        password = handoff.password(options.admin_password_file)
-        handed = handoff.database(options)
+        password, handed = given.admin_password, given.database
         home.own_logs.mkdir(parents=True, exist_ok=True)
         journal = Journal(home.journal)
         about = {"airflow": chosen.airflow, "bundle": chosen.bundle_id}
@@ -134,11 +135,11 @@ def install(chosen: Receipt, bundle: Bundle, options: Options, progress: Progres
         if earlier:
             with journal.recorded("upgrade", **about, before=earlier.airflow):
                 upgraded = upgrades.upgrade(earlier, chosen, bundle, password, progress, journal)
-            if not handoff.is_inner():
+            if not broker.available():
                 registry.save(registry.record_of(chosen))
             return _outcome(upgraded)
         receipt.save(home.receipt, chosen)
-        if not handoff.is_inner():
+        if not broker.available():
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
             done = plan.execute(steps(Installation(chosen), bundle, password, handed), progress, journal)

@@ -14,8 +14,14 @@ from bootstrap.base import process
 from wheelhouse.errors import AirferryError
 
 DEFAULT = "airflow"
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 # In the environment of whatever root has given itself up for.
 _CALLER = "AIRFERRY_CALLER"
+# All that root leaves to the account: how to speak to a terminal. Not its PATH, its temporary folder, ...
+_LEFT = (
+    "TERM", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "COLUMNS", "LINES", "LD_LIBRARY_PATH",
+    "AIRFLOW_HOME", "AIRFERRY_HOME",
+)  # fmt: skip
 
 
 class AccountError(AirferryError):
@@ -105,8 +111,11 @@ def _program(name: str) -> Optional[str]:
 
 
 def become(account: Account) -> None:
-    """Give up root for `account` and its groups in this process, for good."""
-    os.environ[_CALLER] = caller()
+    """Give up root for `account`, its groups and an environment of its own in this process, for good."""
+    kept = {name: os.environ[name] for name in _LEFT if name in os.environ}
+    asked_by = caller()
+    os.environ.clear()
+    os.environ.update({**kept, _CALLER: asked_by, "PATH": SYSTEM_PATH})
     os.initgroups(account.name, account.gid)
     os.setgid(account.gid)
     os.setuid(account.uid)

@@ -32,12 +32,10 @@ from bootstrap.doctor.catalogue import explain as find_entry
 from bootstrap.doctor.render import render, render_entry
 from bootstrap.facts import saved as facts
 from bootstrap.installed import options as choosing
-from bootstrap.installed.external import connection_of
 from bootstrap.installed.options import Options
 from bootstrap.python import choice
 from bootstrap.services import choice as services
-from bootstrap.state.home import Home
-from bootstrap.state.receipt import PRIVATE, Receipt
+from bootstrap.state.receipt import Receipt
 from wheelhouse import addon, codec
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify as verify_bundle
@@ -90,6 +88,7 @@ def install(
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
     from bootstrap import addons  # noqa: PLC0415  (doctor starts sooner without it)
     from bootstrap import install as installing  # noqa: PLC0415
+    from bootstrap.commands.installing import report  # noqa: PLC0415
 
     for identifier in ignore or []:
         find_entry(identifier)
@@ -114,39 +113,28 @@ def install(
         admin_user=admin_user,
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
     )
-    with handoff.bundle(Path(sys.argv[0])) as bundle:
+    with Bundle.open(Path(sys.argv[0])) as bundle:
         addon.refuse(bundle.path.name, bundle.manifest)
-        chosen = handoff.with_origin(choosing.choose(options, bundle))
+        chosen = choosing.choose(options, bundle)
         options = database.with_passwords(options, ask=not json)
-        if not handoff.is_inner():
-            with console.progress(bundle.seal.size, "Verify the bundle") as advance:
-                verify_bundle(bundle, advance)
-            judgement = preflight.judge(bundle, chosen, options)
-            again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
-            preflight.check(judgement.report, ignore or [], console, again)
-            chosen = choice.decided(chosen, judgement.python)
-            lost = addons.left_behind(options.home, bundle.manifest)
-            if lost:
-                console.warning(f"{lost} DAGs that need it fail after the upgrade.")
+        with console.progress(bundle.seal.size, "Verify the bundle") as advance:
+            verify_bundle(bundle, advance)
+        judgement = preflight.judge(bundle, chosen, options)
+        again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
+        preflight.check(judgement.report, ignore or [], console, again)
+        chosen = choice.decided(chosen, judgement.python)
+        lost = addons.left_behind(options.home, bundle.manifest)
+        if lost:
+            console.warning(f"{lost} DAGs that need it fail after the upgrade.")
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
             _show_plan(console, chosen, bundle, options, json=json)
             return 0
-        if os.geteuid() == 0 and not handoff.is_inner():
+        if os.geteuid() == 0:
             # it has said all that there is to say
-            raise SystemExit(
-                handoff.run(chosen, bundle, options, _inner_arguments(chosen, options, json=json))
-            )
-        handoff.clean_up_at_exit(options.home)
-        outcome = installing.install(chosen, bundle, options, console)
-    if json:
-        steps = [codec.encode(step) for step in outcome.steps]
-        result = {"receipt": codec.encode(outcome.receipt), "steps": steps, "notes": outcome.notes}
-        console.json({"schema": 1, "ok": True, **result})
-    else:
-        _welcome(console, outcome.receipt)
-        for note in outcome.notes:
-            console.note(note)
+            raise SystemExit(handoff.run(chosen, bundle, options, json=json))
+        outcome = installing.install(chosen, bundle, handoff.given(options), console)
+    report(outcome, console, json=json)
     return 0
 
 
@@ -257,60 +245,3 @@ def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:
             f"{option} {value} is not known.", needed=f"{option} " + " or ".join(known)
         )
     return value
-
-
-def _inner_arguments(chosen: Receipt, options: Options, *, json: bool) -> List[str]:
-    """The command line of the process that root hands over to: every choice is made already."""
-    return [
-        "install", "--home", chosen.home, "--name", chosen.name,
-        "--service", chosen.services, "--python", choice.option(chosen), "--host", chosen.web_host,
-        "--port", str(chosen.web_port), *_database_arguments(chosen, options),
-        "--auth", chosen.auth,
-        "--parallelism", str(chosen.parallelism), "--admin-user", chosen.admin_user,
-        *(part for name in chosen.ignored for part in ("--ignore", name)),
-        *(["--json"] if json else []),
-    ]  # fmt: skip
-
-
-def _database_arguments(chosen: Receipt, options: Options) -> List[str]:
-    found, choice = chosen.database, options.external
-    if found.kind == PRIVATE:
-        whose = "host" if found.programs else "carried"
-        return ["--postgres", whose, "--postgres-port", str(found.port)]
-    if choice is None:
-        return []
-    # the certificate's own place is no longer of interest: the text of it is handed over
-    wanted = connection_of(found, options.home)
-    return [
-        "--postgres", wanted.url("postgresql", None, wanted.tls).reveal(),
-        *(["--postgres-admin-user", choice.admin] if choice.admin else []),
-        *(["--adopt-database"] if choice.adopt else []),
-    ]  # fmt: skip
-
-
-def _password(found: Receipt) -> str:
-    where = f"in {Home(Path(found.home)).admin_password} (readable by {found.account} only)"
-    return f"as before, if {found.admin_user} was there; else {where}" if found.database.adopted else where
-
-
-def _welcome(console: Console, found: Receipt) -> None:
-    home = Home(Path(found.home))
-    web = "localhost" if found.web_host == "0.0.0.0" else found.web_host  # noqa: S104 - compared, not bound
-    console.summary(
-        [
-            ("Web", f"http://{web}:{found.web_port}"),
-            ("Login", found.admin_user),
-            ("Password", _password(found)),
-            ("Python", choice.reason(found)),
-            ("DAG files", str(home.dags)),
-            (
-                "Database",
-                f"PostgreSQL {found.database.server} on {found.database.host}:{found.database.port}",
-            ),
-            ("Status", f"{home.bin}/airferry status"),
-            ("Start", f"{home.bin}/airferry start"),
-            ("Stop", f"{home.bin}/airferry stop"),
-            ("Airflow", f"{home.bin}/airflow dags list"),
-        ],
-        title=f"Airflow {found.airflow} runs, and the example pipeline has succeeded.",
-    )

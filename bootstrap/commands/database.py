@@ -59,8 +59,7 @@ def whose(
     Raises DatabaseUrlInvalid, :class:`InvalidOption`.
     """
     if text and "://" in text:
-        # root has read the certificate; where it was named, the account may see nothing
-        found = connection.parse(text, home=Path.home(), readable=not handoff.is_inner())
+        found = connection.parse(text, home=Path.home())
         passwords = Passwords(*(_first_line(path) for path in (password_file, admin_password_file)))
         return "", Choice(found, admin or "", adopt, passwords)
     if text not in (None, "carried", "host"):
@@ -79,7 +78,7 @@ def whose(
 def with_passwords(options: Options, *, ask: bool) -> Options:
     """The options with every password that can be found; on a terminal, a missing one is asked for."""
     choice = options.external
-    if choice is None or handoff.is_inner():
+    if choice is None:
         return options
     known = external.passwords(choice, options.home, receipt.find(options.home.receipt))
     role, admin = known.role, known.admin

@@ -79,10 +79,10 @@ class Connection:
         return Secret(f"{scheme}://{quote(self.user, safe='')}{secret}@{self.address}/{name}{query}")
 
 
-def parse(text: str, *, home: Path, readable: bool = True) -> Connection:
+def parse(text: str, *, home: Path) -> Connection:
     """Read a ``postgresql://`` URL as libpq does; `home` is where libpq would look for a root certificate.
 
-    The certificate must be `readable`, unless that is said to be otherwise.
+    The certificate must be readable.
 
     Raises :class:`DatabaseUrlInvalid`, naming every problem; a password in it is refused and never repeated.
     """
@@ -120,7 +120,7 @@ def parse(text: str, *, home: Path, readable: bool = True) -> Connection:
         raise DatabaseUrlInvalid(
             "The URL of the database cannot be used.", found="\n".join(problems), needed=_EXAMPLE
         )
-    return _with_certificate(found, home) if readable else found
+    return _with_certificate(found, home)
 
 
 def _place(text: str, problems: List[str]) -> Tuple[str, int]:

@@ -24,9 +24,9 @@ from bootstrap.state.registry import Record
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
-# The descriptor of the account's end.
-VARIABLE = "AIRFERRY_SERVICES_FD"
 _LONGEST = 65_536
+# The descriptor of the account's end. Never in the environment: whoever calls root could set it there.
+_ends: List[int] = []
 
 
 class BrokerGone(AirferryError):
@@ -36,9 +36,20 @@ class BrokerGone(AirferryError):
     exit_code = 71
 
 
+def connect(descriptor: int) -> None:
+    """Have root serve this process at the other end of that descriptor; it is kept from programs."""
+    os.set_inheritable(descriptor, False)
+    _ends[:] = [descriptor]
+
+
+def disconnect() -> None:
+    """Go on without root."""
+    _ends.clear()
+
+
 def available() -> bool:
     """Whether root serves this process."""
-    return VARIABLE in os.environ
+    return bool(_ends)
 
 
 class Remote(Systemctl):
@@ -83,7 +94,7 @@ class Remote(Systemctl):
         }
         request = json.dumps({"verb": verb, **layout, **more})
         try:
-            with socket.socket(fileno=os.dup(int(os.environ[VARIABLE]))) as channel:
+            with socket.socket(fileno=os.dup(_ends[-1])) as channel:
                 channel.sendall(request.encode() + b"\n")
                 answer = json.loads(_line(channel) or b"null")
         except (OSError, ValueError) as error:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import stat
-import subprocess
 import sys
 import threading
 import time
@@ -29,35 +28,38 @@ from bootstrap.postgres.connection import Connection
 from bootstrap.state.home import Home
 from tests.support import bundles, pythons, receipts
 from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
-from wheelhouse import writer
+from wheelhouse import codec, writer
 from wheelhouse.reader import Bundle
+from wheelhouse.writer import Member
 
 NAME = "airferry-test"
 PASSWORD = "Tops3cret-비밀"
 
-# The inner process: what it is, and what it was given.
-CLI = b"""
+# What the account's process is here: it tells what it was given.
+ENTRY = b"""
 import json, os, signal, sys, time
 
-def main():
-    seen = {"argv": sys.argv[1:], "file": sys.argv[0], "ids": [os.getuid(), os.geteuid(), os.getgid()],
-            "groups": os.getgroups(), "cwd": os.getcwd(), "env": dict(os.environ), "name": None}
-    handed = {name: int(os.environ[name]) for name in os.environ if name.endswith("_FD")}
-    if "AIRFERRY_PASSWORD_FD" in handed:
-        seen["password"] = os.fdopen(handed["AIRFERRY_PASSWORD_FD"], encoding="utf-8").read()
-    seen["database"] = [os.fdopen(handed[name], encoding="utf-8").read()
-                        for name in sorted(handed) if "POSTGRES" in name]
-    stream = os.fdopen(handed["AIRFERRY_BUNDLE_FD"], "rb")
-    seen["mode"] = stream.mode
-    stream.seek(0)
-    seen["bundle"] = stream.read(9).decode()
-    os.write(1, (json.dumps(seen) + chr(10)).encode())
-    if "--sleep" in sys.argv:
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(77))
-        time.sleep(20)
-    if "--die" in sys.argv:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return int(sys.argv[-1]) if "--exit" in sys.argv else 0
+def read(descriptor):
+    return os.fdopen(descriptor, encoding="utf-8").read() if descriptor >= 0 else None
+
+value = json.loads(read(int(sys.argv[1])))
+seen = {"argv": sys.argv[2:], "ids": [os.getuid(), os.geteuid(), os.getgid()], "groups": os.getgroups(),
+        "cwd": os.getcwd(), "env": dict(os.environ), "value": value,
+        "command": open("/proc/self/cmdline").read()}
+names = ("admin_password", "role_password", "administrator_password", "certificate")
+secret = {name: read(value[name]) for name in names}
+stream = os.fdopen(value["bundle"], "rb")
+seen["mode"] = stream.mode
+stream.seek(0)
+seen["bundle"] = stream.read(9).decode()
+os.write(1, (json.dumps([seen, secret]) + chr(10)).encode())
+user = value["receipt"]["admin_user"]
+if user == "sleep":
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(77))
+    time.sleep(20)
+if user == "die":
+    os.kill(os.getpid(), signal.SIGKILL)
+sys.exit(5 if user == "five" else 0)
 """
 
 needs_etc = pytest.mark.skipif(
@@ -86,7 +88,8 @@ class Handover:
         closed = folder / "root only"
         closed.mkdir(mode=0o700)
         self.bundle = closed / "airflow.run"
-        writer.write(self.bundle, bundles.manifest(), bundles.members(CLI), timestamp=bundles.STAMP)
+        entry = Member("runtime/bootstrap/inner.py", ENTRY)
+        writer.write(self.bundle, bundles.manifest(), [*bundles.members(), entry], timestamp=bundles.STAMP)
         self.bundle.chmod(0o400)
         self.password = closed / "password"
         self.password.write_text(PASSWORD + "\n", encoding="utf-8")
@@ -95,8 +98,8 @@ class Handover:
         self.chosen = replace(receipts.sample(self.home.path), python=public_python(), account=NAME)
         self.output = folder / "output"
 
-    def run(self, *arguments: str, **changes: Any) -> int:
-        """Hand over; what the inner process prints goes to `output`."""
+    def run(self, behaviour: str = "", **changes: Any) -> int:
+        """Hand over; what the account's process prints goes to `output`."""
         options = Options(
             self.home,
             admin_password_file=changes.pop("password", None),
@@ -108,14 +111,19 @@ class Handover:
             os.dup2(stream.fileno(), 1)
             try:
                 with Bundle.open(self.bundle) as bundle:
-                    return handoff.run(replace(self.chosen, **changes), bundle, options, list(arguments))
+                    chosen = replace(self.chosen, admin_user=behaviour, **changes)
+                    return handoff.run(chosen, bundle, options)
             finally:
                 os.dup2(kept, 1)
 
     def seen(self) -> dict[str, Any]:
-        """What the inner process saw."""
-        found = json.loads(self.output.read_text(encoding="utf-8"))
-        assert isinstance(found, dict)
+        """What the account's process saw, but for the secrets."""
+        found: dict[str, Any] = json.loads(self.output.read_text(encoding="utf-8"))[0]
+        return found
+
+    def secrets(self) -> dict[str, Any]:
+        """What came over the descriptors of the secrets."""
+        found: dict[str, Any] = json.loads(self.output.read_text(encoding="utf-8"))[1]
         return found
 
 
@@ -129,27 +137,53 @@ def handover() -> Iterator[Handover]:
 
 @on_own_etc
 def test_inner_process_is_the_account(handover: Handover) -> None:
-    assert handover.run("install", "--port", "8080", "--exit", "5", password=handover.password) == 5
+    assert handover.run("five") == 5
     account = accounts.find(NAME)
     assert account
     seen = handover.seen()
     assert seen["ids"] == [account.uid, account.uid, account.gid]
     assert seen["groups"] == [account.gid]
-    assert seen["argv"] == ["install", "--port", "8080", "--exit", "5"]
+    assert seen["argv"] == []
     assert seen["cwd"] == str(handover.home.path)
     assert seen["env"]["HOME"] == str(handover.home.path)
     assert (seen["env"]["USER"], seen["env"]["LOGNAME"]) == (NAME, NAME)
     assert seen["bundle"] == "#!/bin/sh"
     assert seen["mode"] == "rb"
-    assert seen["env"]["AIRFERRY_BUNDLE_NAME"] == str(handover.bundle)
+    assert seen["value"]["bundle_name"] == str(handover.bundle)
+
+
+@on_own_etc
+def test_every_choice_crosses_as_one_value(handover: Handover) -> None:
+    """The interpreter's origin, the authorities and the findings that were ignored, too."""
+    odd: dict[str, Any] = {
+        "ca_file": "/etc/한글.pem",
+        "python_from": "named",
+        "ignored": ("ports-taken",),
+        "web_port": 65535,
+    }
+    assert handover.run(**odd) == 0
+    value = handover.seen()["value"]
+    chosen = replace(handover.chosen, admin_user="", **odd)
+    assert codec.decode(type(chosen), value["receipt"]) == chosen
+
+
+@on_own_etc
+def test_nothing_of_roots_environment_is_left(handover: Handover, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Components would inherit root's pyenv from it, and programs its temporary folder."""
+    for name in ("PATH", "TMPDIR", "XDG_RUNTIME_DIR", "PYENV_ROOT", "SSH_AUTH_SOCK", "AIRFLOW__CORE__X"):
+        monkeypatch.setenv(name, f"/root/{name}:{os.environ['PATH']}")
+    monkeypatch.setenv("TERM", "dumb")
+    assert handover.run() == 0
+    seen = handover.seen()["env"]
+    assert "/root/" not in json.dumps(seen)
+    assert seen["TERM"] == "dumb"
 
 
 @on_own_etc
 def test_password_crosses_as_an_open_file_only(handover: Handover) -> None:
-    assert handover.run("install", password=handover.password) == 0
-    seen = handover.seen()
-    assert seen.pop("password") == PASSWORD + "\n"
-    assert PASSWORD not in json.dumps(seen, ensure_ascii=False)
+    assert handover.run(password=handover.password) == 0
+    assert handover.secrets()["admin_password"] == PASSWORD + "\n"
+    assert PASSWORD not in json.dumps(handover.seen(), ensure_ascii=False)
     for path in handover.home.path.rglob("*"):
         if path.is_file():
             assert PASSWORD.encode() not in path.read_bytes()
@@ -166,46 +200,57 @@ def test_what_a_database_needs_crosses_as_open_files_only(handover: Handover) ->
         admin="dba",
         passwords=Passwords(Secret(PASSWORD), Secret("adm1n-비밀")),
     )
-    assert handover.run("install", external=choice) == 0
-    seen = handover.seen()
-    administrator, certificate, role = seen.pop("database")
-    assert (administrator, role) == ("adm1n-비밀\n", PASSWORD + "\n")
-    assert certificate == root.read_text()
+    assert handover.run(external=choice) == 0
+    found = handover.secrets()
+    assert found["administrator_password"] == "adm1n-비밀\n"
+    assert found["role_password"] == PASSWORD + "\n"
+    assert found["certificate"] == root.read_text()
     for secret in (PASSWORD, "adm1n-비밀"):
-        assert secret not in json.dumps(seen, ensure_ascii=False)
+        assert secret not in json.dumps(handover.seen(), ensure_ascii=False)
 
 
-def test_what_was_handed_over_for_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without root, everything is read where it was named; with it, from what is open."""
+def test_what_a_database_needs_without_root(tmp_path: Path) -> None:
     root = tmp_path / "ca.pem"
     root.write_text("pem")
     connection = Connection("db", 5432, "d", "r", "verify-full", str(root))
     given = Choice(connection, "dba", passwords=Passwords(Secret("a"), Secret("b")))
     home = Home(tmp_path / "home")
-    expected = Handed(Secret("a"), "dba", Secret("b"), "pem")
     assert handoff.database(Options(home)) == Handed()
-    assert handoff.database(Options(home, external=given)) == expected
-    inner = Options(home, external=Choice(replace(connection, sslrootcert="/root/ca.pem"), "dba"))
-    for name, text in (("", "a\n"), ("_ADMIN", "b\n"), ("_CERTIFICATE", "pem")):
+    assert handoff.database(Options(home, external=given)) == Handed(Secret("a"), "dba", Secret("b"), "pem")
+
+
+def test_what_crossed_is_read_once(tmp_path: Path) -> None:
+    """The account's side of it: the value whole, each secret from its own descriptor."""
+    descriptors = []
+    for text in ("a\n", "b\n", "c\n", "pem\npem\n"):
         reading, writing = os.pipe()
         os.write(writing, text.encode())
         os.close(writing)
-        monkeypatch.setenv(f"AIRFERRY_POSTGRES{name}_FD", str(reading))
-    monkeypatch.setenv("AIRFERRY_BUNDLE_FD", "0")
-    assert handoff.database(inner) == expected
+        descriptors.append(reading)
+    value = handoff.Handover(
+        handoff.SCHEMA, receipts.sample(tmp_path), 9, "/root/한글.run", 8, json=True,
+        admin_password=descriptors[0], role_password=descriptors[1], administrator="dba",
+        administrator_password=descriptors[2], certificate=descriptors[3],
+    )  # fmt: skip
+    reading, writing = os.pipe()
+    os.write(writing, codec.dumps(value).encode())
+    os.close(writing)
+    assert handoff.receive(reading) == value
+    found = handoff.secrets_of(value)
+    assert found.admin_password == Secret("a")
+    assert found.database == Handed(Secret("b"), "dba", Secret("c"), "pem\npem\n")
 
 
 @on_own_etc
 def test_without_a_password(handover: Handover) -> None:
-    assert handover.run("install") == 0
-    assert "password" not in handover.seen()
-    assert "AIRFERRY_PASSWORD_FD" not in handover.seen()["env"]
+    assert handover.run() == 0
+    assert set(handover.secrets().values()) == {None}
 
 
 @on_own_etc
 def test_home_belongs_to_the_account_and_nothing_of_roots_is_in_it(handover: Handover) -> None:
     os.umask(0o077)
-    assert handover.run("install") == 0
+    assert handover.run() == 0
     account = accounts.find(NAME)
     assert account
     assert handover.home.path.stat().st_uid == account.uid
@@ -220,13 +265,13 @@ def test_home_belongs_to_the_account_and_nothing_of_roots_is_in_it(handover: Han
 def test_again(handover: Handover) -> None:
     """The runtime of a run that was killed lies there still."""
     for _ in range(2):
-        assert handover.run("install") == 0
-    assert handover.seen()["argv"] == ["install"]
+        assert handover.run() == 0
+    assert handover.seen()["argv"] == []
 
 
 @on_own_etc
 def test_death_of_the_inner_process_shows(handover: Handover) -> None:
-    assert handover.run("install", "--die") == 128 + signal.SIGKILL
+    assert handover.run("die") == 128 + signal.SIGKILL
 
 
 @on_own_etc
@@ -247,14 +292,14 @@ def test_kill_of_root_s_process_reaches_the_inner_one(handover: Handover) -> Non
 
     threading.Thread(target=kill).start()
     started = time.monotonic()
-    assert handover.run("install", "--sleep") == 77
+    assert handover.run("sleep") == 77
     assert time.monotonic() - started < 15
 
 
 @on_own_etc
 def test_root_is_no_account_for_it(handover: Handover) -> None:
     with pytest.raises(AccountError, match="not run as root"):
-        handover.run("install", account="root")
+        handover.run(account="root")
     assert not handover.home.path.exists()
 
 
@@ -263,7 +308,7 @@ def test_folder_of_somebody_else_is_left_alone(handover: Handover) -> None:
     handover.home.path.mkdir(parents=True)
     (handover.home.path / "data").write_text("theirs")
     with pytest.raises(AccountError, match="not empty and does not belong") as caught:
-        handover.run("install")
+        handover.run()
     assert "chown -R" in caught.value.hint
     assert handover.home.path.stat().st_uid == 0
     assert [path.name for path in handover.home.path.iterdir()] == ["data"]
@@ -272,7 +317,7 @@ def test_folder_of_somebody_else_is_left_alone(handover: Handover) -> None:
 @on_own_etc
 def test_empty_folder_of_somebody_else_is_given(handover: Handover) -> None:
     handover.home.path.mkdir(parents=True)
-    assert handover.run("install") == 0
+    assert handover.run() == 0
 
 
 def failing(handover: Handover, **changes: Any) -> str:
@@ -280,7 +325,7 @@ def failing(handover: Handover, **changes: Any) -> str:
     errors = handover.folder / "errors"
     with errors.open("w", encoding="utf-8") as stream, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", stream)
-        assert handover.run("install", **changes) == AccountError.exit_code == 36
+        assert handover.run(**changes) == AccountError.exit_code == 36
     return errors.read_text(encoding="utf-8")
 
 
@@ -304,22 +349,6 @@ def test_home_that_the_account_cannot_enter(handover: Handover) -> None:
 # the other side
 
 
-def test_bundle_of_the_inner_process(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not handoff.is_inner()
-    descriptor = os.open(tiny_bundle, os.O_RDONLY)
-    monkeypatch.setenv("AIRFERRY_BUNDLE_FD", str(descriptor))
-    monkeypatch.setenv("AIRFERRY_BUNDLE_NAME", "/root/airflow.run")
-    assert handoff.is_inner()
-    with handoff.bundle(Path("/nonexistent")) as bundle:
-        assert bundle.path == Path("/root/airflow.run")
-        assert bundle.manifest.airflow == "3.3.2"
-
-
-def test_bundle_by_its_name(tiny_bundle: Path) -> None:
-    with handoff.bundle(tiny_bundle) as bundle:
-        assert bundle.path == tiny_bundle
-
-
 @pytest.mark.parametrize("content", ["pass word\n", "pass word", "pass word\r\nmore\n"])
 def test_password_from_a_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "password").write_bytes(content.encode())
@@ -333,30 +362,3 @@ def test_file_that_holds_no_password(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InvalidOption, match="password") as caught:
         handoff.password(tmp_path / "password")
     assert caught.value.exit_code == 2
-
-
-CLEANED = """
-import os, sys
-from pathlib import Path
-sys.path.insert(0, {root!r})
-from bootstrap import handoff
-from bootstrap.state.home import Home
-os.environ["AIRFERRY_BUNDLE_FD"] = "0"
-folder = Path(sys.argv[1])
-handoff.clean_up_at_exit(Home(folder))
-sys.path.insert(0, str(folder / ".handoff"))
-import late_module
-"""
-
-
-def test_runtime_of_the_inner_process_is_there_until_it_ends(tmp_path: Path) -> None:
-    """Errors are shown last, and what shows them is imported then."""
-    runtime = tmp_path / ".handoff"
-    runtime.mkdir()
-    (runtime / "late_module.py").write_text("print('imported')\n")
-    script = CLEANED.format(root=str(Path(__file__).parents[2]))
-    done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path], check=True, capture_output=True, text=True
-    )
-    assert done.stdout == "imported\n"
-    assert not runtime.exists()

@@ -10,7 +10,7 @@ import pytest
 
 from bootstrap.base import secret
 from bootstrap.base.secret import Secret
-from bootstrap.commands import bundled, database
+from bootstrap.commands import database
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import external
 from bootstrap.installed import options as choosing
@@ -160,20 +160,3 @@ def test_question_on_a_terminal(home: Home, monkeypatch: pytest.MonkeyPatch) -> 
     assert role and admin
     assert (role.passwords, admin.passwords) == (Passwords(Secret("typed")), Passwords(None, Secret("typed")))
     assert [text.split()[2] for text in asked] == ["air", "dba"]
-
-
-def test_what_root_hands_over_says_the_same(
-    home: Home, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The command line of the account's process: no password, and no certificate that must be readable."""
-    there = replace(THERE, sslmode="verify-full", sslrootcert="/root/ca.pem", user="air flow", host="::1")
-    given = Options(home, external=Choice(there, "d b/a", True, Passwords(Secret("s3c"), Secret("s3d"))))
-    chosen = choose(tiny_bundle, given)
-    arguments = bundled._database_arguments(chosen, given)
-    assert not any(word in part for part in arguments for word in ("s3c", "s3d"))
-    assert arguments[2:] == ["--postgres-admin-user", "d b/a", "--adopt-database"]
-    monkeypatch.setenv("AIRFERRY_BUNDLE_FD", "0")
-    _, inner = database.whose(arguments[1], admin="d b/a", adopt=True)
-    assert choose(tiny_bundle, Options(home, external=inner)).database == chosen.database
-    # run again without options: the receipt knows
-    assert bundled._database_arguments(chosen, Options(home)) == []

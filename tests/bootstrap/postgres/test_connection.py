@@ -84,9 +84,6 @@ def test_root_certificate(tmp_path: Path) -> None:
     named.write_text("x")
     found = parse(f"postgresql://a@h/d?sslmode=verify-ca&sslrootcert={tmp_path}/c%20a.pem", tmp_path)
     assert found.sslrootcert == str(named)
-    # the account that root hands over to sees neither the place nor the file
-    gone = "postgresql://a@h/d?sslmode=verify-ca&sslrootcert=/root/ca.pem"
-    assert connection.parse(gone, home=tmp_path, readable=False).sslrootcert == "/root/ca.pem"
 
 
 def test_what_libpq_is_given() -> None:

@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ours, theirs = socket.socketpair()
     thread = threading.Thread(target=Broker(RECORD, place).serve, args=(ours,))
     thread.start()
-    monkeypatch.setenv(broker.VARIABLE, str(theirs.fileno()))
+    monkeypatch.setattr(broker, "_ends", [theirs.fileno()])
     yield place
     theirs.close()
     thread.join()
@@ -145,7 +145,7 @@ def test_root_that_was_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     ours, theirs = socket.socketpair()
     ours.close()
     with theirs:
-        monkeypatch.setenv(broker.VARIABLE, str(theirs.fileno()))
+        monkeypatch.setattr(broker, "_ends", [theirs.fileno()])
         with pytest.raises(BrokerGone):
             Remote(LAYOUT, tmp_path).configure()
 

@@ -112,7 +112,7 @@ def test_a_path_that_systemd_cannot_take_is_no_reason_to_fail(host: Host) -> Non
 
 def test_account_behind_root_gets_the_systems(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host(KIM, manager=False)
-    monkeypatch.setenv(broker.VARIABLE, "9")
+    monkeypatch.setattr(broker, "_ends", [9])
     assert choice.choose("systemd", "", LAYOUT) == "systemd"
 
 
