@@ -11,6 +11,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bundler.base.errors import ConstraintsUnavailable
+from bundler.base.text import NotText, decode
 from bundler.index.transport import NoAnswer, Session, without_credentials
 from wheelhouse.manifest import Constraints
 
@@ -157,7 +158,12 @@ def _from_file(path: Path) -> ConstraintSet:
 
 
 def _from_text(source: str, url: str, content: bytes) -> ConstraintSet:
-    text = content.decode("utf-8", "replace")
+    try:
+        text = decode(content)
+    except NotText as error:
+        raise ConstraintsUnavailable(
+            "The constraint file is not text that can be read.", found=f"{url}: {error}"
+        ) from error
     if not PIN.search(text):
         raise ConstraintsUnavailable(
             "This is not a constraint file: it pins nothing.",

@@ -1,34 +1,56 @@
-"""Options inside requirement files: what is honoured as pip does, what is passed over, what is refused."""
+"""Options inside requirement files: what is honoured as pip does, what is passed over, what is refused.
+
+The options are parsed as pip parses them (pip docs, "Requirements File Format"): what stands before the first
+one is the requirement, the rest is split as a shell would and may hold several.
+"""
 
 from __future__ import annotations
 
+import optparse
 import os
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NoReturn
 
 from bundler.index.transport import without_credentials
 
+HASH, REQUIREMENT = "--hash", "--requirement"
+
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_LONG = {"-i": "--index-url", "--pypi-url": "--index-url", "-f": "--find-links", "-c": "--constraint",
-         "-r": "--requirement", "-e": "--editable"}  # fmt: skip
+# what pip knows in a requirement file
+_WITH_VALUE = (
+    ("-i", "--index-url", "--pypi-url"), ("--extra-index-url",), ("-f", "--find-links"),
+    ("-c", "--constraint"), ("-r", REQUIREMENT), ("-e", "--editable"), ("--trusted-host",), ("--no-binary",),
+    ("--only-binary",), ("--use-feature",), ("--global-option",), (HASH,), ("-C", "--config-settings"),
+    ("--all-releases",), ("--only-final",),
+)  # fmt: skip
+_FLAGS = (
+    "--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre",
+)  # fmt: skip
 _PASSED_OVER = {
     # Files for use with Airflow often name its constraints; two sets would contradict each other.
     "--constraint": "--constraints says which constraints hold",
     "--prefer-binary": "wheels are taken wherever they fit",
     "--require-hashes": "every file is recorded and checked by its sha256, and lines with --hash must agree",
+    "--no-require-hashes": "every file is recorded and checked by its sha256 all the same",
+    "--only-final": "early releases are taken only where they are named",
 }
 _REFUSED = {
     "--no-index": "Airflow itself comes from an index: give your own wheels with --find-links, and --offline "
     "to make a bundle again without a network",
-    "--editable": "a bundle holds wheels: name the folder without it, and a wheel is built",
     "--pre": "name the early release itself: package==1.0b1",
+    "--all-releases": "name the early release itself: package==1.0b1",
     "--trusted-host": "an index is known by its certificate: PIP_CERT or SSL_CERT_FILE names its authority",
     "--no-binary": "what exists only as source is built, all else is taken as published",
     "--only-binary": "what exists only as source is built, and named before it is",
     "--global-option": "wheels are built as their projects say",
     "--config-settings": "wheels are built as their projects say",
+    "--use-feature": "it is a feature of pip, which does not resolve here",
 }
+_VCS = re.compile(r"(git|hg|svn|bzr)\+")
+_LOGIN = re.compile(r"//[^/\s@]+@")
 
 
 @dataclass
@@ -59,23 +81,54 @@ class Found:
         elif name == "--find-links":
             near = folder / Path(value).expanduser()
             self.find_links.append(str(near) if "://" not in value and near.exists() else value)
+        elif name == "--editable":
+            advice = "name the folder without it, and a wheel is built"
+            if _VCS.match(value):
+                advice = "clone it, and name the folder without -e; a wheel is built"
+            self.problems.append(f"{where}{name} has no place in a bundle's file: {advice}")
         elif name in _PASSED_OVER:
             shown = f"{name} {without_credentials(value)}".rstrip()
             self.warnings.append(f"{where}{shown} is passed over: {_PASSED_OVER[name]}.")
         else:
-            reason = _REFUSED.get(name, "airferry bundle does not know it")
-            self.problems.append(f"{where}{name} has no place in a bundle's file: {reason}")
+            self.problems.append(f"{where}{name} has no place in a bundle's file: {_REFUSED[name]}")
 
 
-def split(line: str) -> tuple[str, str]:
-    """An option's line as its long name and its value."""
-    match = re.match(r"(--?[A-Za-z][A-Za-z-]*)[\s=]*(.*)", line)
-    if match is None:
-        return line, ""
-    name, value = match.groups()
-    if not name.startswith("--") and len(name) > 2:
-        name, value = name[:2], (name[2:] + line[match.end(1) :]).strip()
-    return _LONG.get(name, name), value.strip().strip("\"'")
+def split(line: str, where: str, problems: list[str]) -> tuple[str, list[tuple[str, str]]]:
+    """A line's requirement (or "") and its options, each with its long name and its value ("" for a flag)."""
+    words = line.split(" ")
+    at = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
+    found: list[tuple[str, str]] = []
+    try:
+        _, rest = _parser(found).parse_args(shlex.split(" ".join(words[at:])))
+    except ValueError as error:  # of shlex, or of the parser
+        problems.append(f"{where}{shown(str(error))}")
+        return "", []
+    if rest:
+        problems.append(f"{where}{shown(' '.join(rest))}: behind an option, and none itself")
+    return " ".join(words[:at]).strip(), found
+
+
+class _Parser(optparse.OptionParser):
+    def error(self, msg: str) -> NoReturn:
+        raise ValueError(shown(msg))
+
+
+def _parser(found: list[tuple[str, str]]) -> optparse.OptionParser:
+    def note(option: optparse.Option, name: str, value: str | None, parser: Any) -> None:
+        del name, parser
+        found.append((option.get_opt_string(), value or ""))
+
+    parser = _Parser(add_help_option=False)
+    for names in _WITH_VALUE:
+        parser.add_option(*names, action="callback", type="string", callback=note)
+    for name in _FLAGS:
+        parser.add_option(name, action="callback", callback=note)
+    return parser
+
+
+def shown(text: str) -> str:
+    """A text without the credentials of the URLs in it."""
+    return _LOGIN.sub("//", text)
 
 
 def expand(line: str, where: str, problems: list[str]) -> str:

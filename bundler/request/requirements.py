@@ -6,17 +6,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from bundler.base import text
 from bundler.index.transport import without_credentials
 from bundler.request import pipoptions
 
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_HASH = re.compile(r"\s--hash[=\s]\s*sha256:([0-9a-fA-F]{64})")
-_LOGIN = re.compile(r"//[^/\s@]+@")
-_SDIST = (".tar.gz", ".zip")
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})")
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".zip")
+_EXTRAS = re.compile(r"(.+?)\s*\[([A-Za-z0-9._,\s-]+)\]")
+_REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+")
+# lines that other programs write into requirement files, and that no index can serve
+_CLONE = "a repository has no hash to record: clone it, and name its folder; a wheel is built"
+_NO_FILE = "no such file here; conda writes its build folders; `pip list --format=freeze` writes versions"
+_NEVER = {
+    "pkg-resources": "Debian's pip writes this line, and no index has the package: remove it",
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,8 @@ def gather(requirements: tuple[str, ...], requirement_files: tuple[Path, ...]) -
     """Parse requirements from the command line and from files; never raises."""
     wanted: list[Wanted] = []
     options = pipoptions.Found()
-    for text in requirements:
-        _one(text, Path(), "", wanted, options.problems)
+    for item in requirements:
+        _one(item, Path(), "", wanted, options.problems)
     for path in requirement_files:
         _file(path, wanted, options, ())
     return Gathered(
@@ -69,34 +78,55 @@ def _file(path: Path, wanted: list[Wanted], options: pipoptions.Found, above: tu
         problems.append(f"{path}: includes itself")
         return
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = text.decode(path.read_bytes())
+    except (OSError, text.NotText) as error:
         problems.append(f"-r {path}: {getattr(error, 'strerror', None) or error}")
         return
-    for number, written in _lines(text):
+    for number, written, lost in _lines(content):
         where = f"{path}:{number}: "
+        if lost:
+            options.warnings.append(
+                f"{where}the comment ends in a backslash, which joins the next line to it: "
+                + pipoptions.shown(lost)
+            )
         line = pipoptions.expand(written, where, problems)
-        name, value = pipoptions.split(line) if line.startswith("-") else ("", "")
-        if name == "--requirement":
-            _file(path.parent / value, wanted, options, (*above, path))
-        elif name:
-            options.take(name, value, path.parent, where)
-        else:
-            hashes = tuple(found.lower() for found in _HASH.findall(line))
-            _one(_HASH.sub("", line).strip(), path.parent, where, wanted, problems, hashes)
+        requirement, found = pipoptions.split(line, where, problems)
+        hashes = [value for name, value in found if name == pipoptions.HASH]
+        problems += [f"{where}{pipoptions.HASH} {value}: sha256:<64 hexadecimal digits> is needed"
+                     for value in hashes if not _SHA256.fullmatch(value)]  # fmt: skip
+        if requirement:
+            allowed = tuple(value.partition(":")[2].lower() for value in hashes)
+            _one(requirement, path.parent, where, wanted, problems, allowed)
+        for name, value in found:
+            if name == pipoptions.REQUIREMENT:
+                _file(path.parent / value, wanted, options, (*above, path))
+            elif name != pipoptions.HASH:
+                options.take(name, value, path.parent, where)
+            elif not requirement:
+                problems.append(f"{where}{name}: there is no requirement before it")
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    joined, start = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
+def _lines(content: str) -> Iterator[tuple[int, str, str]]:
+    """The lines that say something, with the number of the first of those that a backslash joins (pip).
+
+    The third is what a comment has swallowed, because a backslash at its end joins the next line to it.
+    """
+    joined: list[str] = []
+    start = 0
+    for number, line in enumerate([*content.splitlines(), ""], 1):
+        comment = _COMMENT.match(line)
         start = start or number
-        joined += line.removesuffix("\\")
-        if line.endswith("\\"):
+        # the backslash of a line that is nothing but a comment joins nothing
+        if line.endswith("\\") and not comment:
+            joined.append(line.strip("\\"))
             continue
-        stripped = _COMMENT.sub("", joined).strip()
-        if stripped:
-            yield start, stripped
-        joined, start = "", 0
+        joined.append(f" {line}" if comment else line)
+        said = _COMMENT.sub("", "".join(joined)).strip()
+        at = next((place for place, part in enumerate(joined) if _COMMENT.search(part)), len(joined))
+        lost = "".join(joined[at + 1 :]).strip()
+        if said or lost:
+            yield start, said, lost
+        joined, start = [], 0
 
 
 def _one(
@@ -107,45 +137,103 @@ def _one(
     problems: list[str],
     hashes: tuple[str, ...] = (),
 ) -> None:
-    path = base / Path(text).expanduser()
-    if text.endswith((".whl", *_SDIST)) and "@" not in text and "://" not in text:
-        _local_file(text, path, where, wanted, problems)
-    elif text.startswith((".", "/", "~")):
-        if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
-            problems.append(f"{where}{text}: not a project (no pyproject.toml or setup.py there)")
+    """Take one requirement, as pip reads it: a path, a URL, or a name (PEP 508)."""
+    place, _, marker = (part.strip() for part in text.partition("; " if "://" in text else ";"))
+    bracket = _EXTRAS.fullmatch(place)
+    extras = f"[{bracket[2]}]" if bracket else ""
+    place = bracket[1] if bracket else place
+    path = base / Path(place).expanduser()
+    behind = f" ; {marker}" if marker else ""
+    try:
+        if behind:
+            Requirement(f"x{behind}")
+        if _REPOSITORY.match(place):
+            problems.append(f"{where}{pipoptions.shown(text)}: {_CLONE}")
+        elif "://" in place and "@" not in place.partition("://")[0]:
+            _from_url(place, extras, behind, hashes, wanted)
+        elif _is_file(place, path):
+            _local_file(place, path, extras, behind, where, wanted, problems)
+        elif _looks_like_path(place):
+            if any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
+                wanted.append(Wanted(f"{path.resolve()}{extras}{behind}", "", "", hashes))
+            else:
+                problems.append(f"{where}{text}: not a project (no pyproject.toml or setup.py there)")
         else:
-            wanted.append(Wanted(str(path.resolve()), "", "", hashes))
-    else:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement as error:
-            shown, reason = (_LOGIN.sub("//", item) for item in (text, str(error).splitlines()[0]))
-            problems.append(f"{where}requirement {shown!r}: {reason}")
+            _named(text, where, wanted, problems, hashes)
+    except (InvalidRequirement, InvalidWheelFilename) as error:
+        reason = pipoptions.shown(str(error).splitlines()[0])
+        problems.append(f"{where}requirement {pipoptions.shown(text)!r}: {reason}")
+
+
+def _named(text: str, where: str, wanted: list[Wanted], problems: list[str], hashes: tuple[str, ...]) -> None:
+    requirement = Requirement(text)
+    name = canonicalize_name(requirement.name)
+    if name in _NEVER:
+        problems.append(f"{where}{text}: {_NEVER[name]}")
+        return
+    record = requirement
+    if requirement.url:
+        if _REPOSITORY.match(requirement.url):
+            problems.append(f"{where}{pipoptions.shown(text)}: {_CLONE}")
             return
-        name = canonicalize_name(requirement.name)
-        record = requirement
-        if requirement.url:
-            record = Requirement(text)
-            record.url = without_credentials(requirement.url)
-        wanted.append(Wanted(text, str(record), name, hashes))
+        if requirement.url.startswith("file:") and not Path(unquote(urlsplit(requirement.url).path)).exists():
+            problems.append(f"{where}{text}: {_NO_FILE}")
+            return
+        record = Requirement(text)
+        record.url = without_credentials(requirement.url)
+    wanted.append(Wanted(text, str(record), name, hashes))
 
 
-def _local_file(text: str, path: Path, where: str, wanted: list[Wanted], problems: list[str]) -> None:
+def _from_url(url: str, extras: str, behind: str, hashes: tuple[str, ...], wanted: list[Wanted]) -> None:
+    """A bare URL of a wheel or a source distribution; its file's name tells the package's."""
+    address, _, fragment = url.partition("#")
+    name = dict(part.partition("=")[::2] for part in fragment.split("&")).get("egg", "")
+    filename = unquote(urlsplit(address).path.rpartition("/")[2])
+    if not name:
+        if not filename.endswith(_ARCHIVES):
+            raise InvalidRequirement(f"no wheel and no source distribution; write: name @ {url}")
+        name = _parsed(filename)[0]
+    text = f"{name}{extras} @ {url}"
+    record = f"{name}{extras} @ {without_credentials(url)}{behind}"
+    wanted.append(Wanted(f"{text}{behind}", record, canonicalize_name(re.sub(r"\[.*", "", name)), hashes))
+
+
+def _looks_like_path(text: str) -> bool:
+    """Whether pip would take it for one."""
+    return "/" in text.partition("@")[0] or text.startswith((".", "~"))
+
+
+def _is_file(text: str, path: Path) -> bool:
+    if not text.endswith(_ARCHIVES):
+        return False
+    return path.is_file() or "@" not in text or _looks_like_path(text)
+
+
+def _local_file(
+    text: str,
+    path: Path,
+    extras: str,
+    behind: str,
+    where: str,
+    wanted: list[Wanted],
+    problems: list[str],
+) -> None:
     if not path.is_file():
         problems.append(f"{where}{text}: no such file")
         return
-    try:
-        name, version = (
-            parse_wheel_filename(path.name)[:2]
-            if path.suffix == ".whl"
-            else (canonicalize_name(path.name.rsplit("-", 1)[0]), _sdist_version(path.name))
+    name, version = _parsed(path.name)
+    wanted.append(
+        Wanted(
+            f"{name}{extras} @ {path.resolve().as_uri()}{behind}", f"{name}{extras}=={version}{behind}", name
         )
-    except InvalidWheelFilename as error:
-        problems.append(f"{where}{error}")
-        return
-    wanted.append(Wanted(f"{name} @ {path.resolve().as_uri()}", f"{name}=={version}", name))
+    )
 
 
-def _sdist_version(filename: str) -> str:
-    stem = next(filename.removesuffix(ending) for ending in _SDIST if filename.endswith(ending))
-    return stem.rsplit("-", 1)[-1]
+def _parsed(filename: str) -> tuple[str, str]:
+    """Name and version of a wheel, or of a source distribution."""
+    if filename.endswith(".whl"):
+        name, version = parse_wheel_filename(filename)[:2]
+        return name, str(version)
+    stem = next(filename.removesuffix(ending) for ending in _ARCHIVES if filename.endswith(ending))
+    name_part, _, version_part = stem.rpartition("-")
+    return canonicalize_name(name_part), version_part

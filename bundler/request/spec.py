@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundler.base.errors import InvalidRequest
+from bundler.base.text import NotText, decode
 from bundler.index.simple import PYPI, from_environment
 from bundler.request import platforms
 from bundler.request.base_bundle import Base
@@ -212,7 +213,7 @@ def _text(path: Path | None, problems: list[str]) -> str:
     if path is None:
         return ""
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        problems.append(f"{path}: {error.strerror}")
+        return decode(path.read_bytes())
+    except (OSError, NotText) as error:
+        problems.append(f"{path}: {getattr(error, 'strerror', None) or error}")
         return ""

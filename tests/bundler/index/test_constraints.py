@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import hashlib
 import socket
 import time
@@ -108,6 +109,16 @@ def test_a_file_is_recorded_by_name_and_hash_not_by_folder(tmp_path: Path) -> No
     assert found.record.source == "file"
     assert found.record.url == "constraints-3.3.2.txt"
     assert found.record.sha256 == DIGEST
+
+
+def test_a_file_of_another_encoding_is_read_or_named(tmp_path: Path) -> None:
+    path = tmp_path / "constraints.txt"
+    path.write_bytes(codecs.BOM_UTF16_LE + "alpha==1.0\r\n".encode("utf-16-le"))
+    assert "alpha==1.0" in find(str(path)).text
+    path.write_bytes("# 왜\nalpha==1.0\n".encode("cp949"))
+    with pytest.raises(ConstraintsUnavailable) as caught:
+        find(str(path))
+    assert "constraints.txt: line 1 is not text in utf-8; save the file as UTF-8" in caught.value.found
 
 
 def test_a_url_with_places_for_the_versions(official: LocalIndex) -> None:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import codecs
 import hashlib
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from bundler.base import archives
 from bundler.base.errors import DownloadFailed, HashMismatch, InvalidRequest, ResolutionFailed
@@ -42,6 +47,123 @@ def test_a_requirement_file_as_pip_reads_it(tmp_path: Path) -> None:
         "delta==1.0",
     )
     assert gather((), (tmp_path / "requirements.txt",)).wanted[-1].hashes == ("ab" * 32,)
+
+
+def by_pip(path: Path, links: Path) -> list[str]:
+    """What pip itself would install for a requirement file, with the wheels in `links` alone."""
+    command = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install"]
+    command += ["--dry-run", "--ignore-installed", "--no-deps", "--no-index", "--find-links", str(links)]
+    command += ["--quiet", "--report", "-", "-r", path.name]
+    ran = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=True)
+    found = [item["metadata"] for item in json.loads(ran.stdout)["install"]]
+    return sorted(f"{item['name']}=={item['version']}" for item in found)
+
+
+def test_the_same_file_means_the_same_to_pip(tmp_path: Path) -> None:
+    """What stands between the lines: backslashes, comments, encodings, paths with @, extras and markers."""
+    links, odd = tmp_path / "links", tmp_path / "home/kim@corp"
+    links.mkdir()
+    odd.mkdir(parents=True)
+    for name in ("alpha", "beta", "gamma", "delta"):
+        make_wheel(links, name, "1.0")
+    make_wheel(odd, "own-wheel", "2.0", extras=["more"])
+    sdist = make_sdist(tmp_path, "own-project", "4.0")
+    archives.unpack(sdist, sdist.name, tmp_path / "unpacked").rename(odd / "proj")
+    wheel = "home/kim@corp/own_wheel-2.0-py3-none-any.whl"
+    never = "python_version < '3'"
+    files = {
+        b"# D:\\work\\\nalpha==1.0\n": ["alpha==1.0"],
+        b"alpha\nbeta==1.0\\": ["alpha==1.0", "beta==1.0"],
+        b"alpha # D:\\work\\\nbeta\n": ["alpha==1.0"],
+        b"alpha \\\n  ==1.0\n  # why \\\nbeta\r\n": ["alpha==1.0", "beta==1.0"],
+        codecs.BOM_UTF16_LE + "alpha\r\nbeta  # 왜\r\n".encode("utf-16-le"): ["alpha==1.0", "beta==1.0"],
+        codecs.BOM_UTF8 + b"alpha\n": ["alpha==1.0"],
+        "# -*- coding: cp949 -*-\nalpha  # 왜\n".encode("cp949"): ["alpha==1.0"],
+        "alpha  # 왜\n".encode(): ["alpha==1.0"],
+        f"./{wheel}\n".encode(): ["own-wheel==2.0"],
+        f"{wheel}[more]\nalpha".encode(): ["alpha==1.0", "own-wheel==2.0"],
+        f"./{wheel} ; {never}\nalpha; {never}\nbeta".encode(): ["beta==1.0"],
+        b"./home/kim@corp/proj\nalpha": ["alpha==1.0", "own-project==4.0"],
+        f"./home/kim@corp/proj[more] ; {never}\nalpha".encode(): ["alpha==1.0"],
+        f"{(tmp_path / wheel).as_uri()}\n".encode(): ["own-wheel==2.0"],
+        b"--find-links links --prefer-binary\nalpha\n": ["alpha==1.0"],
+    }
+    path, differing = tmp_path / "requirements.txt", []
+    for content, wanted in files.items():
+        path.write_bytes(content)
+        gathered = gather((), (path,))
+        ours = [Requirement(item.record or f"own-project{item.text.partition(';')[1]}"
+                            f"{item.text.partition(';')[2]}") for item in gathered.wanted]  # fmt: skip
+        names = sorted(item.name for item in ours if item.marker is None or item.marker.evaluate())
+        theirs = by_pip(path, links)
+        if gathered.problems or theirs != wanted or names != [item.partition("==")[0] for item in theirs]:
+            differing.append((content, gathered.problems, names, theirs))
+    assert differing == []
+    path.write_bytes(b"alpha # D:\\work\\\nbeta\n")
+    (warning,) = gather((), (path,)).warnings
+    assert ":1: the comment ends in a backslash" in warning and warning.endswith(": beta")
+
+
+def test_text_that_nobody_can_read_names_the_file_and_the_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    for content in (
+        "alpha\nbeta  # 왜\n".encode("cp949"), "alpha\n".encode("utf-16-le"),
+        b"# coding: utf-88\nalpha", codecs.BOM_UTF16_LE + b"a",
+    ):  # fmt: skip
+        path.write_bytes(content)
+        (problem,) = gather((), (path,)).problems
+        assert str(path) in problem and "save the file as UTF-8" in problem
+
+
+def test_extras_and_markers_of_local_files_reach_the_resolver(tmp_path: Path) -> None:
+    make_wheel(tmp_path, "own-wheel", "2.0", extras=["more"])
+    project = tmp_path / "proj"
+    project.mkdir()
+    (project / "setup.py").touch()
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        "./own_wheel-2.0-py3-none-any.whl[more] ; python_version > '3'\n"
+        "./proj[one,two]\n"
+        "https://me:s3cret@a.test/x/beta-3.0.tar.gz\n"
+        "https://a.test/archive/main.zip#egg=gamma\n"
+    )
+    found = gather((), (path,))
+    assert found.problems == ()
+    wheel, folder, url, egg = found.wanted
+    uri = (tmp_path / "own_wheel-2.0-py3-none-any.whl").as_uri()
+    assert wheel.text == f"own-wheel[more] @ {uri} ; python_version > '3'"
+    assert wheel.record == "own-wheel[more]==2.0 ; python_version > '3'"
+    assert folder.text == f"{project}[one,two]"
+    assert (url.name, url.record) == ("beta", "beta @ https://a.test/x/beta-3.0.tar.gz")
+    assert (egg.name, egg.text) == ("gamma", "gamma @ https://a.test/archive/main.zip#egg=gamma")
+
+
+def test_extras_of_a_local_wheel_and_of_a_folder_are_in_the_bundle(make: Make, tmp_path: Path) -> None:
+    own = tmp_path / "very own"
+    own.mkdir()
+    requires = ["alpha; extra == 'more'"]
+    wheel = make_wheel(own, "own-wheel", "1.0", extras=["more"], requires=requires)
+    sdist = make_sdist(tmp_path, "own-project", "4.0")
+    project = archives.unpack(sdist, sdist.name, own / "proj")
+    never = "python_version < '3'"
+    asked = (f"{wheel}[more]", f"{project} ; {never}", f"own-wheel ; {never}")
+    result = make(requirements=asked)
+    names = {item.name for item in result.manifest.packages}
+    assert {"own-wheel", "alpha"} <= names and "own-project" not in names
+    assert "own-wheel[more]==1.0" in result.manifest.requirements
+    assert str(tmp_path) not in result.manifest.dumps()
+
+
+def test_several_options_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("-i https://one.test/s --extra-index-url 'https://two.test/s' --prefer-binary\n")
+    found = gather((), (path,))
+    assert (found.index_url, found.extra_index_urls) == (
+        "https://one.test/s", ("https://two.test/s",)
+    )  # fmt: skip
+    path.write_text("-i https://one.test/simple --trusted-host one.test --no-such\n")
+    (problem,) = gather((), (path,)).problems
+    assert "no such option: --no-such" in problem
 
 
 def test_every_problem_is_told_with_its_line(tmp_path: Path) -> None:
@@ -99,8 +221,17 @@ def test_options_are_honoured_as_pip_does(tmp_path: Path, monkeypatch: pytest.Mo
         ("--trusted-host one.test", "PIP_CERT"),
         ("--no-binary :all:", "as published"),
         ("--only-binary=:all:", "is built"),
-        ("--use-feature x", "does not know"),
-        ("--index-url", "names nothing"),
+        ("--use-feature fast-deps", "does not resolve"),
+        ("--use-fewer x", "no such option: --use-fewer"),
+        ("--index-url", "requires 1 argument"),
+        ("--index-url ''", "names nothing"),
+        ("-e git+https://me:s3cret@a.test/x.git#egg=x", "clone it"),
+        ("git+https://me:s3cret@a.test/x.git#egg=x", "clone it"),
+        ("x @ git+ssh://a.test/x.git", "clone it"),
+        ("certifi @ file:///croot/certifi_1/work/certifi", "pip list --format=freeze"),
+        ("pkg-resources==0.0.0", "remove it"),
+        ("alpha --hash=md5:00", "sha256:<64"),
+        ("alpha --hash='sha256:0", "No closing quotation"),
         ("--index-url https://me:s3cret@a.test\n--index-url https://b.test", "another one"),
         ("--extra-index-url https://${AIRFERRY_NOT_SET}@a.test", "${AIRFERRY_NOT_SET} is not set"),
         ("alpha @ https://me:s3cret@a.test/alpha.whl junk", "requirement"),
