@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import List, Sequence, Tuple
@@ -22,10 +21,11 @@ from bootstrap.python.venv import Tools, Venv, install_beside
 from bootstrap.services import strays
 from bootstrap.state import receipt
 from bootstrap.state.home import Home
-from bootstrap.state.journal import TIME, Journal
+from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Progress
 from bootstrap.state.receipt import Added, Receipt
 from bootstrap.steps.airflow import start
+from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
@@ -159,7 +159,7 @@ def add(installation: Installation, bundle: Bundle, progress: Progress, *, resta
     ):
         additions.check(bundle)
         names = tuple(f"{package.name} {package.version}" for package in manifest.packages)
-        now = time.strftime(TIME, time.gmtime())
+        now = timestamp.now()
         item = Added(manifest.bundle_id, bundle.path.name, bundle.seal.sha256, names, now, manifest.base)
         others = tuple(other for other in found.added if other.bundle_id != item.bundle_id)
         with progress.step(f"Install {', '.join(names)}"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import List, Optional
@@ -34,6 +33,7 @@ from bootstrap.steps.packages import LinkStep, ReleaseStep
 from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
+from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
@@ -146,7 +146,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             tidy(Installation(chosen))
             chosen = _with_version(chosen)
             if not chosen.completed:
-                chosen = replace(chosen, completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+                chosen = replace(chosen, completed=timestamp.now())
             receipt.save(home.receipt, chosen)
             carried.remove_unused(home, chosen)
     return Outcome(chosen, done)

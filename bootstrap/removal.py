@@ -19,7 +19,7 @@ from bootstrap.services.control import user_units
 from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
 from bootstrap.state import receipt, registry
 from bootstrap.state.home import Home
-from bootstrap.state.journal import TIME
+from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
 
 # An installation imports these when it needs them; once its releases are gone, nothing can be imported.
@@ -95,7 +95,7 @@ def remove_commands(installation: Installation, *, purge: bool) -> None:
     home = installation.home
     found = receipt.find(home.receipt)
     if found and not purge:
-        now = time.strftime(TIME, time.gmtime())
+        now = timestamp.now()
         receipt.save(home.receipt, replace(found, completed="", added=(), removed=found.removed or now))
     for name in _COMMANDS:
         _discard(home, home.path / name)

@@ -31,7 +31,7 @@ from bundler.request.spec import BundleRequest
 from bundler.resolver import Resolver, advisories, resolution
 from bundler.resolver.resolution import Resolution
 from bundler.resolver.uv import Uv
-from wheelhouse import __version__, layout
+from wheelhouse import __version__, layout, timestamp
 from wheelhouse.manifest import SCHEMA, CarriedPython, Manifest, Postgres
 from wheelhouse.writer import Member, Prepared
 
@@ -258,7 +258,7 @@ class _Making:
             requirements=resolved.requirements,
             constraints=resolved.constraints,
             resolver=self.resolver.tool,
-            created=moment.isoformat().replace("+00:00", "Z"),
+            created=timestamp.at(moment.timestamp()),
             packages=described,
             tools=tools,
             services=services,

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Optional
 
@@ -18,9 +17,7 @@ from bootstrap.postgres.server import Clients
 from bootstrap.services import strays
 from bootstrap.state import backup as backups
 from bootstrap.state.backup import Backup, Content, Place
-from wheelhouse import __version__, codec
-
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
+from wheelhouse import __version__, codec, timestamp
 
 
 def save(
@@ -35,7 +32,7 @@ def save(
     parent = folder or home.backups
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_unfinished(parent)
-    started = time.gmtime()
+    started = timestamp.now()
     unfinished = Path(tempfile.mkdtemp(prefix=backups.UNFINISHED, dir=str(parent)))
     try:
         with installation.database.clients() as clients:
@@ -49,7 +46,7 @@ def save(
         state.archive_code(home, unfinished / backups.DAGS_ARCHIVE)
         made = Backup(
             schema=backups.SCHEMA,
-            id=_free_id(parent, f"{time.strftime('%Y%m%dT%H%M%SZ', started)}-{found.bundle_id}"),
+            id=_free_id(parent, f"{timestamp.compact(started)}-{found.bundle_id}"),
             reason=reason,
             airferry=__version__,
             airflow=found.airflow,
@@ -58,8 +55,8 @@ def save(
             postgres=server,
             home=str(home.path),
             revision=revision,
-            started=time.strftime(_TIME, started),
-            finished=time.strftime(_TIME, time.gmtime()),
+            started=started,
+            finished=timestamp.now(),
             database_size=size,
             rows=rows,
             files=tuple(

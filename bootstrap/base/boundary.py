@@ -9,14 +9,13 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import traceback
 from pathlib import Path
 from typing import Callable, Optional
 
 from bootstrap.base.console import Console
 from bootstrap.base.secret import masked, masked_command
-from wheelhouse import __version__
+from wheelhouse import __version__, timestamp
 from wheelhouse.errors import AirferryError
 
 INTERRUPTED = 130
@@ -118,7 +117,7 @@ def _bug(error: Exception) -> AirferryError:
 def _log(error: Exception) -> Optional[Path]:
     text = [
         f"airferry {__version__}, Python {sys.version.split()[0]} at {sys.executable}\n",
-        f"{platform.platform()}, {time.strftime('%Y-%m-%dT%H:%M:%S%z')}\n",
+        f"{platform.platform()}, {timestamp.now()}\n",
         f"command: {masked_command(sys.argv)}\n\n",
         *map(masked, traceback.format_exception(type(error), error, error.__traceback__)),
     ]

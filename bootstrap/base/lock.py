@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from pathlib import Path
 from typing import Iterator
 
+from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
 
 
@@ -47,9 +47,8 @@ def held(path: Path) -> Iterator[None]:
                 hint="Wait until it has ended, then run the same command again.",
             ) from error
         os.ftruncate(descriptor, 0)
-        os.pwrite(
-            descriptor, f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode(), 0
-        )
+        since = timestamp.local(timestamp.now())
+        os.pwrite(descriptor, f"process {os.getpid()} since {since}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, replace
 from typing import List
 
@@ -37,9 +36,8 @@ from bootstrap.state.plan import Done, Progress, Step
 from bootstrap.state.receipt import Receipt
 from bootstrap.steps.airflow import MigrationFailed, StartStep
 from bootstrap.steps.services import RestStep, ServicesStep
+from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
-
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class RestoreRefused(AirferryError):
@@ -187,7 +185,7 @@ def _restore(
     home = installation.home
     with awake(installation):
         check_room(home, max(databases.size(installation), place.backup.database_size))
-    now = time.strftime(_TIME, time.gmtime())
+    now = timestamp.now()
     running = airflow_runs(installation)
     change = Change(change_record.SCHEMA, kind, old, saved, now, running=running, source=str(place.path))
     change_record.begin(home, change)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -44,10 +43,9 @@ from bootstrap.steps.packages import UNFINISHED, LinkStep, ReleaseStep
 from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
+from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
-
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class NoRoom(AirferryError):
@@ -92,9 +90,7 @@ def upgrade(
         check_room(home, size)
         broken = metadata.import_errors(before.database.query)
     notes = upgrade_rules.advice(old, new, size)
-    change = Change(
-        change_record.SCHEMA, "upgrade", old, new, time.strftime(_TIME, time.gmtime()), running=running
-    )
+    change = Change(change_record.SCHEMA, "upgrade", old, new, timestamp.now(), running=running)
     change_record.begin(home, change)
     with undone_on_failure(change, progress):
         forget_proofs(after)
@@ -123,7 +119,7 @@ def _finish(
     home = after.home
     done = list(after_steps or [])
     done += plan.execute(_last(after), progress, journal)
-    kept = replace(change.new, completed=time.strftime(_TIME, time.gmtime()))
+    kept = replace(change.new, completed=timestamp.now())
     receipt.save(home.receipt, kept)
     change_record.end(home)
     return Upgraded(kept, done, _tidy(Installation(kept)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
-import time
 from pathlib import Path
 from typing import List, Optional
 
@@ -13,7 +11,7 @@ from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.state import journal, receipt
 from bootstrap.state.journal import Entry
-from wheelhouse import codec
+from wheelhouse import codec, timestamp
 
 
 def history(
@@ -52,10 +50,9 @@ def _row(entry: Entry) -> List[str]:
 def _local(moment: str) -> str:
     """A time of the journal (UTC) as this host's clock shows it, to the minute."""
     try:
-        seconds = calendar.timegm(time.strptime(moment, journal.TIME))
+        return timestamp.local(moment)[: len("YYYY-MM-DD HH:MM")]
     except ValueError:
         return moment
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 def _seconds(number: Optional[float]) -> str:

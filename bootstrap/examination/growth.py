@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import os
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from bootstrap.facts import disk
 from bootstrap.facts.disk import Place
 from bootstrap.installed.installation import Installation
 from bootstrap.state import backup
+from wheelhouse import timestamp
 
 _SECONDS = 3.0
 DAYS = 7
@@ -79,7 +79,7 @@ def _count(folder: str) -> Tuple[int, int, int, bool]:
 def _days(moment: str) -> float:
     """Days since a moment (RFC 3339, UTC); 0 for one that is none."""
     try:
-        then = calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ"))
-    except (ValueError, OverflowError):
+        then = timestamp.parse(moment).timestamp()
+    except ValueError:
         return 0.0
     return round((time.time() - then) / 86400, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import re
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional
 
 from bootstrap.base.terminal import charset
+from wheelhouse import timestamp
 
 ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo")
 # what a running system writes every day, and what its own installation wrote
@@ -45,7 +45,7 @@ def collect(environ: Optional[Mapping[str, str]] = None) -> Region:
     return Region(
         {name: environ[name] for name in sorted(environ) if name == "LANG" or name.startswith("LC_")},
         charset(environ)[0],
-        datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        timestamp.now(),
         zone,
         time.localtime().tm_gmtoff,
         _is_known(zone),
@@ -84,8 +84,7 @@ def _newest() -> str:
             if path == "/var/log":
                 with os.scandir(path) as entries:
                     times += [entry.stat(follow_symlinks=False).st_mtime for entry in entries]
-    newest = datetime.datetime.fromtimestamp(max(times), datetime.timezone.utc)
-    return newest.strftime("%Y-%m-%dT%H:%M:%SZ") if max(times) else ""
+    return timestamp.at(max(times)) if max(times) else ""
 
 
 def _synchronised() -> Optional[bool]:

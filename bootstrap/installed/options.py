@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Optional, Set
@@ -23,7 +22,7 @@ from bootstrap.state import neighbours
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import EXTERNAL, HEAD, PRIVATE, Database, Receipt
-from wheelhouse import __version__
+from wheelhouse import __version__, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
@@ -102,7 +101,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         database=_database(options, bundle, earlier, taken),
         services="",
         library_path=os.environ.get("LD_LIBRARY_PATH", ""),
-        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        started=timestamp.now(),
         name=neighbours.name(options.home.path, options.name or "", earlier.name if earlier else ""),
         role=earlier.role if earlier else HEAD,
         executor=executor.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import json
 import os
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from bootstrap.base import account
+from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
 
 SCHEMA = 1
-TIME = "%Y-%m-%dT%H:%M:%SZ"  # RFC 3339, UTC
 INTERRUPTED = 130
 
 _ENDS = ("done", "failed", "interrupted")
@@ -32,7 +31,7 @@ class Journal:
 
     def write(self, event: str, **details: object) -> None:
         """Append one event with the time (RFC 3339, UTC)."""
-        now = time.strftime(TIME, time.gmtime())
+        now = timestamp.now()
         line = json.dumps({"schema": SCHEMA, "time": now, "event": event, **details}, ensure_ascii=False)
         descriptor = os.open(str(self.path), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         with os.fdopen(descriptor, "rb+", buffering=0) as stream:
@@ -224,7 +223,7 @@ def _number(value: object) -> Optional[float]:
 def _alive(process: object, moment: str) -> bool:
     """Whether the process that wrote at `moment` still runs; its number may be another's by now."""
     try:
-        began = calendar.timegm(time.strptime(moment, TIME))
+        began = timestamp.parse(moment).timestamp()
         # btime, and field 22 of stat after the name, which may hold blanks (proc(5))
         boot = re.search(r"^btime (\d+)", Path("/proc/stat").read_text(encoding="ascii"), re.MULTILINE)
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")

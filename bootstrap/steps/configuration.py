@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from bootstrap.airflow import config
@@ -11,6 +10,7 @@ from bootstrap.base import secret
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
+from wheelhouse import timestamp
 
 # Values that stand in a default file and are no key that somebody chose.
 _NO_KEY = ("", "temporary_key")
@@ -59,7 +59,7 @@ class ConfigurationStep:
         config.write(self.path, config.edit(config.read(self.path), url))
 
     def _keep_copy(self) -> None:
-        copy = Path(f"{self.path}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
+        copy = Path(f"{self.path}.{timestamp.compact(timestamp.now())}.bak")
         config.write(copy, config.read(self.path))
 
     def _adopt_keys(self) -> None:

@@ -19,7 +19,7 @@ from bundler.index.cache import Cache
 from bundler.index.wheel import Wheel
 from bundler.lock import graph, lockfile
 from bundler.lock.lockfile import Artifact
-from wheelhouse import layout, writer
+from wheelhouse import layout, timestamp, writer
 from wheelhouse.manifest import Manifest, Package
 from wheelhouse.tags import floor
 from wheelhouse.target import Target
@@ -109,8 +109,8 @@ def created(uploaded: Iterable[str]) -> datetime:
             raise InvalidRequest("SOURCE_DATE_EPOCH is not a number of seconds.", found=text)
         moment = datetime.fromtimestamp(int(text), timezone.utc)
     else:
-        times = [datetime.fromisoformat(item.replace("Z", "+00:00")) for item in uploaded if item]
-        moment = max(times, default=_EARLIEST).astimezone(timezone.utc)
+        times = [timestamp.parse(item) for item in uploaded if item]
+        moment = max(times, default=_EARLIEST)
     return max(moment.replace(microsecond=0), _EARLIEST)
 
 

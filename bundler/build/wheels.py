@@ -33,6 +33,7 @@ from bundler.lock import lockfile
 from bundler.lock.lockfile import Artifact, Locked
 from bundler.resolver import Question
 from bundler.resolver.uv import Uv
+from wheelhouse import timestamp
 from wheelhouse.manifest import Source
 from wheelhouse.target import Target
 
@@ -244,7 +245,7 @@ def _fits_this_machine(target: Target) -> bool:
 def _moment(uploaded: str) -> datetime:
     if not uploaded:
         return datetime(1980, 1, 1, tzinfo=timezone.utc)
-    return datetime.fromisoformat(uploaded.replace("Z", "+00:00")).astimezone(timezone.utc)
+    return timestamp.parse(uploaded)
 
 
 def _made(folder: Path) -> Path:

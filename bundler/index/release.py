@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -11,6 +11,7 @@ from packaging.version import Version
 from bootstrap.airflow.release import release_for
 from bundler.base.errors import InvalidRequest
 from bundler.index.simple import Index, newest
+from wheelhouse import timestamp
 from wheelhouse.target import Target
 
 PROJECT = "apache-airflow"
@@ -46,8 +47,8 @@ def find(index: Index, wanted: str) -> Release:
         )
     as_of = ""
     if wheel.uploaded:
-        uploaded = datetime.fromisoformat(wheel.uploaded.replace("Z", "+00:00"))
-        as_of = (uploaded + _GRACE).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+        uploaded = timestamp.parse(wheel.uploaded)
+        as_of = timestamp.at((uploaded + _GRACE).timestamp())
     return Release(str(version), wheel.requires_python, as_of, wheel.yanked)
 
 

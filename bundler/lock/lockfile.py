@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +18,7 @@ from packaging.version import Version
 
 from bundler.base import toml
 from bundler.base.errors import ResolutionFailed
+from wheelhouse import timestamp
 from wheelhouse.manifest import Package
 from wheelhouse.target import Target
 
@@ -133,12 +133,11 @@ def dump(packages: Iterable[Locked], header: str = "") -> str:
 
 
 def _published(artifact: Artifact) -> dict[str, Any]:
-    uploaded = artifact.uploaded.replace("Z", "+00:00")
     return {
         "name": artifact.filename,
         "url": artifact.url,
         "size": artifact.size or None,
-        "upload_time": datetime.fromisoformat(uploaded) if uploaded else None,
+        "upload_time": timestamp.parse(artifact.uploaded) if artifact.uploaded else None,
         "hashes": {"sha256": artifact.sha256},
     }
 

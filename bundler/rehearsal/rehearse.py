@@ -21,7 +21,7 @@ from bootstrap.base import process
 from bootstrap.base.process import CommandFailed, Result
 from bundler.rehearsal import guard as guarding
 from bundler.rehearsal.isolation import IsolationUnavailable
-from wheelhouse import addon, codec
+from wheelhouse import addon, codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
@@ -98,7 +98,7 @@ def rehearse(file: Path, python: str = "") -> Rehearsal:
             isolation=isolation,
             host=f"{platform.machine()}, {' '.join(platform.libc_ver())}",
             python=said["receipt"]["python"],
-            finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            finished=timestamp.now(),
             seconds=round(seconds, 1),
             steps=tuple(said["steps"]),
         )

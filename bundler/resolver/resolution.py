@@ -27,6 +27,7 @@ from bundler.request.requirements import Wanted
 from bundler.request.spec import BundleRequest, default_extras
 from bundler.resolver import Question, Resolver
 from bundler.resolver.resolution_cache import FRESH, Memory, Remembered
+from wheelhouse import timestamp
 from wheelhouse.manifest import Constraints
 from wheelhouse.target import Target
 
@@ -238,7 +239,7 @@ def _stale(found: ConstraintSet, known: Release, python: str) -> list[str]:
         warnings.append(f"The constraint file says that it is for Python {found.says_python}, not {python}.")
     if found.record.generated_on and known.as_of:
         generated = datetime.fromisoformat(found.record.generated_on[:19]).replace(tzinfo=timezone.utc)
-        released = datetime.fromisoformat(known.as_of.replace("Z", "+00:00"))
+        released = timestamp.parse(known.as_of)
         if released - generated > _STALE:
             warnings.append(
                 f"The constraint file was generated on {generated:%Y-%m-%d}, {(released - generated).days} "

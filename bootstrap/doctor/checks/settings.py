@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from typing import Iterator, Sequence, Tuple
 
@@ -12,9 +11,9 @@ from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.region import Region
+from wheelhouse import timestamp
 
 _MD5_UNTIL = (2, 7, 3)
-_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _MAY_LEAD = 3600
 _MAY_REST = 5 * 365 * 86400
 _SHOWN = 8
@@ -87,10 +86,9 @@ def _clock(found: Region, needs: Needs) -> Iterator[Finding]:
 def _later(moment: str, seconds: int) -> str:
     """A moment (RFC 3339, UTC) moved; empty for one that is none."""
     try:
-        parsed = datetime.datetime.strptime(moment, _FORMAT)
+        return timestamp.at(timestamp.parse(moment).timestamp() + seconds)
     except ValueError:
         return ""
-    return (parsed + datetime.timedelta(seconds=seconds)).strftime(_FORMAT)
 
 
 def security(facts: Facts, needs: Needs) -> Iterator[Finding]:
