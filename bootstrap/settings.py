@@ -11,8 +11,8 @@ from typing import Dict, List, Optional, Tuple
 
 from bootstrap.airflow import config
 from bootstrap.airflow.command import Airflow
-from bootstrap.airflow.config import Setting
-from bootstrap.airflow.managed_options import Option, affected, is_secret, managed_options, moved, shown
+from bootstrap.airflow.config import Option, Setting
+from bootstrap.airflow.managed_options import affected, is_secret, managed_options, moved, shown
 from bootstrap.base.lock import held
 from bootstrap.installed.configuration import written
 from bootstrap.installed.installation import Installation

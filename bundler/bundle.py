@@ -32,7 +32,7 @@ from bundler.resolver import Resolver, advisories, resolution
 from bundler.resolver.resolution import Resolution
 from bundler.resolver.uv import Uv
 from wheelhouse import __version__, layout, timestamp
-from wheelhouse.manifest import SCHEMA, CarriedPython, Manifest, Postgres
+from wheelhouse.manifest import SCHEMA, CarriedPostgres, CarriedPython, Manifest
 from wheelhouse.writer import Member, Prepared
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ class _Making:
             packages=described,
             tools=tools,
             services=services,
-            postgres=Postgres(carried.postgres_version, postgres[0]) if postgres else None,
+            postgres=CarriedPostgres(carried.postgres_version, postgres[0]) if postgres else None,
             files=(),
             notes=tuple(self.notes),
             base=base.identity if base else "",

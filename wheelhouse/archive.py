@@ -23,7 +23,7 @@ _MODE = 0o100644 << 16
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveMember:
     """A member: `size` of its content and `packed` size in the file, in bytes, and the content's CRC-32."""
 
     name: str
@@ -57,12 +57,12 @@ class Entry:
         return name, flags, method, time, date, self.crc, self.packed, self.size
 
 
-def total(entries: Iterable[Entry], before: int) -> int:
+def total(entries: Iterable[ArchiveMember], before: int) -> int:
     """The size in bytes of a file with `before` bytes in front of the archive."""
     return before + _END.size + sum(entry.packed + entry.overhead for entry in entries)
 
 
-def content_offset(entries: Iterable[Entry], name: str, before: int) -> int:
+def content_offset(entries: Iterable[ArchiveMember], name: str, before: int) -> int:
     """Where the content of the member `name` begins in the file, in bytes.
 
     Raises ValueError when there is no such member, or it does not lie there as it is.
@@ -75,7 +75,7 @@ def content_offset(entries: Iterable[Entry], name: str, before: int) -> int:
     raise ValueError(f"no stored member {name}")
 
 
-def directory(entries: Iterable[Entry], stamp: Stamp, before: int) -> Iterator[bytes]:
+def directory(entries: Iterable[ArchiveMember], stamp: Stamp, before: int) -> Iterator[bytes]:
     """The end of the file, when `entries` were written in this order behind `before` bytes."""
     offset, length, count = before, 0, 0
     for entry in entries:

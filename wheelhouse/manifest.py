@@ -75,7 +75,7 @@ class Tool:
 
 
 @dataclass(frozen=True)
-class Postgres:
+class CarriedPostgres:
     """The carried PostgreSQL server: `version` of the server, `package` the wheel that holds it."""
 
     version: str
@@ -134,7 +134,7 @@ class Manifest:
     packages: Tuple[Package, ...]
     tools: Tuple[Package, ...]
     services: Tuple[Package, ...]
-    postgres: Optional[Postgres]
+    postgres: Optional[CarriedPostgres]
     files: Tuple[File, ...]
     notes: Tuple[str, ...] = ()
     python: Optional[CarriedPython] = None

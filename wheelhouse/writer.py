@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Deque, Iterator, List, Optional, Sequence, Tuple, Union
 
 from wheelhouse import archive, header, layout
-from wheelhouse.archive import Entry, Stamp
+from wheelhouse.archive import ArchiveMember, Stamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.manifest import File, Manifest
 
@@ -64,7 +64,7 @@ class Prepared:
     """A member as it goes into the file: how the manifest and the archive list it, and its packed content."""
 
     file: File
-    entry: Entry
+    entry: ArchiveMember
     source: Member
 
     @property
@@ -102,9 +102,11 @@ def prepare(member: Member) -> Prepared:
             pieces.append(deflater.compress(chunk))
     file = File(member.name, size, hasher.hexdigest() if hasher else member.sha256)
     if deflater is None:
-        return Prepared(file, Entry(member.name, size, size, crc), member)
+        return Prepared(file, ArchiveMember(member.name, size, size, crc), member)
     content = b"".join([*pieces, deflater.flush()])
-    return Prepared(file, Entry(member.name, size, len(content), crc, True), Member(member.name, content))
+    return Prepared(
+        file, ArchiveMember(member.name, size, len(content), crc, True), Member(member.name, content)
+    )
 
 
 def write(

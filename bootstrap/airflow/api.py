@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from bootstrap.airflow.release import Release
+from bootstrap.airflow.release import AirflowRelease
 from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
@@ -63,18 +63,18 @@ def request(
 
 
 @dataclass(frozen=True)
-class Session:
+class ApiSession:
     """A logged-in account at one web server."""
 
-    release: Release
+    release: AirflowRelease
     base: str  # http://host:port
     authorization: Secret
     timeout: float = 10.0
 
     @classmethod
     def open(
-        cls, release: Release, host: str, port: int, user: str, password: Secret, timeout: float = 30.0
-    ) -> Session:
+        cls, release: AirflowRelease, host: str, port: int, user: str, password: Secret, timeout: float = 30.0
+    ) -> ApiSession:
         """Log in the way that the release offers, and ask for the list of DAGs, which needs the login.
 
         Raises :class:`LoginFailed`, or :class:`RequestFailed` when the server does not answer.

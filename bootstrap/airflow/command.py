@@ -13,7 +13,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.airflow.differences import DATABASE_URL
-from bootstrap.airflow.release import SIMPLE_PASSWORDS, Release
+from bootstrap.airflow.release import SIMPLE_PASSWORDS, AirflowRelease
 from bootstrap.base import process, secret
 from bootstrap.base.process import CommandFailed, Result
 from bootstrap.base.secret import Secret
@@ -47,7 +47,7 @@ class Airflow:
 
     def __init__(
         self,
-        release: Release,
+        release: AirflowRelease,
         venv: Path,
         home: Path,
         log: Optional[Path] = None,

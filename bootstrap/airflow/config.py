@@ -16,6 +16,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from wheelhouse.errors import AirferryError
 
+Option = Tuple[str, str]  # section and option of airflow.cfg
+
 _SECTION = re.compile(r"\[(?P<header>.+)\]")
 _OPTION = re.compile(r"(?P<option>.*?)\s*(?:(?P<delimiter>=|:)\s*(?P<value>.*))$")
 _DEFAULT = re.compile(r"# (?P<option>[A-Za-z0-9_.-]+) = ?(?P<value>.*)$")

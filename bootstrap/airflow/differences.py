@@ -17,7 +17,7 @@ NEWEST = "3.3.2"
 
 Version = Tuple[int, int, int]
 Command = Tuple[str, ...]
-Place = Optional[Tuple[str, str]]  # section and option of airflow.cfg
+OptionPlace = Optional[Tuple[str, str]]  # section and option of airflow.cfg
 T = TypeVar("T")
 
 
@@ -134,35 +134,37 @@ PYTHONS: Row[Tuple[str, ...]] = _row(
     ("3.2.0", ("3.10", "3.11", "3.12", "3.13", "3.14")),
 )
 
-DATABASE_URL: Row[Place] = _row(
+DATABASE_URL: Row[OptionPlace] = _row(
     "database", ("2.2.2", ("core", "sql_alchemy_conn")), ("2.3.0", ("database", "sql_alchemy_conn"))
 )
-ASYNC_DATABASE_URL: Row[Place] = _row(
+ASYNC_DATABASE_URL: Row[OptionPlace] = _row(
     "database of the asynchronous driver",
     ("2.2.2", None),
     ("3.1.0", ("database", "sql_alchemy_conn_async")),
 )
-DEFAULT_CONNECTIONS: Row[Place] = _row(
+DEFAULT_CONNECTIONS: Row[OptionPlace] = _row(
     "example connections",
     ("2.2.2", ("core", "load_default_connections")),
     ("2.3.0", ("database", "load_default_connections")),
     ("3.0.0", None),
 )
-WEB_PORT: Row[Place] = _row(
+WEB_PORT: Row[OptionPlace] = _row(
     "web port", ("2.2.2", ("webserver", "web_server_port")), ("3.0.0", ("api", "port"))
 )
-WEB_HOST: Row[Place] = _row(
+WEB_HOST: Row[OptionPlace] = _row(
     "web address", ("2.2.2", ("webserver", "web_server_host")), ("3.0.0", ("api", "host"))
 )
-BASE_URL: Row[Place] = _row(
+BASE_URL: Row[OptionPlace] = _row(
     "address in links and mails", ("2.2.2", ("webserver", "base_url")), ("3.0.0", ("api", "base_url"))
 )
-SECRET_KEY: Row[Place] = _row(
+SECRET_KEY: Row[OptionPlace] = _row(
     "key of web sessions", ("2.2.2", ("webserver", "secret_key")), ("3.0.2", ("api", "secret_key"))
 )
-JWT_SECRET: Row[Place] = _row("key of API tokens", ("2.2.2", None), ("3.0.0", ("api_auth", "jwt_secret")))
-AUTH_MANAGER: Row[Place] = _row("auth manager", ("2.2.2", None), ("3.0.0", ("core", "auth_manager")))
-AUTH_BACKENDS: Row[Place] = _row(
+JWT_SECRET: Row[OptionPlace] = _row(
+    "key of API tokens", ("2.2.2", None), ("3.0.0", ("api_auth", "jwt_secret"))
+)
+AUTH_MANAGER: Row[OptionPlace] = _row("auth manager", ("2.2.2", None), ("3.0.0", ("core", "auth_manager")))
+AUTH_BACKENDS: Row[OptionPlace] = _row(
     "allowed logins of the REST API",
     ("2.2.2", ("api", "auth_backend")),
     ("2.3.0", ("api", "auth_backends")),
@@ -175,49 +177,49 @@ AUTH_BACKENDS_VALUE = _row(
     ("2.3.0", f"{_BASIC_AUTH},{_SESSION}"),
     ("2.9.0", f"{_FAB_BASIC_AUTH},{_SESSION}"),
 )
-EXECUTION_API: Row[Place] = _row(
+EXECUTION_API: Row[OptionPlace] = _row(
     "task API address", ("2.2.2", None), ("3.0.0", ("core", "execution_api_server_url"))
 )
-DAG_SCAN: Row[Place] = _row(
+DAG_SCAN: Row[OptionPlace] = _row(
     "seconds between looks for new DAG files",
     ("2.2.2", ("scheduler", "dag_dir_list_interval")),
     ("3.0.0", ("dag_processor", "refresh_interval")),
 )
-TELEMETRY: Row[Place] = _row(
+TELEMETRY: Row[OptionPlace] = _row(
     "telemetry switch",
     ("2.2.2", None),
     ("2.10.0", ("usage_data_collection", "enabled")),
     ("2.10.5", None),
 )
 # While it is on, every web worker asks the resolver for the host's full name; later releases have it off.
-EXPOSE_HOSTNAME: Row[Place] = _row(
+EXPOSE_HOSTNAME: Row[OptionPlace] = _row(
     "host name on the web pages",
     ("2.2.2", ("webserver", "expose_hostname")),
     ("2.6.0", None),
 )
 # The Swagger page loads its scripts from the internet.
-SWAGGER: Row[Place] = _row(
+SWAGGER: Row[OptionPlace] = _row(
     "Swagger page of the REST API", ("2.2.2", None), ("3.0.2", ("api", "enable_swagger_ui"))
 )
-TRIGGER_LOG_PORT: Row[Place] = _row(
+TRIGGER_LOG_PORT: Row[OptionPlace] = _row(
     "port for logs of running triggers",
     ("2.2.2", None),
     ("2.6.0", ("logging", "trigger_log_server_port")),
 )
 
 # Group-writable by default, for tasks of other accounts (run_as_user); before, everybody may write to a log.
-LOG_FOLDER_MODE: Row[Place] = _row(
+LOG_FOLDER_MODE: Row[OptionPlace] = _row(
     "mode of folders with task logs",
     ("2.2.2", None),
     ("2.6.0", ("logging", "file_task_handler_new_folder_permissions")),
 )
-LOG_FILE_MODE: Row[Place] = _row(
+LOG_FILE_MODE: Row[OptionPlace] = _row(
     "mode of task logs",
     ("2.2.2", None),
     ("2.6.0", ("logging", "file_task_handler_new_file_permissions")),
 )
 
-PLACES: Tuple[Row[Place], ...] = (
+PLACES: Tuple[Row[OptionPlace], ...] = (
     DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
     TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE,

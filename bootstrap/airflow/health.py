@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.airflow import api
-from bootstrap.airflow.api import Session
-from bootstrap.airflow.release import Release
+from bootstrap.airflow.api import ApiSession
+from bootstrap.airflow.release import AirflowRelease
 from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
@@ -55,7 +55,7 @@ class Health:
 
 
 def fetch(
-    release: Release, host: str, port: int, timeout: float = 5.0, since: Optional[datetime] = None
+    release: AirflowRelease, host: str, port: int, timeout: float = 5.0, since: Optional[datetime] = None
 ) -> Health:
     """Ask the web server once; a server that does not answer is a finding, not an error.
 
@@ -75,7 +75,7 @@ def fetch(
     return judge(release, raw, since)
 
 
-def judge(release: Release, raw: Mapping[str, object], since: Optional[datetime] = None) -> Health:
+def judge(release: AirflowRelease, raw: Mapping[str, object], since: Optional[datetime] = None) -> Health:
     """Read the JSON of a health address.
 
     A component that was killed stays healthy there for half a minute; with `since` (with a time zone), only a
@@ -92,7 +92,7 @@ def judge(release: Release, raw: Mapping[str, object], since: Optional[datetime]
 
 
 def wait(
-    release: Release,
+    release: AirflowRelease,
     host: str,
     port: int,
     seconds: float = 180.0,
@@ -125,13 +125,13 @@ def wait(
 
 
 def login(
-    release: Release, host: str, port: int, user: str, password: Secret, timeout: float = 30.0
-) -> Session:
+    release: AirflowRelease, host: str, port: int, user: str, password: Secret, timeout: float = 30.0
+) -> ApiSession:
     """Prove that the password opens this server, and return the open session.
 
     Raises ``api.LoginFailed``, or ``api.RequestFailed`` when the server does not answer.
     """
-    return Session.open(release, host, port, user, password, timeout)
+    return ApiSession.open(release, host, port, user, password, timeout)
 
 
 def _status(part: Mapping[str, object], heartbeat: str, since: Optional[datetime]) -> str:
@@ -145,12 +145,12 @@ def _status(part: Mapping[str, object], heartbeat: str, since: Optional[datetime
     return HEALTHY
 
 
-def _unreachable(release: Release, problem: str) -> Health:
+def _unreachable(release: AirflowRelease, problem: str) -> Health:
     needed = _needed(release)
     return Health(dict.fromkeys(needed, UNREACHABLE), needed, None, problem)
 
 
-def _needed(release: Release) -> Tuple[str, ...]:
+def _needed(release: AirflowRelease) -> Tuple[str, ...]:
     return (release.web_component, *map(_name, release.health_keys))
 
 

@@ -6,11 +6,10 @@ import re
 from typing import Dict, Optional, Sequence, Tuple
 
 from bootstrap.airflow import differences
-from bootstrap.airflow.differences import Place, Row
+from bootstrap.airflow.config import Option
+from bootstrap.airflow.differences import OptionPlace, Row
 from bootstrap.airflow.executor import Executor
-from bootstrap.airflow.release import Release
-
-Option = Tuple[str, str]
+from bootstrap.airflow.release import AirflowRelease
 
 _SECRET = re.compile(
     r"pass(word|wd)?$|password|secret|token|fernet_key|private_key|_conn(_|$)|result_backend|broker_url"
@@ -19,7 +18,7 @@ _SECRET = re.compile(
 _HARMLESS = re.compile(r"expir|time|leeway|issuer|audience|algorithm|_file$|_name$|_key_id$")
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
 
-_BY_INSTALL: Tuple[Tuple[Row[Place], str], ...] = (
+_BY_INSTALL: Tuple[Tuple[Row[OptionPlace], str], ...] = (
     (differences.DATABASE_URL, "The database is chosen by the install: --postgres, --postgres-port."),
     (differences.ASYNC_DATABASE_URL, "It follows the database: sh FILE install --postgres."),
     (differences.WEB_PORT, "It is chosen by the install: sh FILE install --port N."),
@@ -44,7 +43,7 @@ _ALWAYS: Dict[Option, str] = {
 }
 
 
-def managed_options(release: Release, executor: Executor) -> Dict[Option, str]:
+def managed_options(release: AirflowRelease, executor: Executor) -> Dict[Option, str]:
     """The options that a hand must not change, and what to do instead."""
     found = {**_ALWAYS, **executor.managed_options}
     for row, instead in _BY_INSTALL:
@@ -54,7 +53,7 @@ def managed_options(release: Release, executor: Executor) -> Dict[Option, str]:
     return found
 
 
-def moved(release: Release, section: str, option: str) -> Tuple[bool, Place]:
+def moved(release: AirflowRelease, section: str, option: str) -> Tuple[bool, OptionPlace]:
     """Whether the option is one of another release, and where it stands in this one (None: nowhere)."""
     for row in differences.PLACES:
         now = row.at(release.numbers)
@@ -75,7 +74,7 @@ def shown(option: str, value: Optional[str]) -> Optional[str]:
     return "***" if is_secret(option) else _URL_PASSWORD.sub(r"\1:***@", value)
 
 
-def affected(release: Release, components: Sequence[str], section: str) -> Tuple[str, ...]:
+def affected(release: AirflowRelease, components: Sequence[str], section: str) -> Tuple[str, ...]:
     """Those of the components that read a section at their start: a change has them started again."""
     names = tuple(components)
     own = {

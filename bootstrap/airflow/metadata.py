@@ -7,11 +7,10 @@ A `query` runs one SQL statement and returns its rows as text, a row a line, col
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, List
+from typing import Dict, List
 
 from bootstrap.airflow.differences import FAB_TABLES, TABLES
-
-Query = Callable[[str], str]
+from bootstrap.postgres.locks import Query
 
 # Airflow's own rule for the ids of DAGs; run ids hold a few characters more.
 _ID = re.compile(r"[\w.~:+-]+")

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
 
 from bootstrap.airflow import config
-from bootstrap.airflow.config import ConfigurationError, Setting
-
-Place = Tuple[str, str]  # section and option
+from bootstrap.airflow.config import ConfigurationError, Option, Setting
 
 _LINE = re.compile(
     r"(?P<kind>Removed|Renamed) '(?P<section>[^'/]+)/(?P<option>[^']+)'"
@@ -22,15 +20,15 @@ _LINE = re.compile(
 # Values that must not move ("": whatever it is). Four processes for the web server were a default and no
 # choice; now it is one, and each is larger. The backends of the REST API are modules that Airflow 3 does not
 # have: its API server ends at once when they are named to it.
-_DROPPED: Dict[Place, str] = {("webserver", "workers"): "4", ("api", "auth_backends"): ""}
+_DROPPED: Dict[Option, str] = {("webserver", "workers"): "4", ("api", "auth_backends"): ""}
 
 
 @dataclass(frozen=True)
 class Move:
     """An option that is gone; `to` is where its value belongs now, None when nobody reads it any more."""
 
-    place: Place
-    to: Optional[Place] = None
+    place: Option
+    to: Optional[Option] = None
 
 
 def parse(said: str) -> List[Move]:

@@ -11,7 +11,15 @@ from typing import List, Optional, Tuple
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.config import Setting
-from bootstrap.airflow.differences import NEWEST, OLDEST, Command, Place, Row, UnsupportedAirflow, Version
+from bootstrap.airflow.differences import (
+    NEWEST,
+    OLDEST,
+    Command,
+    OptionPlace,
+    Row,
+    UnsupportedAirflow,
+    Version,
+)
 from bootstrap.airflow.executor import LOCAL, Component, Executor
 from bootstrap.base.secret import Secret
 
@@ -23,7 +31,7 @@ SIMPLE_PASSWORDS = Path("secrets", "simple-auth-passwords.json")
 
 
 @dataclass(frozen=True)
-class Release:
+class AirflowRelease:
     """One exact Airflow version; ``known`` is False when it is newer than every one that was tried."""
 
     version: str
@@ -145,7 +153,7 @@ class Parameters:
     async_url: Optional[Secret] = None
 
 
-def release_for(version: str) -> Release:
+def release_for(version: str) -> AirflowRelease:
     """The release of that version; one newer than all known is taken to be like the newest known.
 
     Raises :class:`UnsupportedAirflow` for a text that is no version, or one below :data:`OLDEST`.
@@ -158,7 +166,7 @@ def release_for(version: str) -> Release:
             needed=f"{OLDEST} or newer",
             hint=f"Older releases were never tried without a network; choose one from {OLDEST} to {NEWEST}.",
         )
-    return Release(version, numbers, numbers <= differences.numbers(NEWEST))
+    return AirflowRelease(version, numbers, numbers <= differences.numbers(NEWEST))
 
 
 def generate_fernet_key() -> Secret:
@@ -166,7 +174,7 @@ def generate_fernet_key() -> Secret:
     return Secret(base64.urlsafe_b64encode(os.urandom(32)).decode("ascii"))
 
 
-def settings(release: Release, parameters: Parameters) -> List[Setting]:
+def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     """Everything that airflow.cfg must say before the first migration of an offline installation.
 
     All of it belongs into one edit: an executor of parallel tasks beside SQLite stops every command of
@@ -189,7 +197,7 @@ def settings(release: Release, parameters: Parameters) -> List[Setting]:
         Setting("core", "fernet_key", parameters.fernet_key.reveal(), secret=True),
     ]
 
-    def put(row: Row[Place], value: str, *, secret: bool = False) -> None:
+    def put(row: Row[OptionPlace], value: str, *, secret: bool = False) -> None:
         place = row.at(numbers)
         if place is not None:
             chosen.append(Setting(*place, value, secret))

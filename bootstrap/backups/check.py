@@ -17,13 +17,13 @@ from bootstrap.postgres import dump
 from bootstrap.postgres.embedded import DATABASE, Cluster
 from bootstrap.services import strays
 from bootstrap.state import backup as backups
-from bootstrap.state.backup import BackupDamaged, Place
+from bootstrap.state.backup import BackupDamaged, SavedBackup
 
 _SCRATCH = ".check-"
 _PORT = 25600
 
 
-def check(installation: Installation, place: Place) -> None:
+def check(installation: Installation, place: SavedBackup) -> None:
     """Compare every file, restore the dump into a scratch cluster, and look at what came back.
 
     Nothing of the installation is touched. Raises BackupDamaged, DumpFailed, PostgresFailed.

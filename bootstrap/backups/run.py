@@ -14,7 +14,7 @@ from bootstrap.installed.database_running import awake
 from bootstrap.installed.installation import Installation
 from bootstrap.state import backup as backups
 from bootstrap.state import change_record
-from bootstrap.state.backup import Place
+from bootstrap.state.backup import SavedBackup
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Progress
 
@@ -23,7 +23,7 @@ from bootstrap.state.plan import Progress
 class Made:
     """A new backup, whether a restore of it was tried, and the ids of the old ones that made room."""
 
-    place: Place
+    place: SavedBackup
     checked: bool
     removed: List[str]
 
@@ -48,7 +48,7 @@ def back_up(
     return Made(place, verify, removed)
 
 
-def check_one(installation: Installation, name: str, progress: Progress) -> Place:
+def check_one(installation: Installation, name: str, progress: Progress) -> SavedBackup:
     """Prove that a backup can be restored; nothing of the installation is touched."""
     home = installation.home
     with Journal(home.journal).recorded("backup-check"), held(home.lock):

@@ -16,13 +16,13 @@ from bootstrap.postgres.dump import DumpFailed
 from bootstrap.postgres.server import Clients
 from bootstrap.services import strays
 from bootstrap.state import backup as backups
-from bootstrap.state.backup import Backup, Content, Place
+from bootstrap.state.backup import Backup, Content, SavedBackup
 from wheelhouse import __version__, codec, timestamp
 
 
 def save(
     installation: Installation, *, reason: str = backups.ASKED, into: str = "", folder: Optional[Path] = None
-) -> Place:
+) -> SavedBackup:
     """Back up a whole installation into `folder` (default: the home's own); PostgreSQL must run.
 
     Airflow may run as well: the dump shows the database at one moment. What a backup that was killed has
@@ -73,7 +73,7 @@ def save(
     except BaseException:
         shutil.rmtree(str(unfinished), ignore_errors=True)
         raise
-    return Place(final, made)
+    return SavedBackup(final, made)
 
 
 def _dump(installation: Installation, clients: Clients, target: Path) -> None:

@@ -39,7 +39,7 @@ WIDTH = 80  # when nothing says otherwise
 WIDEST = 110  # a longer line is hard to read, however wide the window
 
 
-class Step:
+class ShownStep:
     """A step that is being shown; `outcome` is the word it ends with."""
 
     def __init__(self, describe: Callable[[str], None]) -> None:
@@ -92,7 +92,7 @@ class Console:
     # what people wait for
 
     @contextlib.contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def step(self, title: str) -> Iterator[ShownStep]:
         """Show a step while it runs and how it ended; what it raises passes through.
 
         Set ``outcome`` of the value to end with another word than "done"; ``detail(text)`` shows what it
@@ -102,14 +102,14 @@ class Console:
         if self._moving and self._live is None:
             with self._progress(["spinner", "text", "elapsed"]) as live:
                 task = live.add_task(title, total=None)
-                step = Step(lambda text: live.update(task, description=f"{title}: {printable(text)}"))
+                step = ShownStep(lambda text: live.update(task, description=f"{title}: {printable(text)}"))
                 yield from self._timed(title, step)
             return
         if not (self.quiet or self._live or self._line_open):
             self._stream.write(f"{title} ...")
             self._stream.flush()
             self._line_open = True
-        yield from self._timed(title, Step(lambda text: None))
+        yield from self._timed(title, ShownStep(lambda text: None))
 
     @contextlib.contextmanager
     def progress(self, total: Optional[int], title: str) -> Iterator[Callable[[int], None]]:
@@ -128,7 +128,7 @@ class Console:
         columns = ["spinner", "text", "bar", "bytes", "speed"] if total else ["spinner", "text", "bytes"]
         with self._progress(columns) as live:
             task = live.add_task(title, total=total)
-            step = Step(lambda text: None)
+            step = ShownStep(lambda text: None)
 
             def advance(size: int) -> None:
                 live.advance(task, size)
@@ -249,7 +249,7 @@ class Console:
             finally:
                 self._live = None
 
-    def _timed(self, title: str, step: Step) -> Iterator[Step]:
+    def _timed(self, title: str, step: ShownStep) -> Iterator[ShownStep]:
         started = time.monotonic()
         try:
             yield step

@@ -29,7 +29,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.services.manager import NONE
 from bootstrap.state import backup as backups
 from bootstrap.state import change_record, clusters, plan, receipt
-from bootstrap.state.backup import Place
+from bootstrap.state.backup import SavedBackup
 from bootstrap.state.change_record import Change
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Done, Progress, Step
@@ -91,7 +91,7 @@ class SchemaStep:
             )
 
 
-def wanted(installation: Installation, name: str) -> Place:
+def wanted(installation: Installation, name: str) -> SavedBackup:
     """The backup of that id or path, when it can be restored here.
 
     Raises BackupNotFound, BackupDamaged, :class:`RestoreRefused`.
@@ -117,7 +117,7 @@ def wanted(installation: Installation, name: str) -> Place:
     return place
 
 
-def for_rollback(installation: Installation) -> Place:
+def for_rollback(installation: Installation) -> SavedBackup:
     """The backup that the last upgrade has made.
 
     Raises :class:`NothingToRollBack`, and what :func:`wanted` does.
@@ -134,14 +134,14 @@ def for_rollback(installation: Installation) -> Place:
     return wanted(installation, str(place.path))
 
 
-def lost(installation: Installation, place: Place) -> int:
+def lost(installation: Installation, place: SavedBackup) -> int:
     """How many DAG runs have started since a backup: going back to it forgets them."""
     with held(installation.home.lock), awake(installation):
         sql = f"SELECT count(*) FROM dag_run WHERE start_date > '{place.backup.started}'"  # noqa: S608
         return int(installation.database.query(sql))
 
 
-def restore(installation: Installation, place: Place, kind: str, progress: Progress) -> Restored:
+def restore(installation: Installation, place: SavedBackup, kind: str, progress: Progress) -> Restored:
     """Put a backup in the place of what is there, which is backed up first, and start it.
 
     Interrupted, the same command finishes it, or undoes what was begun and does it anew. Raises
@@ -164,7 +164,7 @@ def restore(installation: Installation, place: Place, kind: str, progress: Progr
 
 
 def _restore(
-    installation: Installation, place: Place, kind: str, progress: Progress, journal: Journal
+    installation: Installation, place: SavedBackup, kind: str, progress: Progress, journal: Journal
 ) -> Restored:
     old = installation.receipt
     saved = receipt.load(place.state / "receipt.json")
@@ -225,7 +225,7 @@ def undo_unfinished(installation: Installation, change: Change, progress: Progre
     return change.old
 
 
-def dags_that_differ(installation: Installation, place: Place) -> List[str]:
+def dags_that_differ(installation: Installation, place: SavedBackup) -> List[str]:
     """The files below dags/ and plugins/ that are not as they were when a backup was made."""
     text = (place.path / backups.DAGS).read_text(encoding="utf-8")
     before = {item["path"]: item["sha256"] for item in json.loads(text)["files"]}

@@ -17,7 +17,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
 from bootstrap.state import backup as found_backups
 from bootstrap.state import change_record
-from bootstrap.state.backup import KEEP, RESTORE, ROLLBACK, Place
+from bootstrap.state.backup import KEEP, RESTORE, ROLLBACK, SavedBackup
 from wheelhouse import codec
 
 _OUTPUT = typer.Option(
@@ -69,7 +69,7 @@ def backups(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     return 0
 
 
-def _shown(place: Place) -> Dict[str, Any]:
+def _shown(place: SavedBackup) -> Dict[str, Any]:
     data: Dict[str, Any] = codec.encode(place.backup)
     return {**data, "path": str(place.path), "size": place.backup.size}
 
@@ -115,7 +115,7 @@ def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -
 
 
 def _go_back(
-    installation: Installation, place: Place, kind: str, console: Console, *, yes: bool, json: bool
+    installation: Installation, place: SavedBackup, kind: str, console: Console, *, yes: bool, json: bool
 ) -> int:
     runs = 0 if change_record.find(installation.home) else restoring.lost(installation, place)
     differing = restoring.dags_that_differ(installation, place)
@@ -136,7 +136,7 @@ def _go_back(
     return 0
 
 
-def _confirm(installation: Installation, place: Place, runs: int, console: Console) -> None:
+def _confirm(installation: Installation, place: SavedBackup, runs: int, console: Console) -> None:
     """Say what goes and ask; raises InvalidOption where nobody can answer."""
     found = place.backup
     console.warning(

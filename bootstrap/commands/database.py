@@ -14,7 +14,7 @@ from bootstrap import handoff
 from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import external
-from bootstrap.installed.external import Choice
+from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.postgres import connection
 from bootstrap.state import receipt
@@ -53,7 +53,7 @@ def whose(
     admin_password_file: Optional[Path] = None,
     *,
     adopt: bool = False,
-) -> Tuple[str, Optional[Choice]]:
+) -> Tuple[str, Optional[DatabaseChoice]]:
     """What ``--postgres`` and its companions say: carried, host or "" (not given), or a server of somebody's.
 
     Raises DatabaseUrlInvalid, :class:`InvalidOption`.
@@ -61,7 +61,7 @@ def whose(
     if text and "://" in text:
         found = connection.parse(text, home=Path.home())
         passwords = Passwords(*(_first_line(path) for path in (password_file, admin_password_file)))
-        return "", Choice(found, admin or "", adopt, passwords)
+        return "", DatabaseChoice(found, admin or "", adopt, passwords)
     if text not in (None, "carried", "host"):
         raise InvalidOption(
             f"--postgres {text} is not known.",
@@ -90,7 +90,7 @@ def with_passwords(options: Options, *, ask: bool) -> Options:
     return replace(options, external=replace(choice, passwords=replace(known, role=role, admin=admin)))
 
 
-def _asked(user: str, choice: Choice) -> Optional[Secret]:
+def _asked(user: str, choice: DatabaseChoice) -> Optional[Secret]:
     typed = getpass.getpass(f"Password of {user} at {choice.connection.address} (empty: none): ")
     return Secret(typed) if typed else None
 

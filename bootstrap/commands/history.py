@@ -10,7 +10,7 @@ import typer
 from bootstrap.base.console import Console
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.state import journal, receipt
-from bootstrap.state.journal import Entry
+from bootstrap.state.journal import JournalEntry
 from wheelhouse import codec, timestamp
 
 
@@ -41,7 +41,7 @@ def history(
     return 0
 
 
-def _row(entry: Entry) -> List[str]:
+def _row(entry: JournalEntry) -> List[str]:
     about = [_text(value) for key, value in entry.details.items() if key != "bundle"]
     note = ", ".join([*([entry.error] if entry.error else []), *about])
     return [_local(entry.time), entry.command, entry.outcome, _seconds(entry.seconds), entry.by, note]

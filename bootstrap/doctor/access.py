@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Optional, Sequence, Tuple
 
 from bootstrap.facts.access import Gate
-from bootstrap.facts.account import Account, User
+from bootstrap.facts.account import AccountFacts, User
 from bootstrap.facts.host import Facts
 
 
 def service_user(facts: Facts, account: str) -> Tuple[bool, Optional[User]]:
     """Whether another account than the one that asks will run everything, and that account if it is there."""
-    accounts = facts.account or Account(User("", 0, 0))
+    accounts = facts.account or AccountFacts(User("", 0, 0))
     if account in ("", accounts.me.name):
         return False, accounts.me
     return True, accounts.service

@@ -20,7 +20,7 @@ _GROWTH = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Port:
+class WantedPort:
     """A port that will be listened on; `named` when the user asked for that very one."""
 
     number: int
@@ -29,7 +29,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Server:
+class WantedServer:
     """A server of somebody's: `connections` are wanted, with fewer than `least` nothing works.
 
     `own` says that this installation's tables are there already, `adopt` that those of another may be taken
@@ -71,11 +71,11 @@ class Needs:
     memory_least: int
     parallelism: int
     home: str
-    ports: Tuple[Port, ...] = ()
+    ports: Tuple[WantedPort, ...] = ()
     account: str = ""
     interpreter: Optional[str] = None
     created: str = ""
-    server: Optional[Server] = None
+    server: Optional[WantedServer] = None
     postgres: str = ""
     programs: str = ""
     notes: Tuple[str, ...] = ()
@@ -88,7 +88,7 @@ def needs_of(
     manifest: Manifest,
     *,
     home: str,
-    ports: Sequence[Port] = (),
+    ports: Sequence[WantedPort] = (),
     executor: Executor = LOCAL,
     parallelism: int = 4,
     account: str = "",

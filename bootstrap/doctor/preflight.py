@@ -12,14 +12,14 @@ from bootstrap.airflow.executor import executor_of
 from bootstrap.base.console import Console
 from bootstrap.doctor.checks.interpreter import choose, uses_carried
 from bootstrap.doctor.finding import Finding, Report
-from bootstrap.doctor.needs import Needs, Port, Server, needs_of
+from bootstrap.doctor.needs import Needs, WantedPort, WantedServer, needs_of
 from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, OK
 from bootstrap.facts.host import Facts, Request, collect
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import external
-from bootstrap.installed.external import Choice
+from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.python import choice
 from bootstrap.python.carried import Carried
@@ -45,7 +45,7 @@ class Judgement:
     """Doctor's report, and the interpreter that it would take; its path is empty when none fits."""
 
     report: Report
-    python: choice.Choice
+    python: choice.PythonChoice
 
 
 def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Judgement:
@@ -55,12 +55,12 @@ def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Fac
     return Judgement(diagnose(facts, needs), _interpreter(bundle.manifest, chosen, facts, needs))
 
 
-def _interpreter(manifest: Manifest, chosen: Receipt, facts: Facts, needs: Needs) -> choice.Choice:
+def _interpreter(manifest: Manifest, chosen: Receipt, facts: Facts, needs: Needs) -> choice.PythonChoice:
     if manifest.python and uses_carried(facts, needs):
-        return choice.Choice(str(Carried(Home(Path(chosen.home)), manifest.python).program), CARRIED)
+        return choice.PythonChoice(str(Carried(Home(Path(chosen.home)), manifest.python).program), CARRIED)
     found = choose(facts, needs)
     # the file itself: a link may be switched to another version, a shim depends on its user's settings
-    return choice.Choice(found.resolved if found else "", chosen.python_from or HOST)
+    return choice.PythonChoice(found.resolved if found else "", chosen.python_from or HOST)
 
 
 def whole(bundle: Bundle, advance: Callable[[int], None]) -> Finding:
@@ -85,8 +85,8 @@ def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:
 def needs_for(
     manifest: Manifest,
     chosen: Receipt,
-    ports: Tuple[Port, ...],
-    choice: Optional[Choice] = None,
+    ports: Tuple[WantedPort, ...],
+    choice: Optional[DatabaseChoice] = None,
     *,
     installed: bool = False,
 ) -> Needs:
@@ -109,12 +109,14 @@ def needs_for(
     return replace(needs, server=_server(chosen, earlier, choice))
 
 
-def _server(chosen: Receipt, earlier: Optional[Receipt], choice: Optional[Choice]) -> Optional[Server]:
+def _server(
+    chosen: Receipt, earlier: Optional[Receipt], choice: Optional[DatabaseChoice]
+) -> Optional[WantedServer]:
     """What doctor wants there; None for a database of our own."""
     if chosen.database.kind == PRIVATE:
         return None
     connections = executor_of(chosen.executor).connections(chosen.parallelism)
-    return Server(
+    return WantedServer(
         connections=connections.enough,
         least=connections.least,
         own=earlier is not None and external.place(earlier.database) == external.place(chosen.database),
@@ -141,7 +143,7 @@ def _collected(needs: Needs, chosen: Receipt, options: Options) -> Facts:
     return collect(request, passwords=passwords)
 
 
-def _ports(chosen: Receipt, options: Options) -> Tuple[Port, ...]:
+def _ports(chosen: Receipt, options: Options) -> Tuple[WantedPort, ...]:
     earlier = receipt.find(Home(Path(chosen.home)).receipt)
     wanted: Tuple[Tuple[int, object, int, str, Optional[int]], ...] = (
         (chosen.web_port, earlier and earlier.web_port, WEB_PORT, "web server", options.port),
@@ -152,14 +154,14 @@ def _ports(chosen: Receipt, options: Options) -> Tuple[Port, ...]:
     )  # fmt: skip
     if chosen.database.kind == EXTERNAL:
         wanted = wanted[:1]
-    ports: List[Port] = []
+    ports: List[WantedPort] = []
     for number, held, usual, purpose, named in wanted:
         # an installation of ours holds its own ports
         if number == held:
             continue
         if number != usual and named is None:
-            ports.append(Port(usual, purpose))
-        ports.append(Port(number, purpose, named=named is not None))
+            ports.append(WantedPort(usual, purpose))
+        ports.append(WantedPort(number, purpose, named=named is not None))
     return tuple(ports)
 
 

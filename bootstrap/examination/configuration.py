@@ -28,7 +28,7 @@ _STRAYS = 40
 
 
 @dataclass(frozen=True)
-class Option:
+class OptionState:
     """An option of airflow.cfg that the installation wrote; a secret shows as ``***`` or "another value"."""
 
     section: str
@@ -61,7 +61,7 @@ class Configuration:
 
     path: str
     problem: str = ""
-    options: Tuple[Option, ...] = ()
+    options: Tuple[OptionState, ...] = ()
     strays: Tuple[Stray, ...] = ()
     written: float = 0.0
     code: Tuple[str, ...] = ()
@@ -84,7 +84,7 @@ def collect(installation: Installation) -> Configuration:
         wanted = HIDDEN if setting.secret else setting.value
         if setting.secret and found is not None:
             found = HIDDEN if found == setting.value else harmless(found)
-        options.append(Option(setting.section, setting.option, wanted, found))
+        options.append(OptionState(setting.section, setting.option, wanted, found))
     strays = _strays(text, _airflow(installation.release.venv))
     return Configuration(str(path), "", tuple(options), strays, written, code)
 

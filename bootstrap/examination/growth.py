@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from bootstrap.facts import disk
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 from bootstrap.installed.installation import Installation
 from bootstrap.state import backup
 from wheelhouse import timestamp
@@ -26,8 +26,8 @@ class Growth:
     `backup_age` the newest one's in days (None: there is none).
     """
 
-    logs: Place
-    data: Optional[Place]
+    logs: DiskPlace
+    data: Optional[DiskPlace]
     log_bytes: int = 0
     log_files: int = 0
     recent: int = 0

@@ -20,7 +20,7 @@ from bootstrap.state import change_record
 
 
 @dataclass(frozen=True)
-class Component:
+class ComponentState:
     """A component: its state (RUNNING, STOPPED, ...), Airflow's own word on its health, and a remark."""
 
     name: str
@@ -47,7 +47,7 @@ class Installed:
     completed: bool
     files: Optional[Files] = None
     configuration: Optional[Configuration] = None
-    components: Optional[Tuple[Component, ...]] = None
+    components: Optional[Tuple[ComponentState, ...]] = None
     running: Optional[Tuple[Running, ...]] = None
     metadata: Optional[Metadata] = None
     growth: Optional[Growth] = None
@@ -90,9 +90,9 @@ def unfinished(installation: Installation) -> Optional[Unfinished]:
     return Unfinished(change.title, tuple(change_record.commands(installation.home, change)))
 
 
-def components(installation: Installation) -> Tuple[Component, ...]:
+def components(installation: Installation) -> Tuple[ComponentState, ...]:
     """What runs, and how it is."""
     return tuple(
-        Component(item.name, item.state, item.health, item.note)
+        ComponentState(item.name, item.state, item.health, item.note)
         for item in status.look(installation).components
     )

@@ -11,7 +11,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.facts import ports
 from bootstrap.facts.airflows import HOMES
-from bootstrap.facts.ports import Port
+from bootstrap.facts.ports import PortState
 from bootstrap.installed.installation import POSTGRES, Installation
 from bootstrap.state.receipt import Receipt
 
@@ -32,7 +32,7 @@ class Sharing:
     """
 
     own: Dict[str, int]
-    held: Tuple[Port, ...] = ()
+    held: Tuple[PortState, ...] = ()
     others: Tuple[Other, ...] = ()
     holders: Dict[str, str] = field(default_factory=dict)
 

@@ -37,7 +37,7 @@ class User:
 
 
 @dataclass(frozen=True)
-class Account:
+class AccountFacts:
     """`me` is the account that asks (its name is empty when passwd does not know it).
 
     `service` is the account named in the request, None when there is none of that name; `useradd` is the
@@ -52,7 +52,7 @@ class Account:
     sudo: str = ""
 
 
-def collect(service: str = "") -> Account:
+def collect(service: str = "") -> AccountFacts:
     """Look the accounts up; `service` is the name of the account that would run Airflow, or empty."""
     uid = os.geteuid()
     try:
@@ -66,7 +66,7 @@ def collect(service: str = "") -> Account:
     maker = next(
         (path for name in ("useradd", "adduser") if (path := shutil.which(name, path=SYSTEM_PATH))), ""
     )
-    return Account(me, found, maker, _umask(), shutil.which("sudo", path=SYSTEM_PATH) or "")
+    return AccountFacts(me, found, maker, _umask(), shutil.which("sudo", path=SYSTEM_PATH) or "")
 
 
 def _user(entry: pwd.struct_passwd) -> User:

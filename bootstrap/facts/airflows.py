@@ -34,7 +34,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Place:
+class AirflowPlace:
     """A folder with an Airflow: a home (airflow.cfg) or packages; `version` is empty when unknown.
 
     `airferry` says that this project's installer made it.
@@ -49,8 +49,8 @@ class Place:
 class Airflows:
     """Homes, folders with the package apache-airflow, and running components."""
 
-    homes: Tuple[Place, ...] = ()
-    packages: Tuple[Place, ...] = ()
+    homes: Tuple[AirflowPlace, ...] = ()
+    packages: Tuple[AirflowPlace, ...] = ()
     running: Tuple[Process, ...] = ()
 
 
@@ -64,14 +64,14 @@ def collect(
     environ = os.environ if environ is None else environ
     deadline = time.monotonic() + SECONDS
     named = [glob.escape(environ["AIRFLOW_HOME"])] if environ.get("AIRFLOW_HOME") else []
-    found: Dict[str, Place] = {}
+    found: Dict[str, AirflowPlace] = {}
     for path in _matches([*named, *homes], "airflow.cfg", environ, deadline):
         folder = str(path.parent)
         found.setdefault(os.path.realpath(folder), _home(path.parent))
-    installed: Dict[str, Place] = {}
+    installed: Dict[str, AirflowPlace] = {}
     for path in _matches(packages, "apache_airflow-*.dist-info", environ, deadline):
         version = re.sub(r"^apache_airflow-|\.dist-info$", "", path.name)
-        installed.setdefault(os.path.realpath(path), Place(str(path.parent), version))
+        installed.setdefault(os.path.realpath(path), AirflowPlace(str(path.parent), version))
     running = tuple(item for item in processes() if item.kind == "airflow")
     return Airflows(tuple(found.values()), tuple(installed.values()), running)
 
@@ -90,9 +90,9 @@ def _matches(
             yield Path(path)
 
 
-def _home(path: Path) -> Place:
+def _home(path: Path) -> AirflowPlace:
     try:
         receipt = json.loads((path / "receipt.json").read_text(encoding="utf-8"))
-        return Place(str(path), str(receipt["airflow"]), airferry=True)
+        return AirflowPlace(str(path), str(receipt["airflow"]), airferry=True)
     except (OSError, ValueError, KeyError, TypeError):
-        return Place(str(path))
+        return AirflowPlace(str(path))

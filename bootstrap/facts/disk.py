@@ -17,7 +17,7 @@ TELLING = ("airflow.cfg", "airflow.db", "journal.jsonl", "receipt.json", "releas
 
 
 @dataclass(frozen=True)
-class Place:
+class DiskPlace:
     """What is at `path`, and room and rules there.
 
     `kind` is folder, file, other or empty when nothing is there; `base` is the nearest folder that exists,
@@ -47,7 +47,7 @@ class Place:
     problem: str = ""
 
 
-def collect(path: str, *, entries: bool = False) -> Place:
+def collect(path: str, *, entries: bool = False) -> DiskPlace:
     """Look at `path` without touching it: no file is made, not even for a moment.
 
     `entries` asks for the names in the folder as well.
@@ -58,7 +58,7 @@ def collect(path: str, *, entries: bool = False) -> Place:
     status, room = base.stat(), os.statvfs(base)
     real = os.path.realpath(base)
     filesystem, mount = _mount(real)
-    return Place(
+    return DiskPlace(
         path=str(absolute),
         kind=kind,
         base=str(base),

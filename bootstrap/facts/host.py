@@ -28,22 +28,22 @@ from bootstrap.facts import (
     security,
     services,
 )
-from bootstrap.facts.account import Account
+from bootstrap.facts.account import AccountFacts
 from bootstrap.facts.airflows import Airflows
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.environment import Environment
 from bootstrap.facts.firewall import Firewall
 from bootstrap.facts.libc import Libc
 from bootstrap.facts.network import Network
-from bootstrap.facts.ports import Port
-from bootstrap.facts.postgres import Postgres
+from bootstrap.facts.ports import PortState
+from bootstrap.facts.postgres import HostPostgres
 from bootstrap.facts.python import Interpreter
 from bootstrap.facts.region import Region
 from bootstrap.facts.resources import Resources
 from bootstrap.facts.security import Security
-from bootstrap.facts.server import Asked, Passwords, Server
-from bootstrap.facts.services import Services
+from bootstrap.facts.server import Asked, Passwords, ServerFacts
+from bootstrap.facts.services import InitSystem
 
 SCHEMA = 1
 SECONDS = 10.0
@@ -87,20 +87,20 @@ class Facts:
     pythons: Optional[Tuple[Interpreter, ...]] = None
     libc: Optional[Libc] = None
     distribution: Optional[Distribution] = None
-    home: Optional[Place] = None
-    tmp: Optional[Place] = None
-    ports: Optional[Tuple[Port, ...]] = None
+    home: Optional[DiskPlace] = None
+    tmp: Optional[DiskPlace] = None
+    ports: Optional[Tuple[PortState, ...]] = None
     resources: Optional[Resources] = None
-    account: Optional[Account] = None
-    services: Optional[Services] = None
+    account: Optional[AccountFacts] = None
+    services: Optional[InitSystem] = None
     security: Optional[Security] = None
     network: Optional[Network] = None
     environment: Optional[Environment] = None
     region: Optional[Region] = None
-    postgres: Optional[Postgres] = None
+    postgres: Optional[HostPostgres] = None
     firewall: Optional[Firewall] = None
     airflows: Optional[Airflows] = None
-    server: Optional[Server] = None
+    server: Optional[ServerFacts] = None
     failures: Tuple[Failure, ...] = ()
 
 
@@ -140,7 +140,7 @@ def collect(
     return Facts(SCHEMA, wheelhouse.__version__, request, **found, failures=failures)
 
 
-def _server(asked: Asked, passwords: Passwords) -> Server:
+def _server(asked: Asked, passwords: Passwords) -> ServerFacts:
     from bootstrap.facts import login  # noqa: PLC0415  (few are asked about one, and it is much to compile)
 
     return login.collect(asked, passwords)

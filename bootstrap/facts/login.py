@@ -8,7 +8,7 @@ from typing import List, Optional
 
 from bootstrap.airflow import fernet
 from bootstrap.base.secret import Secret
-from bootstrap.facts.server import Asked, Database, Passwords, Refusal, Room, Server
+from bootstrap.facts.server import Asked, DatabaseFacts, Passwords, Refusal, Room, ServerFacts
 from bootstrap.postgres import external, wire
 from bootstrap.postgres.external import literal
 from bootstrap.postgres.refusal import LOGIN, MISSING, DatabaseUnavailable, StatementFailed
@@ -53,9 +53,9 @@ _ALIVE = """SELECT string_agg(DISTINCT hostname, ' ') FROM {table}
     WHERE state = 'running' AND latest_heartbeat > now() - interval '1 minute'"""
 
 
-def collect(asked: Asked, passwords: Passwords) -> Server:
+def collect(asked: Asked, passwords: Passwords) -> ServerFacts:
     """Log in as the role and look; where it is not let in, ask the administrator, if one was named."""
-    server = Server(asked.connection.address)
+    server = ServerFacts(asked.connection.address)
     try:
         with wire.session(asked.connection, passwords.role, _SECONDS) as session:
             return _as_role(session, server, asked, passwords.fernet)
@@ -74,7 +74,9 @@ def _refusal(user: str, error: DatabaseUnavailable) -> Refusal:
     return Refusal(user, error.kind, error.said, error.sqlstate)
 
 
-def _as_role(session: wire.Session, server: Server, asked: Asked, key: Optional[Secret]) -> Server:
+def _as_role(
+    session: wire.WireSession, server: ServerFacts, asked: Asked, key: Optional[Secret]
+) -> ServerFacts:
     found = replace(_itself(session, server, asked), role=True, found=True)
     if found.number < _OLDEST:
         return found
@@ -93,7 +95,7 @@ def _as_role(session: wire.Session, server: Server, asked: Asked, key: Optional[
         return rows[0][0] or "" if rows else ""
 
     tokens = [token for token in (told(table, sql) for table, sql in _TOKENS.items()) if token]
-    database = Database(
+    database = DatabaseFacts(
         encoding,
         owner,
         owned == "t",
@@ -109,7 +111,7 @@ def _as_role(session: wire.Session, server: Server, asked: Asked, key: Optional[
     return replace(found, database=database)
 
 
-def _as_administrator(session: wire.Session, server: Server, asked: Asked) -> Server:
+def _as_administrator(session: wire.WireSession, server: ServerFacts, asked: Asked) -> ServerFacts:
     found = _itself(session, server, asked)
     if found.number < _OLDEST:
         return found
@@ -118,10 +120,10 @@ def _as_administrator(session: wire.Session, server: Server, asked: Asked) -> Se
     if not found.found:
         return found
     encoding, owner, owned = _one(session, _with(asked, _FROM_OUTSIDE))
-    return replace(found, database=Database(encoding, owner, owned == "t"))
+    return replace(found, database=DatabaseFacts(encoding, owner, owned == "t"))
 
 
-def _itself(session: wire.Session, server: Server, asked: Asked) -> Server:
+def _itself(session: wire.WireSession, server: ServerFacts, asked: Asked) -> ServerFacts:
     """The server as such: version, clock, connections."""
     before = time.time()
     version, number, clock = _one(session, _ITSELF)
@@ -142,5 +144,5 @@ def _with(asked: Asked, sql: str) -> str:
     return sql.format(role=literal(asked.user), database=literal(asked.database))
 
 
-def _one(session: wire.Session, sql: str) -> List[str]:
+def _one(session: wire.WireSession, sql: str) -> List[str]:
     return [cell or "" for cell in session.query(sql, _SECONDS)[0]]

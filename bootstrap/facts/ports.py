@@ -16,7 +16,7 @@ _LISTEN = "0A"
 
 
 @dataclass(frozen=True)
-class Port:
+class PortState:
     """`state` is free, held, denied (below 1024 for an ordinary account) or unknown.
 
     `loopback` says whether 127.0.0.1 alone is still to be had. `user` and `process` (``postgres (pid 812)``)
@@ -30,15 +30,15 @@ class Port:
     process: str = ""
 
 
-def collect(numbers: Sequence[int]) -> Tuple[Port, ...]:
+def collect(numbers: Sequence[int]) -> Tuple[PortState, ...]:
     """Try to take each port for a moment, as a server would, and ask /proc who holds it if that fails."""
     return tuple(_port(number) for number in sorted(set(numbers)))
 
 
-def _port(number: int) -> Port:
+def _port(number: int) -> PortState:
     everywhere, loopback = _bind("0.0.0.0", number), _bind("127.0.0.1", number)  # noqa: S104
     user, process = _holder(number) if "held" in (everywhere, loopback) else ("", "")
-    return Port(number, everywhere, loopback == "free", user, process)
+    return PortState(number, everywhere, loopback == "free", user, process)
 
 
 def _bind(address: str, number: int) -> str:
@@ -81,6 +81,6 @@ def _process(inode: str) -> str:
     return ""
 
 
-def by_number(ports: Sequence[Port]) -> Dict[int, Port]:
+def by_number(ports: Sequence[PortState]) -> Dict[int, PortState]:
     """The ports under their numbers."""
     return {port.number: port for port in ports}

@@ -17,7 +17,7 @@ SOCKETS = ("/run/postgresql", "/var/run/postgresql", "/tmp")  # noqa: S108  (whe
 
 
 @dataclass(frozen=True)
-class Postgres:
+class HostPostgres:
     """`installed` programs by folder, the Unix sockets of running servers, and their processes."""
 
     installed: Tuple[ProgramFolder, ...] = ()
@@ -25,10 +25,10 @@ class Postgres:
     servers: Tuple[Process, ...] = ()
 
 
-def collect(folders: Sequence[str] = FOLDERS, path: Optional[str] = None) -> Postgres:
+def collect(folders: Sequence[str] = FOLDERS, path: Optional[str] = None) -> HostPostgres:
     """Look for programs and running servers; no program is run."""
     servers = tuple(item for item in processes() if item.kind == "postgres")
-    return Postgres(programs.installed(folders, path), _sockets(), servers)
+    return HostPostgres(programs.installed(folders, path), _sockets(), servers)
 
 
 def _sockets() -> Tuple[str, ...]:

@@ -61,7 +61,7 @@ class Room:
 
 
 @dataclass(frozen=True)
-class Database:
+class DatabaseFacts:
     """A database that is there; what only a login to it can tell is left at its default without one.
 
     `owned` says whether the role is the owner or a member of it. `schema` is where its tables would go ("":
@@ -85,7 +85,7 @@ class Database:
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerFacts:
     """A server: `number` is ``server_version_num``, `tls` the protocol in use, `clock` its lead in seconds.
 
     `refusals` tell who was not let in. `makes` says whether the administrator may make what is missing;
@@ -102,4 +102,4 @@ class Server:
     makes: bool = False
     role: Optional[bool] = None
     found: Optional[bool] = None
-    database: Optional[Database] = None
+    database: Optional[DatabaseFacts] = None

@@ -12,7 +12,7 @@ from bootstrap.facts.account import SYSTEM_PATH
 
 
 @dataclass(frozen=True)
-class Services:
+class InitSystem:
     """`init` is the name of process 1; `systemd` whether it is systemd and answers (sd_booted(3)).
 
     `user_systemd` says whether this account has its own manager, `linger` whether that outlives its logins.
@@ -25,12 +25,12 @@ class Services:
     linger: bool = False
 
 
-def collect(user: str = "") -> Services:
+def collect(user: str = "") -> InitSystem:
     """Look at process 1 and the folders of systemd; `user` is the name of the account that asks."""
     init = ""
     with contextlib.suppress(OSError):
         init = Path("/proc/1/comm").read_text(encoding="utf-8", errors="replace").strip()
-    return Services(
+    return InitSystem(
         init,
         Path("/run/systemd/system").is_dir(),
         shutil.which("systemctl", path=SYSTEM_PATH) or "",

@@ -27,7 +27,7 @@ class DatabaseChoiceFixed(AirferryError):
 
 
 @dataclass(frozen=True)
-class Choice:
+class DatabaseChoice:
     """An ``--postgres`` URL and what goes with it: `admin` may make role and database, once."""
 
     connection: Connection
@@ -54,7 +54,7 @@ def certificate(home: Home) -> Path:
     return home.etc / "postgres-ca.pem"
 
 
-def database_of(choice: Choice, home: Home, server: str = "") -> Database:
+def database_of(choice: DatabaseChoice, home: Home, server: str = "") -> Database:
     """What the receipt says of it; `server` is the version, when it is known."""
     found = choice.connection
     return Database(
@@ -80,7 +80,7 @@ def connection_of(database: Database, home: Home) -> Connection:
     )  # fmt: skip
 
 
-def settled(earlier: Receipt, kind: str, choice: Optional[Choice]) -> bool:
+def settled(earlier: Receipt, kind: str, choice: Optional[DatabaseChoice]) -> bool:
     """Whether the earlier install's database stays; raises :class:`DatabaseChoiceFixed` for a silent move.
 
     `kind` is what was asked for, private or external; "" when nothing was.
@@ -104,7 +104,7 @@ def settled(earlier: Receipt, kind: str, choice: Optional[Choice]) -> bool:
     return same and choice is None
 
 
-def asked(database: Database, choice: Optional[Choice]) -> Optional[Asked]:
+def asked(database: Database, choice: Optional[DatabaseChoice]) -> Optional[Asked]:
     """What doctor asks about; None for a database of our own."""
     if database.kind == PRIVATE:
         return None
@@ -115,7 +115,7 @@ def asked(database: Database, choice: Optional[Choice]) -> Optional[Asked]:
     )  # fmt: skip
 
 
-def passwords(choice: Choice, home: Home, earlier: Optional[Receipt]) -> Passwords:
+def passwords(choice: DatabaseChoice, home: Home, earlier: Optional[Receipt]) -> Passwords:
     """Add what libpq's password file, the home and the earlier install know to what was given."""
     given, found = choice.passwords, choice.connection
     role = given.role

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Dict, List, Tuple
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.database import Urls, urls
 from bootstrap.airflow.executor import Component, Executor, executor_of
-from bootstrap.airflow.release import Release as AirflowRelease
-from bootstrap.airflow.release import release_for
+from bootstrap.airflow.release import AirflowRelease, release_for
 from bootstrap.base import process, secret
 from bootstrap.installed import external
 from bootstrap.postgres import embedded
-from bootstrap.postgres.server import Server
+from bootstrap.postgres.server import MetadataServer
 from bootstrap.services import broker
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
 from bootstrap.services.launcher import OWN_ENVIRONMENT, Launcher
 from bootstrap.services.manager import POSTGRES, SYSTEMD, SYSTEMD_USER, Program, Services
 from bootstrap.services.units import Layout
-from bootstrap.state.home import Home, Release
+from bootstrap.state.home import Home, ReleaseFolder
 from bootstrap.state.receipt import PRIVATE, Receipt
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ class Installation:
         return Home(Path(self.receipt.home))
 
     @property
-    def release(self) -> Release:
+    def release(self) -> ReleaseFolder:
         """The unpacked bundle that it runs from."""
         return self.home.release(self.receipt.bundle_id)
 
@@ -81,7 +80,7 @@ class Installation:
         )
 
     @property
-    def database(self) -> Server:
+    def database(self) -> MetadataServer:
         """The server of the metadata database."""
         return self.cluster if self.servers else self.external
 

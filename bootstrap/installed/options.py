@@ -12,7 +12,7 @@ from bootstrap.airflow.executor import LOCAL, executor_of
 from bootstrap.airflow.release import release_for
 from bootstrap.base import account as accounts
 from bootstrap.installed import external
-from bootstrap.installed.external import Choice
+from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import embedded, host
 from bootstrap.python import choice
@@ -50,7 +50,7 @@ class Options:
     host: Optional[str] = None
     port: Optional[int] = None
     postgres: str = ""
-    external: Optional[Choice] = None
+    external: Optional[DatabaseChoice] = None
     postgres_port: Optional[int] = None
     parallelism: Optional[int] = None
     auth: Optional[str] = None

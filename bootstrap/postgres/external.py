@@ -130,7 +130,7 @@ class External:
 @contextlib.contextmanager
 def administrator(
     wanted: Connection, admin: str, password: Optional[Secret], seconds: float = 10
-) -> Iterator[wire.Session]:
+) -> Iterator[wire.WireSession]:
     """A session of the server's administrator; raises :class:`DatabaseUnavailable`."""
     for database in _COMMON:
         try:
@@ -143,7 +143,7 @@ def administrator(
 
 
 @contextlib.contextmanager
-def _member(session: wire.Session, role: str) -> Iterator[None]:
+def _member(session: wire.WireSession, role: str) -> Iterator[None]:
     """Be a member of `role` for a moment: only a superuser makes databases for others."""
     may = (
         f"SELECT rolsuper OR pg_has_role(rolname, {literal(role)}, 'USAGE')"  # noqa: S608

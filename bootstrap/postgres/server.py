@@ -27,7 +27,7 @@ class Clients:
         return [self.programs / program, *self.connection.arguments, *arguments]
 
 
-class Server(Protocol):
+class MetadataServer(Protocol):
     """The server of the metadata database, as Airflow's role sees it."""
 
     @property

@@ -22,7 +22,7 @@ from bootstrap.postgres.refusal import DatabaseUnavailable, StatementFailed
 if TYPE_CHECKING:
     import ssl
 
-Row = Tuple[Optional[str], ...]
+WireRow = Tuple[Optional[str], ...]
 
 _PROTOCOL = 196608
 _TLS_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -31,21 +31,21 @@ _LONGEST = 64 << 20
 _KINDS = {"28P01": refusal.LOGIN, "28000": refusal.LOGIN, "3D000": refusal.MISSING, "53300": refusal.FULL}
 
 
-class Session:
+class WireSession:
     """An open connection that has logged in; `tls` is the protocol's version, or empty."""
 
     def __init__(self, link: Link, tls: str) -> None:
         self._link = link
         self.tls = tls
 
-    def query(self, sql: str, seconds: float = 60) -> List[Row]:
+    def query(self, sql: str, seconds: float = 60) -> List[WireRow]:
         """Run statements and return the rows of all of them as text; raises :class:`StatementFailed`.
 
         Raises :class:`DatabaseUnavailable` when the connection breaks or `seconds` are over.
         """
         self._link.deadline = time.monotonic() + seconds
         self._link.send(b"Q", sql.encode() + b"\0")
-        rows: List[Row] = []
+        rows: List[WireRow] = []
         problem: Optional[Dict[str, str]] = None
         while True:
             kind, body = self._link.receive()
@@ -61,7 +61,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(connection: Connection, password: Optional[Secret], seconds: float = 10) -> Iterator[Session]:
+def session(connection: Connection, password: Optional[Secret], seconds: float = 10) -> Iterator[WireSession]:
     """Log in, within `seconds`; raises :class:`DatabaseUnavailable`."""
     settings = {"client_encoding": "UTF8", "application_name": "airferry"}
     with logged_in(connection, password, settings, seconds) as (link, tls):
@@ -71,7 +71,7 @@ def session(connection: Connection, password: Optional[Secret], seconds: float =
                 raise _refused(_error(body), encrypted=bool(tls))
             if kind == b"Z":
                 break
-        yield Session(link, tls)
+        yield WireSession(link, tls)
         with contextlib.suppress(DatabaseUnavailable):
             link.send(b"X", b"")
 
@@ -292,7 +292,7 @@ def _error(body: bytes) -> Dict[str, str]:
     return {part[:1]: part[1:] for part in parts}
 
 
-def _row(body: bytes) -> Row:
+def _row(body: bytes) -> WireRow:
     cells: List[Optional[str]] = []
     count, position = struct.unpack("!h", body[:2])[0], 2
     for _ in range(count):

@@ -27,17 +27,17 @@ class NoCarriedPython(AirferryError):
 
 
 @dataclass(frozen=True)
-class Choice:
+class PythonChoice:
     """An interpreter's `path`, and whose it is; both are empty as long as the preflight has to look."""
 
     path: str
     origin: str
 
 
-UNDECIDED = Choice("", "")
+UNDECIDED = PythonChoice("", "")
 
 
-def settle(named: Optional[str], bundle: Bundle, home: Home, earlier: Optional[Receipt]) -> Choice:
+def settle(named: Optional[str], bundle: Bundle, home: Home, earlier: Optional[Receipt]) -> PythonChoice:
     """What is settled before the host is looked at: by the option ``--python``, else by an earlier install.
 
     A carried interpreter stays the choice for another bundle that carries one. Raises
@@ -45,7 +45,7 @@ def settle(named: Optional[str], bundle: Bundle, home: Home, earlier: Optional[R
     """
     described = bundle.manifest.python
     if named is None and earlier and earlier.bundle_id == bundle.manifest.bundle_id:
-        return Choice(earlier.python, earlier.python_from if earlier.python else "")
+        return PythonChoice(earlier.python, earlier.python_from if earlier.python else "")
     if named is None and earlier and earlier.python_from == CARRIED and described:
         named = CARRIED
     if named == CARRIED:
@@ -55,16 +55,16 @@ def settle(named: Optional[str], bundle: Bundle, home: Home, earlier: Optional[R
                 needed="a bundle that was made with --with-python",
                 hint="Take one of this host: --python host, or --python PATH.",
             )
-        return Choice(str(Carried(home, described).program), CARRIED)
+        return PythonChoice(str(Carried(home, described).program), CARRIED)
     if named == HOST:
-        return Choice("", HOST)
+        return PythonChoice("", HOST)
     if named is None:
         return UNDECIDED
     found = None if "/" in named else shutil.which(named)
-    return Choice(str(Path(found or named).expanduser().absolute()), NAMED)
+    return PythonChoice(str(Path(found or named).expanduser().absolute()), NAMED)
 
 
-def decided(receipt: Receipt, choice: Choice) -> Receipt:
+def decided(receipt: Receipt, choice: PythonChoice) -> Receipt:
     """The receipt with the choice in it, and with what the carried interpreter needs of this host."""
     # a relocatable interpreter's OpenSSL looks in folders of the machine that built it
     ca_file = authorities() if choice.origin == CARRIED else ""

@@ -12,7 +12,7 @@ from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
 from bootstrap.base import smallfile
 from bootstrap.services.manager import Program
-from bootstrap.state.home import Home, Release
+from bootstrap.state.home import Home, ReleaseFolder
 
 # Paths below the home.
 SCRIPT = "etc/service.sh"
@@ -32,7 +32,7 @@ class Launcher:
     """
 
     home: Home
-    release: Release
+    release: ReleaseFolder
     python: str
     variables: Mapping[str, str]
 

@@ -91,7 +91,7 @@ class Backup:
 
 
 @dataclass(frozen=True)
-class Place:
+class SavedBackup:
     """A backup on disk."""
 
     path: Path
@@ -108,7 +108,7 @@ class Place:
         return self.path / STATE
 
 
-def load(folder: Path) -> Place:
+def load(folder: Path) -> SavedBackup:
     """Read a backup's description; raises :class:`BackupNotFound`, :class:`BackupDamaged`."""
     try:
         text = (folder / DESCRIPTION).read_text(encoding="utf-8", errors="replace")
@@ -119,7 +119,7 @@ def load(folder: Path) -> Place:
             hint="List them: airferry backups",
         ) from error
     try:
-        return Place(folder, codec.loads(Backup, text))
+        return SavedBackup(folder, codec.loads(Backup, text))
     except codec.Malformed as error:
         raise BackupDamaged(
             f"{folder / DESCRIPTION} cannot be read.",
@@ -129,7 +129,7 @@ def load(folder: Path) -> Place:
         ) from error
 
 
-def find_all(folder: Path) -> List[Place]:
+def find_all(folder: Path) -> List[SavedBackup]:
     """Every finished backup in `folder` that can be read, oldest first."""
     found = []
     for path in folder.glob(f"*/{DESCRIPTION}"):
@@ -139,13 +139,13 @@ def find_all(folder: Path) -> List[Place]:
     return sorted(found, key=lambda place: (place.backup.started, place.path.name))
 
 
-def named(folder: Path, name: str) -> Place:
+def named(folder: Path, name: str) -> SavedBackup:
     """The backup of that id in `folder`, or at that path; raises as :func:`load` does."""
     inside = folder / name
     return load(inside if "/" not in name and inside.exists() else Path(name).expanduser().absolute())
 
 
-def of_last_upgrade(folder: Path, receipt: Receipt) -> Optional[Place]:
+def of_last_upgrade(folder: Path, receipt: Receipt) -> Optional[SavedBackup]:
     """The backup that the upgrade to this receipt's bundle has made; None when there is none."""
     found = [
         place
@@ -171,7 +171,7 @@ def rotate(folder: Path, keep: int, receipt: Receipt) -> List[str]:
     return [place.backup.id for place in doomed]
 
 
-def compare(place: Place) -> None:
+def compare(place: SavedBackup) -> None:
     """Compare every file with its sha256; raises :class:`BackupDamaged`."""
     problems = []
     for item in place.backup.files:

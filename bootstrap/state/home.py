@@ -14,7 +14,7 @@ FERNET, SECRET_KEY, JWT = "fernet-key", "secret-key", "jwt-secret"
 
 
 @dataclass(frozen=True)
-class Release:
+class ReleaseFolder:
     """One unpacked bundle below ``releases/``; it never moves, because venvs do not."""
 
     path: Path
@@ -87,9 +87,9 @@ class Home:
             folder = Path(os.environ.get("HOME") or _home_of(os.getuid()))
         return cls((folder / (name or NAME)).absolute())
 
-    def release(self, bundle_id: str) -> Release:
+    def release(self, bundle_id: str) -> ReleaseFolder:
         """Where a bundle's release lies, whether it is there or not."""
-        return Release(self.path / "releases" / bundle_id)
+        return ReleaseFolder(self.path / "releases" / bundle_id)
 
     @property
     def pythons(self) -> Path:

@@ -78,7 +78,7 @@ class Journal:
 
 
 @dataclass(frozen=True)
-class Step:
+class JournalStep:
     """A part of a command: `state` is done, failed, unfinished or noted."""
 
     name: str
@@ -87,7 +87,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """A command that was run here, as it ended.
 
     `outcome` is done, failed, interrupted, running, or killed: it never came to its end. `by` is who asked
@@ -103,7 +103,7 @@ class Entry:
     by: str = ""
     account: str = ""
     details: Dict[str, Any] = field(default_factory=dict)
-    steps: Tuple[Step, ...] = ()
+    steps: Tuple[JournalStep, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class History:
     """Every command, oldest first; `unreadable` counts the lines that are no events."""
 
     schema: int
-    entries: Tuple[Entry, ...]
+    entries: Tuple[JournalEntry, ...]
     unreadable: int = 0
 
 
@@ -127,7 +127,7 @@ class _Open:
 
 def read(path: Path) -> History:
     """The history of a home; an absent journal is an empty one."""
-    entries: List[Entry] = []
+    entries: List[JournalEntry] = []
     waiting: List[_Open] = []
     unreadable = 0
     text = ""
@@ -147,7 +147,7 @@ def read(path: Path) -> History:
     return History(SCHEMA, tuple(entries), unreadable)
 
 
-def _take(line: Dict[str, Any], entries: List[Entry], waiting: List[_Open]) -> None:
+def _take(line: Dict[str, Any], entries: List[JournalEntry], waiting: List[_Open]) -> None:
     name, _, end = line["event"].rpartition("-")
     if name == "step":
         _take_step(line, end, entries, waiting)
@@ -170,30 +170,30 @@ def _take(line: Dict[str, Any], entries: List[Entry], waiting: List[_Open]) -> N
             details={**found.details, **last.details},
         )
     elif waiting:
-        _add(entries, waiting[-1].index, Step(line["event"], "noted"))
+        _add(entries, waiting[-1].index, JournalStep(line["event"], "noted"))
     else:
         entries.append(_entry(line["event"], "noted", line))
 
 
-def _take_step(line: Dict[str, Any], end: str, entries: List[Entry], waiting: List[_Open]) -> None:
+def _take_step(line: Dict[str, Any], end: str, entries: List[JournalEntry], waiting: List[_Open]) -> None:
     if not waiting:
         return
     index, name = waiting[-1].index, str(line.get("step", ""))
     steps = entries[index].steps
     if end == "started":
-        _add(entries, index, Step(name, "unfinished"))
+        _add(entries, index, JournalStep(name, "unfinished"))
     elif steps and steps[-1].name == name:
-        ended = Step(name, end, _number(line.get("seconds")))
+        ended = JournalStep(name, end, _number(line.get("seconds")))
         entries[index] = replace(entries[index], steps=(*steps[:-1], ended))
 
 
-def _add(entries: List[Entry], index: int, step: Step) -> None:
+def _add(entries: List[JournalEntry], index: int, step: JournalStep) -> None:
     entries[index] = replace(entries[index], steps=(*entries[index].steps, step))
 
 
-def _entry(command: str, outcome: str, line: Dict[str, Any]) -> Entry:
+def _entry(command: str, outcome: str, line: Dict[str, Any]) -> JournalEntry:
     status = line.get("exit")
-    return Entry(
+    return JournalEntry(
         time=str(line.get("time", "")),
         command=command,
         outcome=outcome,

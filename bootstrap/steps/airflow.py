@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import List
 
 from bootstrap.airflow import health, metadata
-from bootstrap.airflow.api import LoginFailed, Session
+from bootstrap.airflow.api import ApiSession, LoginFailed
 from bootstrap.base import secret
 from bootstrap.base.process import CommandFailed
 from bootstrap.installed import bytecode
@@ -236,7 +236,7 @@ def _trigger(installation: Installation, run_id: str, logical_date: datetime) ->
     session.trigger(PROOF_DAG, run_id, logical_date)
 
 
-def _login(installation: Installation) -> Session:
+def _login(installation: Installation) -> ApiSession:
     receipt = installation.receipt
     return health.login(
         installation.version,

@@ -14,7 +14,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.postgres import embedded
 from bootstrap.python.venv import Tools, Venv
 from bootstrap.services import strays
-from bootstrap.state.home import Home, Release
+from bootstrap.state.home import Home, ReleaseFolder
 from wheelhouse import layout
 from wheelhouse.manifest import Package
 from wheelhouse.reader import Bundle
@@ -127,7 +127,7 @@ class LinkStep:
         switch(home, release)
 
 
-def switch(home: Home, release: Release) -> None:
+def switch(home: Home, release: ReleaseFolder) -> None:
     """Make ``current`` point to a release, in one step."""
     link = home.current_link.with_name("current.new")
     if link.is_symlink():

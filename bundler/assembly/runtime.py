@@ -12,7 +12,7 @@ from pathlib import Path
 from bundler.assembly import payload
 from bundler.index.cache import Cache, replace, used
 from wheelhouse import writer
-from wheelhouse.archive import Entry
+from wheelhouse.archive import ArchiveMember
 from wheelhouse.manifest import File
 from wheelhouse.writer import Member, Prepared
 
@@ -60,6 +60,8 @@ def _read(path: Path) -> list[Prepared] | None:
     found, start = [], 0
     for name, size, sha256, packed, crc, deflated in head["members"]:
         member = Member(name, content[start : start + packed])
-        found.append(Prepared(File(name, size, sha256), Entry(name, size, packed, crc, deflated), member))
+        found.append(
+            Prepared(File(name, size, sha256), ArchiveMember(name, size, packed, crc, deflated), member)
+        )
         start += packed
     return found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from bootstrap.base.console import size_text
 from bootstrap.doctor.finding import Finding, Report, gathered, ordered
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 from bundler.build import buildneeds
 from bundler.builder_host.facts import Outside
 
@@ -61,7 +61,9 @@ def folders(facts: Outside) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _folder(place: Place, ids: tuple[str, str, str], least: int, best: int, remedy: str) -> Iterator[Finding]:
+def _folder(
+    place: DiskPlace, ids: tuple[str, str, str], least: int, best: int, remedy: str
+) -> Iterator[Finding]:
     usable, closed, full = ids
     if not place.writable or place.read_only or place.problem or place.kind in ("file", "other"):
         found = place.problem or f"{place.base} (mode {place.mode:04o}, owner {place.uid})"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bootstrap.airflow.differences import NEWEST
 from bootstrap.facts import disk, distribution, host
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.host import Failure
 from bootstrap.facts.network import PROXIES
@@ -88,8 +88,8 @@ class Outside:
     machine: str
     distribution: Distribution | None = None
     programs: tuple[Program, ...] | None = None
-    cache: Place | None = None
-    output: Place | None = None
+    cache: DiskPlace | None = None
+    output: DiskPlace | None = None
     index: Address | None = None
     constraints: Address | None = None
     needs: tuple[Need, ...] | None = None

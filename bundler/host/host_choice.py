@@ -11,7 +11,7 @@ from bootstrap.doctor import remedies
 from bootstrap.doctor.checks.interpreter import judge
 from bootstrap.doctor.entries.python import PYTHON
 from bootstrap.doctor.finding import Finding, Report
-from bootstrap.doctor.needs import Needs, Port, needs_of
+from bootstrap.doctor.needs import Needs, WantedPort, needs_of
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, WARNING
 from bootstrap.facts.host import Facts
@@ -25,7 +25,7 @@ from bundler.base.errors import NoFittingWheel
 from bundler.request import platforms
 from bundler.request.spec import default_python
 from wheelhouse import __version__
-from wheelhouse.manifest import SCHEMA, Constraints, MadeFor, Manifest, Package, Postgres, Tool
+from wheelhouse.manifest import SCHEMA, CarriedPostgres, Constraints, MadeFor, Manifest, Package, Tool
 from wheelhouse.target import OLDEST_PYTHON, Target
 
 # Measured on bundles with the default extras: megabytes of all wheels, and of what is unpacked from them.
@@ -127,7 +127,8 @@ def needs_of_bundle(manifest: Manifest, facts: Facts) -> Needs:
         manifest,
         home=request.home,
         ports=tuple(
-            Port(number, "web server" if number == WEB_PORT else "PostgreSQL") for number in request.ports
+            WantedPort(number, "web server" if number == WEB_PORT else "PostgreSQL")
+            for number in request.ports
         ),
         parallelism=_parallelism(facts.resources),
         account=request.account,
@@ -145,7 +146,7 @@ def _needs(facts: Facts, airflow: str, target: Target, *, carried: bool) -> tupl
             artifact = found.postgres.artifact
             path = f"postgres/{artifact.filename}"
             package = Package(found.postgres.name, found.postgres.version, path, 0, artifact.sha256, "")
-            postgres = Postgres(found.postgres_version, package)
+            postgres = CarriedPostgres(found.postgres_version, package)
     except NoFittingWheel:
         pass  # told by _platform_problems
     whole = Package(

@@ -22,7 +22,7 @@ from bootstrap.base.account import AccountError
 from bootstrap.base.boundary import Terminated
 from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Passwords
-from bootstrap.installed.external import Choice, Handed
+from bootstrap.installed.external import DatabaseChoice, Handed
 from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.postgres.connection import Connection
 from bootstrap.state.home import Home
@@ -195,7 +195,7 @@ def test_what_a_database_needs_crosses_as_open_files_only(handover: Handover) ->
     root = handover.bundle.parent / "ca.pem"
     root.write_text("-----BEGIN-----\n" * 10_000)
     root.chmod(0o400)
-    choice = Choice(
+    choice = DatabaseChoice(
         Connection("db", 5432, "d", "r", "verify-full", str(root)),
         admin="dba",
         passwords=Passwords(Secret(PASSWORD), Secret("adm1n-비밀")),
@@ -213,7 +213,7 @@ def test_what_a_database_needs_without_root(tmp_path: Path) -> None:
     root = tmp_path / "ca.pem"
     root.write_text("pem")
     connection = Connection("db", 5432, "d", "r", "verify-full", str(root))
-    given = Choice(connection, "dba", passwords=Passwords(Secret("a"), Secret("b")))
+    given = DatabaseChoice(connection, "dba", passwords=Passwords(Secret("a"), Secret("b")))
     home = Home(tmp_path / "home")
     assert handoff.database(Options(home)) == Handed()
     assert handoff.database(Options(home, external=given)) == Handed(Secret("a"), "dba", Secret("b"), "pem")

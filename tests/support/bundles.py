@@ -14,13 +14,13 @@ from typing import Any
 import bootstrap
 from wheelhouse import header, layout, writer
 from wheelhouse.manifest import (
+    CarriedPostgres,
     CarriedPython,
     Constraints,
     File,
     MadeFor,
     Manifest,
     Package,
-    Postgres,
     Source,
     Tool,
 )
@@ -73,7 +73,7 @@ def manifest(python: str = "3.11", packages: tuple[Package, ...] = ()) -> Manife
         packages=packages,
         tools=(package("uv", "tools/uv-0.9.30-py3-none-manylinux_2_17_x86_64.whl", b"uv"),),
         services=(package("supervisor", "services/supervisor-4.3.0-py2.py3-none-any.whl", b"s"),),
-        postgres=Postgres("18.6", server),
+        postgres=CarriedPostgres("18.6", server),
         files=(),
         notes=("resolved as of the release date",),
     )

@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Sequence
 from bootstrap.doctor.checks.files import command, listed
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
-from bootstrap.examination.installed import Component, Installed
+from bootstrap.examination.installed import ComponentState, Installed
 from bootstrap.examination.running import Running
 
 _WEB = ("api-server", "webserver")
@@ -51,7 +51,7 @@ def check(installed: Installed) -> Iterator[Finding]:
         yield Finding("components-ok", OK, ", ".join(component.name for component in found))
 
 
-def _is_ill(component: Component) -> bool:
+def _is_ill(component: ComponentState) -> bool:
     """Whether its health says so; a web server that does not answer says nothing of the others."""
     fine = ("healthy", "") if component.name in _WEB else ("healthy", "", "unreachable")
     return component.health not in fine
@@ -156,6 +156,6 @@ def ports(installed: Installed) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _state(component: Component) -> str:
+def _state(component: ComponentState) -> str:
     words = [component.state.lower(), component.health, component.note]
     return f"{component.name}: {', '.join(word for word in words if word)}"

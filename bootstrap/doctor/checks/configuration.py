@@ -13,7 +13,7 @@ from bootstrap.examination.configuration import (
     OBSOLETE,
     UNKNOWN,
     Configuration,
-    Option,
+    OptionState,
 )
 from bootstrap.examination.installed import Installed
 
@@ -66,7 +66,9 @@ def _options(found: Configuration) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _ports(options: Dict[str, Option], differing: Dict[str, Option], edit: str) -> Iterator[Finding]:
+def _ports(
+    options: Dict[str, OptionState], differing: Dict[str, OptionState], edit: str
+) -> Iterator[Finding]:
     port = options.get("port") or options.get("web_server_port")
     if port and port.name in differing:
         yield Finding(
@@ -109,6 +111,6 @@ def _code(found: Configuration) -> Iterator[Finding]:
         )
 
 
-def _shown(option: Option) -> str:
+def _shown(option: OptionState) -> str:
     found = {None: "not set", "": "empty", ANOTHER: ANOTHER}.get(option.found, option.found)
     return f"[{option.section}] {option.name}: {found}"

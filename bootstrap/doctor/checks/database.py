@@ -8,11 +8,10 @@ from typing import Iterator, List, Optional, Tuple
 from bootstrap.airflow import differences, revisions
 from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Finding
-from bootstrap.doctor.needs import Needs
-from bootstrap.doctor.needs import Server as Wanted
+from bootstrap.doctor.needs import Needs, WantedServer
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.host import Facts
-from bootstrap.facts.server import Asked, Database, Refusal, Server
+from bootstrap.facts.server import Asked, DatabaseFacts, Refusal, ServerFacts
 from bootstrap.postgres import refusal
 from bootstrap.postgres.external import name
 
@@ -35,7 +34,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield Finding("database-server-ok", OK, f"PostgreSQL {server.version} at {server.address}, {tls}")
 
 
-def _problems(server: Server, asked: Asked, wanted: Wanted, airflow: str) -> Iterator[Finding]:
+def _problems(server: ServerFacts, asked: Asked, wanted: WantedServer, airflow: str) -> Iterator[Finding]:
     """Everything that is not as it should be."""
     if not server.number:
         yield _refused(server, asked)
@@ -55,7 +54,7 @@ def _problems(server: Server, asked: Asked, wanted: Wanted, airflow: str) -> Ite
         yield from _contents(server.database, asked, wanted, airflow)
 
 
-def _refused(server: Server, asked: Asked) -> Finding:
+def _refused(server: ServerFacts, asked: Asked) -> Finding:
     """Nobody was let in: the administrator's own failure counts, when one was named and asked."""
     last = server.refusals[-1]
     said = f"{server.address}: {last.said}"
@@ -78,7 +77,7 @@ def _refused(server: Server, asked: Asked) -> Finding:
     return _login(server, asked, last)
 
 
-def _login(server: Server, asked: Asked, last: Refusal) -> Finding:
+def _login(server: ServerFacts, asked: Asked, last: Refusal) -> Finding:
     if last.kind == refusal.MISSING:
         return Finding(
             "database-missing", BLOCKER, f"{server.address}: {last.said}", f"a database of {asked.user}'s",
@@ -98,7 +97,7 @@ def _login(server: Server, asked: Asked, last: Refusal) -> Finding:
     )  # fmt: skip
 
 
-def _to_be_made(server: Server, asked: Asked) -> Iterator[Finding]:
+def _to_be_made(server: ServerFacts, asked: Asked) -> Iterator[Finding]:
     """What the administrator saw, when the role was not let in."""
     if not server.refusals:
         return
@@ -122,7 +121,7 @@ def _to_be_made(server: Server, asked: Asked) -> Iterator[Finding]:
         )
 
 
-def _itself(server: Server, asked: Asked, wanted: Wanted) -> Iterator[Finding]:
+def _itself(server: ServerFacts, asked: Asked, wanted: WantedServer) -> Iterator[Finding]:
     room = server.room
     if room:
         free = room.limit if wanted.own else room.free
@@ -147,7 +146,7 @@ def _itself(server: Server, asked: Asked, wanted: Wanted) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _database(found: Database, server: Server, asked: Asked) -> Iterator[Finding]:
+def _database(found: DatabaseFacts, server: ServerFacts, asked: Asked) -> Iterator[Finding]:
     if found.encoding != "UTF8":
         yield Finding(
             "database-encoding", BLOCKER, f"{asked.database} is {found.encoding}", "UTF8",
@@ -182,7 +181,7 @@ def _database(found: Database, server: Server, asked: Asked) -> Iterator[Finding
         )  # fmt: skip
 
 
-def _contents(found: Database, asked: Asked, wanted: Wanted, airflow: str) -> Iterator[Finding]:
+def _contents(found: DatabaseFacts, asked: Asked, wanted: WantedServer, airflow: str) -> Iterator[Finding]:
     """Tables that are there already."""
     if not found.tables or wanted.own:
         return

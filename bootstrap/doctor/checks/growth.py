@@ -11,7 +11,7 @@ from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.growth import DAYS, Growth
 from bootstrap.examination.installed import Installed
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 
 _LEAST = 100_000_000
 _INODES = 1000
@@ -44,7 +44,7 @@ def _old_logs(installed: Installed) -> Tuple[str, ...]:
     return (f"find {remedies.quoted(installed.home + '/logs')} -type f -mtime +30 -delete",)
 
 
-def _folder(place: Place, closed: str, full: str, installed: Installed) -> Iterator[Finding]:
+def _folder(place: DiskPlace, closed: str, full: str, installed: Installed) -> Iterator[Finding]:
     where = f"{place.path} ({place.mount or place.base})"
     if place.kind != "folder" or not place.writable or place.read_only:
         state = "is mounted read-only" if place.read_only else "cannot be written"

@@ -10,7 +10,7 @@ from bootstrap.doctor.access import closed, service_user
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.host import Facts
 
 # Filesystems without owners, modes or links, and those that live elsewhere (names as in /proc/mounts).
@@ -38,7 +38,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield Finding("home-ok", OK, f"{home.path} {state}")
 
 
-def _path(home: Place) -> Iterator[Finding]:
+def _path(home: DiskPlace) -> Iterator[Finding]:
     plain = "a path without colons and control characters, in UTF-8"
     try:
         home.path.encode("utf-8")
@@ -51,7 +51,7 @@ def _path(home: Place) -> Iterator[Finding]:
         yield Finding("home-path-unusual", NOTE, home.path)
 
 
-def _filesystem(home: Place) -> Iterator[Finding]:
+def _filesystem(home: DiskPlace) -> Iterator[Finding]:
     where = f"{home.mount or home.base} is {home.filesystem}"
     if home.read_only:
         yield Finding(
@@ -77,7 +77,7 @@ def _filesystem(home: Place) -> Iterator[Finding]:
         yield Finding("home-volatile", WARNING, f"{home.path} ({home.filesystem})", "a disk", ELSEWHERE)
 
 
-def _rights(home: Place, facts: Facts, needs: Needs) -> Iterator[Finding]:
+def _rights(home: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
     other, user = service_user(facts, needs.account)
     me = (facts.account.me.name if facts.account else "") or "this account"
     if not home.writable and not home.read_only:
@@ -105,7 +105,7 @@ def _rights(home: Place, facts: Facts, needs: Needs) -> Iterator[Finding]:
         )
 
 
-def _contents(home: Place) -> Iterator[Finding]:
+def _contents(home: DiskPlace) -> Iterator[Finding]:
     if home.problem or home.kind in ("file", "other"):
         yield Finding(
             "home-not-a-folder", BLOCKER, home.problem or f"{home.path} is not a folder", "a folder",

@@ -8,7 +8,7 @@ from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK
 from bootstrap.facts.host import Facts
-from bootstrap.facts.ports import Port, by_number
+from bootstrap.facts.ports import PortState, by_number
 
 
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield Finding("ports-ok", OK, ", ".join(free))
 
 
-def _holder(port: Port) -> str:
+def _holder(port: PortState) -> str:
     if port.state == "unknown":
         return f"port {port.number} cannot be taken"
     by = port.process or "a program that this account may not see"

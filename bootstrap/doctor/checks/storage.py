@@ -11,7 +11,7 @@ from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.account import User
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.host import Facts
 
 _TMP_LEAST = 50_000_000
@@ -25,7 +25,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield from _tmp(facts.tmp, facts, needs)
 
 
-def _home(home: Place, needs: Needs) -> Iterator[Finding]:
+def _home(home: DiskPlace, needs: Needs) -> Iterator[Finding]:
     where = f"{home.mount or home.base} ({home.filesystem})"
     found = f"{size_text(home.free_bytes)} free on {where}"
     wanted = f"{size_text(needs.room + needs.growth)}: {size_text(needs.room)} now, the rest to grow"
@@ -43,7 +43,7 @@ def _home(home: Place, needs: Needs) -> Iterator[Finding]:
         )
 
 
-def _tmp(tmp: Place, facts: Facts, needs: Needs) -> Iterator[Finding]:
+def _tmp(tmp: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
     if tmp.free_bytes < _TMP_LEAST or tmp.free_inodes == 0:
         yield Finding(
             "tmp-full", WARNING, f"{size_text(tmp.free_bytes)} free at {tmp.path}",
@@ -60,7 +60,7 @@ def _tmp(tmp: Place, facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield Finding("tmp-noexec", NOTE, f"{tmp.path} is mounted noexec")
 
 
-def _may_write(tmp: Place, user: Optional[User]) -> bool:
+def _may_write(tmp: DiskPlace, user: Optional[User]) -> bool:
     """Whether that account may make files there; None is one that will be made."""
     if user is not None and user.uid in (0, tmp.uid):
         return True

@@ -9,7 +9,7 @@ import pytest
 
 from bootstrap.airflow import metadata
 from bootstrap.airflow.differences import FAB_TABLES, TABLES
-from bootstrap.airflow.metadata import Query
+from bootstrap.postgres.locks import Query
 
 SCHEMA = """
 CREATE TABLE pg_tables (schemaname, tablename);

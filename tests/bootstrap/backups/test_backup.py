@@ -12,7 +12,7 @@ import pytest
 
 from bootstrap.backups import state
 from bootstrap.state import backup as backups
-from bootstrap.state.backup import ASKED, UPGRADE, Backup, BackupDamaged, BackupNotFound, Content, Place
+from bootstrap.state.backup import ASKED, UPGRADE, Backup, BackupDamaged, BackupNotFound, Content, SavedBackup
 from bootstrap.state.home import Home
 from tests.support import receipts
 from wheelhouse import codec
@@ -21,7 +21,7 @@ OLD, NEW = "3.3.1-cp311-a0b1c2d3e4", "3.3.2-cp311-0a1b2c3d4e"
 RECEIPT = replace(receipts.sample(), bundle_id=NEW, previous=OLD)
 
 
-def make(folder: Path, number: int, *, reason: str = ASKED, into: str = "") -> Place:
+def make(folder: Path, number: int, *, reason: str = ASKED, into: str = "") -> SavedBackup:
     """A backup with one file in it, the `number`-th of a day."""
     name = f"20261001T{number:02}0000Z-{OLD}"
     (folder / name).mkdir(parents=True)
@@ -45,7 +45,7 @@ def make(folder: Path, number: int, *, reason: str = ASKED, into: str = "") -> P
         into=into,
     )
     (folder / name / backups.DESCRIPTION).write_text(codec.dumps(value), encoding="utf-8")
-    return Place(folder / name, value)
+    return SavedBackup(folder / name, value)
 
 
 def test_read_back_and_listed_oldest_first(tmp_path: Path) -> None:

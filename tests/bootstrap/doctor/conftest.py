@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.doctor.needs import Needs, Port
+from bootstrap.doctor.needs import Needs, WantedPort
 from bootstrap.facts import libc
 from bootstrap.facts.host import Facts
 from wheelhouse import codec
@@ -51,7 +51,7 @@ def needs() -> Needs:
         memory_least=700_000_000,
         parallelism=4,
         home="/opt/airflow",
-        ports=(Port(8080, "web server"), Port(25432, "PostgreSQL")),
+        ports=(WantedPort(8080, "web server"), WantedPort(25432, "PostgreSQL")),
         account="airflow",
         created="2026-11-17T09:44:01Z",
     )

@@ -15,19 +15,19 @@ from bootstrap.doctor.entries.host import HOST
 from bootstrap.doctor.entries.python import PYTHON
 from bootstrap.doctor.entries.system import SYSTEM
 from bootstrap.doctor.finding import Finding, Report
-from bootstrap.doctor.needs import Needs, Port
+from bootstrap.doctor.needs import Needs, WantedPort
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.facts.access import Gate
 from bootstrap.facts.account import User
-from bootstrap.facts.airflows import Place
+from bootstrap.facts.airflows import AirflowPlace
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.environment import Environment
 from bootstrap.facts.firewall import Firewall
 from bootstrap.facts.host import Facts, Failure
 from bootstrap.facts.libc import Libc
 from bootstrap.facts.network import Lookup
-from bootstrap.facts.ports import Port as Held
+from bootstrap.facts.ports import PortState
 from bootstrap.facts.processes import Process
 from bootstrap.facts.python import Interpreter
 from bootstrap.facts.security import Security
@@ -164,7 +164,7 @@ CASES: list[tuple[Change, str, str]] = [
     (part("resources", address_space=1 << 31), "address-space-limited", WARNING),
     (part("resources", cpus=1), "cpu-single", NOTE),
     # ports: these were chosen for the user
-    (lambda facts: replace(facts, ports=(Held(8080, "held", loopback=False),)), "port-other", NOTE),
+    (lambda facts: replace(facts, ports=(PortState(8080, "held", loopback=False),)), "port-other", NOTE),
     # the account
     (part("account", useradd=""), "account-no-useradd", BLOCKER),
     (part("account", me=User("etl", 1000, 1000)), "account-no-useradd", BLOCKER),
@@ -221,8 +221,8 @@ CASES: list[tuple[Change, str, str]] = [
     ),
     (part("firewall", kind="ufw", closed=True, ports=("22",)), "firewall-closed", WARNING),
     (part("firewall", kind="firewalld", closed=True, zone="public"), "firewall-on", NOTE),
-    (part("airflows", homes=(Place("/home/kim/airflow"),)), "airflow-found", NOTE),
-    (part("airflows", packages=(Place("/opt/old/lib", "2.2.2"),)), "airflow-found", NOTE),
+    (part("airflows", homes=(AirflowPlace("/home/kim/airflow"),)), "airflow-found", NOTE),
+    (part("airflows", packages=(AirflowPlace("/opt/old/lib", "2.2.2"),)), "airflow-found", NOTE),
     (part("airflows", running=(Process("airflow", 7, "kim", "scheduler", "/x"),)), "airflow-running", NOTE),
     (
         part("airflows", running=(Process("airflow", 7, "kim", "scheduler", "/opt/airflow"),)),
@@ -427,16 +427,16 @@ def test_best_interpreter_is_chosen_not_the_first(facts: Facts, needs: Needs) ->
     [("held", "port-in-use"), ("unknown", "port-in-use"), ("denied", "port-privileged")],
 )
 def test_named_port_must_be_free(facts: Facts, needs: Needs, state: str, identifier: str) -> None:
-    held = Held(80, state, loopback=False, user="www-data", process="nginx (pid 812)")
+    held = PortState(80, state, loopback=False, user="www-data", process="nginx (pid 812)")
     facts = replace(facts, ports=(held,))
-    report = diagnose(facts, replace(needs, ports=(Port(80, "web server", named=True),)))
+    report = diagnose(facts, replace(needs, ports=(WantedPort(80, "web server", named=True),)))
     assert {finding.id for finding in report.blockers} == {identifier}
     if state == "held":
         assert one(report, identifier).found == "port 80 is held by nginx (pid 812), account www-data"
 
 
 def test_port_that_is_not_needed_does_not_matter(facts: Facts, needs: Needs) -> None:
-    facts = replace(facts, ports=(Held(5432, "held", loopback=False),))
+    facts = replace(facts, ports=(PortState(5432, "held", loopback=False),))
     assert not diagnose(facts, needs).blocked
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.doctor import preflight
-from bootstrap.doctor.needs import Needs, Port
+from bootstrap.doctor.needs import Needs, WantedPort
 from bootstrap.doctor.severity import WARNING
 from bootstrap.facts.postgres import collect as postgres
 from tests.support import bundles
@@ -25,7 +25,7 @@ from tests.support.faults import fault
 from wheelhouse.reader import Bundle
 
 WALLCLOCK = Path(__file__).parents[1] / "airflow" / "data" / "wallclock.c"
-WEB = Port(18080, "web server")
+WEB = WantedPort(18080, "web server")
 
 
 def needs_tool(*names: str) -> pytest.MarkDecorator:

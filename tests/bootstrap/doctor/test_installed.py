@@ -20,7 +20,7 @@ from bootstrap.doctor.entries.running import RUNNING
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.examination import installed
-from bootstrap.examination.installed import Component, Installed
+from bootstrap.examination.installed import ComponentState, Installed
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import change_record
@@ -253,21 +253,21 @@ def test_a_secret_that_is_gone_is_said(installation: Installation) -> None:
 
 # components
 
-UP = tuple(Component(name, "RUNNING", "healthy") for name in ("postgres", "api-server", "scheduler"))
+UP = tuple(ComponentState(name, "RUNNING", "healthy") for name in ("postgres", "api-server", "scheduler"))
 
 
 @pytest.mark.parametrize(
     ("components", "expected"),
     [
         (UP, {"components-ok": OK}),
-        ((*UP, Component("triggerer", "RUNNING")), {"components-ok": OK}),
-        ((*UP, Component("triggerer", "FATAL", "", "exited too quickly")), {"component-down": BLOCKER}),
-        ((*UP, Component("triggerer", "RUNNING", "unhealthy")), {"component-ill": BLOCKER}),
-        ((*UP, Component("triggerer", "RUNNING", "never started")), {"component-ill": BLOCKER}),
+        ((*UP, ComponentState("triggerer", "RUNNING")), {"components-ok": OK}),
+        ((*UP, ComponentState("triggerer", "FATAL", "", "exited too quickly")), {"component-down": BLOCKER}),
+        ((*UP, ComponentState("triggerer", "RUNNING", "unhealthy")), {"component-ill": BLOCKER}),
+        ((*UP, ComponentState("triggerer", "RUNNING", "never started")), {"component-ill": BLOCKER}),
         (tuple(replace(item, state="STOPPED", health="") for item in UP), {"components-stopped": WARNING}),
     ],
 )
-def test_components(components: tuple[Component, ...], expected: dict[str, str]) -> None:
+def test_components(components: tuple[ComponentState, ...], expected: dict[str, str]) -> None:
     found = Installed("/srv/airflow", "3.3.2", "f.run", completed=True, components=components)
     findings = checks.check(found)
     assert ids(findings) == expected

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.doctor.needs import Needs, Port
+from bootstrap.doctor.needs import Needs, WantedPort
 from bootstrap.doctor.run import diagnose
 from bootstrap.facts import python
 from bootstrap.facts.host import collect
@@ -340,13 +340,13 @@ def test_port_that_is_really_held(here: Needs) -> None:
         number = server.getsockname()[1]
         # bound, but not yet listening: still nobody else can have it
         server.listen(1)
-        report = examine(replace(here, ports=(Port(number, "web server", named=True),)))
+        report = examine(replace(here, ports=(WantedPort(number, "web server", named=True),)))
         assert blockers(report) == {"port-in-use"}
         assert f"pid {os.getpid()}" in found(report, "port-in-use")
-        report = examine(replace(here, ports=(Port(number, "web server"),)))
+        report = examine(replace(here, ports=(WantedPort(number, "web server"),)))
         assert blockers(report) == set()
         assert "port-other" in ids(report)
-    assert blockers(examine(replace(here, ports=(Port(number, "web server", named=True),)))) == set()
+    assert blockers(examine(replace(here, ports=(WantedPort(number, "web server", named=True),)))) == set()
 
 
 @fault("port-in-use", "a socket that listens on the port on IPv6 alone")
@@ -358,7 +358,7 @@ def test_port_held_on_ipv6_counts(here: Needs) -> None:
             pytest.skip(f"no IPv6 here: {error}")
         server.listen(1)
         number = server.getsockname()[1]
-        assert blockers(examine(replace(here, ports=(Port(number, "web server", named=True),)))) == {
+        assert blockers(examine(replace(here, ports=(WantedPort(number, "web server", named=True),)))) == {
             "port-in-use"
         }
 
@@ -369,7 +369,9 @@ def test_port_that_an_ordinary_account_may_not_have(here: Needs) -> None:
     setting = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
     if int(setting.read_text()) <= 81:
         pytest.skip("ports below 1024 are not reserved here")
-    wanted = replace(here, python="3.99", home="/var/tmp/airferry-test", ports=(Port(81, "web server"),))
+    wanted = replace(
+        here, python="3.99", home="/var/tmp/airferry-test", ports=(WantedPort(81, "web server"),)
+    )
     with being(65534):
         report = examine(wanted)
     assert blockers(report) == {"python-missing", "port-privileged"}

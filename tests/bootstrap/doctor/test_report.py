@@ -19,14 +19,14 @@ from bootstrap.base.console import Console
 from bootstrap.doctor import entries, preflight, remedies
 from bootstrap.doctor.catalogue import CATALOGUE, UnknownFinding
 from bootstrap.doctor.finding import Finding, Report, ordered
-from bootstrap.doctor.needs import Needs, Port, needs_of
+from bootstrap.doctor.needs import Needs, WantedPort, needs_of
 from bootstrap.doctor.render import render, render_entry
 from bootstrap.doctor.run import describe, diagnose
 from bootstrap.doctor.severity import SEVERITIES
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.host import Facts
 from wheelhouse import codec
-from wheelhouse.manifest import Constraints, Manifest, Package, Postgres, Tool
+from wheelhouse.manifest import CarriedPostgres, Constraints, Manifest, Package, Tool
 from wheelhouse.target import Target
 
 DATA = Path(__file__).parent / "data"
@@ -234,13 +234,17 @@ def manifest(unpacked: int) -> Manifest:
         resolver=Tool("uv", "1"), created="2026-11-17T09:44:01Z",
         packages=(package("a", 40_000_000, unpacked),), tools=(package("uv", 10_000_000, unpacked),),
         services=(package("supervisor", 5_000_000, unpacked),),
-        postgres=Postgres("18.1", package("pg", 15_000_000, unpacked)), files=(),
+        postgres=CarriedPostgres("18.1", package("pg", 15_000_000, unpacked)), files=(),
     )  # fmt: skip
 
 
 def test_needs_count_everything_that_is_carried() -> None:
     needs = needs_of(
-        manifest(60_000_000), home="/h", ports=[Port(8080, "web server")], parallelism=8, account="airflow"
+        manifest(60_000_000),
+        home="/h",
+        ports=[WantedPort(8080, "web server")],
+        parallelism=8,
+        account="airflow",
     )
     assert [name.split("-")[0] for name in needs.wheels] == ["a", "uv", "supervisor", "pg"]
     # 240 MB unpacked and rounded up to blocks, 70 MB of wheels, 100 MB of a new cluster

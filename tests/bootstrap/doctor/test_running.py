@@ -15,13 +15,13 @@ from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.configuration import Configuration, Stray
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
-from bootstrap.examination.installed import Component, Installed
+from bootstrap.examination.installed import ComponentState, Installed
 from bootstrap.examination.metadata import Heartbeat, Metadata
 from bootstrap.examination.running import Running
 from bootstrap.examination.sharing import Other, Sharing
-from bootstrap.facts.disk import Place
+from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.host import Failure
-from bootstrap.facts.ports import Port
+from bootstrap.facts.ports import PortState
 from wheelhouse import codec
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOME = "/srv/airflow"
 URL = "postgresql+psycopg2://127.0.0.1:25432/airflow"
 KEYS = {"fernet_key": "aaaaaaaa", "jwt_secret": "bbbbbbbb"}
-PLACE = Place(
+PLACE = DiskPlace(
     path=f"{HOME}/logs", kind="folder", base=f"{HOME}/logs", real=f"{HOME}/logs", filesystem="ext4",
     mount="/", free_bytes=50_000_000_000, total_bytes=100_000_000_000, free_inodes=1_000_000,
     read_only=False, noexec=False, writable=True, mode=0o750, uid=900, gid=900,
@@ -49,7 +49,7 @@ SOUND = Installed(
     files=Files(complete=True, linked=True),
     configuration=Configuration(f"{HOME}/airflow.cfg", written=1000.0),
     components=tuple(
-        Component(name, "RUNNING", "healthy")
+        ComponentState(name, "RUNNING", "healthy")
         for name in ("postgres", "api-server", "scheduler", "dag-processor", "triggerer")
     ),
     running=(
@@ -64,7 +64,7 @@ SOUND = Installed(
     ),
     growth=Growth(PLACE, PLACE, 1_000_000, 100, 500_000, age=100.0, backups=3, backup_age=0.5),
     sharing=Sharing(
-        {"web server": 8080, "PostgreSQL": 25432}, (Port(8080, "held", loopback=False),), (), HOLDERS
+        {"web server": 8080, "PostgreSQL": 25432}, (PortState(8080, "held", loopback=False),), (), HOLDERS
     ),
 )  # fmt: skip
 
@@ -196,7 +196,7 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
 
 
 def test_port_of_a_component_that_is_down_is_held_by_a_stranger() -> None:
-    held = Port(8080, "held", loopback=False, user="kim", process="nginx (pid 7)")
+    held = PortState(8080, "held", loopback=False, user="kim", process="nginx (pid 7)")
     down = component("api-server", state="BACKOFF")(
         replace(SOUND, sharing=Sharing({"web server": 8080}, (held,), (), HOLDERS))
     )

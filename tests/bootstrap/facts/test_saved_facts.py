@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bootstrap.facts import saved
-from bootstrap.facts.account import Account, User
+from bootstrap.facts.account import AccountFacts, User
 from bootstrap.facts.host import Facts, Request, collect
 from bootstrap.facts.network import Lookup, Network
 from bootstrap.facts.saved import FactsUnreadable
@@ -77,7 +77,7 @@ def test_names_can_be_left_out(here: Facts) -> None:
         here,
         request=replace(here.request, home="/home/minjun/airflow on etl01"),
         home=replace(place, path="/home/minjun/airflow", entries=("minjun.txt", "minjunkim", "etl01-logs")),
-        account=Account(me),
+        account=AccountFacts(me),
         network=Network(own, Lookup("localhost", ("127.0.0.1",))),
     )
     clean = saved.redact(facts)
@@ -96,7 +96,7 @@ def test_names_can_be_left_out(here: Facts) -> None:
 
 
 def test_common_names_stay(here: Facts) -> None:
-    facts = replace(here, account=Account(User("root", 0, 0, (0,), "/root")), network=None)
+    facts = replace(here, account=AccountFacts(User("root", 0, 0, (0,), "/root")), network=None)
     # whoever else happens to run something on this machine
     facts = replace(facts, ports=(), postgres=None, airflows=None)
     assert saved.redact(facts) == facts

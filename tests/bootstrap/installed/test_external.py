@@ -14,7 +14,7 @@ from bootstrap.commands import database
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import external
 from bootstrap.installed import options as choosing
-from bootstrap.installed.external import Choice, DatabaseChoiceFixed
+from bootstrap.installed.external import DatabaseChoice, DatabaseChoiceFixed
 from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.postgres.connection import Connection
 from bootstrap.state import receipt
@@ -53,7 +53,7 @@ def test_what_postgres_says(tmp_path: Path) -> None:
     assert database.whose("carried") == ("carried", None)
     assert database.whose("host") == ("host", None)
     assert database.whose(URL, password, "dba", adopt=True) == (
-        "", Choice(THERE, "dba", True, Passwords(Secret("pw"))),
+        "", DatabaseChoice(THERE, "dba", True, Passwords(Secret("pw"))),
     )  # fmt: skip
     with pytest.raises(InvalidOption, match="--postgres mine is not known"):
         database.whose("mine")
@@ -67,21 +67,21 @@ def test_what_postgres_says(tmp_path: Path) -> None:
 
 def test_fresh_install(home: Home, tiny_bundle: Path) -> None:
     connection = replace(THERE, sslmode="verify-full", sslrootcert="/root/ca.pem")
-    chosen = choose(tiny_bundle, Options(home, external=Choice(connection)))
+    chosen = choose(tiny_bundle, Options(home, external=DatabaseChoice(connection)))
     assert chosen.database == Database(
         "db.example", 5432, "airflow", "air", "", "", "external", "verify-full",
         str(home.etc / "postgres-ca.pem"),
     )  # fmt: skip
     assert receipt.find(home.receipt) is None
     # its port is not on this host
-    assert choose(tiny_bundle, Options(home, port=5432, external=Choice(THERE))).web_port == 5432
+    assert choose(tiny_bundle, Options(home, port=5432, external=DatabaseChoice(THERE))).web_port == 5432
 
 
 def test_database_of_an_earlier_install_stays(home: Home, tiny_bundle: Path) -> None:
-    there = external.database_of(Choice(THERE), home, "15.18")
+    there = external.database_of(DatabaseChoice(THERE), home, "15.18")
     earlier(home, there)
     assert choose(tiny_bundle, Options(home)).database == there
-    again = choose(tiny_bundle, Options(home, external=Choice(replace(THERE, sslmode="require"))))
+    again = choose(tiny_bundle, Options(home, external=DatabaseChoice(replace(THERE, sslmode="require"))))
     assert again.database == replace(there, sslmode="require")
 
 
@@ -89,8 +89,8 @@ def test_database_of_an_earlier_install_stays(home: Home, tiny_bundle: Path) -> 
 def test_another_choice_is_refused_once_there_is_a_database(
     home: Home, tiny_bundle: Path, completed: str
 ) -> None:
-    there = external.database_of(Choice(THERE), home)
-    moved = Options(home, external=Choice(replace(THERE, host="new.example")))
+    there = external.database_of(DatabaseChoice(THERE), home)
+    moved = Options(home, external=DatabaseChoice(replace(THERE, host="new.example")))
     earlier(home, there, completed=completed)
     if not completed:
         assert choose(tiny_bundle, moved).database.host == "new.example"
@@ -100,26 +100,26 @@ def test_another_choice_is_refused_once_there_is_a_database(
         with pytest.raises(DatabaseChoiceFixed, match="has its database already") as caught:
             choose(tiny_bundle, options)
         assert caught.value.exit_code == 77
-    adopted = replace(moved, external=Choice(replace(THERE, host="new.example"), adopt=True))
+    adopted = replace(moved, external=DatabaseChoice(replace(THERE, host="new.example"), adopt=True))
     assert choose(tiny_bundle, adopted).database.host == "new.example"
     earlier(home)
     with pytest.raises(DatabaseChoiceFixed, match="has its database already"):
-        choose(tiny_bundle, Options(home, external=Choice(THERE, adopt=True)))
+        choose(tiny_bundle, Options(home, external=DatabaseChoice(THERE, adopt=True)))
 
 
 def test_private_cluster_is_not_left_behind(home: Home, tiny_bundle: Path) -> None:
     """The install was interrupted after initdb."""
     earlier(home, completed="")
-    assert choose(tiny_bundle, Options(home, external=Choice(THERE))).database.kind == "external"
+    assert choose(tiny_bundle, Options(home, external=DatabaseChoice(THERE))).database.kind == "external"
     home.cluster.mkdir()
     with pytest.raises(DatabaseChoiceFixed):
-        choose(tiny_bundle, Options(home, external=Choice(THERE)))
+        choose(tiny_bundle, Options(home, external=DatabaseChoice(THERE)))
 
 
 def test_passwords(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("PGPASSFILE", raising=False)
-    choice = Choice(THERE, "dba")
+    choice = DatabaseChoice(THERE, "dba")
     assert external.passwords(choice, home, None) == Passwords()
     (tmp_path / ".pgpass").write_text("*:*:airflow:air:filed\n*:*:postgres:dba:admin\n")
     (tmp_path / ".pgpass").chmod(0o600)
@@ -138,8 +138,8 @@ def test_nobody_is_asked_without_a_terminal(home: Home, monkeypatch: pytest.Monk
     reading, _ = os.pipe()
     with os.fdopen(reading) as stream:
         monkeypatch.setattr("sys.stdin", stream)
-        options = database.with_passwords(Options(home, external=Choice(THERE)), ask=True)
-    assert options.external == Choice(THERE)
+        options = database.with_passwords(Options(home, external=DatabaseChoice(THERE)), ask=True)
+    assert options.external == DatabaseChoice(THERE)
 
 
 def test_question_on_a_terminal(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +154,10 @@ def test_question_on_a_terminal(home: Home, monkeypatch: pytest.MonkeyPatch) -> 
     with os.fdopen(theirs) as stream:
         monkeypatch.setattr("sys.stdin", stream)
         monkeypatch.setattr("getpass.getpass", ask)
-        role = database.with_passwords(Options(home, external=Choice(THERE)), ask=True).external
-        admin = database.with_passwords(Options(home, external=Choice(THERE, "dba")), ask=True).external
+        role = database.with_passwords(Options(home, external=DatabaseChoice(THERE)), ask=True).external
+        admin = database.with_passwords(
+            Options(home, external=DatabaseChoice(THERE, "dba")), ask=True
+        ).external
     os.close(ours)
     assert role and admin
     assert (role.passwords, admin.passwords) == (Passwords(Secret("typed")), Passwords(None, Secret("typed")))

@@ -13,7 +13,7 @@ from bootstrap.base import secret
 from bootstrap.base.secret import Secret
 from bootstrap.installed import external
 from bootstrap.installed.configuration import ManagedSettings
-from bootstrap.installed.external import Choice, Handed
+from bootstrap.installed.external import DatabaseChoice, Handed
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.refusal import DatabaseUnavailable
@@ -29,7 +29,7 @@ def installation(server: RealServer, tmp_path: Path, request: pytest.FixtureRequ
     found = receipts.sample(tmp_path / "home")
     name = f"step {abs(hash(request.node.name))}"
     there = Connection("127.0.0.1", server.port, name, name, "verify-full", str(server.certificate))
-    receipt = replace(found, database=external.database_of(Choice(there), Installation(found).home))
+    receipt = replace(found, database=external.database_of(DatabaseChoice(there), Installation(found).home))
     made = Installation(receipt)
     FoldersStep(made.home, None).apply()
     return made

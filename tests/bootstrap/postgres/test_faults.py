@@ -15,8 +15,7 @@ import pytest
 from bootstrap.base.secret import Secret
 from bootstrap.doctor.checks import database
 from bootstrap.doctor.finding import Finding
-from bootstrap.doctor.needs import Needs, needs_of
-from bootstrap.doctor.needs import Server as Needed
+from bootstrap.doctor.needs import Needs, WantedServer, needs_of
 from bootstrap.facts import login, saved
 from bootstrap.facts.host import SCHEMA, Facts, Request, collect
 from bootstrap.facts.server import Asked, Passwords
@@ -26,7 +25,7 @@ from wheelhouse import codec
 from wheelhouse.reader import Bundle
 
 _NUMBERS = itertools.count()
-WANTED = Needed(connections=72, least=24)
+WANTED = WantedServer(connections=72, least=24)
 # generate.json of the Fernet specification
 KEY = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 TOKEN = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA=="

@@ -18,7 +18,7 @@ from bootstrap.backups import databases
 from bootstrap.base import secret
 from bootstrap.base.secret import Secret
 from bootstrap.installed import external
-from bootstrap.installed.external import Choice
+from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import dump, host, locks
 from bootstrap.postgres.connection import Connection
@@ -40,7 +40,7 @@ def installation(server: RealServer, tmp_path: Path) -> Iterator[Installation]:
     server.database(name, name)
     there = Connection("127.0.0.1", server.port, name, name, "verify-full", str(server.certificate))
     home = tmp_path / "home"
-    database = external.database_of(Choice(there), Installation(receipts.sample(home)).home)
+    database = external.database_of(DatabaseChoice(there), Installation(receipts.sample(home)).home)
     database = replace(database, sslrootcert=str(server.certificate))
     made = Installation(replace(receipts.sample(home), database=database))
     FoldersStep(made.home, None).apply()

@@ -16,7 +16,7 @@ import pytest
 
 from bootstrap.python import carried, choice
 from bootstrap.python.carried import Carried, InterpreterFailed
-from bootstrap.python.choice import Choice, NoCarriedPython
+from bootstrap.python.choice import NoCarriedPython, PythonChoice
 from bootstrap.state.home import Home
 from tests.support import bundles, receipts, relocatable
 from wheelhouse.errors import BundleDamaged
@@ -165,18 +165,18 @@ def test_what_is_settled_before_the_host_is_looked_at(bundle: Bundle, tmp_path: 
     this = replace(receipts.sample(), bundle_id=bundle.manifest.bundle_id, python="/x", python_from="host")
     other = replace(this, bundle_id="other")
 
-    def settled(named: str | None, earlier: object = None) -> Choice:
+    def settled(named: str | None, earlier: object = None) -> PythonChoice:
         return choice.settle(named, bundle, home, earlier)  # type: ignore[arg-type]
 
     assert settled(None) == choice.UNDECIDED
-    assert settled("carried") == Choice(program, "carried")
-    assert settled("host", replace(this, python_from="carried")) == Choice("", "host")
-    assert settled("/opt/python") == Choice("/opt/python", "named")
+    assert settled("carried") == PythonChoice(program, "carried")
+    assert settled("host", replace(this, python_from="carried")) == PythonChoice("", "host")
+    assert settled("/opt/python") == PythonChoice("/opt/python", "named")
     assert settled("sh").path == shutil.which("sh")
     # the same bundle again changes nothing by itself; another one keeps a carried interpreter, its own
-    assert settled(None, this) == Choice("/x", "host")
+    assert settled(None, this) == PythonChoice("/x", "host")
     assert settled(None, other) == choice.UNDECIDED
-    assert settled(None, replace(other, python_from="carried")) == Choice(program, "carried")
+    assert settled(None, replace(other, python_from="carried")) == PythonChoice(program, "carried")
 
 
 def test_bundle_without_one(tiny_bundle: Path, tmp_path: Path) -> None:

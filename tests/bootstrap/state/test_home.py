@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.state.home import Home, Release
+from bootstrap.state.home import Home, ReleaseFolder
 
 ROOT = Path(__file__).parents[3]
 NOBODY = 61234
@@ -66,7 +66,7 @@ def test_without_home_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_paths_do_not_collide_and_lie_inside() -> None:
-    for value in (Home(Path("/srv/af")), Release(Path("/srv/af/releases/x"))):
+    for value in (Home(Path("/srv/af")), ReleaseFolder(Path("/srv/af/releases/x"))):
         names = [name for name, item in vars(type(value)).items() if isinstance(item, property)]
         paths = [getattr(value, name) for name in names if name != "id"]
         assert len(set(paths)) == len(paths)

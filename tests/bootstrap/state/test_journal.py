@@ -13,7 +13,7 @@ import pytest
 
 from bootstrap.base import account
 from bootstrap.base.lock import HomeBusy
-from bootstrap.state.journal import Journal, Step, read
+from bootstrap.state.journal import Journal, JournalStep, read
 from bootstrap.state.plan import execute
 from tests.bootstrap.state.test_plan import FileStep, Watcher
 from tests.support.accounts import Folder, in_process
@@ -67,8 +67,8 @@ def test_a_step_that_failed_and_one_that_never_ended(journal: Journal) -> None:
     journal.write("install-started", run="1", process=2**22 + 1)  # a number beyond every process
     journal.write("step-started", step="b")
     first, second = read(journal.path).entries
-    assert first.steps == (Step("a", "failed"),)
-    assert (second.outcome, second.steps) == ("killed", (Step("b", "unfinished"),))
+    assert first.steps == (JournalStep("a", "failed"),)
+    assert (second.outcome, second.steps) == ("killed", (JournalStep("b", "unfinished"),))
 
 
 def test_one_that_is_at_work_runs_and_one_inside_another_is_its_own(journal: Journal) -> None:
@@ -106,7 +106,7 @@ def test_lines_of_the_first_version_are_read(journal: Journal) -> None:
     )
     (entry,) = read(journal.path).entries
     assert (entry.command, entry.outcome, entry.by) == ("install", "done", "kim")
-    assert entry.steps == (Step("home", "done", 0.5),)
+    assert entry.steps == (JournalStep("home", "done", 0.5),)
 
 
 def test_no_journal_is_an_empty_one(journal: Journal) -> None:

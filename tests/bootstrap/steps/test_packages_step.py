@@ -24,7 +24,7 @@ from bootstrap.steps.secrets import FoldersStep
 from tests.support import bundles, receipts, wheels
 from wheelhouse import writer
 from wheelhouse.errors import BundleDamaged
-from wheelhouse.manifest import Package, Postgres
+from wheelhouse.manifest import CarriedPostgres, Package
 from wheelhouse.reader import Bundle
 from wheelhouse.writer import Member
 
@@ -59,7 +59,7 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         packages=tuple(package for package, _ in packages),
         tools=tuple(package for package, _ in tools),
         services=tuple(package for package, _ in services),
-        postgres=Postgres("18.6", postgres[0]),
+        postgres=CarriedPostgres("18.6", postgres[0]),
     )
     members = [item for item in bundles.members() if not item.name.endswith(".whl")]
     members += [member for _, member in [*tools, *services, postgres, *packages]]
