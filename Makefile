@@ -9,11 +9,13 @@ BIN := $(VENV)/bin
 TESTS ?= tests
 # a file of tests is one worker's: what its tests share is made once
 SIDE_BY_SIDE ?= --numprocesses auto --dist loadfile
+# those that need no network, no other process and no second
+QUICK := tests/wheelhouse tests/bootstrap/state tests/bootstrap/airflow tests/bundler/lock tests/test_docs.py
 SEED ?= 7
 COUNT ?= 60
 CUTS ?= 40
 
-.PHONY: help demo test unit e2e matrix faults lint format bench clean
+.PHONY: help demo check test unit e2e matrix faults lint format bench clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
@@ -27,6 +29,9 @@ $(VENV)/ready: pyproject.toml
 
 demo: $(VENV)/ready ## Bundle the newest Airflow, install it with the network cut off, run the example pipeline
 	$(BIN)/python -m bench.demo
+
+check: lint ## The fast gate: lint and the quick tests
+	$(BIN)/python -m pytest -q -m "not e2e and not network" $(QUICK)
 
 test: lint unit e2e ## Everything that CI runs
 

@@ -1,4 +1,4 @@
-"""Generated pages say what the code says."""
+"""Pages say what the code says: the generated ones, and the names in the others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 @pytest.mark.parametrize("script", sorted(REFERENCE.glob("generate_*.py")), ids=lambda path: path.stem)
@@ -34,3 +35,38 @@ def test_no_message_of_the_closed_side_names_a_page() -> None:
         docstrings = {ast.get_docstring(node, clean=False) for node in documented}
         values = {node.value for node in nodes if isinstance(node, ast.Constant)} - docstrings
         assert not [text for text in values if isinstance(text, str) and page.search(text)], path
+
+
+def _wings(package: str) -> list[str]:
+    """The layers of a package as the import contract has them, from the top, as paths."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    contract = text[text.index(f'name = "The wings of {package}') :]
+    names = re.findall(rf"\b{package}\.\w+", contract[: contract.index("]\n")])
+    paths = [name.replace(".", "/") for name in names]
+    return [f"{path}/" if (ROOT / path).is_dir() else f"{path}.py" for path in paths]
+
+
+@pytest.mark.parametrize("package", ["bootstrap", "bundler"])
+def test_architecture_shows_the_wings_in_their_order(package: str) -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = text[text.index(f"| `{package}` | holds |") :].split("\n\n")[0]
+    shown = re.findall(rf"`({package}/[\w/.]+)`", "\n".join(row.split("|")[1] for row in table.splitlines()))
+    assert sorted(shown, key=_wings(package).index) == shown
+    assert sorted(shown) == sorted(_wings(package))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!\w+:|#)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    named = re.findall(r"`((?:bootstrap|bundler|wheelhouse|tests|docs|bench|dags_example)/[\w/.-]*)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    found = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert [path.name[:4] for path in found] == [f"{number:04}" for number in range(1, len(found) + 1)]
+    assert [
+        path for path in found if not path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]}: ")
+    ] == []
