@@ -163,7 +163,6 @@ def test_who_asked_is_known_after_root_gave_itself_up(monkeypatch: pytest.Monkey
         nobody = account.find("nobody")
         assert nobody
         account.become(nobody)
-        del os.environ["SUDO_USER"]
         with Journal(folder / "journal").recorded("stop"):
             pass
 
