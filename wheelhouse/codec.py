@@ -6,9 +6,15 @@ import dataclasses
 import functools
 import json
 import typing
+from pathlib import Path
 from typing import Any, Dict, List, Tuple, Type, TypeVar
 
+from wheelhouse import text as texts
+
 T = TypeVar("T")
+# No value has a longer number, and no reader needs more problems than these.
+_DIGITS = 20
+_MOST = 100
 
 
 class Malformed(ValueError):
@@ -51,12 +57,31 @@ def compact(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def read(path: Path, most: int) -> str:
+    """The text of a file of at most `most` bytes; raises OSError, UnicodeDecodeError, Malformed."""
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise Malformed([f"more than {most:,} bytes"])
+    return content.decode("utf-8")
+
+
 def parse(text: str) -> Any:
     """Parse JSON text; raises :class:`Malformed`."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_whole, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise Malformed([f"not JSON: {error}"]) from error
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError("a number has too many digits")
+    return int(digits)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def loads(cls: Type[T], text: str) -> T:
@@ -70,11 +95,25 @@ def decode(cls: Type[T], data: Any) -> T:
     A field with a default may be absent (an older writer did not know it); an unknown field is a problem,
     because a newer writer says so with a higher schema number.
     """
-    problems: List[str] = []
-    value = _decode(cls, data, cls.__name__.lower(), problems)
+    problems: List[str] = _Problems()
+    try:
+        value = _decode(cls, data, cls.__name__.lower(), problems)
+    except _Enough:
+        value = None
     if problems:
         raise Malformed(problems)
     return typing.cast(T, value)
+
+
+class _Enough(Exception):
+    """There are more problems than anybody reads."""
+
+
+class _Problems(List[str]):
+    def append(self, problem: str) -> None:
+        super().append(problem)
+        if len(self) >= _MOST:
+            raise _Enough
 
 
 def _decode(kind: Any, data: Any, where: str, problems: List[str]) -> Any:
@@ -94,7 +133,9 @@ def _decode(kind: Any, data: Any, where: str, problems: List[str]) -> Any:
         if not isinstance(data, dict):
             problems.append(f"{where}: an object is needed, found {_name(data)}")
             return {}
-        return {key: _decode(arguments[1], item, f"{where}.{key}", problems) for key, item in data.items()}
+        return {
+            key: _decode(arguments[1], item, f"{where}.{_key(key)}", problems) for key, item in data.items()
+        }
     if dataclasses.is_dataclass(kind):
         return _decode_dataclass(kind, data, where, problems)
     if kind is Any:
@@ -111,7 +152,8 @@ def _decode_dataclass(kind: Any, data: Any, where: str, problems: List[str]) -> 
         problems.append(f"{where}: an object is needed, found {_name(data)}")
         return None
     hints, fields = _fields(kind)
-    problems.extend(f"{where}.{name}: unknown field" for name in sorted(set(data) - set(fields)))
+    for name in sorted(set(data) - set(fields)):
+        problems.append(f"{where}.{_key(name)}: unknown field")
     values: Dict[str, Any] = {}
     complete = True
     for name, field in fields.items():
@@ -127,6 +169,10 @@ def _decode_dataclass(kind: Any, data: Any, where: str, problems: List[str]) -> 
 def _fields(kind: Any) -> Tuple[Dict[str, Any], Dict[str, dataclasses.Field[Any]]]:
     # a manifest has hundreds of values of one class; to evaluate its annotations takes most of the time
     return typing.get_type_hints(kind), {field.name: field for field in dataclasses.fields(kind)}
+
+
+def _key(name: str) -> str:
+    return name if name.isidentifier() and name.isascii() and len(name) < 60 else texts.shown(name)
 
 
 def _name(data: Any) -> str:

@@ -19,6 +19,8 @@ SECTIONS = (RUNTIME, PYTHON, DAGS, TOOLS, SERVICES, POSTGRES, WHEELS)
 # writes it from 2 GiB on; 65,535 members is what the end record says for "see ZIP64".
 MAX_BYTES = 2**31 - 1
 MAX_MEMBERS = 2**16 - 2
+# Several times what the largest bundle needs. Parsed, it takes some tens of times as much memory.
+MAX_MANIFEST = 2**23
 
 
 def bundle_name(airflow: str, python_tag: str, platform: str, added: str = "") -> str:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from wheelhouse import codec
+from wheelhouse import codec, manifest_rules
 from wheelhouse.errors import BundleDamaged, BundleUnsupported
 from wheelhouse.target import Target
 
@@ -162,7 +162,7 @@ class Manifest:
 
     @classmethod
     def loads(cls, text: str) -> Manifest:
-        """Parse ``manifest.json``.
+        """Parse ``manifest.json``, by the rules of :mod:`wheelhouse.manifest_rules`.
 
         Raises :class:`BundleUnsupported` for a newer schema, :class:`BundleDamaged` with every problem
         for anything else that is not a manifest.
@@ -177,7 +177,11 @@ class Manifest:
                     needed=f"manifest schema {SCHEMA} or older",
                     hint="Use the program that the bundle carries: sh FILE COMMAND.",
                 )
-            return codec.decode(cls, data)
+            found = codec.decode(cls, data)
+            problems = manifest_rules.problems(found)
+            if problems:
+                raise codec.Malformed(problems)
+            return found
         except codec.Malformed as error:
             raise BundleDamaged(
                 "The bundle's manifest cannot be read.",

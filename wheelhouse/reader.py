@@ -46,7 +46,7 @@ class Bundle:
             )
         try:
             self._archive = zipfile.ZipFile(stream)
-            text = self._archive.read(layout.MANIFEST).decode()
+            text = self._manifest().decode()
         except Exception as error:
             raise BundleDamaged(f"{path} is damaged.", found=str(error), hint=_COPY_AGAIN) from error
         self.manifest = Manifest.loads(text)
@@ -73,6 +73,15 @@ class Bundle:
     ) -> None:
         self._archive.close()
         self.stream.close()
+
+    def _manifest(self) -> bytes:
+        info = self._archive.getinfo(layout.MANIFEST)
+        _check_method(info)
+        if info.file_size > layout.MAX_MANIFEST:
+            raise ValueError(
+                f"its manifest has {info.file_size:,} bytes, at most {layout.MAX_MANIFEST:,} fit"
+            )
+        return self._archive.read(info)
 
     def names(self) -> List[str]:
         """The names of all members as the archive lists them."""
@@ -130,6 +139,7 @@ class Bundle:
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         try:
+            _check_method(self._archive.getinfo(name))
             with self._archive.open(name) as member:
                 while True:
                     chunk = member.read(_CHUNK)
@@ -142,3 +152,9 @@ class Bundle:
             raise BundleDamaged(
                 f"{name} in {self.path} is damaged.", found=str(error), hint=_COPY_AGAIN
             ) from error
+
+
+def _check_method(info: zipfile.ZipInfo) -> None:
+    # the decompressors of bzip2 and LZMA have no bound, and no bundle uses them
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"compressed by method {info.compress_type}")

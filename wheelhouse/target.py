@@ -8,7 +8,7 @@ from typing import Optional, Tuple
 
 from wheelhouse.errors import InvalidTarget
 
-_PLATFORM = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)_(\w+)")
+_PLATFORM = re.compile(r"(manylinux|musllinux)_([0-9]{1,4})_([0-9]{1,4})_([a-z0-9_]{1,32})")
 _LEGACY = {
     "manylinux1": "manylinux_2_5",
     "manylinux2010": "manylinux_2_12",
@@ -54,7 +54,7 @@ class Target:
     @classmethod
     def parse(cls, python: str, platform: str) -> Target:
         """Check both parts; raises :class:`InvalidTarget`."""
-        match = re.fullmatch(r"3\.(\d+)(\.\d+)?", python)
+        match = re.fullmatch(r"3\.([0-9]{1,3})(\.[0-9]{1,3})?", python)
         if not match or (3, int(match.group(1))) < OLDEST_PYTHON:
             raise InvalidTarget(
                 f"{python!r} is not a Python that a bundle can be made for.",

@@ -130,7 +130,10 @@ def write(
         prepared = [*pool.map(prepare, fresh), *(item for item in members if isinstance(item, Prepared))]
     prepared.sort(key=_order)
     manifest = replace(manifest, files=tuple(item.file for item in prepared))
-    prepared.append(prepare(Member(layout.MANIFEST, manifest.dumps().encode())))
+    text = manifest.dumps().encode()
+    if len(text) > layout.MAX_MANIFEST:
+        raise _too_large(f"a manifest of {len(text):,} bytes")
+    prepared.append(prepare(Member(layout.MANIFEST, text)))
     prepared.sort(key=_order)
     size = archive.total((item.entry for item in prepared), len(script))
     if size > layout.MAX_BYTES:

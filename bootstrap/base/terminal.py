@@ -8,17 +8,13 @@ import os
 import re
 from typing import Mapping, TextIO, Tuple
 
+from wheelhouse.text import ACTING, LONE
+
 # Python itself sets LC_CTYPE to one of these where the locale is C or not installed (PEP 538).
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
-# What moves the cursor, hides or reorders text: control characters but tab, Unicode's format characters (bidi
-# controls and what is invisible), line and paragraph separators, lone surrogates.
-_UNSEEN = (
-    "\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
-)
-_CONTROL = re.compile(f"[{_UNSEEN}]")
+_CONTROL = re.compile(f"[{ACTING}]")
 # JSON keeps every value: what would act on a terminal stands there as JSON's own escape.
-_IN_JSON = re.compile(f"[{_UNSEEN}\ud800-\udfff]".replace("\x0a-", "\x0b-"))
+_IN_JSON = re.compile(f"[{ACTING}{LONE}]".replace("\x0a-", "\x0b-"))
 
 
 def charset(environ: Mapping[str, str]) -> Tuple[str, bool]:

@@ -14,6 +14,8 @@ from wheelhouse.errors import AirferryError
 # accounts that every host has, and that say nothing about who works there
 _COMMON = {"", "root", "airflow", "postgres", "nobody"}
 
+_MOST = 2**22  # bytes; a host of many programs has some 100,000
+
 
 class FactsUnreadable(AirferryError):
     """A file that holds no facts, or those of a newer airferry."""
@@ -37,7 +39,7 @@ def save(facts: Facts, path: Path, *, redacted: bool = False) -> None:
 def load(path: Path) -> Facts:
     """Read facts that :func:`save` wrote, here or elsewhere; raises :class:`FactsUnreadable`."""
     try:
-        data = codec.parse(path.read_text(encoding="utf-8"))
+        data = codec.parse(codec.read(path, _MOST))
         schema = data.get("schema") if isinstance(data, dict) else None
         if isinstance(schema, int) and schema > SCHEMA:
             raise FactsUnreadable(

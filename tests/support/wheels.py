@@ -51,6 +51,7 @@ def installed(folder: Path, name: str) -> Path:
 def package(wheel: Path) -> Package:
     """The wheel as a bundle's manifest describes it."""
     name, version = wheel.name.split("-")[:2]
+    name = name.replace("_", "-")
     content = wheel.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     return Package(name, version, f"wheels/{wheel.name}", len(content), digest, "https://files.example/")

@@ -1,0 +1,210 @@
+"""Files that came out of the closed network: nothing that they name is opened or run, nothing is a bug."""
+
+from __future__ import annotations
+
+import json
+import random
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundler.request.settings import read as read_settings
+from tests.bundler.making import OWN_BACKEND, make_sdist, make_wheel
+from tests.bundler.runner import Run
+from tests.bundler.server import LocalIndex
+from tests.support import bundles
+from wheelhouse import header, layout
+from wheelhouse.errors import AirferryError
+from wheelhouse.reader import Bundle
+from wheelhouse.text import is_plain
+
+HOSTS = Path(__file__).parents[2] / "bootstrap" / "doctor" / "data"
+Change = Callable[[dict[str, Any]], None]
+
+
+def onto(path: Path, change: Change | None = None) -> Path:
+    """The ``manifest.json`` of a small installation, as somebody changed it."""
+    data = bundles.as_data(bundles.manifest(packages=(bundles.package("alpha", WHEEL, b"x"),)).dumps())
+    if change:
+        change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+WHEEL = "wheels/alpha-1.0-py3-none-any.whl"
+
+
+def ask(run: Run, manifest: Path) -> tuple[int, str]:
+    """Have an add-on made onto it, as its owner would."""
+    options = ("--extra", "postgres", "--python", "3.11", "--platform", "manylinux_2_28_x86_64")
+    status, out, err = run("bundle", "--onto", str(manifest), *options, "beta")
+    assert "bug" not in err
+    assert "Traceback" not in err
+    return status, out + err
+
+
+@pytest.fixture
+def beta(airflow: LocalIndex, files: Path) -> None:
+    airflow.add(make_wheel(files, "beta", "1.0"), uploaded="2026-01-01T00:00:00Z")
+
+
+@pytest.mark.usefixtures("beta")
+def test_an_untouched_manifest_is_taken(run: Run, tmp_path: Path) -> None:
+    """So that the next tests fail for the right reason."""
+    status, said = ask(run, onto(tmp_path / "manifest.json"))
+    assert status == 0, said
+
+
+@pytest.mark.usefixtures("beta")
+def test_a_version_is_no_requirement_line(run: Run, files: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    backend = f"open({str(marker)!r}, 'w').close()\n" + OWN_BACKEND.format(
+        name="evil", module="evil", version="1.0"
+    )
+    evil = make_sdist(files, "evil", "1.0", files={"own_backend.py": backend})
+
+    def change(data: dict[str, Any]) -> None:
+        data["airflow"] = f"3.3.2\nevil @ {evil.as_uri()}"
+
+    status, said = ask(run, onto(tmp_path / "manifest.json", change))
+    assert not marker.exists()
+    assert (status, "manifest.airflow" in said) == (10, True)
+
+
+@pytest.mark.usefixtures("beta")
+def test_a_path_in_the_manifest_is_not_read(run: Run, tmp_path: Path) -> None:
+    secret = tmp_path / "shadow"
+    secret.write_text("root:TOPSECRET:1:2\n")
+
+    def change(data: dict[str, Any]) -> None:
+        data["constraints"].update(source="url", url=str(secret), as_of="")
+
+    status, said = ask(run, onto(tmp_path / "manifest.json", change))
+    assert "TOPSECRET" not in said
+    assert (status, "named by you" in said) == (27, True)
+
+
+@pytest.mark.usefixtures("beta")
+def test_an_address_in_the_manifest_is_not_opened(run: Run, tmp_path: Path, airflow: LocalIndex) -> None:
+    url = airflow.put("/constraints-x.txt", "alpha==1.0\n")
+
+    def change(data: dict[str, Any]) -> None:
+        data["constraints"].update(source="url", url=url, as_of="")
+
+    status, _ = ask(run, onto(tmp_path / "manifest.json", change))
+    assert (status, airflow.requests["/constraints-x.txt"]) == (27, 0)
+
+
+BAD: dict[str, Change] = {
+    "lone-surrogate": lambda data: data.update(notes=["\ud800"]),
+    "surrogate-name": lambda data: data["packages"][0].update(name="a\udcff"),
+    "no-version": lambda data: data["packages"][0].update(version=""),
+    "not-a-version": lambda data: data["packages"][0].update(version="latest"),
+    "version-as-option": lambda data: data["packages"][0].update(version="-r/etc/passwd"),
+    "name-with-url": lambda data: data["packages"][0].update(name="a @ http://127.0.0.1/x"),
+    "unnormalised": lambda data: data["packages"][0].update(name="Al_pha"),
+    "path-outside": lambda data: data["packages"][0].update(path="wheels/../../alpha-1.0-py3-none-any.whl"),
+    "path-is-no-wheel": lambda data: data["packages"][0].update(path="wheels/alpha"),
+    "path-of-another": lambda data: data["packages"][0].update(path="wheels/beta-1.0-py3-none-any.whl"),
+    "url-with-password": lambda data: data["packages"][0].update(url="https://me:pw@files.example/x"),
+    "url-of-a-file": lambda data: data["packages"][0].update(url="file:///etc/passwd"),
+    "escape": lambda data: data.update(notes=["\x1b]0;owned\x07"]),
+    "bidi": lambda data: data.update(requirements=["a\u202eb"]),
+    "platform": lambda data: data["target"].update(platform="manylinux_2_28_x86_64\n"),
+    "python": lambda data: data["target"].update(python="3.11;"),
+    "time": lambda data: data.update(created="--help"),
+    "base": lambda data: data.update(base="../../x"),
+    "huge-number": lambda data: data["packages"][0].update(size=10**400),
+    "negative": lambda data: data["packages"][0].update(size=-1),
+    "infinite": lambda data: data["packages"][0].update(size=float("inf")),
+    "twice": lambda data: data["packages"].append(data["packages"][0]),
+    "many-wrong": lambda data: data.update(packages=[None] * 100_000),
+    "long-key": lambda data: data.update({"\x1b" * 1_000_000: 1}),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_no_bundler_writes_is_refused(run: Run, tmp_path: Path, kind: str) -> None:
+    status, said = ask(run, onto(tmp_path / "manifest.json", BAD[kind]))
+    assert (status, "manifest cannot be read" in said) == (10, True), said
+    assert len(said) < 20_000
+    assert all(map(is_plain, said.splitlines()))
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, '{"a":' * 5000, "{" + "9" * 5000, "{\xff", "{" + " " * 9_000_000]
+)
+def test_what_is_no_manifest(run: Run, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_bytes(text.encode("latin-1"))
+    status, _ = ask(run, path)
+    assert status in (10, 11, 27)
+
+
+def test_a_deep_toml_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "airferry.toml"
+    path.write_text("[bundle]\nextras = " + "[" * 5000, encoding="utf-8")
+    with pytest.raises(AirferryError, match="not a TOML file"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_manifest_that_unpacks_to_much_takes_no_memory(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "b.run"
+    known = bundles.manifest()
+    with path.open("w+b") as stream:
+        stream.write(header.render(known.airflow, known.target))
+        with zipfile.ZipFile(stream, "a", method) as archive, archive.open(layout.MANIFEST, "w") as member:
+            for _ in range(200):
+                member.write(b" " * 1_000_000)
+        header.seal(stream)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AirferryError, match="damaged"):
+            Bundle.open(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4_000_000
+
+
+VALUES: list[Any] = [
+    None, True, -1, 2**70, 1.5, "", "\ud800", "\x1b[2J", "a\nb", "../..", "-R/x", "http://127.0.0.1/",
+    "x" * 5000,    [], {}, [[]], "manylinux", "9" * 400, "3.99.1", "$(touch x)", "nan",
+]  # fmt: skip
+
+
+def mutated(data: Any, source: random.Random) -> Any:
+    """The data with one value somewhere replaced, removed or repeated."""
+    data = json.loads(json.dumps(data))
+    node = data
+    while True:
+        keys: list[Any] = list(node) if isinstance(node, dict) else list(range(len(node)))
+        if not keys:
+            return data
+        key = source.choice(keys)
+        if isinstance(node[key], (dict, list)) and node[key] and source.random() < 0.9:
+            node = node[key]
+            continue
+        if source.random() < 0.1:
+            del node[key]
+        else:
+            node[key] = source.choice(VALUES)
+        return data
+
+
+def test_facts_of_a_host_are_an_answer_or_an_error(run: Run, tmp_path: Path) -> None:
+    source = random.Random(20261128)
+    known = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(HOSTS.glob("*.json"))]
+    path = tmp_path / "host.json"
+    for number in range(60):
+        path.write_text(json.dumps(mutated(source.choice(known), source)), encoding="utf-8")
+        status, out, err = run("doctor", "--host", str(path))
+        assert "bug" not in err, (number, err)
+        assert "check-crashed" not in out, (number, path.read_text())
+        assert status in (0, 2, 3, 4, 12), (number, status, err)
+        assert all(map(is_plain, (out + err).replace("\t", " ").splitlines()))
