@@ -141,7 +141,7 @@ def agreeing(described: Manifest, content: Iterable[Member]) -> Manifest:
         packages=tuple(found[layout.WHEELS]),
         tools=tuple(found[layout.TOOLS]),
         services=tuple(found[layout.SERVICES]),
-        postgres=Postgres("18.6", found[layout.POSTGRES][0]) if found[layout.POSTGRES] else None,
+        postgres=CarriedPostgres("18.6", found[layout.POSTGRES][0]) if found[layout.POSTGRES] else None,
     )
 
 
