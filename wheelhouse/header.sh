@@ -78,6 +78,7 @@ consider() {
 sys.path = [p for p in sys.path if p]
 v = sys.version_info
 r = 1
+lost = ""
 if v >= (3, 8):
     try:
         import json, zipfile, zlib
@@ -86,9 +87,9 @@ if v >= (3, 8):
             r = 3
             import ctypes, ssl, sqlite3
             r = 4
-    except ImportError:
-        pass
-sys.stdout.write("%d %d.%d.%d" % ((r,) + tuple(v[:3])))' 2>/dev/null </dev/null) || return 0
+    except ImportError as error:
+        lost = r == 1 and ", without a module that is needed: %s" % error or ""
+sys.stdout.write("%d %d.%d.%d%s" % ((r,) + tuple(v[:3]) + (lost,)))' 2>/dev/null </dev/null) || return 0
     case $said in [1-4]" "*.*) ;; *) return 0 ;; esac
     seen="$seen
   $path is Python ${said#* }"
@@ -159,6 +160,9 @@ carry() {
 }
 
 unpacked='' why=''
+whole="Install the whole of that Python (on Debian python3, not only python3-minimal). One that was built
+without the headers of zlib (Debian: zlib1g-dev, RHEL: zlib-devel): install them and build it again.
+Or name another interpreter with --python."
 if [ "$named" = carried ]; then
     [ -n "$carried" ] || stop "this bundle carries no Python (python-missing)" \
         "Leave --python carried out, or have the bundle made with: airferry bundle --with-python"
@@ -168,7 +172,7 @@ elif [ -n "$named" ] && [ "$named" != host ]; then
     consider "$named"
     [ "$rank" -gt 0 ] || stop "$named is not a Python interpreter that can be run" "needed: CPython $need"
     [ "$rank" -ge 2 ] || stop "this Python cannot run this bundle (python-missing)" "found:$seen" \
-        "needed: CPython $need with its standard library"
+        "needed: CPython $need with its whole standard library" "$whole"
 else
     # pyenv's and asdf's scripts take longer than all else here, and lead to the last folders below
     for name in "python$need" python3 python; do

@@ -249,6 +249,11 @@ def test_python_without_zlib_is_told_so_and_not_chosen(bundle: Path, programs: P
     (whole / "python3").symlink_to(python.path)
     said = start([programs / "sh", path], path=f"{interpreter.parent}:{whole}:{programs}").seen()
     assert said["executable"] == str(whole / "python3")
+    # named, it is not taken: sh says which module is missing, and what to do
+    message = start([programs / "sh", path, "doctor", "--python", str(interpreter)]).stopped()
+    assert f"{interpreter} is Python {'.'.join(map(str, python.version))}, without a module" in message
+    assert "No module named 'zlib'" in message
+    assert "zlib1g-dev" in message
 
 
 def test_complete_python_wins_over_one_without_ctypes(programs: Path, tmp_path: Path) -> None:
