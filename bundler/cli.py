@@ -8,7 +8,7 @@ import typer
 
 from bootstrap.base.boundary import guard, invoke
 from bootstrap.base.console import Console
-from bootstrap.commands.shared import application
+from bootstrap.commands.shared import ExplainingCommand, application
 from bundler.commands.bundle import bundle, spelled_out
 from bundler.commands.cache import cache
 from bundler.commands.diff import diff
@@ -26,7 +26,7 @@ app = application(
 
 
 for command in (probe, init, bundle, rehearse, inspect, verify, diff, cache, doctor):
-    app.command()(command)
+    app.command(cls=ExplainingCommand if command is doctor else None)(command)
 
 
 def main() -> int:

@@ -23,6 +23,7 @@ from bootstrap.commands.shared import (
     PORT,
     PYTHON,
     STRICT,
+    ExplainingCommand,
     application,
     home_of,
 )
@@ -138,7 +139,7 @@ def install(
     return 0
 
 
-@app.command(name="doctor")
+@app.command(name="doctor", cls=ExplainingCommand)
 def doctor(
     home: Optional[Path] = HOME,
     name: Optional[str] = NAME,
@@ -164,7 +165,7 @@ def doctor(
 ) -> int:
     """Judge whether this bundle will work on this host; changes nothing."""
     console = Console(quiet=json)
-    if explain:
+    if explain is not None:
         render_entry(explain, console)
         return 0
     kind, external = database.whose(

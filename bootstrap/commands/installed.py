@@ -17,7 +17,7 @@ from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
 from bootstrap.commands.passwd import passwd
 from bootstrap.commands.services import restart, start, status, stop
-from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, application, home_of
+from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, ExplainingCommand, application, home_of
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import checkup
 from bootstrap.doctor.render import render, render_entry
@@ -48,7 +48,7 @@ for command in DAILY:
 app.add_typer(config.app, name="config")
 
 
-@app.command(name="doctor")
+@app.command(name="doctor", cls=ExplainingCommand)
 def doctor_home(
     home: Optional[Path] = HOME,
     explain: Optional[str] = EXPLAIN,
@@ -57,7 +57,7 @@ def doctor_home(
 ) -> int:
     """Judge whether this installation is sound; changes nothing."""
     console = Console(quiet=json)
-    if explain:
+    if explain is not None:
         render_entry(explain, console)
         return 0
     installation = daily.opened(home_of(home))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import typer
 import typer.core
@@ -36,8 +36,23 @@ NAME = typer.Option(
     None, "--name", help="Tells installations on one host apart (default: airflow); /opt/NAME or ~/NAME."
 )
 ACCOUNT = typer.Option(None, help="The account to run as; root only (default: airflow).")
-EXPLAIN = typer.Option(None, metavar="ID", help="Explain one finding, and do nothing else.")
+EXPLAIN = typer.Option(
+    None, metavar="[ID]", help="Explain one finding, or list all of them; do nothing else."
+)
 STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
+
+
+class ExplainingCommand(typer.core.TyperCommand):
+    """A command whose ``--explain`` may stand without a value, which is then empty."""
+
+    def parse_args(self, ctx: Any, args: List[str]) -> List[str]:
+        """Write the option out where nothing, or another option, follows it."""
+        following = [*args[1:], "-"]
+        written = [
+            "--explain=" if one == "--explain" and after.startswith("-") else one
+            for one, after in zip(args, following)
+        ]
+        return super().parse_args(ctx, written)
 
 
 def application(name: str, help_text: str) -> typer.Typer:

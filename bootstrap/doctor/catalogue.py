@@ -15,7 +15,18 @@ from bootstrap.doctor.entries.system import SYSTEM
 from bootstrap.doctor.entry import Entry
 from wheelhouse.errors import AirferryError
 
-CATALOGUE: Dict[str, Entry] = {**PYTHON, **HOST, **SYSTEM, **DATABASE, **INSTALLED, **RUNNING, **OUTSIDE}
+SUBJECTS: Dict[str, Dict[str, Entry]] = {
+    "Python": PYTHON,
+    "The host": HOST,
+    "What else is on the host": SYSTEM,
+    "An external PostgreSQL server": DATABASE,
+    "An installation: its files and settings": INSTALLED,
+    "An installation at work": RUNNING,
+    "The internet side": OUTSIDE,
+}
+CATALOGUE: Dict[str, Entry] = {
+    identifier: entry for entries in SUBJECTS.values() for identifier, entry in entries.items()
+}
 
 
 class UnknownFinding(AirferryError):
@@ -32,5 +43,5 @@ def explain(identifier: str) -> Entry:
     near = get_close_matches(identifier, CATALOGUE, n=3, cutoff=0.4)
     raise UnknownFinding(
         f"There is no finding {identifier!r}.",
-        hint=f"Near it: {', '.join(near)}." if near else "doctor shows the id of each finding in brackets.",
+        hint=f"Near it: {', '.join(near)}." if near else "All of them are listed by doctor --explain.",
     )

@@ -43,7 +43,7 @@ def doctor(
     from bundler.commands import judgement  # noqa: PLC0415
 
     console = Console()
-    if explain:
+    if explain is not None:
         render_entry(explain, console)
         return 0
     if host:

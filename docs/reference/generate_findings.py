@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bootstrap.doctor.catalogue import CATALOGUE
+from bootstrap.doctor.catalogue import CATALOGUE, SUBJECTS
 from bootstrap.doctor.severity import OK, SEVERITIES
 
 PAGE = Path(__file__).with_name("findings.md")
@@ -16,7 +17,8 @@ HEAD = """# Findings of doctor
 Generated from `bootstrap/doctor/catalogue.py` by `docs/reference/generate_findings.py`; do not edit.
 
 Ids are stable: scripts and `--ignore ID` may rely on them. The severity given is the gravest that a finding
-can have. `doctor --explain ID` shows the same text on a host without this page.
+can have. On a host without this page, `doctor --explain ID` shows the same text, and `doctor --explain`
+lists all of them.
 
 - **blocker**: it will not work. `install` stops before it changes anything; exit code 3.
 - **warning**: it may not work, or not for long; exit code 4 with `--strict`, otherwise 0.
@@ -25,9 +27,20 @@ can have. `doctor --explain ID` shows the same text on a host without this page.
 """
 
 
+def _index() -> Iterator[str]:
+    yield "## Index\n"
+    for subject, entries in SUBJECTS.items():
+        yield f"{subject}:\n"
+        for key, entry in entries.items():
+            # what is well has no heading below to lead to
+            name = f"`{key}`" if entry.severity == OK else f"[`{key}`](#{key})"
+            yield f"- {name} ({entry.severity}): {entry.title}"
+        yield ""
+
+
 def page() -> str:
     """The whole page."""
-    parts = [HEAD]
+    parts = [HEAD, *_index()]
     for severity in SEVERITIES:
         entries = {key: entry for key, entry in CATALOGUE.items() if entry.severity == severity}
         parts.append(f"## {severity}\n")

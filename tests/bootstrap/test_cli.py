@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap import cli
+from bootstrap.doctor.catalogue import CATALOGUE
 
 # what only an installation, or an install, needs
 _ELSEWHERE = (
@@ -21,6 +22,7 @@ _ELSEWHERE = (
 _LISTED = """
 import json, sys
 from bootstrap import cli
+from bootstrap.doctor.catalogue import CATALOGUE
 sys.argv = [sys.argv[1], "doctor", "--explain", "disk-full"]
 cli.main()
 sys.stderr.write(json.dumps(sorted(sys.modules)))
@@ -36,6 +38,21 @@ def test_doctor_of_a_bundle_imports_no_more_than_it_needs(tmp_path: Path) -> Non
     loaded = set(json.loads(done.stderr))
     assert "bootstrap.doctor.preflight" in loaded
     assert loaded & set(_ELSEWHERE) == set()
+
+
+@pytest.mark.parametrize("arguments", [["--explain"], ["--explain", "--strict"]])
+def test_explaining_without_an_id_lists_every_finding(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    (tmp_path / "FILE").write_text("")
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "FILE"), "doctor", *arguments])
+    assert cli.main() == 0
+    shown = capsys.readouterr().out
+    assert "\nThe host\n" in shown
+    assert [name for name in CATALOGUE if f"  {name} ({CATALOGUE[name].severity}): " not in shown] == []
 
 
 def test_ignoring_what_is_no_finding_is_told_at_once(

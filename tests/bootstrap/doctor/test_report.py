@@ -217,6 +217,9 @@ def test_explaining_an_id() -> None:
     with pytest.raises(UnknownFinding) as caught:
         render_entry("python-ctype-missing", Console(io.StringIO(), out))
     assert "python-ctypes-missing" in caught.value.hint
+    with pytest.raises(UnknownFinding) as caught:
+        render_entry("0", Console(io.StringIO(), out))
+    assert "doctor --explain" in caught.value.hint
 
 
 # needs
