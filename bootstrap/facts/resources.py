@@ -54,6 +54,11 @@ class Resources:
         limit = math.ceil(self.cpu_limit) if self.cpu_limit else self.cpus
         return max(1, min(self.cpus, limit))
 
+    @property
+    def default_parallelism(self) -> int:
+        """Tasks at once: two a processor, and no more than half the memory carries (0.1 GB a worker)."""
+        return max(2, min(2 * self.usable_cpus, int(self.usable_memory / 2 / 1e8), 32))
+
 
 def collect() -> Resources:
     """Read /proc, the control groups and the limits of this process."""

@@ -11,6 +11,7 @@ from typing import Dict, List, Optional, Set
 from bootstrap.airflow.executor import LOCAL, executor_of
 from bootstrap.airflow.release import release_for
 from bootstrap.base import account as accounts
+from bootstrap.facts import resources
 from bootstrap.installed import external
 from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.installation import Installation
@@ -95,7 +96,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         web_port=options.port or (0 if earlier else free_port(WEB_PORT, taken)),
         log_port=0 if earlier else free_port(task_logs.usual, taken),
         trigger_log_port=0 if earlier else free_port(trigger_logs.usual, taken),
-        parallelism=options.parallelism or default_parallelism(),
+        parallelism=options.parallelism or _parallelism(),
         auth=_auth(options, bundle),
         admin_user=options.admin_user or "admin",
         database=_database(options, bundle, earlier, taken),
@@ -219,10 +220,12 @@ def _kept(before: Database, bundle: Bundle) -> Database:
     return replace(before, server=found.version, programs=str(found.folder))
 
 
-def default_parallelism() -> int:
-    """Tasks at once: two a core, and no more than memory carries (0.1 GB a forked worker, half for them)."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(2, min(2 * (os.cpu_count() or 1), int(memory / 2 / 1e8), 32))
+def _parallelism() -> int:
+    """What suits this host; a few tasks where it does not tell (no /proc)."""
+    try:
+        return resources.collect().default_parallelism
+    except (OSError, ValueError):
+        return 4
 
 
 def free_port(first: int, taken: Set[int]) -> int:

@@ -33,10 +33,10 @@ class ReleaseStep:
 
     def describe(self) -> str:
         """One line for the admin."""
+        count, path = len(self.bundle.manifest.packages), self.installation.release.path
         if self.installation.release.complete.exists():
-            return "Remove bytecode that a full disk has cut off"
-        count = len(self.bundle.manifest.packages)
-        return f"Install {count} packages into {self.installation.release.path}"
+            return f"Keep the {count} packages in {path}, without bytecode that a full disk has cut off"
+        return f"Install {count} packages into {path}"
 
     def done(self) -> bool:
         """Whether the release is marked complete, and all that Python has compiled there is whole."""

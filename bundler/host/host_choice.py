@@ -166,9 +166,7 @@ def _needs(facts: Facts, airflow: str, target: Target, *, carried: bool) -> tupl
 
 def _parallelism(found: Resources | None) -> int:
     """Tasks at once that an install there would choose; see bootstrap.installed.options."""
-    if found is None:
-        return 4
-    return max(2, min(2 * found.cpus, int(found.memory / 2 / 1e8), 32))
+    return found.default_parallelism if found else 4
 
 
 def _candidates(facts: Facts, wanted: Sequence[str]) -> list[Interpreter]:

@@ -8,10 +8,13 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bootstrap.airflow.executor import LOCAL
+from bootstrap.facts import resources
+from bootstrap.facts.resources import Resources
 from bootstrap.installed import options as choosing
 from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.state import receipt
@@ -222,13 +225,22 @@ def test_account_is_the_caller_or_a_system_account_for_root(
 
 
 @pytest.mark.parametrize(
-    ("gigabytes", "cores", "expected"),
-    [(0.25, 1, 2), (1, 2, 4), (1, 64, 5), (16, 2, 4), (16, 8, 16), (1000, 128, 32), (2, 1, 2)],
-)
-def test_parallelism_by_memory_and_cores(
-    monkeypatch: pytest.MonkeyPatch, gigabytes: float, cores: int, expected: int
+    ("gigabytes", "cores", "limits", "expected"),
+    [
+        (0.25, 1, {}, 2), (1, 2, {}, 4), (1, 64, {}, 5), (16, 2, {}, 4), (16, 8, {}, 16),
+        (1000, 128, {}, 32), (2, 1, {}, 2),
+        (64, 16, {"memory_limit": 1 << 30}, 5), (64, 16, {"cpu_limit": 1.5}, 4),
+    ],
+)  # fmt: skip
+def test_parallelism_by_memory_and_cores_and_the_control_group(
+    home: Home,
+    tiny_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gigabytes: float,
+    cores: int,
+    limits: dict[str, Any],
+    expected: int,
 ) -> None:
-    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": int(gigabytes * 2**30 / 4096)}
-    monkeypatch.setattr(os, "sysconf", lambda name: pages[name])
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert choosing.default_parallelism() == expected
+    here = Resources(int(gigabytes * 2**30), 0, 0, cores, **limits)
+    monkeypatch.setattr(resources, "collect", lambda: here)
+    assert choose(Options(home), tiny_bundle).parallelism == expected
