@@ -20,7 +20,7 @@ from bootstrap.state.registry import Record
 from bootstrap.steps.airflow import start as start_all
 
 
-def opened(home: Home) -> Installation:
+def enter_as_account(home: Home) -> Installation:
     """Load an installation and continue as its account; raises NotInstalled, AccountError."""
     _readable(home)
     found = receipt.load(home.receipt)

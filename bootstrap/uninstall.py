@@ -40,7 +40,7 @@ def uninstall(console: Console, place: Home, *, purge: bool, ask: bool, json: bo
             if status == 0:
                 _finish_as_root(console, place, found, purge=purge, json=json)
             raise SystemExit(status)
-    installation = daily.opened(place)
+    installation = daily.enter_as_account(place)
     if not purge:
         # half of the data lies elsewhere until it is finished or undone
         change_record.refuse_unfinished(place)

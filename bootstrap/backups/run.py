@@ -10,7 +10,7 @@ from bootstrap.backups import databases
 from bootstrap.backups.check import check
 from bootstrap.backups.save import save
 from bootstrap.base.lock import held
-from bootstrap.installed.database_running import awake
+from bootstrap.installed.database_running import database_running
 from bootstrap.installed.installation import Installation
 from bootstrap.state import backup as backups
 from bootstrap.state import change_record
@@ -36,7 +36,9 @@ def back_up(
     removed: List[str] = []
     with Journal(home.journal).recorded("backup") as ended, held(home.lock):
         change_record.refuse_unfinished(home)
-        with awake(installation), progress.step("Back up the database, the configuration and the keys"):
+        with database_running(installation), progress.step(
+            "Back up the database, the configuration and the keys"
+        ):
             databases.tidy(installation)  # whatever a change that was killed at its very end has left
             place = save(installation, folder=folder)
         ended["backup"] = place.backup.id

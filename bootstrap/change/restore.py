@@ -24,7 +24,7 @@ from bootstrap.change.steps import (
 )
 from bootstrap.change.upgrade import check_room
 from bootstrap.installed import bytecode
-from bootstrap.installed.database_running import airflow_runs, awake
+from bootstrap.installed.database_running import airflow_runs, database_running
 from bootstrap.installed.installation import Installation
 from bootstrap.services.manager import NONE
 from bootstrap.state import backup as backups
@@ -136,7 +136,7 @@ def for_rollback(installation: Installation) -> SavedBackup:
 
 def lost(installation: Installation, place: SavedBackup) -> int:
     """How many DAG runs have started since a backup: going back to it forgets them."""
-    with held(installation.home.lock), awake(installation):
+    with held(installation.home.lock), database_running(installation):
         sql = f"SELECT count(*) FROM dag_run WHERE start_date > '{place.backup.started}'"  # noqa: S608
         return int(installation.database.query(sql))
 
@@ -183,7 +183,7 @@ def _restore(
         )
     target = Installation(saved)
     home = installation.home
-    with awake(installation):
+    with database_running(installation):
         check_room(home, max(databases.size(installation), place.backup.database_size))
     now = timestamp.now()
     running = airflow_runs(installation)

@@ -256,7 +256,7 @@ def servers(installation: Installation) -> List[Step]:
 
 def tidy(installation: Installation) -> None:
     """Remove what a change keeps beside; none is under way."""
-    with database_running.awake(installation):
+    with database_running.database_running(installation):
         databases.tidy(installation)
     clusters.tidy(installation.home)
 

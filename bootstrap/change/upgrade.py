@@ -25,7 +25,7 @@ from bootstrap.change.steps import (
     tidy,
 )
 from bootstrap.change.upgrade_steps import KeysStep, TrialStep
-from bootstrap.installed.database_running import airflow_runs, awake
+from bootstrap.installed.database_running import airflow_runs, database_running
 from bootstrap.installed.installation import Installation
 from bootstrap.python import carried
 from bootstrap.services import strays
@@ -85,7 +85,7 @@ def upgrade(
     home = before.home
     done = plan.execute(_prepare(after, bundle, password), progress, journal)
     running = airflow_runs(before)
-    with awake(before):
+    with database_running(before):
         size = databases.size(before)
         check_room(home, size)
         broken = metadata.import_errors(before.database.query)
@@ -96,7 +96,7 @@ def upgrade(
         forget_proofs(after)
         done += plan.execute(_forward(before, after, bundle, change), progress, journal)
         finished = _finish(change, progress, journal, after_steps=done)
-    with awake(after):
+    with database_running(after):
         errors = metadata.import_errors(after.database.query)
     new_errors = {name: problem for name, problem in errors.items() if name not in broken}
     return replace(finished, notes=[*notes, *finished.notes, *_left_behind(old), *_broken_dags(new_errors)])

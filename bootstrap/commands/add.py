@@ -33,14 +33,14 @@ def add(
     """
     console = Console(quiet=json)
     if remove:
-        installation = daily.opened(home_of(home))
+        installation = daily.enter_as_account(home_of(home))
         changed = addons.remove(installation, Path(file).name, console, restart=restart)
     else:
         # root opens it while it still may: it can lie where the account cannot read
         with Bundle.open(Path(file)) as bundle:
             with console.progress(bundle.seal.size, "Verify the add-on") as advance:
                 verify(bundle, advance)
-            installation = daily.opened(home_of(home))
+            installation = daily.enter_as_account(home_of(home))
             changed = addons.add(installation, bundle, console, restart=restart)
     if json:
         console.json({"schema": 1, "ok": True, "added": [codec.encode(item) for item in changed.added]})

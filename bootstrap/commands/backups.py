@@ -37,7 +37,7 @@ def backup(
     """Back up the database, the configuration and the keys; Airflow may run meanwhile."""
     console = Console(quiet=json)
     folder = output.expanduser().absolute() if output else None
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     made = run.back_up(installation, console, folder=folder, keep=keep, verify=verify)
     if json:
         shown = {**_shown(made.place), "checked": made.checked, "removed": made.removed}
@@ -53,7 +53,7 @@ def backup(
 def backups(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """List the backups in HOME/backups, oldest first."""
     console = Console(quiet=json)
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     places = found_backups.find_all(installation.home.backups)
     if json:
         console.json({"schema": 1, "backups": [_shown(place) for place in places]})
@@ -83,7 +83,7 @@ def restore(
 ) -> int:
     """Go back to a backup: its database, configuration, keys and release. What is there is saved first."""
     console = Console(quiet=json)
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     if check:
         place = run.check_one(installation, name, console)
         if json:
@@ -97,7 +97,7 @@ def restore(
 def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Undo the last upgrade, or one that was interrupted; what is there is saved first."""
     console = Console(quiet=json)
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     change = change_record.find(installation.home)
     if change and change.kind != ROLLBACK:
         back = restoring.undo_unfinished(installation, change, console)
@@ -107,7 +107,7 @@ def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -
             console.print(f"The {change.title} was undone: Airflow {back.airflow} is back.")
         return 0
     if change:
-        installation = daily.opened(home_of(home))
+        installation = daily.enter_as_account(home_of(home))
         return _go_back(
             installation, found_backups.load(Path(change.source)), ROLLBACK, console, yes=True, json=json
         )

@@ -31,7 +31,7 @@ def get(
 ) -> int:
     """Print the value of an option; Airflow's default when airflow.cfg does not set it."""
     console = Console(quiet=json)
-    found = settings.find(daily.opened(home_of(home)), section, key)
+    found = settings.find(daily.enter_as_account(home_of(home)), section, key)
     value = found.value if show_secret else shown(key.lower(), found.value) or ""
     if json:
         more = {"value": value, "set": found.set, "secret": is_secret(key.lower())}
@@ -65,7 +65,7 @@ def set_option(
         )
     hidden = handoff.password(value_file)
     given = hidden.reveal() if hidden else value
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     stale = settings.change(installation, section, key, given, force=force)
     return _done(installation, f"[{section}] {key} is set.", stale, restart=restart)
 
@@ -75,7 +75,7 @@ def unset(
     section: str = SECTION, key: str = KEY, restart: bool = RESTART, home: Optional[Path] = HOME
 ) -> int:
     """Take an option out of airflow.cfg, so that Airflow's default holds."""
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     stale = settings.change(installation, section, key, None)
     return _done(installation, f"[{section}] {key} is not set any more.", stale, restart=restart)
 
@@ -84,7 +84,7 @@ def unset(
 def diff(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Show where airflow.cfg differs from Airflow's defaults, and who wrote it: airferry, or a hand."""
     console = Console(quiet=json)
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     with console.step("Ask Airflow for its defaults"):
         found = settings.differences(installation)
     if json:

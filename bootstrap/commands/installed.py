@@ -60,7 +60,7 @@ def doctor_home(
     if explain is not None:
         render_entry(explain, console)
         return 0
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     report = checkup.judge(installation)
     if json:
         console.json(report.as_dict())
@@ -73,5 +73,5 @@ def doctor_home(
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(command: List[str] = typer.Argument(..., metavar="COMMAND..."), home: Optional[Path] = HOME) -> None:
     """Run a program as the installation's account: airferry run -- COMMAND."""
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     daily.exec_as_account(installation, command)

@@ -42,7 +42,7 @@ def logs(
     With more than one log, each line begins with the component's name. PostgreSQL's is postgres.
     """
     start = reading.moment(since) if since else None
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     known = [POSTGRES, *installation.components]
     chosen = reading.choose(installation.home, known, component or (), install=install)
     # as cat does: a reader that has gone, or Ctrl-C, ends this without a word

@@ -39,7 +39,7 @@ def passwd(
         raise InvalidOption("--generate and --password-file exclude each other.", needed="one of them")
     # root reads the file while it still may: it can lie where the account cannot
     given = secret.generate() if generate else handoff.password(password_file)
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     name = user or installation.receipt.admin_user
     password = given or _asked(name)
     with console.step(f"Set the password of {name}") as step:

@@ -18,7 +18,7 @@ from wheelhouse import codec
 def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
     """Show every component and whether Airflow calls it healthy. Exit 0 when all are, 33 otherwise."""
     console = Console(quiet=json)
-    found = state.look(daily.opened(home_of(home)))
+    found = state.look(daily.enter_as_account(home_of(home)))
     if json:
         console.json(codec.encode(found))
     else:
@@ -67,7 +67,7 @@ def restart(
 
 
 def _do(console: Console, verb: str, names: Sequence[str], home: Optional[Path]) -> Installation:
-    installation = daily.opened(home_of(home))
+    installation = daily.enter_as_account(home_of(home))
     with console.step(f"{verb} " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
         _ACTIONS[verb](installation, names)
     return installation

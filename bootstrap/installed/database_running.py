@@ -9,7 +9,7 @@ from bootstrap.installed.installation import Installation
 
 
 @contextlib.contextmanager
-def awake(installation: Installation) -> Iterator[None]:
+def database_running(installation: Installation) -> Iterator[None]:
     """Have the metadata database's server run inside; what was not there before is stopped again."""
     services = installation.services
     manager, server = services.running(), is_up(installation)

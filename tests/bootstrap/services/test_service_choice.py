@@ -141,5 +141,5 @@ def test_root_believes_its_record_and_not_the_receipt(
     receipt.save(home.receipt, found)
     registry.save(registry.record_of(replace(found, account="airflow")))
     with pytest.raises(AccountError, match="another account") as caught:
-        daily.opened(home)
+        daily.enter_as_account(home)
     assert (caught.value.found, caught.value.needed) == ("nobody", "airflow")
