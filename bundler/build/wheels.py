@@ -37,6 +37,8 @@ from wheelhouse import timestamp
 from wheelhouse.manifest import Source
 from wheelhouse.target import Target
 
+# auditwheel's words for a wheel whose modules name no C library
+_NO_LIBC = "couldn't detect libc"
 # A build backend from before a Python came out often fails on it: requirements are taken as of the release
 # of what is built, but not from before this date.
 _BACKENDS_SINCE = {
@@ -232,7 +234,15 @@ def _honest(wheel: Path, folder: Path, log: Path) -> Path:
         folder,
         wheel,
     ]
-    process.run(command, what="find out which C library the wheel needs", env=env, log=log)
+    what = "find out which C library the wheel needs"
+    try:
+        process.run(command, what=what, env=env, log=log)
+    except process.CommandFailed as error:
+        if _NO_LIBC not in error.found:
+            raise
+        # modules that call nothing of it name no C library: any will do
+        oldest = f"manylinux_2_17_{platform.machine()}"
+        process.run([*command, "--plat", oldest], what=what, env=env, log=log)
     return next(folder.glob("*.whl"))
 
 

@@ -30,12 +30,16 @@ class Release:
 
 
 def find(index: Index, wanted: str) -> Release:
-    """Find a release, or the newest final one when `wanted` is empty.
+    """Find a release; for two numbers (``3.3``) the newest final one of that line, for nothing the newest.
 
     Raises :class:`InvalidRequest` when the index does not have it, DownloadFailed when there is no index.
     """
     files = tuple(item for item in index.files(PROJECT) if item.is_wheel)
-    version = Version(wanted) if wanted else newest(files)
+    line = Version(wanted).release if wanted else ()
+    if len(line) == 2:
+        version = newest(tuple(item for item in files if item.version.release[:2] == line))
+    else:
+        version = Version(wanted) if wanted else newest(files)
     wheel = next((item for item in files if item.version == version), None)
     if wheel is None or version is None:
         known = sorted({item.version for item in files if not item.version.is_prerelease})
@@ -58,9 +62,19 @@ def check(release: Release, target: Target) -> None:
     Raises UnsupportedAirflow for one that the closed side cannot install: better here than there.
     """
     release_for(release.version)
-    if not SpecifierSet(release.requires_python).contains(f"{target.python}.99", prereleases=True):
+    if not runs_on(release.requires_python, target.python):
         raise InvalidRequest(
             f"Airflow {release.version} does not run on Python {target.python}.",
             needed=f"Python {release.requires_python}",
             hint="Choose another --python, or another --airflow.",
         )
+
+
+def runs_on(requires_python: str, python: str) -> bool:
+    """Whether some patch release of a minor version satisfies a Requires-Python.
+
+    ``!=3.15``, which by PEP 440 leaves out 3.15.0 alone, is meant for all of 3.15: Airflow writes it so.
+    """
+    specifiers = SpecifierSet(requires_python)
+    left_out = {item.version for item in specifiers if item.operator == "!="}
+    return python not in left_out and specifiers.contains(f"{python}.99", prereleases=True)

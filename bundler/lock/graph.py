@@ -71,18 +71,27 @@ def _pythons(classifiers: list[str]) -> tuple[str, ...]:
     return tuple(f"3.{minor}" for minor in minors)
 
 
+# The last patch release of each Python (devguide.python.org/versions); any real one later than .0 would do.
+_LAST_PATCH = {"3.8": 20, "3.9": 25, "3.10": 21, "3.11": 16, "3.12": 14, "3.13": 12, "3.14": 3}
+
+
+def full_version(python: str) -> str:
+    """A real patch release of a minor version, its last: many packages refuse ``.0`` (``>=3.8.1``)."""
+    return f"{python}.{_LAST_PATCH.get(python, 0)}"
+
+
 def environment(target: Target) -> dict[str, str]:
     """The target's marker environment (PEP 508)."""
     return {
         "implementation_name": "cpython",
-        "implementation_version": f"{target.python}.0",
+        "implementation_version": full_version(target.python),
         "os_name": "posix",
         "platform_machine": target.host.machine,
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
         "platform_version": "",
-        "python_full_version": f"{target.python}.0",
+        "python_full_version": full_version(target.python),
         "python_version": target.python,
         "sys_platform": "linux",
     }

@@ -15,7 +15,10 @@ _FULL = ("No space left on device", "Disk quota exceeded")
 
 @dataclass(frozen=True)
 class Question:
-    """What to resolve: requirements (PEP 508) for a target, under constraints or as of a date (RFC 3339)."""
+    """What to resolve: requirements (PEP 508) for a target, under constraints or as of a date (RFC 3339).
+
+    `later` are packages with a date of their own, `without` names that are left out whoever asks for them.
+    """
 
     requirements: tuple[str, ...]
     target: Target
@@ -25,6 +28,8 @@ class Question:
     extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
     offline: bool = False
+    later: tuple[tuple[str, str], ...] = ()
+    without: tuple[str, ...] = ()
 
 
 def failure(words: str) -> OutputFailed | ResolutionFailed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,6 +14,7 @@ from bootstrap.airflow.differences import NEWEST
 from bootstrap.airflow.release import release_for
 from bundler.base import toml
 from bundler.lock.graph import Metadata
+from bundler.resolver import Question
 from wheelhouse.target import Target
 
 
@@ -22,7 +24,7 @@ def find(airflow: Metadata, target: Target) -> tuple[str, ...]:
     return (*texts, *_unknown(airflow.version), *_untested(airflow, target.python))
 
 
-def _holds(entry: Mapping[str, str], airflow: str, python: str) -> bool:
+def _holds(entry: Mapping[str, Any], airflow: str, python: str) -> bool:
     return all(
         SpecifierSet(entry.get(name, "")).contains(version, prereleases=True)
         for name, version in (("airflow", airflow), ("python", python))
@@ -46,9 +48,58 @@ def _untested(airflow: Metadata, python: str) -> Iterator[str]:
         )
 
 
-@cache
-def known() -> tuple[Mapping[str, str], ...]:
+def shun(question: Question, airflow: str) -> Question:
+    """Keep a resolution as of a date from provider versions that cannot work with the release.
+
+    Where the version that works came after the release, a date of its own holds for it.
+    """
+    if not question.exclude_newer:
+        return question
+    entries = [entry for entry in pairs() if _is_for(entry, airflow)]
+    constraints = "".join(f"{entry['package']}{entry['works']}\n" for entry in entries)
+    later = tuple(
+        (name, entry["since"])
+        for entry in entries
+        if "since" in entry
+        for name in (entry["package"], *entry.get("also", ()))
+    )
+    return replace(question, constraints=question.constraints + constraints, later=(*question.later, *later))
+
+
+def broken(airflow: str, versions: Mapping[str, str]) -> Iterator[str]:
+    """What is told of packages, by name and version, that cannot work with the release."""
+    for entry in pairs():
+        version = versions.get(entry["package"], "")
+        if version and _is_for(entry, airflow) and not SpecifierSet(entry["works"]).contains(version):
+            yield f"{entry['package']} {version} does not work with Airflow {airflow}: {entry['text']}"
+
+
+def kept_from(airflow: str, versions: Mapping[str, str]) -> Iterator[str]:
+    """What is told of packages whose choice :func:`shun` has narrowed."""
+    for entry in pairs():
+        if entry["package"] in versions and _is_for(entry, airflow):
+            yield (
+                f"{entry['package']} {versions[entry['package']]} was chosen from {entry['works']}: with "
+                f"others {entry['text']}"
+            )
+
+
+def _is_for(entry: Mapping[str, Any], airflow: str) -> bool:
+    return SpecifierSet(entry["airflow"]).contains(airflow, prereleases=True)
+
+
+def pairs() -> tuple[Mapping[str, Any], ...]:
+    """Every pair of a release and a package that is known not to work, and which version does."""
+    return _table("broken")
+
+
+def known() -> tuple[Mapping[str, Any], ...]:
     """Every advisory: its id, the releases that it is for, and what is told."""
+    return _table("advisory")
+
+
+@cache
+def _table(name: str) -> tuple[Mapping[str, Any], ...]:
     text = files("bundler.resources").joinpath("advisories.toml").read_text(encoding="utf-8")
-    entries: list[dict[str, Any]] = toml.loads(text)["advisory"]
+    entries: list[dict[str, Any]] = toml.loads(text)[name]
     return tuple(entries)

@@ -25,7 +25,7 @@ from bundler.lock.lockfile import Artifact, Locked
 from bundler.request.base_bundle import Base
 from bundler.request.requirements import Wanted
 from bundler.request.spec import BundleRequest, default_extras
-from bundler.resolver import Question, Resolver
+from bundler.resolver import Question, Resolver, advisories, exceptions, substitutes
 from bundler.resolver.resolution_cache import FRESH, Memory, Remembered
 from wheelhouse import timestamp
 from wheelhouse.manifest import Constraints
@@ -100,13 +100,23 @@ def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Rememb
         constraints=base.constrain(constraint_set.text) if base else constraint_set.text,
         exclude_newer=constraint_set.exclude_newer,
     )
-    locked = _onto(base, resolver, question) if base else resolver.resolve(question)
+    if base:
+        locked = _onto(base, resolver, question)
+        told: tuple[str, ...] = ()
+    else:
+        question = substitutes.put_in(question, request.requirements)
+        question = advisories.shun(question, found.version)
+        locked, waited = exceptions.resolve(resolver, question)
+        told = (*substitutes.told(question, locked), *waited)
     record = constraint_set.record
     if not constraint_set.text:
         record = replace(record, sha256=constraints.pins_digest({item.name: item.version for item in locked}))
     else:
         _check_providers(locked, constraint_set, request.requirements)
     warnings = [constraint_set.warning] if constraint_set.warning else []
+    versions = {item.name: item.version for item in locked}
+    shown = advisories.kept_from if constraint_set.exclude_newer else advisories.broken
+    warnings += [*told, *shown(found.version, versions)]
     if found.yanked:
         warnings.append(
             f"Airflow {found.version} was withdrawn from the index by its makers: take another release."

@@ -15,6 +15,7 @@ from bootstrap.base import process
 from bundler.base.errors import DownloadFailed, InvalidRequest, OutputFailed, ResolutionFailed
 from bundler.index.cache import Cache
 from bundler.lock import lockfile
+from bundler.lock.graph import full_version
 from bundler.resolver import Question, failure
 from bundler.resolver.environment import network, secrets
 from wheelhouse.manifest import Tool
@@ -75,11 +76,23 @@ class Uv:
                 "--no-sources",
             ]
             # Without a path uv asks every interpreter on PATH, which takes seconds where shims are.
-            arguments += ["--python", sys.executable, "--python-version", question.target.python]
+            arguments += [
+                "--python",
+                sys.executable,
+                "--python-version",
+                full_version(question.target.python),
+            ]
             arguments += ["--python-platform", platform_name(question.target)]
             arguments += ["--format", "pylock.toml", "--no-header", "--no-annotate"]
             if question.exclude_newer:
                 arguments += ["--exclude-newer", question.exclude_newer]
+            for package, moment in question.later:
+                arguments += ["--exclude-newer-package", f"{package}={moment}"]
+            if question.without:
+                # a marker that never holds takes a requirement away, whoever has it
+                never = [f"{package} ; python_version < '0'" for package in question.without]
+                (folder / "overrides.txt").write_text("\n".join(never) + "\n", encoding="utf-8")
+                arguments += ["--overrides", "overrides.txt"]
             if question.constraints:
                 (folder / "constraints.txt").write_text(question.constraints, encoding="utf-8")
                 arguments += ["--constraints", "constraints.txt"]

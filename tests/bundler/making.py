@@ -22,6 +22,7 @@ def make_wheel(
     files: Mapping[str, str] | None = None,
     licence: str = "Apache-2.0",
     pythons: Sequence[str] = (),
+    requires_python: str = "",
 ) -> Path:
     """Write a wheel that installers accept: METADATA, WHEEL and a RECORD with true hashes."""
     stem = f"{name.replace('-', '_')}-{version}"
@@ -29,6 +30,7 @@ def make_wheel(
     metadata = [f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\nLicense-Expression: {licence}\n"]
     metadata += [f"Provides-Extra: {extra}\n" for extra in extras]
     metadata += [f"Classifier: Programming Language :: Python :: {python}\n" for python in pythons]
+    metadata += [f"Requires-Python: {requires_python}\n"] if requires_python else []
     metadata += [f"Requires-Dist: {requirement}\n" for requirement in requires]
     purelib = "true" if tag.endswith("-any") else "false"
     content = dict(files or {f"{name.replace('-', '_')}.py": f"version = {version!r}\n"})

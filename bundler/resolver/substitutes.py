@@ -1,0 +1,41 @@
+"""A package without wheels, and another that holds the same code as one: it takes the first one's place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bundler.lock.lockfile import Locked
+from bundler.request.requirements import Wanted
+from bundler.resolver import Question
+
+# The same sources and the same module; the second has libpq inside (psycopg docs, "Installation").
+SOURCE, WHEEL = "psycopg2", "psycopg2-binary"
+_PIN = re.compile(r"^psycopg2\s*==\s*([^\s;#]+)", re.MULTILINE)
+_PINNED = re.compile(r"^psycopg2[-_.]binary\s*==", re.MULTILINE)
+
+
+def put_in(question: Question, wanted: Sequence[Wanted]) -> Question:
+    """Ask for ``psycopg2-binary`` where packages ask for ``psycopg2``, in the version that is pinned.
+
+    A user who asks for psycopg2 gets it: then it is built.
+    """
+    if any(item.name == SOURCE for item in wanted):
+        return question
+    pin, constraints = _PIN.search(question.constraints), question.constraints
+    if pin and not _PINNED.search(constraints):
+        constraints += f"\n{WHEEL}=={pin[1]}\n"
+    return replace(question, without=(*question.without, SOURCE), constraints=constraints)
+
+
+def told(question: Question, locked: Sequence[Locked]) -> tuple[str, ...]:
+    """What is to be said of it, when the constraints name the other one."""
+    version = next((item.version for item in locked if item.name == WHEEL), "")
+    if not (version and SOURCE in question.without and _PIN.search(question.constraints)):
+        return ()
+    text = (
+        f"{WHEEL} {version} takes the place of {SOURCE}, which has no wheel: it is the same code, with the "
+        f"PostgreSQL client library inside. Ask for {SOURCE} itself to have it built."
+    )
+    return (text,)
