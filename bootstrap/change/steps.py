@@ -14,7 +14,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.postgres import dump, locks
 from bootstrap.services import strays
 from bootstrap.state import backup as backups
-from bootstrap.state import change_record, clusters
+from bootstrap.state import change_record, clusters, marker
 from bootstrap.state import receipt as receipts
 from bootstrap.state.change_record import Change
 from bootstrap.state.journal import Journal
@@ -176,8 +176,8 @@ class StateStep(_Always):
         )
         _put_back(self.installation, self.source, without=kept)
         ConfigurationStep(self.installation).correct_database()
-        for marker in ("migrated", "proved"):
-            (home.run / f"{marker}-{bundle_id}").touch()
+        for kind in marker.KINDS:
+            marker.path(home, kind, bundle_id).touch()
 
 
 class SwitchStep(_Always):
@@ -263,7 +263,4 @@ def tidy(installation: Installation) -> None:
 
 def forget_proofs(installation: Installation) -> None:
     """Have a bundle migrated and proven anew, whenever it was before."""
-    for marker in ("migrated", "proved"):
-        path = installation.home.run / f"{marker}-{installation.receipt.bundle_id}"
-        if path.exists():
-            path.unlink()
+    marker.forget(installation.home, installation.receipt.bundle_id)

@@ -15,7 +15,9 @@ from bootstrap.base.process import CommandFailed
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import locks
+from bootstrap.state import marker
 from bootstrap.state.journal import Journal
+from bootstrap.state.marker import MIGRATED, PROVED
 from wheelhouse import layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -45,7 +47,7 @@ class MigrationStep:
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
-        self.marker = installation.home.run / f"migrated-{installation.receipt.bundle_id}"
+        self.marker = marker.path(installation.home, MIGRATED, installation.receipt.bundle_id)
 
     def describe(self) -> str:
         """One line for the admin."""
@@ -165,7 +167,7 @@ class ProofStep:
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
-        self.marker = installation.home.run / f"proved-{installation.receipt.bundle_id}"
+        self.marker = marker.path(installation.home, PROVED, installation.receipt.bundle_id)
 
     def describe(self) -> str:
         """One line for the admin."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bootstrap.installed.installation import POSTGRES, Installation
+from bootstrap.state import marker
 
 
 class ClusterStep:
@@ -30,9 +31,7 @@ class ClusterStep:
         cluster, services = self.installation.cluster, self.installation.services
         if not cluster.exists():
             # a new cluster knows nothing of what an earlier one had
-            for pattern in ("migrated-*", "proved-*"):
-                for marker in self.installation.home.run.glob(pattern):
-                    marker.unlink()
+            marker.forget(self.installation.home)
             cluster.create()
         services.stop(self.installation.components)
         services.stop([POSTGRES])

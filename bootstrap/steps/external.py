@@ -11,6 +11,7 @@ from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.external import Handed
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import passfile
+from bootstrap.state import marker
 
 
 class ExternalDatabaseStep:
@@ -63,9 +64,7 @@ class ExternalDatabaseStep:
         if before == url:
             return
         if before.rpartition("@")[2] != url.rpartition("@")[2]:
-            for pattern in ("migrated-*", "proved-*"):
-                for marker in self.installation.home.run.glob(pattern):
-                    marker.unlink()
+            marker.forget(self.installation.home)
         ManagedSettings(self.installation).forget("sql_alchemy_conn", "sql_alchemy_conn_async")
         secret.write(self.known, Secret(url))
 
