@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from bootstrap.base import process, smallfile
+from bootstrap.base import discard, process, smallfile
 from bootstrap.base.lock import held
 from bootstrap.installed.installation import Installation
 from bootstrap.python.venv import Tools, Venv, install_beside
@@ -139,8 +139,7 @@ class Additions:
     def _clear(self) -> None:
         # an installer may have outlived the command that started it and was killed
         strays.kill_users(self.folder)
-        for leftover in self.folder.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(str(leftover), ignore_errors=True)
+        discard.sweep(self.folder, _UNFINISHED)
 
     def _path(self, bundle_id: str) -> Path:
         return self.folder / bundle_id

@@ -7,12 +7,12 @@ its content is replaced, in one transaction as well, and the backup stands for w
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
 from typing import List
 
+from bootstrap.base import discard
 from bootstrap.base.process import CommandFailed
 from bootstrap.base.secret import Secret
 from bootstrap.installed.installation import Installation
@@ -84,8 +84,7 @@ def size(installation: Installation) -> int:
 
 def _replace(installation: Installation, source: Path) -> None:
     run = installation.home.run
-    for leftover in run.glob(f"{_SCRATCH}*"):
-        shutil.rmtree(str(leftover), ignore_errors=True)
+    discard.sweep(run, _SCRATCH)
     query = installation.database.query
     query(_END_OURS)
     scratch = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=str(run))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Dict, List, Optional
 
 from bootstrap.airflow import metadata
 from bootstrap.backups import databases
+from bootstrap.base import discard
 from bootstrap.base.secret import Secret
 from bootstrap.change import upgrade_rules
 from bootstrap.change.reversal import undone_on_failure
@@ -206,8 +205,6 @@ def _prune(installation: Installation) -> None:
         if release.name in kept or release.name.startswith(UNFINISHED) or not release.is_dir():
             continue
         strays.kill_users(release)
-        doomed = tempfile.mkdtemp(prefix=UNFINISHED, dir=str(folder))
-        release.replace(Path(doomed) / release.name)
-    for leftover in folder.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(str(leftover), ignore_errors=True)
+        discard.set_aside(release, UNFINISHED)
+    discard.sweep(folder, UNFINISHED)
     carried.remove_unused(installation.home, installation.receipt)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
+from bootstrap.base import discard
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import PRIVATE, Receipt
 
@@ -36,7 +35,7 @@ def bring_back(home: Home) -> bool:
     if not _aside(home).exists():
         return False
     if home.cluster.exists():
-        _discard(home.cluster)
+        discard.set_aside(home.cluster, _DISCARDED)
     _aside(home).replace(home.cluster)
     tidy(home)
     return True
@@ -45,16 +44,9 @@ def bring_back(home: Home) -> bool:
 def tidy(home: Home) -> None:
     """Remove what is not to be brought back any more."""
     if _aside(home).exists():
-        _discard(_aside(home))
-    for leftover in home.path.glob(f"{_DISCARDED}*"):
-        shutil.rmtree(str(leftover), ignore_errors=True)
+        discard.set_aside(_aside(home), _DISCARDED)
+    discard.sweep(home.path, _DISCARDED)
 
 
 def _aside(home: Home) -> Path:
     return home.cluster.with_name("postgres.before")
-
-
-def _discard(folder: Path) -> None:
-    # in one step: half a cluster must never lie under a name that means something
-    place = Path(tempfile.mkdtemp(prefix=_DISCARDED, dir=str(folder.parent)))
-    folder.replace(place / folder.name)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from bootstrap.base import smallfile
+from bootstrap.base import discard, smallfile
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import embedded
@@ -72,10 +71,8 @@ class ReleaseStep:
         release = self.installation.release
         if release.path.exists():
             strays.kill_users(release.path)
-            doomed = tempfile.mkdtemp(prefix=UNFINISHED, dir=str(release.path.parent))
-            release.path.replace(Path(doomed) / release.id)
-        for leftover in release.path.parent.glob(f"{UNFINISHED}*"):
-            shutil.rmtree(str(leftover), ignore_errors=True)
+            discard.set_aside(release.path, UNFINISHED)
+        discard.sweep(release.path.parent, UNFINISHED)
 
     def _install(self, tools: Tools, path: Path, packages: Sequence[Package]) -> None:
         release = self.installation.release
