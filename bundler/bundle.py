@@ -65,8 +65,8 @@ def make_bundle(
     errors of :mod:`bundler.base.errors`; what was fetched stays in the cache, and no bundle that is half-made
     stays in the output folder.
     """
-    links = (item for item in request.find_links if "://" in item)
-    with Session((request.index_url, *request.extra_index_urls, *links)) as session:
+    links = (item for item in request.settings.find_links if "://" in item)
+    with Session((request.settings.index_url, *request.settings.extra_index_urls, *links)) as session:
         chosen = carried or payload.choose(request.target)
         return _Making(request, progress or Silent(), cache or Cache.default(), session).run(
             payload.for_addon(chosen) if request.base else chosen
@@ -81,10 +81,10 @@ class _Making:
         self.progress = progress
         self.cache = cache
         self.session = session
-        self.index = Index(request.index_url, session)
-        self.fetcher = Fetcher(session, cache, offline=request.offline)
+        self.index = Index(request.settings.index_url, session)
+        self.fetcher = Fetcher(session, cache, offline=request.settings.offline)
         self.uv = Uv(cache)
-        self.resolver: Resolver = self._pip_tools() if request.resolver == "pip-tools" else self.uv
+        self.resolver: Resolver = self._pip_tools() if request.settings.resolver == "pip-tools" else self.uv
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
@@ -93,11 +93,11 @@ class _Making:
     def _pip_tools(self) -> Resolver:
         from bundler.resolver.piptools import PipTools
 
-        further = [Index(url, self.session) for url in self.request.extra_index_urls]
+        further = [Index(url, self.session) for url in self.request.settings.extra_index_urls]
         return PipTools(self.cache, [*further, self.index])
 
     def run(self, carried: Payload) -> BundleResult:
-        if self.request.with_python:
+        if self.request.settings.with_python:
             self._get_python()
         with ThreadPoolExecutor(1) as background:
             # What every bundle carries is known before anything is resolved.
@@ -159,7 +159,7 @@ class _Making:
             own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256], self.cache
         )
         empty = resolution.check_extras(resolved, airflow)
-        if empty and self.request.extras is not None:
+        if empty and self.request.settings.extras:
             raise ResolutionFailed(
                 f"The extra {', '.join(empty)} brings nothing on {self.request.target.label}.",
                 needed="a Python that Airflow's packages for it support",
@@ -266,7 +266,7 @@ class _Making:
             files=(),
             notes=tuple(self.notes),
             base=base.identity if base else "",
-            made_for=self.request.made_for,
+            made_for=self.request.settings.made_for,
             python=self.python[0] if self.python else None,
         )
         by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
@@ -285,7 +285,7 @@ class _Making:
 
     def _fetch_carried(self, carried: Payload) -> dict[str, Path]:
         artifacts: tuple[Artifact, ...] = carried.artifacts
-        if self.request.index_url.rstrip("/") != PYPI and not self.request.offline:
+        if self.request.settings.index_url.rstrip("/") != PYPI and not self.request.settings.offline:
             artifacts = tuple(
                 self._from_mirror(item.name, item.artifact) for item in (*carried.whole, *carried.runtime)
             )

@@ -9,7 +9,7 @@ import typer
 from bootstrap.base.console import Console
 from bundler.base.errors import InvalidRequest, OutputFailed
 from bundler.commands import JSON, envelope
-from bundler.request import settings, spec
+from bundler.request import settings_file, spec
 
 
 def init(
@@ -20,7 +20,7 @@ def init(
 ) -> int:
     """Write a commented airferry.toml, to be kept under version control; never overwrites one."""
     console = Console()
-    text = settings.template(airflow, python or spec.default_python())
+    text = settings_file.template(airflow, python or spec.default_python())
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)

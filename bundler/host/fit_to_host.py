@@ -15,7 +15,7 @@ from bundler.base.errors import HostUnfit, InvalidRequest
 from bundler.host import host_choice
 from bundler.host.host_choice import Choice
 from bundler.index import release
-from bundler.index.simple import Index
+from bundler.index.simple import Index, from_environment
 from bundler.index.transport import Session
 from bundler.request import platforms
 from bundler.request.settings import Settings
@@ -29,13 +29,11 @@ class Tailored:
     choice: Choice
 
 
-def tailor(
-    given: Settings, host: Path, *, index_url: str, offline: bool = False, ignored: Sequence[str] = ()
-) -> Tailored:
+def tailor(given: Settings, host: Path) -> Tailored:
     """Choose Python and platform for the host whose facts are in the file `host`.
 
     What is `given` wins, and is judged all the same. Without a release the newest of the index is taken;
-    `offline` the newest that is known here. Raises :class:`HostUnfit` for blockers that are not `ignored`,
+    offline the newest that is known here. Raises :class:`HostUnfit` for blockers that are not ignored,
     FactsUnreadable, UnknownFinding, and what :func:`bundler.host.host_choice.choose` raises.
     """
     if given.onto:
@@ -43,10 +41,10 @@ def tailor(
             "An add-on fits what it is added to: --for and --onto cannot be given together.",
             hint="Leave --for out.",
         )
-    for identifier in ignored:
+    for identifier in given.ignore:
         explain(identifier)
     facts = saved.load(host)
-    airflow = given.airflow or (NEWEST if offline else _newest(index_url, given.extra_index_urls))
+    airflow = given.airflow or (NEWEST if given.offline else _newest(given))
     named = any((given.platform, given.glibc, given.like, given.machine))
     tag = platforms.platform_tag(
         tag=given.platform, glibc=given.glibc, like=given.like, machine=given.machine
@@ -58,7 +56,7 @@ def tailor(
         platform=tag if named else "",
         carried=bool(given.with_python),
     )
-    _check(choice, host, ignored)
+    _check(choice, host, given.ignore)
     settings = replace(
         given,
         airflow=airflow,
@@ -67,6 +65,7 @@ def tailor(
         glibc="",
         like="",
         machine="",
+        made_for=choice.made_for,
     )
     return Tailored(settings, choice)
 
@@ -85,6 +84,7 @@ def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:
         )
 
 
-def _newest(index_url: str, extra_index_urls: Sequence[str]) -> str:
-    with Session((index_url, *extra_index_urls)) as session:
+def _newest(given: Settings) -> str:
+    index_url = given.index_url or from_environment()
+    with Session((index_url, *given.extra_index_urls)) as session:
         return release.find(Index(index_url, session), "").version

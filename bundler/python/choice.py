@@ -20,7 +20,8 @@ from bundler.index.fetch import Fetcher
 from bundler.index.transport import NoAnswer, Session, without_credentials
 from bundler.lock.lockfile import Artifact
 from bundler.python import standalone
-from bundler.request.spec import PUBLISHED, BundleRequest
+from bundler.request.settings import PUBLISHED
+from bundler.request.spec import BundleRequest
 from bundler.resolver.uv import Uv
 from wheelhouse import layout
 from wheelhouse.manifest import CarriedPython
@@ -38,9 +39,9 @@ def get(request: BundleRequest, uv: Uv, session: Session, cache: Cache) -> tuple
     """
     found = locate(request, uv, session)
     try:
-        path = Fetcher(session, cache, offline=request.offline).fetch([found])[found.sha256]
+        path = Fetcher(session, cache, offline=request.settings.offline).fetch([found])[found.sha256]
     except DownloadFailed as error:
-        if request.offline:
+        if request.settings.offline:
             raise
         raise _unavailable(found, error.found or error.message) from error
     content = standalone.inspect(path, found.filename, request.target)
@@ -58,15 +59,15 @@ def get(request: BundleRequest, uv: Uv, session: Session, cache: Cache) -> tuple
 
 def locate(request: BundleRequest, uv: Uv, session: Session) -> Artifact:
     """The archive and its sha256: the one that was given, else the published one."""
-    wanted = request.with_python
+    wanted = request.settings.with_python
     if wanted == PUBLISHED:
         return _published(request, uv)
     if "://" not in wanted:
-        return _local(Path(wanted), request.python_sha256)
+        return _local(Path(wanted), request.settings.python_sha256)
     if urlsplit(wanted).scheme == "file":
-        return _local(Path(unquote(urlsplit(wanted).path)), request.python_sha256)
+        return _local(Path(unquote(urlsplit(wanted).path)), request.settings.python_sha256)
     name = _filename(wanted)
-    return Artifact(name, wanted, request.python_sha256 or _sum_beside(wanted, name, session))
+    return Artifact(name, wanted, request.settings.python_sha256 or _sum_beside(wanted, name, session))
 
 
 def _local(path: Path, sha256: str) -> Artifact:
@@ -86,7 +87,7 @@ def _local(path: Path, sha256: str) -> Artifact:
 def _published(request: BundleRequest, uv: Uv) -> Artifact:
     """The newest release of the target's minor version that uv has an address for."""
     target = request.target
-    mirror = {_VARIABLES[0]: request.python_mirror} if request.python_mirror else {}
+    mirror = {_VARIABLES[0]: request.settings.python_mirror} if request.settings.python_mirror else {}
     variables = {name: os.environ.get(name, "") for name in _VARIABLES}
     env = uv.host_environment({**variables, **mirror})
     said = process.run(
@@ -113,7 +114,7 @@ def _published(request: BundleRequest, uv: Uv) -> Artifact:
         )
     newest = max(fitting, key=lambda item: item["version_parts"]["patch"])
     url, name = newest["url"], _filename(newest["url"])
-    sha256 = request.python_sha256 or _pinned(newest["key"], url, uv, env)
+    sha256 = request.settings.python_sha256 or _pinned(newest["key"], url, uv, env)
     if urlsplit(url).scheme == "file":
         path = Path(unquote(urlsplit(url).path))
         if not path.exists():

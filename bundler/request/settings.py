@@ -1,50 +1,192 @@
-"""``airferry.toml``: a request that is a file under version control."""
+"""What the command line, airferry.toml or the facts of a host ask for: one value, with gaps."""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, fields
-from importlib.resources import files
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from bundler.base import toml
-from bundler.base.errors import InvalidRequest
-from bundler.base.text import NotText, decode
-from bundler.index.transport import credentials
+from typer import Argument, Option
+
+from bundler.index.simple import PYPI, VARIABLES
 from bundler.request import platforms
-from bundler.request.spec import PUBLISHED
+from wheelhouse.manifest import MadeFor
 
-_TEMPLATE = "airferry.toml"
-# what is a word of Python's own has another name here than in the file
-_KEYS = {"host": "for"}
+# as the value of --with-python: the published interpreter that fits the target
+PUBLISHED = "auto"
+# of an option that holds for one run alone
+NOT_IN_FILE = "not in airferry.toml"
+
+
+@dataclass(frozen=True)
+class FromFolder:
+    """Marks a text that may be a path: if `is_path`, airferry.toml means it from its own folder."""
+
+    is_path: Callable[[str], bool]
+
+
+def _no_url(text: str) -> bool:
+    return "://" not in text
+
+
+def _is_archive(text: str) -> bool:
+    return text != PUBLISHED and _no_url(text)
+
+
+def _is_constraint_file(text: str) -> bool:
+    return text not in ("auto", "official", "release-date") and _no_url(text)
+
+
+def _is_local_requirement(text: str) -> bool:
+    return "@" not in text and (text.startswith(".") or text.endswith((".whl", ".tar.gz", ".zip")))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a file or a command line says; an empty value says nothing. Paths are absolute or as typed."""
+    """What one source says; an empty value says nothing. Paths are absolute or as typed.
 
-    airflow: str = ""
-    python: str = ""
-    platform: str = ""
-    glibc: str = ""
-    like: str = ""
-    machine: str = ""
-    extras: tuple[str, ...] = ()
-    constraints: str = ""
-    requirements: tuple[str, ...] = ()
-    requirement_files: tuple[Path, ...] = ()
-    index_url: str = ""
-    extra_index_urls: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
-    resolver: str = ""
-    build_constraints: Path | None = None
-    with_python: str = ""
-    python_sha256: str = ""
-    python_mirror: str = ""
-    output: Path | None = None
-    onto: tuple[Path, ...] = ()
-    host: Path | None = None
+    An annotation is all there is to an option: its words on the command line, and how airferry.toml reads it.
+    A field without one is set by the program: `made_for` is the host whose facts were asked.
+    """
+
+    airflow: Annotated[
+        str, Option(metavar="VERSION", help="The Airflow release (default: the newest final one).")
+    ] = ""
+    requirements: Annotated[
+        tuple[str, ...],
+        Argument(
+            metavar="REQUIREMENT",
+            help="What else comes along, resolved together with Airflow: requirements, wheels, project "
+            "folders.",
+            show_default=False,
+        ),
+        FromFolder(_is_local_requirement),
+    ] = ()
+    host: Annotated[
+        Path | None,
+        Option(
+            "--for",
+            metavar="FACTS",
+            help="The closed host's facts (airferry probe, sh FILE doctor --save): Python and platform are "
+            "chosen for it, and what cannot work there is refused.",
+        ),
+    ] = None
+    ignore: Annotated[
+        tuple[str, ...],
+        Option(metavar="ID", help="With --for: go on in spite of this finding about the host, repeatable."),
+        NOT_IN_FILE,
+    ] = ()
+    python: Annotated[str, Option(metavar="X.Y", help="The host's Python (default: this one's version).")] = (
+        ""
+    )
+    platform: Annotated[
+        str,
+        Option(metavar="TAG", help="The host's platform tag (default: manylinux_2_28 on this architecture)."),
+    ] = ""
+    glibc: Annotated[str, Option(metavar="2.X", help="Instead of --platform: the host's glibc.")] = ""
+    like: Annotated[
+        str,
+        Option(
+            metavar="NAME", help=f"Instead of --platform: a distribution ({', '.join(platforms.names())})."
+        ),
+    ] = ""
+    machine: Annotated[
+        str, Option(metavar="ARCH", help="The architecture for --glibc and --like (default: this one).")
+    ] = ""
+    extras: Annotated[
+        tuple[str, ...],
+        Option(
+            "--extra",
+            metavar="NAME",
+            help="An extra of Airflow, repeatable (default: postgres, and fab for 3.x).",
+        ),
+    ] = ()
+    constraints: Annotated[
+        str,
+        Option(
+            metavar="SOURCE",
+            help="auto (the default), official, release-date, a path or a URL; {airflow} and {python} in it "
+            "are replaced.",
+        ),
+        FromFolder(_is_constraint_file),
+    ] = ""
+    output: Annotated[
+        Path | None, Option(metavar="FOLDER", help="Where the bundle goes (default: dist).")
+    ] = None
+    index_url: Annotated[
+        str,
+        Option(
+            metavar="URL",
+            help="The package index (default: what a requirement file names, "
+            f"${VARIABLES[0]}, ${VARIABLES[2]}, or {PYPI}).",
+        ),
+    ] = field(default="", repr=False)
+    extra_index_urls: Annotated[
+        tuple[str, ...],
+        Option(
+            "--extra-index-url",
+            metavar="URL",
+            help="A further index, asked first, repeatable. Credentials: netrc, or in the URL.",
+        ),
+    ] = field(default=(), repr=False)
+    find_links: Annotated[
+        tuple[str, ...],
+        Option(metavar="PLACE", help="A folder or page with further wheels, repeatable."),
+        FromFolder(_no_url),
+    ] = field(default=(), repr=False)
+    requirement_files: Annotated[
+        tuple[Path, ...],
+        Option("--requirements", "-r", metavar="FILE", help="A requirement file, repeatable."),
+    ] = ()
+    build_constraints: Annotated[
+        Path | None,
+        Option(metavar="FILE", help="Constraints for what builds packages that exist only as source."),
+    ] = None
+    resolver: Annotated[
+        str,
+        Option(metavar="NAME", help="uv (the default), or pip-tools: pip's resolver, for this Python alone."),
+    ] = ""
+    onto: Annotated[
+        tuple[Path, ...],
+        Option(
+            metavar="BUNDLE",
+            help="Make an add-on: only what this bundle, or the installation with this manifest.json, lacks. "
+            "Repeatable: add-ons that it has already.",
+        ),
+    ] = ()
+    with_python: Annotated[
+        str,
+        Option(
+            metavar="[ARCHIVE]",
+            help="Carry an interpreter for hosts without a usable one: the published one that fits, or a "
+            "file or URL in the layout of python-build-standalone (install_only, .tar.gz).",
+        ),
+        FromFolder(_is_archive),
+    ] = field(default="", repr=False)
+    python_sha256: Annotated[
+        str,
+        Option(
+            metavar="HEX",
+            help="The checksum of that archive (default: the published one; a file is taken as it is).",
+        ),
+    ] = ""
+    python_mirror: Annotated[
+        str,
+        Option(metavar="URL", help="A mirror of the published ones (default: $UV_PYTHON_INSTALL_MIRROR)."),
+    ] = field(default="", repr=False)
+    offline: Annotated[
+        bool,
+        Option("--offline", help="Make it again from the cache alone; nothing is asked over the network."),
+        NOT_IN_FILE,
+    ] = False
+    refresh: Annotated[
+        bool,
+        Option("--refresh", help="Resolve anew, even if it was done minutes ago."),
+        NOT_IN_FILE,
+    ] = False
+    made_for: MadeFor | None = None
 
     def over(self, below: Settings) -> Settings:
         """These settings, and those `below` where these say nothing."""
@@ -57,82 +199,37 @@ class Settings:
         return Settings(**values)
 
 
-def read(path: Path) -> Settings:
-    """Read a file; raises :class:`InvalidRequest` with every problem in it."""
-    try:
-        data = toml.loads(decode(path.read_bytes()))
-    except OSError as error:
-        raise InvalidRequest(
-            f"{path} cannot be read: {error.strerror}.", hint="airferry init writes one."
-        ) from error
-    except (toml.TOMLError, NotText) as error:
-        raise InvalidRequest(f"{path} is not a TOML file.", found=str(error)) from error
-    problems = [f"[{name}]: unknown; everything is in [bundle]" for name in data if name != "bundle"]
-    table = data.get("bundle", {})
-    values = _values(table if isinstance(table, dict) else {}, path.parent, problems)
-    if problems:
-        raise InvalidRequest(f"{path} holds what cannot be understood.", found="\n".join(problems))
-    return Settings(**values)
+@dataclass(frozen=True)
+class Declared:
+    """A field of :class:`Settings` as its annotation declares it; `kind` is of one of `many`."""
+
+    name: str
+    kind: type
+    many: bool
+    option: Any
+    in_file: bool
+    is_path: Callable[[str], bool]
 
 
-def key_of(field: str) -> str:
-    """The name in the file of a field of :class:`Settings`."""
-    return _KEYS.get(field, field.replace("_", "-"))
+@cache
+def declared() -> tuple[Declared, ...]:
+    """The fields that are options, in order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return tuple(_declared(name, *get_args(hint)) for name, hint in hints.items() if _is_option(hint))
 
 
-def template(airflow: str, python: str) -> str:
-    """A commented file to begin with; without `airflow` it asks for the newest release."""
-    text = files("bundler.resources").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    if not airflow:
-        text, airflow = text.replace("airflow = ", "# airflow = "), "X.Y.Z"
-    for name, value in (("AIRFLOW", airflow), ("PYTHON", python), ("MACHINE", platforms.this_machine())):
-        text = text.replace(f"@{name}@", value)
-    return text
+def _is_option(hint: object) -> bool:
+    return get_origin(hint) is Annotated
 
 
-def _values(table: dict[str, Any], folder: Path, problems: list[str]) -> dict[str, Any]:
-    known = {key_of(item.name): item for item in fields(Settings)}
-    values: dict[str, Any] = {}
-    for key, given in table.items():
-        value: Any = PUBLISHED if key == "with-python" and given is True else given
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            problems.append(f"{key}: unknown" + (f"; {near[0]} is meant?" if near else ""))
-            continue
-        field = known[key]
-        many = str(field.type).startswith("tuple")
-        if many and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            problems.append(f"{key}: a list of texts is needed")
-        elif not many and not isinstance(value, str):
-            problems.append(f'{key}: a text is needed, such as "{value}"')
-        else:
-            values[field.name] = _taken(field.name, value, folder)
-            problems += _passwords(key, value if many else [value])
-    return values
-
-
-def _passwords(key: str, urls: list[str]) -> list[str]:
-    if any(credentials(url) for url in urls if "://" in url):
-        return [f"{key}: holds a password; put it into netrc, or give the URL on the command line"]
-    return []
-
-
-def _taken(name: str, value: Any, folder: Path) -> Any:
-    """The value with its paths taken from the file's folder."""
-    if name in ("output", "build_constraints", "host"):
-        return folder / value
-    if name == "with_python" and value != PUBLISHED and "://" not in value:
-        return str(folder / value)
-    if name in ("requirement_files", "onto"):
-        return tuple(folder / item for item in value)
-    if name == "find_links":
-        return tuple(item if "://" in item else str(folder / item) for item in value)
-    if name == "requirements":
-        return tuple(str(folder / item) if _is_path(item) else item for item in value)
-    if name == "constraints" and value not in ("auto", "official", "release-date") and "://" not in value:
-        return str(folder / value)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _is_path(text: str) -> bool:
-    return "@" not in text and (text.startswith(".") or text.endswith((".whl", ".tar.gz", ".zip")))
+def _declared(name: str, value: Any, option: Any, *markers: object) -> Declared:
+    kind = next(iter(get_args(value)), value)  # of ``tuple[str, ...]``, ``Path | None``, ``str``
+    tests = [marker.is_path for marker in markers if isinstance(marker, FromFolder)]
+    return Declared(
+        name,
+        kind,
+        get_origin(value) is tuple,
+        option,
+        NOT_IN_FILE not in markers,
+        tests[0] if tests else lambda _: kind is Path,
+    )

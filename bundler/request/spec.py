@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -13,19 +13,17 @@ from packaging.version import InvalidVersion, Version
 
 from bundler.base.errors import InvalidRequest
 from bundler.base.text import NotText, decode
-from bundler.index.simple import PYPI, from_environment
+from bundler.index.simple import from_environment
 from bundler.request import platforms
 from bundler.request.base_bundle import Base
 from bundler.request.base_bundle import read as read_base
 from bundler.request.requirements import Wanted, gather
+from bundler.request.settings import PUBLISHED, Settings
 from wheelhouse.errors import InvalidTarget
-from wheelhouse.manifest import MadeFor
 from wheelhouse.target import Target
 
 _EXTRA = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# as the value of --with-python: the published interpreter that fits the target
-PUBLISHED = "auto"
 RESOLVERS = ("uv", "pip-tools")
 
 
@@ -33,135 +31,68 @@ RESOLVERS = ("uv", "pip-tools")
 class BundleRequest:
     """A bundle to make. Make it with :meth:`parse`; the fields are then consistent.
 
-    `airflow` empty means the newest final release, `extras` None the defaults for that release. URLs may
-    hold credentials: they are used, and never shown or stored. `offline` takes everything from the cache,
-    `refresh` does not trust what was resolved minutes ago. `build_constraints` is the text of a file. With a
-    `base` an add-on is made, for the release and the target of that. `made_for` is the host whose facts it
-    was chosen for. `with_python` is empty for none, ``auto`` for the published interpreter, or an archive's
-    path or URL; `python_mirror` stands in for the published address.
+    `settings` are those that hold: with the defaults, what requirement files and the environment name, and
+    the release of a `base`. An empty `airflow` there is the newest final release, empty `extras` the defaults
+    for it; URLs may hold credentials: they are used, and never shown or stored. `target`, `requirements` and
+    `build_constraints` (the text of a file) are what they mean. With a `base` an add-on is made, for the
+    release and the target of that.
     """
 
+    settings: Settings
     target: Target
-    airflow: str = ""
-    extras: tuple[str, ...] | None = None
-    constraints: str = "auto"
-    output: Path = Path("dist")
-    index_url: str = field(default=PYPI, repr=False)
-    extra_index_urls: tuple[str, ...] = field(default=(), repr=False)
-    find_links: tuple[str, ...] = field(default=(), repr=False)
     requirements: tuple[Wanted, ...] = ()
-    resolver: str = "uv"
-    offline: bool = False
-    refresh: bool = False
     build_constraints: str = ""
     base: Base | None = None
-    made_for: MadeFor | None = None
-    with_python: str = field(default="", repr=False)
-    python_sha256: str = ""
-    python_mirror: str = field(default="", repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def parse(
-        cls,
-        *,
-        airflow: str = "",
-        python: str = "",
-        platform: str = "",
-        glibc: str = "",
-        like: str = "",
-        machine: str = "",
-        extras: tuple[str, ...] | None = None,
-        constraints: str = "auto",
-        output: Path = Path("dist"),
-        index_url: str = "",
-        extra_index_urls: tuple[str, ...] = (),
-        find_links: tuple[str, ...] = (),
-        requirements: tuple[str, ...] = (),
-        requirement_files: tuple[Path, ...] = (),
-        resolver: str = "uv",
-        offline: bool = False,
-        refresh: bool = False,
-        build_constraints: Path | None = None,
-        onto: tuple[Path, ...] = (),
-        made_for: MadeFor | None = None,
-        with_python: str = "",
-        python_sha256: str = "",
-        python_mirror: str = "",
-    ) -> BundleRequest:
+    def parse(cls, given: Settings) -> BundleRequest:
         """Check everything; raises :class:`InvalidRequest` that lists every problem.
 
-        `onto` are bundles to make an add-on for; see :mod:`bundler.request.base_bundle`, which raises too.
-
-        An empty `python` means this interpreter's version, an empty `index_url` what requirement files or the
-        environment name, else the public index; `platform`, `glibc`, `like` and `machine` are
-        those of :func:`bundler.request.platforms.platform_tag`.
+        See :mod:`bundler.request.base_bundle`, which raises too, for what `onto` names. An empty `python`
+        means this interpreter's version, an empty `index_url` what requirement files or the environment name,
+        else the public index; `platform`, `glibc`, `like` and `machine` are those of
+        :func:`bundler.request.platforms.platform_tag`.
         """
         problems: list[str] = []
-        base = read_base(onto) if onto else None
-        target = base.target if base else Target("3.11", "manylinux_2_28_x86_64")
-        try:
-            named = base is None or platform or glibc or like or machine
-            tag = platforms.platform_tag(tag=platform, glibc=glibc, like=like, machine=machine)
-            python = python or (base.target.python if base else default_python())
-            target = Target.parse(python, tag if named else target.platform)
-        except InvalidTarget as error:
-            problems.append(f"{error.message} Needed: {error.needed}." if error.needed else error.message)
-        if airflow:
-            problems += _version_problems(airflow)
-        problems += [f"--extra {name}: not a name" for name in extras or () if not _EXTRA.fullmatch(name)]
-        if not constraints:
-            problems.append("--constraints is empty: auto, official, release-date, a path or a URL")
-        gathered = gather(requirements, requirement_files)
+        base = read_base(given.onto) if given.onto else None
+        target = _target(given, base, problems)
+        gathered = gather(given.requirements, given.requirement_files)
         problems += gathered.problems
-        index_url = index_url or gathered.index_url or from_environment()
-        extra_index_urls = (*extra_index_urls, *gathered.extra_index_urls)
-        find_links = (*find_links, *gathered.find_links)
-        for url in (index_url, *extra_index_urls):
-            if not url.startswith(("https://", "http://")):
-                problems.append("an index URL must start with https:// or http://")
-        problems += [f"--find-links {item}: no such folder" for item in find_links if not _exists(item)]
-        if resolver not in RESOLVERS:
-            problems.append(f"--resolver {resolver}: one of {', '.join(RESOLVERS)}")
-        if output.exists() and not output.is_dir():
-            problems.append(f"--output {output}: exists and is not a folder")
-        problems += _python_problems(with_python, python_sha256, python_mirror)
-        if with_python and onto:
-            problems.append("--with-python: an add-on runs on the interpreter that is there")
-        building = _text(build_constraints, problems)
-        if base and not problems:
-            problems += _base_problems(base, airflow, target)
-            if with_python:
-                problems.append("--with-python: an add-on runs on the Python that is there")
-            if not gathered.wanted and not extras:
+        settings = replace(
+            given,
+            constraints=given.constraints or "auto",
+            resolver=given.resolver or "uv",
+            output=given.output or Path("dist"),
+            index_url=given.index_url or gathered.index_url or from_environment(),
+            extra_index_urls=(*given.extra_index_urls, *gathered.extra_index_urls),
+            find_links=tuple(map(_absolute, (*given.find_links, *gathered.find_links))),
+            python_sha256=given.python_sha256.lower(),
+        )
+        problems += _problems(settings)
+        building = _text(given.build_constraints, problems)
+        if base and target and not problems:
+            problems += _base_problems(base, given.airflow, target)
+            if not gathered.wanted and not given.extras:
                 problems.append("--onto: name what is to be added, as requirements, -r or --extra")
-        if problems:
+        if problems or target is None:
             raise InvalidRequest(
                 "This bundle cannot be made as asked.",
                 found="\n".join(problems),
                 hint="airferry bundle --help lists every option.",
             )
-        return cls(
-            target=target,
-            airflow=base.airflow if base else str(Version(airflow)) if airflow else "",
-            extras=None if extras is None else tuple(sorted({canonicalize_name(name) for name in extras})),
-            constraints=constraints,
-            output=output,
-            index_url=index_url,
-            extra_index_urls=extra_index_urls,
-            find_links=tuple(_absolute(item) for item in find_links),
-            requirements=gathered.wanted,
-            resolver=resolver,
-            offline=offline,
-            refresh=refresh,
-            build_constraints=building,
-            base=base,
-            made_for=made_for,
-            with_python=with_python,
-            python_sha256=python_sha256.lower(),
-            python_mirror=python_mirror,
-            warnings=gathered.warnings,
+        airflow = base.airflow if base else given.airflow
+        settings = replace(
+            settings,
+            airflow=str(Version(airflow)) if airflow else "",
+            extras=tuple(sorted({canonicalize_name(name) for name in given.extras})),
         )
+        return cls(settings, target, gathered.wanted, building, base, gathered.warnings)
+
+    @property
+    def output(self) -> Path:
+        """The folder that the bundle goes to."""
+        return self.settings.output or Path("dist")
 
 
 def default_python() -> str:
@@ -174,12 +105,41 @@ def default_extras(airflow: str) -> tuple[str, ...]:
     return ("fab", "postgres") if Version(airflow) >= Version("3.0a1") else ("postgres",)
 
 
-def _version_problems(airflow: str) -> list[str]:
+def _target(given: Settings, base: Base | None, problems: list[str]) -> Target | None:
+    """The target that is named, or else that of the base; None, and a problem, for one that is none."""
+    named = base is None or given.platform or given.glibc or given.like or given.machine
     try:
-        Version(airflow)
+        tag = platforms.platform_tag(
+            tag=given.platform, glibc=given.glibc, like=given.like, machine=given.machine
+        )
+        python = given.python or (base.target.python if base else default_python())
+        return Target.parse(python, tag if named or base is None else base.target.platform)
+    except InvalidTarget as error:
+        problems.append(f"{error.message} Needed: {error.needed}." if error.needed else error.message)
+        return None
+
+
+def _problems(settings: Settings) -> Iterator[str]:
+    yield from _version_problems(settings.airflow)
+    yield from (f"--extra {name}: not a name" for name in settings.extras if not _EXTRA.fullmatch(name))
+    for url in (settings.index_url, *settings.extra_index_urls):
+        if not url.startswith(("https://", "http://")):
+            yield "an index URL must start with https:// or http://"
+    for link in settings.find_links:
+        if "://" not in link and not Path(link).exists():
+            yield f"--find-links {link}: no such folder"
+    if settings.resolver not in RESOLVERS:
+        yield f"--resolver {settings.resolver}: one of {', '.join(RESOLVERS)}"
+    if settings.output and settings.output.exists() and not settings.output.is_dir():
+        yield f"--output {settings.output}: exists and is not a folder"
+    yield from _python_problems(settings)
+
+
+def _version_problems(airflow: str) -> Iterator[str]:
+    try:
+        Version(airflow or "0")
     except InvalidVersion:
-        return [f"--airflow {airflow}: not a version"]
-    return []
+        yield f"--airflow {airflow}: not a version"
 
 
 def _base_problems(base: Base, airflow: str, target: Target) -> list[str]:
@@ -192,17 +152,16 @@ def _base_problems(base: Base, airflow: str, target: Target) -> list[str]:
     ]
 
 
-def _python_problems(wanted: str, sha256: str, mirror: str) -> Iterator[str]:
-    if not wanted and (sha256 or mirror):
+def _python_problems(settings: Settings) -> Iterator[str]:
+    wanted, sha256 = settings.with_python, settings.python_sha256
+    if not wanted and (sha256 or settings.python_mirror):
         yield "--python-sha256 and --python-mirror go with --with-python"
     if wanted and wanted != PUBLISHED and "://" not in wanted and not Path(wanted).is_file():
         yield f"--with-python {wanted}: no such file"
-    if sha256 and not _SHA256.fullmatch(sha256.lower()):
+    if sha256 and not _SHA256.fullmatch(sha256):
         yield "--python-sha256: 64 hexadecimal digits are needed"
-
-
-def _exists(link: str) -> bool:
-    return "://" in link or Path(link).expanduser().exists()
+    if wanted and settings.onto:
+        yield "--with-python: an add-on runs on the interpreter that is there"
 
 
 def _absolute(link: str) -> str:

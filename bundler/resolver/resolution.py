@@ -57,7 +57,7 @@ def resolve(request: BundleRequest, index: Index, resolver: Resolver, cache: Cac
     Raises the errors of :mod:`bundler.base.errors`; offline, DownloadFailed for what was never resolved here.
     """
     memory = Memory(cache, request, resolver.tool)
-    answer = memory.recall(math.inf if request.offline else 0 if request.refresh else FRESH)
+    answer = memory.recall(math.inf if request.settings.offline else 0 if request.settings.refresh else FRESH)
     if answer is None:
         answer = _resolve(request, index, resolver)
         memory.keep(answer)
@@ -77,7 +77,7 @@ def resolve(request: BundleRequest, index: Index, resolver: Resolver, cache: Cac
 
 
 def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Remembered:
-    if request.offline:
+    if request.settings.offline:
         raise DownloadFailed(
             "This request is not in the cache.",
             needed="the same request once without --offline",
@@ -85,13 +85,15 @@ def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Rememb
             "taken from memory.",
         )
     base = request.base
-    found = release.find(index, request.airflow)
+    found = release.find(index, request.settings.airflow)
     release.check(found, request.target)
     constraint_set = constraints.find(
-        base.constraints_choice if base and request.constraints == "auto" else request.constraints,
+        base.constraints_choice
+        if base and request.settings.constraints == "auto"
+        else request.settings.constraints,
         found.version,
         request.target.python,
-        index_url=request.index_url,
+        index_url=request.settings.index_url,
         as_of=base.as_of(found.as_of) if base else found.as_of,
     )
     question = _question(
@@ -148,12 +150,12 @@ def _question(
     return Question(
         requirements=tuple(item.text for item in wanted),
         target=request.target,
-        index_url=request.index_url,
+        index_url=request.settings.index_url,
         constraints=constraints,
         exclude_newer=exclude_newer,
-        extra_index_urls=request.extra_index_urls,
-        find_links=request.find_links,
-        offline=request.offline,
+        extra_index_urls=request.settings.extra_index_urls,
+        find_links=request.settings.find_links,
+        offline=request.settings.offline,
     )
 
 
@@ -200,8 +202,8 @@ def _is_empty(extra: str, airflow: graph.Metadata, target: Target) -> bool:
 
 
 def _extras(request: BundleRequest, version: str) -> tuple[str, ...]:
-    if request.extras is not None or request.base:
-        return request.extras or ()
+    if request.settings.extras or request.base:
+        return request.settings.extras
     return default_extras(version)
 
 

@@ -83,12 +83,19 @@ def _locked(data: dict[str, Any]) -> Locked:
 
 
 def _key(request: BundleRequest, tool: Tool) -> str:
-    parts = [str(_SCHEMA), tool.name, tool.version, request.airflow, repr(request.extras)]
-    parts += [request.target.python, request.target.platform, request.constraints]
+    said = request.settings
+    parts = [
+        str(_SCHEMA),
+        tool.name,
+        tool.version,
+        said.airflow,
+        repr(said.extras or None),
+    ]
+    parts += [request.target.python, request.target.platform, said.constraints]
     parts += [item.text for item in request.requirements]
-    parts += [without_credentials(url) for url in (request.index_url, *request.extra_index_urls)]
+    parts += [without_credentials(url) for url in (said.index_url, *said.extra_index_urls)]
     parts += request.base.identities if request.base else ()
-    path = Path(constraints.fill(request.constraints, request.airflow, request.target.python))
+    path = Path(constraints.fill(said.constraints, said.airflow, request.target.python))
     if path.is_file():
         parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -98,5 +105,5 @@ def _is_repeatable(request: BundleRequest) -> bool:
     """Whether nothing it names can change without telling: folders of this machine can."""
     local = any("file://" in item.text or item.text.startswith("/") for item in request.requirements)
     # Which constraint file it is shows only when the newest release is known.
-    unknown = "{airflow}" in request.constraints and not request.airflow
-    return not (request.find_links or local or unknown)
+    unknown = "{airflow}" in request.settings.constraints and not request.settings.airflow
+    return not (request.settings.find_links or local or unknown)

@@ -16,6 +16,7 @@ from bundler.index.cache import Cache
 from bundler.index.simple import PYPI, Index
 from bundler.index.transport import NoAnswer, Session
 from bundler.lock.lockfile import Artifact
+from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from tests.bundler.making import make_sdist, make_wheel
 from tests.bundler.runner import Run
@@ -126,7 +127,7 @@ Make = Callable[..., BundleResult]
 
 @pytest.fixture
 def make(airflow: LocalIndex, carried: Payload, tmp_path: Path) -> Make:
-    """Make a bundle from the small Airflow; options are those of BundleRequest.parse."""
+    """Make a bundle from the small Airflow; options are the fields of Settings."""
 
     def run(**options: object) -> BundleResult:
         values: dict[str, object] = {
@@ -138,7 +139,7 @@ def make(airflow: LocalIndex, carried: Payload, tmp_path: Path) -> Make:
             "output": tmp_path / "dist",
             **options,
         }
-        request = BundleRequest.parse(**values)  # type: ignore[arg-type]
+        request = BundleRequest.parse(Settings(**values))  # type: ignore[arg-type]
         return make_bundle(request, carried=carried, cache=Cache.default())
 
     return run

@@ -17,6 +17,7 @@ from bundler.base.toml import loads
 from bundler.bundle import make_bundle
 from bundler.index.cache import Cache
 from bundler.lock.lockfile import Artifact
+from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from bundler.resolver.uv import Uv
 from tests.bundler.conftest import Make
@@ -198,11 +199,13 @@ def test_a_failure_does_not_wait_for_what_is_fetched_meanwhile(
     sha256 = hashlib.sha256(slow.read_bytes()).hexdigest()
     runtime = Carried("slow", "1.0", Artifact(slow.name, f"{airflow.base}/files/{slow.name}", sha256))
     request = BundleRequest.parse(
-        airflow="3.3.2",
-        python="3.11",
-        constraints="release-date",
-        index_url=airflow.url,
-        requirements=("nothing",),
+        Settings(
+            airflow="3.3.2",
+            python="3.11",
+            constraints="release-date",
+            index_url=airflow.url,
+            requirements=("nothing",),
+        )
     )
     started = time.monotonic()
     with pytest.raises(ResolutionFailed):

@@ -8,6 +8,7 @@ import pytest
 
 from bundler.base.errors import BuildFailed, NoFittingWheel
 from bundler.bundle import make_bundle
+from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from wheelhouse.reader import Bundle
 from wheelhouse.tags import floor
@@ -27,7 +28,7 @@ def request(
 ) -> BundleRequest:
     constraints = f"{OFFICIAL}/constraints-{{airflow}}/constraints-{{python}}.txt"
     return BundleRequest.parse(
-        airflow=airflow, python=python, platform=platform, output=output, constraints=constraints
+        Settings(airflow=airflow, python=python, platform=platform, output=output, constraints=constraints)
     )
 
 

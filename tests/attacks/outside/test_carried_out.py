@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bundler.request.settings import read as read_settings
+from bundler.request.settings_file import read as read_settings
 from tests.bundler.making import OWN_BACKEND, make_sdist, make_wheel
 from tests.bundler.runner import Run
 from tests.bundler.server import LocalIndex

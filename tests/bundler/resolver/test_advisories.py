@@ -10,6 +10,7 @@ from bootstrap.airflow.differences import UnsupportedAirflow
 from bundler.assembly.payload import Payload
 from bundler.bundle import make_bundle
 from bundler.lock.graph import Metadata
+from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from bundler.resolver import advisories
 from tests.bundler.conftest import Make
@@ -89,12 +90,14 @@ def test_a_withdrawn_release_is_told_and_never_the_default(make: Make, airflow: 
 
 def test_no_server_to_carry_is_said_plainly(carried: Payload, airflow: LocalIndex, tmp_path: Path) -> None:
     request = BundleRequest.parse(
-        airflow="3.3.2",
-        python="3.11",
-        platform="musllinux_1_2_x86_64",
-        constraints="release-date",
-        index_url=airflow.url,
-        output=tmp_path,
+        Settings(
+            airflow="3.3.2",
+            python="3.11",
+            platform="musllinux_1_2_x86_64",
+            constraints="release-date",
+            index_url=airflow.url,
+            output=tmp_path,
+        )
     )
     result = make_bundle(request, carried=replace(carried, postgres=None, postgres_version=""))
     assert result.manifest.postgres is None

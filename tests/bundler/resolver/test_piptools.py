@@ -9,6 +9,7 @@ import pytest
 from bundler.base.errors import InvalidRequest, ResolutionFailed
 from bundler.bundle import make_bundle
 from bundler.request.platforms import default_platform
+from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from tests.bundler.conftest import Make
 from tests.bundler.making import make_sdist, make_wheel
@@ -86,11 +87,13 @@ def test_both_give_the_same_pins_for_a_release(tmp_path: Path, airflow_version: 
     pins = []
     for resolver in ("uv", "pip-tools"):
         request = BundleRequest.parse(
-            airflow=airflow_version,
-            python=python,
-            constraints=f"{OFFICIAL}/constraints-{{airflow}}/constraints-{{python}}.txt",
-            output=tmp_path / resolver,
-            resolver=resolver,
+            Settings(
+                airflow=airflow_version,
+                python=python,
+                constraints=f"{OFFICIAL}/constraints-{{airflow}}/constraints-{{python}}.txt",
+                output=tmp_path / resolver,
+                resolver=resolver,
+            )
         )
         packages = make_bundle(request).manifest.packages
         pins.append({item.name: (item.version, item.sha256) for item in packages})

@@ -1,0 +1,47 @@
+"""The options of a command from the fields of :class:`~bundler.request.settings.Settings`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Optional, get_type_hints
+
+from bundler.request.settings import Declared, Settings, declared
+
+
+def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with an option for each declared field in place of its parameter ``given: Settings``.
+
+    typer reads a command's signature and annotations at run time: they are what is written here.
+    """
+    own = get_type_hints(command, include_extras=True)
+
+    @functools.wraps(command)
+    def called(**values: Any) -> int:
+        given = {item.name: values.pop(item.name) for item in declared()}
+        many = {item.name: tuple(given[item.name] or ()) for item in declared() if item.many}
+        return command(given=Settings(**{**given, **many}), **values)
+
+    def parameters() -> Iterator[inspect.Parameter]:
+        for name, parameter in inspect.signature(command).parameters.items():
+            if name == "given":
+                yield from map(_parameter, declared())
+            else:
+                yield parameter.replace(annotation=own[name], kind=inspect.Parameter.KEYWORD_ONLY)
+
+    signature = inspect.Signature(list(parameters()), return_annotation=int)
+    called.__signature__ = signature  # type: ignore[attr-defined]
+    called.__annotations__ = {name: item.annotation for name, item in signature.parameters.items()}
+    return called
+
+
+def _parameter(item: Declared) -> inspect.Parameter:
+    empty = getattr(Settings(), item.name)
+    kind: Any = list[item.kind] if item.many else item.kind if empty is not None else Optional[item.kind]  # type: ignore[name-defined]
+    return inspect.Parameter(
+        item.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=list(empty) if item.many else empty,
+        annotation=Annotated[kind, item.option],
+    )
