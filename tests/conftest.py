@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import signal
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import bundles
+from tests.support import bundles, surroundings
 
-# A shell lets its background jobs ignore Ctrl-C (``make test &``); what the tests start would inherit it.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Before any module of tests looks around.
+surroundings.default_signals()
+surroundings.close()
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The names of folders for the tests' homes, one after the other."""
+    return map(tmp_path_factory.mktemp("homes").joinpath, map(str, itertools.count()))
+
+
+@pytest.fixture(autouse=True)
+def closed_host(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what else is on this machine, nor leaves anything on it."""
+    home = next(homes)
+    home.mkdir()
+    surroundings.close_host(home, monkeypatch)
 
 
 @pytest.fixture(scope="session")

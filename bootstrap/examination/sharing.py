@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from bootstrap.facts import ports
-from bootstrap.facts.airflows import HOMES
+from bootstrap.facts import airflows, ports
 from bootstrap.facts.ports import PortState
 from bootstrap.installed.installation import POSTGRES, Installation
 from bootstrap.state.receipt import Receipt
@@ -41,7 +40,7 @@ def collect(installation: Installation, environ: Optional[Mapping[str, str]] = N
     """Read the receipts of the other homes in the usual places and beside this one."""
     environ = os.environ if environ is None else environ
     own = _ports(installation.receipt)
-    patterns = [glob.escape(str(installation.home.path.parent)) + "/*", *HOMES]
+    patterns = [glob.escape(str(installation.home.path.parent)) + "/*", *airflows.HOMES]
     home = glob.escape(environ.get("HOME") or "/nonexistent")
     found: Dict[str, Other] = {}
     seen: List[str] = [os.path.realpath(installation.home.path)]

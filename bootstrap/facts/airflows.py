@@ -57,10 +57,12 @@ class Airflows:
 def collect(
     environ: Optional[Mapping[str, str]] = None,
     *,
-    homes: Sequence[str] = HOMES,
-    packages: Sequence[str] = PACKAGES,
+    homes: Optional[Sequence[str]] = None,
+    packages: Optional[Sequence[str]] = None,
 ) -> Airflows:
     """Look into the usual folders, for :data:`SECONDS`, and at what runs."""
+    homes = HOMES if homes is None else homes
+    packages = PACKAGES if packages is None else packages
     environ = os.environ if environ is None else environ
     deadline = time.monotonic() + SECONDS
     named = [glob.escape(environ["AIRFLOW_HOME"])] if environ.get("AIRFLOW_HOME") else []

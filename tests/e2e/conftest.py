@@ -21,6 +21,13 @@ from tests.support.pythons import readable_python
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that installs for real may take an hour, with what it shares with others."""
+    for item in items:
+        if item.get_closest_marker("e2e") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(3600))
+
+
 @pytest.fixture(scope="session")
 def python() -> str:
     """An interpreter of this host that every account can run."""

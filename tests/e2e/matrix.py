@@ -24,7 +24,7 @@ from pathlib import Path
 from bootstrap.airflow.release import release_for
 from bootstrap.facts.postgres import collect
 from tests.e2e.hosts import Host, Namespace, wait_until
-from tests.support import exposure
+from tests.support import exposure, surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = (
@@ -172,7 +172,7 @@ def interpreter(minor: str, scratch: Path) -> tuple[str, dict[str, str]]:
     for folder in ("/usr/bin", "/usr/local/bin"):
         if complete(f"{folder}/python{minor}"):
             return f"{folder}/python{minor}", {}
-    roots = [Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"]
+    roots = [surroundings.pyenv() / "versions"]
     for root in roots:
         for prefix in sorted(root.glob(f"{minor}.*")):
             if complete(str(prefix / "bin" / f"python{minor}")):

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import surroundings
+
 
 @dataclass(frozen=True)
 class Python:
@@ -29,12 +31,11 @@ def found() -> tuple[Python, ...]:
     """One CPython of each minor version, oldest first: on PATH, below pyenv's root, in /usr/bin."""
     folders = [Path(name) for name in os.environ.get("PATH", "").split(os.pathsep) if name]
     folders += [Path("/usr/bin"), Path("/usr/local/bin")]
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    folders += sorted(root.glob("versions/*/bin"))
+    folders += sorted(surroundings.pyenv().glob("versions/*/bin"))
     by_minor: dict[str, Python] = {}
     seen = set()
     for folder in folders:
-        if folder.name == "shims" or os.environ.get("VIRTUAL_ENV", "/nowhere") in str(folder):
+        if folder.name == "shims":
             continue
         for path in sorted([*folder.glob("python[23].[0-9]"), *folder.glob("python3.[0-9][0-9]")]):
             real = path.resolve()

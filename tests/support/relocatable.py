@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bundler.base.digest import file_digest
-from tests.support import pythons
+from tests.support import pythons, surroundings
 from tests.support.pythons import Python
 from wheelhouse.manifest import CarriedPython
 from wheelhouse.writer import Member
@@ -50,10 +50,9 @@ def archive(minor: str = "", *, small: bool = False) -> Path:
 def made_from(python: Python, *, small: bool = False) -> Path:
     """The archive of that interpreter."""
     version = ".".join(map(str, python.version))
-    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "airferry-tests"
-    folder.mkdir(parents=True, exist_ok=True)
     kind = "small" if small else "install_only"
-    path = folder / f"cpython-{version}+local5-{os.uname().machine}-unknown-linux-gnu-{kind}.tar.gz"
+    name = f"cpython-{version}+local5-{os.uname().machine}-unknown-linux-gnu-{kind}.tar.gz"
+    path = surroundings.cache() / name
     if not path.exists():
         with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
             _make(python, Path(scratch) / "python", _SMALL.split() if small else [])

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import surroundings
+
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MIRROR = "http://deb.debian.org/debian"
 # what a booted host has mounted, and the loopback interface
@@ -32,8 +34,8 @@ def base(suite: str, *packages: str) -> Path:
     for program in ("debootstrap", "unshare", "nsenter", "ip"):
         if not shutil.which(program):
             pytest.skip(f"no {program} on this machine")
-    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "airferry-tests" / "roots"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = surroundings.cache() / "roots"
+    folder.mkdir(exist_ok=True)
     path = folder / "+".join((suite, *packages))
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

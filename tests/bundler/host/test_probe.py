@@ -24,12 +24,12 @@ from bootstrap.facts.processes import Process
 from bootstrap.facts.processes import collect as collect_processes
 from bundler.host import probe
 from tests.bundler.runner import Run
-from tests.support import pythons
+from tests.support import pythons, surroundings
 from tests.support.examining import as_root, control_group, memory_group
 from wheelhouse import codec
 
 # Before a fixture gives each test a home of its own: `here` is collected once, in this very environment.
-HERE = dict(os.environ)
+HERE = {**os.environ, "PYENV_ROOT": str(surroundings.pyenv())}
 
 OLDEST_AND_NEWEST = sorted({*pythons.found()[:4], *pythons.found()[-1:]}, key=lambda item: item.version)
 
@@ -45,7 +45,10 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     home = tmp_path_factory.mktemp("home") / "new" / "airflow"
-    return host.collect(Request(str(home), ports=(8080, 25432), account="nobody"))
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in HERE.items():
+            environment.setenv(name, value)
+        return host.collect(Request(str(home), ports=(8080, 25432), account="nobody"))
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
