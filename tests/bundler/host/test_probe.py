@@ -28,8 +28,8 @@ from tests.support import pythons, surroundings
 from tests.support.examining import as_root, control_group, memory_group
 from wheelhouse import codec
 
-# Before a fixture gives each test a home of its own: `here` is collected once, in this very environment.
-HERE = {**os.environ, "PYENV_ROOT": str(surroundings.pyenv())}
+# `here` is collected once, in this very environment: with the home that has the interpreters.
+HERE = {**os.environ, "HOME": str(surroundings.pyenv().parent)}
 
 OLDEST_AND_NEWEST = sorted({*pythons.found()[:4], *pythons.found()[-1:]}, key=lambda item: item.version)
 
