@@ -108,7 +108,7 @@ class Installing:
             env={"PATH": os.environ["PATH"], "HOME": str(home.parent)}, cwd="/",
         )  # fmt: skip
         whole = time.monotonic() - started
-        steps = {item["name"]: item["seconds"] for item in json.loads(said.stdout)["steps"]}
+        steps = {item["name"]: item["seconds"] for item in json.loads(said.stdout)["result"]["steps"]}
         run([str(home / "bin" / "airferry"), "stop"], user=account.pw_uid)
         return steps["packages"], whole
 

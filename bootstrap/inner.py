@@ -33,15 +33,14 @@ def main(descriptor: int) -> int:
     runtime = Home(Path(handed.receipt.home)).path / handoff.RUNTIME
     atexit.register(shutil.rmtree, str(runtime), ignore_errors=True)
     console = Console(quiet=handed.json)
-    return guard(lambda: _install(handed, console), console, json=handed.json)
+    return guard(lambda: _install(handed, console), console, command="install", json=handed.json)
 
 
 def _install(handed: handoff.Handover, console: Console) -> int:
     broker.connect(handed.channel)
     with Bundle(os.fdopen(handed.bundle, "rb"), Path(handed.bundle_name)) as bundle:
         outcome = installing.install(handed.receipt, bundle, handoff.secrets_of(handed), console)
-    report(outcome, console, json=handed.json)
-    return 0
+    return report(outcome).show(console, "install", json=handed.json)
 
 
 if __name__ == "__main__":

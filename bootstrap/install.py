@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional
 
@@ -13,7 +13,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change.steps import tidy, undo
 from bootstrap.handoff import Given
-from bootstrap.installed.drift import Drift, of_configuration
+from bootstrap.installed.drift import of_configuration
 from bootstrap.installed.external import Handed
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import Options
@@ -23,7 +23,8 @@ from bootstrap.services.manager import NONE
 from bootstrap.state import change_record, plan, receipt, registry
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
-from bootstrap.state.plan import Done, Progress, Step
+from bootstrap.state.outcome import Drift, Outcome, Planned
+from bootstrap.state.plan import Progress, Step
 from bootstrap.state.receipt import Receipt
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
@@ -36,15 +37,6 @@ from bootstrap.steps.services import RestStep, ServicesStep
 from wheelhouse import timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an install did: the receipt as it stands now, each step, and what to know."""
-
-    receipt: Receipt
-    steps: List[Done]
-    notes: List[str] = field(default_factory=list)
 
 
 def steps(
@@ -74,6 +66,11 @@ def _database(installation: Installation, handed: Handed) -> List[Step]:
     if installation.servers:
         return [ClusterStep(installation), DatabaseStep(installation)]
     return [ExternalDatabaseStep(installation, handed)]
+
+
+def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
+    """What an install would do; nothing is changed."""
+    return Planned(tuple(describe(chosen, bundle, options)), drift(chosen), chosen)
 
 
 def drift(chosen: Receipt) -> Optional[Drift]:
@@ -149,7 +146,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
                 chosen = replace(chosen, completed=timestamp.now())
             receipt.save(home.receipt, chosen)
             carried.remove_unused(home, chosen)
-    return Outcome(chosen, done)
+    return Outcome(chosen, tuple(done))
 
 
 def _with_version(chosen: Receipt) -> Receipt:
@@ -168,4 +165,4 @@ def _other_bundle(home: Home, chosen: Receipt) -> Optional[Receipt]:
 
 
 def _outcome(upgraded: upgrades.Upgraded) -> Outcome:
-    return Outcome(upgraded.receipt, upgraded.steps, upgraded.notes)
+    return Outcome(upgraded.receipt, tuple(upgraded.steps), tuple(upgraded.notes))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import failure
 from bootstrap.base.secret import masked, masked_command
 from wheelhouse import __version__, timestamp
 from wheelhouse.errors import AirferryError
@@ -22,51 +23,59 @@ INTERRUPTED = 130
 BUG = 1
 
 
-def guard(run: Callable[[], int], console: Console, *, json: bool) -> int:
+def guard(run: Callable[[], int], console: Console, *, command: str = "", json: bool) -> int:
     """Run a command and return its exit status; expected failures are shown, bugs are logged.
 
-    A lost connection (SIGHUP) or a plain ``kill`` (SIGTERM) interrupts as Ctrl-C does, so that no program
-    that was started goes on alone.
+    With `json` every failure is also the JSON of `command` on stdout. A lost connection (SIGHUP) or a plain
+    ``kill`` (SIGTERM) interrupts as Ctrl-C does, so that no program that was started goes on alone.
     """
     _interrupt_on_signals()
     try:
         return run()
+    except UsageError as error:
+        failed: AirferryError = error
+        error.show()
     except AirferryError as error:
-        console.error(error)
-        if json:
-            console.json({"schema": 1, "ok": False, "error": error.as_dict()})
-        return error.exit_code
+        failed = error
+        console.error(failed)
     except KeyboardInterrupt:
-        console.warning("Interrupted. Nothing is lost: the same command again goes on from here.")
-        return INTERRUPTED
+        failed = Interrupted("Interrupted. Nothing is lost: the same command again goes on from here.")
+        console.warning(failed.message)
     except OSError as error:
         # A full disk or a missing right: not ours to have foreseen in every place, and no bug either.
-        console.error(_from_os(error))
-        return HostError.exit_code
+        failed = _from_os(error)
+        console.error(failed)
     except Exception as error:  # noqa: BLE001 - the boundary
-        console.error(_bug(error))
-        return BUG
+        failed = _bug(error)
+        console.error(failed)
+    if json:
+        console.json(failure(command, failed))
+    return failed.exit_code
 
 
-def invoke(app: Callable[..., object], name: str) -> int:
-    """Run a typer application as the program `name`; usage errors show themselves.
+class UsageError(AirferryError):
+    """The command line was used wrongly."""
 
-    Raises KeyboardInterrupt for Ctrl-C, which typer would otherwise swallow.
-    """
-    try:
-        result = app(prog_name=name, standalone_mode=False)
-    except Exception as error:
-        if type(error).__name__ == "Abort":
-            raise KeyboardInterrupt from error
-        # usage errors know how to show themselves, whichever click this typer stands on
-        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-        if show is None or code is None:
-            raise
-        show()
-        return int(code)
-    if result == INTERRUPTED:
-        raise KeyboardInterrupt
-    return result if isinstance(result, int) else 0
+    reference = "usage"
+    exit_code = 2
+
+    def __init__(self, message: str, show: Callable[[], object]) -> None:
+        super().__init__(message)
+        self.show = show
+
+
+class Interrupted(AirferryError):
+    """Ctrl-C, a lost connection or kill; the same command again goes on."""
+
+    reference = "interrupted"
+    exit_code = INTERRUPTED
+
+
+class Bug(AirferryError):
+    """A bug in airferry; the message names the log to send."""
+
+    reference = "bug"
+    exit_code = BUG
 
 
 class Terminated(KeyboardInterrupt):
@@ -102,11 +111,11 @@ def _interrupt_on_signals() -> None:
             signal.signal(number, interrupt)
 
 
-def _bug(error: Exception) -> AirferryError:
+def _bug(error: Exception) -> Bug:
     place = traceback.extract_tb(error.__traceback__)[-1]
     log = _log(error)
     details = f"Send {log}" if log else "Send these lines"
-    return AirferryError(
+    return Bug(
         f"This is a bug in airferry: {type(error).__name__}: {masked(str(error))}",
         found=f"{place.filename}:{place.lineno} in {place.name}, airferry {__version__}",
         hint=f"{details} to whoever gave you airferry; no passwords are in there. The same command again may"

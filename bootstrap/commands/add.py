@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 import typer
 
 from bootstrap import addons, daily
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
-from wheelhouse import codec
+from bootstrap.state.receipt import Added
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
+
+
+@dataclass(frozen=True)
+class AddOns:
+    """The add-ons that the installation has now."""
+
+    added: Tuple[Added, ...]
 
 
 def add(
@@ -25,7 +34,7 @@ def add(
     ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
-) -> int:
+) -> Result[AddOns]:
     """Add the packages of an add-on to this installation, and restart Airflow.
 
     Every byte is checked first, and no version of an installed package changes. What fails is undone. An
@@ -42,9 +51,9 @@ def add(
                 verify(bundle, advance)
             installation = daily.enter_as_account(home_of(home))
             changed = addons.add(installation, bundle, console, restart=restart)
-    if json:
-        console.json({"schema": 1, "ok": True, "added": [codec.encode(item) for item in changed.added]})
-        return 0
-    rows = [(item.bundle_id, ", ".join(item.packages)) for item in changed.added]
+    return Result(AddOns(changed.added), lambda console: _show(changed.added, console))
+
+
+def _show(added: Tuple[Added, ...], console: Console) -> None:
+    rows = [(item.bundle_id, ", ".join(item.packages)) for item in added]
     console.summary(rows, title="Add-ons:") if rows else console.print("There are no add-ons.")
-    return 0

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Optional, Tuple, Union
 
 import typer
 
 from bootstrap import daily
 from bootstrap.backups import run
 from bootstrap.base.console import Console, size_text
+from bootstrap.base.result import Result
 from bootstrap.change import restore as restoring
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
 from bootstrap.state import backup as found_backups
 from bootstrap.state import change_record
-from bootstrap.state.backup import KEEP, RESTORE, ROLLBACK, SavedBackup
-from wheelhouse import codec
+from bootstrap.state.backup import KEEP, RESTORE, ROLLBACK, Backup, SavedBackup
+from bootstrap.state.plan import Done
+from bootstrap.state.receipt import Receipt
 
 _OUTPUT = typer.Option(
     None, "--output", metavar="DIR", help="The folder to make it in (default: HOME/backups)."
@@ -27,51 +30,93 @@ _OUTPUT = typer.Option(
 _YES = typer.Option(False, "--yes", "-y", help="Do not ask.")
 
 
+@dataclass(frozen=True)
+class BackupMade:
+    """A backup at `path`, of `size` bytes: `checked` says that it was restored as a proof.
+
+    `backup` is its own description; `removed` are the ids of old ones that made room.
+    """
+
+    path: str
+    size: int
+    checked: bool
+    removed: Tuple[str, ...]
+    backup: Backup
+
+
+@dataclass(frozen=True)
+class BackupListed:
+    """A backup at `path`, of `size` bytes, and its own description."""
+
+    path: str
+    size: int
+    backup: Backup
+
+
+@dataclass(frozen=True)
+class BackupList:
+    """The backups of an installation, oldest first."""
+
+    backups: Tuple[BackupListed, ...]
+
+
+@dataclass(frozen=True)
+class WentBack:
+    """What holds again, and how it came about.
+
+    `lost_runs` counts the DAG runs that had started since; `differing_dags` are files that are not as they
+    were then, and were left alone.
+    """
+
+    receipt: Receipt
+    steps: Tuple[Done, ...] = ()
+    lost_runs: int = 0
+    differing_dags: Tuple[str, ...] = ()
+
+
 def backup(
     output: Optional[Path] = _OUTPUT,
     keep: int = typer.Option(KEEP, min=1, help="How many to keep in HOME/backups."),
     verify: bool = typer.Option(False, "--verify", help="Prove it: restore it into a scratch cluster."),
     home: Optional[Path] = HOME,
     json: bool = JSON,
-) -> int:
+) -> Result[BackupMade]:
     """Back up the database, the configuration and the keys; Airflow may run meanwhile."""
     console = Console(quiet=json)
     folder = output.expanduser().absolute() if output else None
     installation = daily.enter_as_account(home_of(home))
     made = run.back_up(installation, console, folder=folder, keep=keep, verify=verify)
-    if json:
-        shown = {**_shown(made.place), "checked": made.checked, "removed": made.removed}
-        console.json({"schema": 1, "ok": True, "backup": shown})
-        return 0
-    console.print(f"{made.place.path} ({size_text(made.place.backup.size)})")
-    console.note("It holds the keys and passwords of this installation: keep it as you keep those.")
-    for removed in made.removed:
-        console.note(f"Removed the old backup {removed} (--keep {keep}).")
-    return 0
+
+    def show(console: Console) -> None:
+        console.print(f"{made.place.path} ({size_text(made.place.backup.size)})")
+        console.note("It holds the keys and passwords of this installation: keep it as you keep those.")
+        for removed in made.removed:
+            console.note(f"Removed the old backup {removed} (--keep {keep}).")
+
+    return Result(_made(made.place, checked=made.checked, removed=tuple(made.removed)), show)
 
 
-def backups(home: Optional[Path] = HOME, json: bool = JSON) -> int:
+def backups(home: Optional[Path] = HOME, json: bool = JSON) -> Result[BackupList]:
     """List the backups in HOME/backups, oldest first."""
-    console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home))
     places = found_backups.find_all(installation.home.backups)
-    if json:
-        console.json({"schema": 1, "backups": [_shown(place) for place in places]})
-        return 0
-    if not places:
-        console.print(f"There is no backup in {installation.home.backups}.")
-        return 0
     rows = [
         [item.id, item.reason, item.airflow, size_text(item.size)]
         for item in (place.backup for place in places)
     ]
-    console.table(["backup", "made for", "Airflow", "size"], rows)
-    return 0
+
+    def show(console: Console) -> None:
+        if rows:
+            console.table(["backup", "made for", "Airflow", "size"], rows)
+        else:
+            console.print(f"There is no backup in {installation.home.backups}.")
+
+    listed = (BackupListed(str(place.path), place.backup.size, place.backup) for place in places)
+    return Result(BackupList(tuple(listed)), show)
 
 
-def _shown(place: SavedBackup) -> Dict[str, Any]:
-    data: Dict[str, Any] = codec.encode(place.backup)
-    return {**data, "path": str(place.path), "size": place.backup.size}
+def _made(place: SavedBackup, *, checked: bool, removed: Tuple[str, ...] = ()) -> BackupMade:
+    return BackupMade(str(place.path), place.backup.size, checked, removed, place.backup)
 
 
 def restore(
@@ -80,60 +125,50 @@ def restore(
     yes: bool = _YES,
     home: Optional[Path] = HOME,
     json: bool = JSON,
-) -> int:
+) -> Result[Union[WentBack, BackupMade]]:
     """Go back to a backup: its database, configuration, keys and release. What is there is saved first."""
     console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home))
     if check:
         place = run.check_one(installation, name, console)
-        if json:
-            console.json({"schema": 1, "ok": True, "backup": {**_shown(place), "checked": True}})
-        else:
-            console.print(f"{place.backup.id} restores: {place.backup.airflow}, as it was saved.")
-        return 0
-    return _go_back(installation, restoring.wanted(installation, name), RESTORE, console, yes=yes, json=json)
+        said = f"{place.backup.id} restores: {place.backup.airflow}, as it was saved."
+        return Result(_made(place, checked=True), lambda console: console.print(said))
+    return _go_back(installation, restoring.wanted(installation, name), RESTORE, console, yes=yes)
 
 
-def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -> int:
+def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -> Result[WentBack]:
     """Undo the last upgrade, or one that was interrupted; what is there is saved first."""
     console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home))
     change = change_record.find(installation.home)
     if change and change.kind != ROLLBACK:
         back = restoring.undo_unfinished(installation, change, console)
-        if json:
-            console.json({"schema": 1, "ok": True, "receipt": codec.encode(back), "lost_runs": 0})
-        else:
-            console.print(f"The {change.title} was undone: Airflow {back.airflow} is back.")
-        return 0
+        said = f"The {change.title} was undone: Airflow {back.airflow} is back."
+        return Result(WentBack(back), lambda console: console.print(said))
     if change:
         installation = daily.enter_as_account(home_of(home))
-        return _go_back(
-            installation, found_backups.load(Path(change.source)), ROLLBACK, console, yes=True, json=json
-        )
-    return _go_back(installation, restoring.for_rollback(installation), ROLLBACK, console, yes=yes, json=json)
+        return _go_back(installation, found_backups.load(Path(change.source)), ROLLBACK, console, yes=True)
+    return _go_back(installation, restoring.for_rollback(installation), ROLLBACK, console, yes=yes)
 
 
 def _go_back(
-    installation: Installation, place: SavedBackup, kind: str, console: Console, *, yes: bool, json: bool
-) -> int:
+    installation: Installation, place: SavedBackup, kind: str, console: Console, *, yes: bool
+) -> Result[WentBack]:
     runs = 0 if change_record.find(installation.home) else restoring.lost(installation, place)
     differing = restoring.dags_that_differ(installation, place)
     if not yes:
         _confirm(installation, place, runs, console)
     done = restoring.restore(installation, place, kind, console)
-    if json:
-        steps = [codec.encode(step) for step in done.steps]
-        result = {"receipt": codec.encode(done.receipt), "steps": steps, "lost_runs": runs}
-        console.json({"schema": 1, "ok": True, **result, "differing_dags": differing})
-        return 0
-    console.print(f"Airflow {done.receipt.airflow} runs as it was at {place.backup.finished}.")
-    if differing:
-        console.note(
-            f"{len(differing)} DAG files are not as they were then, and were left alone; as they were they"
-            f" lie in {place.path / found_backups.DAGS_ARCHIVE}."
-        )
-    return 0
+
+    def show(console: Console) -> None:
+        console.print(f"Airflow {done.receipt.airflow} runs as it was at {place.backup.finished}.")
+        if differing:
+            console.note(
+                f"{len(differing)} DAG files are not as they were then, and were left alone; as they were"
+                f" they lie in {place.path / found_backups.DAGS_ARCHIVE}."
+            )
+
+    return Result(WentBack(done.receipt, tuple(done.steps), runs, tuple(differing)), show)
 
 
 def _confirm(installation: Installation, place: SavedBackup, runs: int, console: Console) -> None:

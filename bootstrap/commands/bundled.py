@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple, Union
 
 import typer
 
 from bootstrap import handoff
 from bootstrap.base.console import Console
-from bootstrap.commands import database
+from bootstrap.base.result import Result
+from bootstrap.commands import database, doctor_results
+from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.shared import (
     ACCOUNT,
     EXPLAIN,
@@ -30,20 +32,35 @@ from bootstrap.commands.shared import (
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import preflight
 from bootstrap.doctor.catalogue import explain as find_entry
-from bootstrap.doctor.render import render, render_entry
+from bootstrap.doctor.finding import Report
+from bootstrap.doctor.render import render
 from bootstrap.facts import saved as facts
 from bootstrap.installed import options as choosing
 from bootstrap.installed.options import Options
 from bootstrap.python import choice
 from bootstrap.services import choice as services
-from bootstrap.state.receipt import Receipt
-from wheelhouse import addon, codec
+from bootstrap.state.outcome import Outcome, Planned
+from wheelhouse import addon
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify as verify_bundle
 
 app = application(
     "sh FILE", "Apache Airflow for a host without a network: everything it needs is in this one file."
 )
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The bundle is whole."""
+
+    bundle_id: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The facts of this host were written to `file`."""
+
+    file: str
 
 
 @app.command()
@@ -85,11 +102,11 @@ def install(
         None, metavar="ID", help="Go on in spite of this finding of doctor."
     ),
     json: bool = JSON,
-) -> int:
+) -> Result[Union[Outcome, Planned]]:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
     from bootstrap import addons  # noqa: PLC0415  (doctor starts sooner without it)
     from bootstrap import install as installing  # noqa: PLC0415
-    from bootstrap.commands.installing import report  # noqa: PLC0415
+    from bootstrap.commands.installing import preview, report  # noqa: PLC0415
 
     for identifier in ignore or []:
         find_entry(identifier)
@@ -122,21 +139,19 @@ def install(
             verify_bundle(bundle, advance)
         judgement = preflight.judge(bundle, chosen, options)
         again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
-        preflight.check(judgement.report, ignore or [], console, again)
+        _stop_where_blocked(judgement.report, ignore or [], again, json=json)
         chosen = choice.decided(chosen, judgement.python)
         lost = addons.left_behind(options.home, bundle.manifest)
         if lost:
             console.warning(f"{lost} DAGs that need it fail after the upgrade.")
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
-            _show_plan(console, chosen, bundle, options, json=json)
-            return 0
+            return preview(installing.planned(chosen, bundle, options))
         if os.geteuid() == 0:
             # it has said all that there is to say
             raise SystemExit(handoff.run(chosen, bundle, options, json=json))
         outcome = installing.install(chosen, bundle, handoff.given(options), console)
-    report(outcome, console, json=json)
-    return 0
+    return report(outcome)
 
 
 @app.command(name="doctor", cls=ExplainingCommand)
@@ -162,12 +177,11 @@ def doctor(
     deep: bool = typer.Option(False, "--deep", help="Read every byte of this file as well."),
     strict: bool = STRICT,
     json: bool = JSON,
-) -> int:
+) -> Result[Union[Judgement, Explained, Saved]]:
     """Judge whether this bundle will work on this host; changes nothing."""
     console = Console(quiet=json)
     if explain is not None:
-        render_entry(explain, console)
-        return 0
+        return doctor_results.explained(explain)
     kind, external = database.whose(
         postgres, postgres_password_file, postgres_admin_user, postgres_admin_password_file,
         adopt=adopt_database,
@@ -187,57 +201,42 @@ def doctor(
         chosen = choosing.choose(options, bundle)
         if save:
             facts.save(preflight.facts_of(bundle, chosen, options), save, redacted=redact)
-            console.print(f"The facts of this host are in {save}.")
-            return 0
+            return Result(
+                Saved(str(save)), lambda console: console.print(f"The facts of this host are in {save}.")
+            )
         report = preflight.judge(bundle, chosen, options, facts.load(saved) if saved else None).report
         if deep:
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 report = report.plus([preflight.whole(bundle, advance)])
     file = Path(sys.argv[0]).name
-    if json:
-        console.json(report.as_dict())
-    else:
-        server = f" --postgres {shlex.quote(postgres)}" if postgres else ""
-        render(report, console, next_command=f"sh {file} install{server}", again=f"sh {file} doctor{server}")
-    return report.exit_code(strict)
+    server = f" --postgres {shlex.quote(postgres)}" if postgres else ""
+    return doctor_results.judged(
+        report, strict=strict, next_command=f"sh {file} install{server}", again=f"sh {file} doctor{server}"
+    )
 
 
 @app.command(name="verify")
-def verify_command(json: bool = JSON) -> int:
+def verify_command(json: bool = JSON) -> Result[Verified]:
     """Check every byte of this file against what was bundled."""
     console = Console(quiet=json)
     with Bundle.open(Path(sys.argv[0])) as bundle:
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
-        if json:
-            console.json({"schema": 1, "ok": True, "bundle_id": bundle.manifest.bundle_id})
-        else:
-            console.print(f"{bundle.path.name} is whole: {bundle.manifest.bundle_id}")
-    return 0
+        name, identity = bundle.path.name, bundle.manifest.bundle_id
+    return Result(Verified(identity), lambda console: console.print(f"{name} is whole: {identity}"))
 
 
 # for an installation that can no longer run its own
 app.command()(uninstall)
 
 
-def _show_plan(console: Console, chosen: Receipt, bundle: Bundle, options: Options, *, json: bool) -> None:
-    from bootstrap import install as installing  # noqa: PLC0415  (doctor starts sooner without it)
-
-    lines, drift = installing.describe(chosen, bundle, options), installing.drift(chosen)
-    if json:
-        more = {"drift": codec.encode(drift), "receipt": codec.encode(chosen)}
-        console.json({"schema": 1, "ok": True, "plan": lines, **more})
-        return
-    for number, line in enumerate(lines, 1):
-        console.print(f"{number:2}. {line}")
-    if drift and drift.edited:
-        console.print("Edited by hand in airflow.cfg, and kept:")
-        for line in drift.edited:
-            console.print(line, indent=4)
-    if drift:
-        for line in drift.diff:
-            console.print(line, indent=4)
-    console.print("Nothing was changed.")
+def _stop_where_blocked(found: Report, ignored: Sequence[str], again: str, *, json: bool) -> None:
+    """Show what doctor found where it blocks, beside the JSON of the error; raises PreflightBlocked."""
+    try:
+        preflight.check(found, ignored)
+    except preflight.PreflightBlocked:
+        render(found, Console(out=sys.stderr if json else None), next_command="", again=again)
+        raise
 
 
 def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:

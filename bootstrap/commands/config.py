@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 import typer
 
 from bootstrap import daily, handoff, settings
 from bootstrap.airflow.managed_options import is_secret, shown
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, application, home_of
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
-from wheelhouse import codec
+from bootstrap.settings import Difference
 
 app = application("config", "Show and change options of airflow.cfg, one at a time; comments stay.")
 SECTION = typer.Argument(..., help="For example core.")
 KEY = typer.Argument(..., help="For example load_examples.")
 RESTART = typer.Option(False, "--restart", help="Restart the components that must read it anew.")
+
+
+@dataclass(frozen=True)
+class Value:
+    """The `value` of an option, ``***`` for a secret; `set` is false for Airflow's default."""
+
+    section: str
+    option: str
+    value: str
+    set: bool
+    secret: bool
+
+
+@dataclass(frozen=True)
+class Edited:
+    """An option is as it was wanted; `changed` is false where it was so already.
+
+    `components` read it at their start, and were `restarted` or have to be.
+    """
+
+    section: str
+    option: str
+    changed: bool
+    components: Tuple[str, ...]
+    restarted: bool
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Where airflow.cfg differs from Airflow's defaults."""
+
+    differences: Tuple[Difference, ...]
 
 
 @app.command()
@@ -28,19 +62,17 @@ def get(
     show_secret: bool = typer.Option(False, "--show-secret", help="Show the value of a secret option."),
     home: Optional[Path] = HOME,
     json: bool = JSON,
-) -> int:
+) -> Result[Value]:
     """Print the value of an option; Airflow's default when airflow.cfg does not set it."""
-    console = Console(quiet=json)
     found = settings.find(daily.enter_as_account(home_of(home)), section, key)
     value = found.value if show_secret else shown(key.lower(), found.value) or ""
-    if json:
-        more = {"value": value, "set": found.set, "secret": is_secret(key.lower())}
-        console.json({"schema": 1, "section": section, "option": key, **more})
-        return 0
-    console.command(value, indent=0)
-    if not found.set:
-        console.note("This is Airflow's default: airflow.cfg does not set it.")
-    return 0
+
+    def show(console: Console) -> None:
+        console.command(value, indent=0)
+        if not found.set:
+            console.note("This is Airflow's default: airflow.cfg does not set it.")
+
+    return Result(Value(section, key, value, found.set, is_secret(key.lower())), show)
 
 
 @app.command(name="set")
@@ -54,7 +86,8 @@ def set_option(
     force: bool = typer.Option(False, "--force", help="Also an option that Airflow does not know."),
     restart: bool = RESTART,
     home: Optional[Path] = HOME,
-) -> int:
+    json: bool = JSON,
+) -> Result[Edited]:
     """Set an option; a later install keeps it. The file as it was stays beside it as airflow.cfg.bak."""
     if (value is None) == (value_file is None):
         raise InvalidOption("One new value is needed.", needed="VALUE, or --value-file FILE")
@@ -67,49 +100,63 @@ def set_option(
     given = hidden.reveal() if hidden else value
     installation = daily.enter_as_account(home_of(home))
     stale = settings.change(installation, section, key, given, force=force)
-    return _done(installation, f"[{section}] {key} is set.", stale, restart=restart)
+    return _edited(installation, section, key, stale, restart=restart, json=json)
 
 
 @app.command()
 def unset(
-    section: str = SECTION, key: str = KEY, restart: bool = RESTART, home: Optional[Path] = HOME
-) -> int:
+    section: str = SECTION,
+    key: str = KEY,
+    restart: bool = RESTART,
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[Edited]:
     """Take an option out of airflow.cfg, so that Airflow's default holds."""
     installation = daily.enter_as_account(home_of(home))
     stale = settings.change(installation, section, key, None)
-    return _done(installation, f"[{section}] {key} is not set any more.", stale, restart=restart)
+    return _edited(installation, section, key, stale, restart=restart, json=json, unset=True)
 
 
 @app.command()
-def diff(home: Optional[Path] = HOME, json: bool = JSON) -> int:
+def diff(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Differences]:
     """Show where airflow.cfg differs from Airflow's defaults, and who wrote it: airferry, or a hand."""
     console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home))
     with console.step("Ask Airflow for its defaults"):
         found = settings.differences(installation)
-    if json:
-        console.json({"schema": 1, "differences": [codec.encode(item) for item in found]})
-        return 0
     rows: List[List[str]] = []
     for item in found:
         value, default = ("-" if text is None else text for text in (item.value, item.default))
         rows.append([f"[{item.section}] {item.option}", value, default, item.by, item.note])
-    console.table(["option", "value", "default", "by", ""], rows)
-    return 0
+    return Result(
+        Differences(tuple(found)),
+        lambda console: console.table(["option", "value", "default", "by", ""], rows),
+    )
 
 
-def _done(installation: Installation, text: str, stale: Sequence[str], *, restart: bool) -> int:
-    console = Console()
-    if not stale:
-        console.print("It was so already; nothing was changed.")
-        return 0
-    console.print(text)
-    names = " ".join(stale)
-    if restart:
+def _edited(
+    installation: Installation,
+    section: str,
+    key: str,
+    stale: Sequence[str],
+    *,
+    restart: bool,
+    json: bool,
+    unset: bool = False,
+) -> Result[Edited]:
+    console, names = Console(quiet=json), " ".join(stale)
+    if stale and restart:
         with console.step(f"Restart {names}"):
             daily.stop(installation, stale)
             daily.start(installation, stale)
-    else:
-        console.print(f"These read it at their start: {names}")
-        console.command(f"{installation.home.bin}/airferry restart {names}")
-    return 0
+
+    def show(console: Console) -> None:
+        if not stale:
+            console.print("It was so already; nothing was changed.")
+            return
+        console.print(f"[{section}] {key} is {'not set any more' if unset else 'set'}.")
+        if not restart:
+            console.print(f"These read it at their start: {names}")
+            console.command(f"{installation.home.bin}/airferry restart {names}")
+
+    return Result(Edited(section, key, bool(stale), tuple(stale), bool(stale) and restart), show)

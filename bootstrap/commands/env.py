@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional
 
 import typer
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.installed.installation import Installation
 from bootstrap.state import receipt
@@ -19,30 +21,36 @@ _OTHERS = ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ",
 _CRON_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+@dataclass(frozen=True)
+class Environment:
+    """The variables of the installation's environment, by name."""
+
+    variables: Dict[str, str]
+
+
 def env(
     home: Optional[Path] = HOME,
     cron: bool = typer.Option(False, "--cron", help="Lines for a crontab: NAME=value, nothing to expand."),
     json: bool = JSON,
-) -> int:
+) -> Result[Environment]:
     """Print the environment of this installation for a shell: eval "$(HOME/bin/airferry env)".
 
     Afterwards `airflow` and `python` are this installation's. There is no secret in it: the database's
     address stays in airflow.cfg, which only the installation's account can read.
     """
-    console = Console(quiet=json)
     installation = Installation(receipt.load(home_of(home).receipt))
     variables = _variables(installation, _CRON_PATH if cron else os.environ.get("PATH") or _CRON_PATH)
-    if json:
-        console.json({"schema": 1, "variables": variables})
-    elif cron:
-        for name, value in variables.items():
-            console.command(f"{name}={value}", indent=0)
+    if cron:
+        lines = [f"{name}={value}" for name, value in variables.items()]
     else:
-        for name in _leaking():
-            console.command(f"unset {name}", indent=0)
-        for name, value in variables.items():
-            console.command(f"export {name}={shlex.quote(value)}", indent=0)
-    return 0
+        lines = [f"unset {name}" for name in _leaking()]
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+
+    def show(console: Console) -> None:
+        for line in lines:
+            console.command(line, indent=0)
+
+    return Result(Environment(variables), show)
 
 
 def _variables(installation: Installation, path: str) -> Dict[str, str]:

@@ -8,10 +8,11 @@ from typing import List, Optional
 import typer
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.state import journal, receipt
-from bootstrap.state.journal import JournalEntry
-from wheelhouse import codec, timestamp
+from bootstrap.state.journal import History, JournalEntry
+from wheelhouse import timestamp
 
 
 def history(
@@ -21,24 +22,27 @@ def history(
     ),
     steps: bool = typer.Option(False, "--steps", help="Show the steps of each command, too."),
     json: bool = JSON,
-) -> int:
+) -> Result[History]:
     """Show what was done to this installation: when, by whom, and how it ended. The newest comes last."""
-    console = Console(quiet=json)
     place = home_of(home)
     receipt.load(place.receipt)
     found = journal.read(place.journal)
-    if json:
-        console.json(codec.encode(found))
-        return 0
+
+    def show(console: Console) -> None:
+        console.table(["time", "command", "outcome", "seconds", "by", ""], _rows(found, lines, steps=steps))
+        if found.unreadable:
+            console.note(f"{found.unreadable} lines of {place.journal} are no events and were passed over.")
+
+    return Result(found, show)
+
+
+def _rows(found: History, lines: int, *, steps: bool) -> List[List[str]]:
     rows: List[List[str]] = []
     for entry in found.entries[-lines:]:
         rows.append(_row(entry))
         for step in entry.steps if steps else ():
             rows.append(["", f"  {step.name}", step.state, _seconds(step.seconds), "", ""])
-    console.table(["time", "command", "outcome", "seconds", "by", ""], rows)
-    if found.unreadable:
-        console.note(f"{found.unreadable} lines of {place.journal} are no events and were passed over.")
-    return 0
+    return rows
 
 
 def _row(entry: JournalEntry) -> List[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Union
 
 import typer
 
 from bootstrap import daily
-from bootstrap.base.console import Console
-from bootstrap.commands import config
+from bootstrap.base.result import Result
+from bootstrap.commands import config, doctor_results
 from bootstrap.commands.add import add
 from bootstrap.commands.backups import backup, backups, restore, rollback
+from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.env import env
 from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
@@ -20,7 +21,6 @@ from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, ExplainingCommand, application, home_of
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import checkup
-from bootstrap.doctor.render import render, render_entry
 
 app = application("airferry", "Looks after this Airflow installation.")
 
@@ -54,20 +54,16 @@ def doctor_home(
     explain: Optional[str] = EXPLAIN,
     strict: bool = STRICT,
     json: bool = JSON,
-) -> int:
+) -> Result[Union[Judgement, Explained]]:
     """Judge whether this installation is sound; changes nothing."""
-    console = Console(quiet=json)
     if explain is not None:
-        render_entry(explain, console)
-        return 0
+        return doctor_results.explained(explain)
     installation = daily.enter_as_account(home_of(home))
     report = checkup.judge(installation)
-    if json:
-        console.json(report.as_dict())
-    else:
-        again = f"{installation.home.bin}/airferry doctor"
-        render(report, console, next_command=f"{installation.home.bin}/airferry status", again=again)
-    return report.exit_code(strict)
+    command = f"{installation.home.bin}/airferry"
+    return doctor_results.judged(
+        report, strict=strict, next_command=f"{command} status", again=f"{command} doctor"
+    )
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -5,23 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 from bootstrap.base.console import Console
-from bootstrap.install import Outcome
+from bootstrap.base.result import Result
 from bootstrap.python import choice
 from bootstrap.state.home import Home
+from bootstrap.state.outcome import Outcome, Planned
 from bootstrap.state.receipt import Receipt
-from wheelhouse import codec
 
 
-def report(outcome: Outcome, console: Console, *, json: bool) -> None:
-    """Show what an install has done, and where everything is now."""
-    if json:
-        steps = [codec.encode(step) for step in outcome.steps]
-        result = {"receipt": codec.encode(outcome.receipt), "steps": steps, "notes": outcome.notes}
-        console.json({"schema": 1, "ok": True, **result})
-        return
-    _welcome(console, outcome.receipt)
-    for note in outcome.notes:
-        console.note(note)
+def report(outcome: Outcome) -> Result[Outcome]:
+    """What an install has done, and where everything is now."""
+
+    def show(console: Console) -> None:
+        _welcome(console, outcome.receipt)
+        for note in outcome.notes:
+            console.note(note)
+
+    return Result(outcome, show)
+
+
+def preview(found: Planned) -> Result[Planned]:
+    """What an install would do."""
+    return Result(found, lambda console: _plan(found, console))
+
+
+def _plan(found: Planned, console: Console) -> None:
+    for number, line in enumerate(found.plan, 1):
+        console.print(f"{number:2}. {line}")
+    drift = found.drift
+    if drift and drift.edited:
+        console.print("Edited by hand in airflow.cfg, and kept:")
+        for line in drift.edited:
+            console.print(line, indent=4)
+    if drift:
+        for line in drift.diff:
+            console.print(line, indent=4)
+    console.print("Nothing was changed.")
 
 
 def _password(found: Receipt) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
@@ -12,10 +13,20 @@ import typer
 from bootstrap import daily, handoff, passwords
 from bootstrap.base import secret
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.base.secret import Secret
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.installed.options import InvalidOption
 from bootstrap.passwords import PasswordMissing
+
+
+@dataclass(frozen=True)
+class NewPassword:
+    """The password of `user` was changed; `file` holds it, if one does. `proved`: a login was tried."""
+
+    user: str
+    file: Optional[str]
+    proved: bool
 
 
 def passwd(
@@ -28,7 +39,7 @@ def passwd(
     ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
-) -> int:
+) -> Result[NewPassword]:
     """Give an account of Airflow's a new password, and prove it with a login. Asks for it on a terminal.
 
     The password of the installation's admin is also kept in secrets/admin-password, which airferry itself
@@ -45,16 +56,15 @@ def passwd(
     with console.step(f"Set the password of {name}") as step:
         changed = passwords.change(installation, name, password, keep=generate)
         step.outcome = "done, and the login works" if changed.proved else "done"
-    if json:
-        file = str(changed.file) if changed.file else None
-        console.json({"schema": 1, "ok": True, "user": name, "file": file, "proved": changed.proved})
-        return 0
-    if changed.file:
-        console.print(f"It is in {changed.file}, which only {installation.receipt.account} can read.")
-    if not changed.proved:
-        start = f"{installation.home.bin}/airferry start"
-        console.warning(f"The login could not be tried, because the web server does not run: {start}")
-    return 0
+
+    def show(console: Console) -> None:
+        if changed.file:
+            console.print(f"It is in {changed.file}, which only {installation.receipt.account} can read.")
+        if not changed.proved:
+            start = f"{installation.home.bin}/airferry start"
+            console.warning(f"The login could not be tried, because the web server does not run: {start}")
+
+    return Result(NewPassword(name, str(changed.file) if changed.file else None, changed.proved), show)
 
 
 def _asked(name: str) -> Secret:

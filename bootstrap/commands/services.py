@@ -9,61 +9,64 @@ import typer
 
 from bootstrap import daily
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.installed import status as state
 from bootstrap.installed.installation import Installation
-from wheelhouse import codec
+from bootstrap.installed.status import Status
 
 
-def status(home: Optional[Path] = HOME, json: bool = JSON) -> int:
+def status(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Status]:
     """Show every component and whether Airflow calls it healthy. Exit 0 when all are, 33 otherwise."""
-    console = Console(quiet=json)
     found = state.look(daily.enter_as_account(home_of(home)))
-    if json:
-        console.json(codec.encode(found))
-    else:
-        console.summary(
-            [
-                ("Airflow", found.airflow),
-                ("Web", found.url),
-                ("Home", found.home),
-                ("Bundle", found.bundle_id),
-                *([("Added", ", ".join(found.added))] if found.added else []),
-            ]
-        )
-        rows = [[item.name, item.state.lower(), item.health, item.note] for item in found.components]
-        console.table(["component", "state", "health", ""], rows)
-        ill = [item.name for item in found.components if not item.good]
-        if ill:
-            console.print(f"Down or ill: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")
-        if found.unfinished:
-            console.warning(found.unfinished)
-    return 0 if found.healthy and not found.unfinished else 33
+    well = found.healthy and not found.unfinished
+    return Result(found, lambda console: _show(found, console), 0 if well else 33)
+
+
+def _show(found: Status, console: Console) -> None:
+    console.summary(
+        [
+            ("Airflow", found.airflow),
+            ("Web", found.url),
+            ("Home", found.home),
+            ("Bundle", found.bundle_id),
+            *([("Added", ", ".join(found.added))] if found.added else []),
+        ]
+    )
+    rows = [[item.name, item.state.lower(), item.health, item.note] for item in found.components]
+    console.table(["component", "state", "health", ""], rows)
+    ill = [item.name for item in found.components if not item.good]
+    if ill:
+        console.print(f"Down or ill: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")
+    if found.unfinished:
+        console.warning(found.unfinished)
 
 
 _ACTIONS = {"Start": daily.start, "Stop": daily.stop}
 COMPONENTS = typer.Argument(None, help="Only these (default: all).")
 
 
-def start(component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON) -> int:
+def start(
+    component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON
+) -> Result[Optional[Status]]:
     """Start all components and wait until Airflow is healthy."""
-    console = Console(quiet=json)
-    return _told(console, _do(console, "Start", component or (), home), json=json)
+    return _told(_do(Console(quiet=json), "Start", component or (), home), json=json)
 
 
-def stop(component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON) -> int:
+def stop(
+    component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON
+) -> Result[Optional[Status]]:
     """Stop all components; no process of the installation stays."""
-    console = Console(quiet=json)
-    return _told(console, _do(console, "Stop", component or (), home), json=json)
+    return _told(_do(Console(quiet=json), "Stop", component or (), home), json=json)
 
 
 def restart(
     component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON
-) -> int:
+) -> Result[Optional[Status]]:
     """Stop, then start."""
     console = Console(quiet=json)
     _do(console, "Stop", component or (), home)
-    return _told(console, _do(console, "Start", component or (), home), json=json)
+    return _told(_do(console, "Start", component or (), home), json=json)
 
 
 def _do(console: Console, verb: str, names: Sequence[str], home: Optional[Path]) -> Installation:
@@ -73,7 +76,6 @@ def _do(console: Console, verb: str, names: Sequence[str], home: Optional[Path])
     return installation
 
 
-def _told(console: Console, installation: Installation, *, json: bool) -> int:
-    if json:
-        console.json({"ok": True, **codec.encode(state.look(installation))})
-    return 0
+def _told(installation: Installation, *, json: bool) -> Result[Optional[Status]]:
+    # the steps have said it to people; to look takes a while
+    return Result(state.look(installation) if json else None, lambda console: None)

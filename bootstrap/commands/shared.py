@@ -1,15 +1,19 @@
-"""Options that both command lines share."""
+"""What both command lines share: the application, the options of both, and the run of a command."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import typer
 import typer.core
 
+from bootstrap.base.boundary import INTERRUPTED, UsageError, guard
+from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.state.home import Home
+from wheelhouse import __version__
 
 # Help is plain text here; of the carried typer, rich beside it makes "\[required]" all the same.
 typer.core.HAS_RICH = False
@@ -67,6 +71,66 @@ def application(name: str, help_text: str) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+
+
+def run(app: typer.Typer, name: str, arguments: Sequence[str]) -> int:
+    """Run a command line as the program `name`, show the result, and return the exit status."""
+    app.callback()(_common)
+    group: Any = typer.main.get_command(app)
+    command, options = _named(group, arguments)
+    json = "--json" in options and "--json" in arguments
+    console = Console()
+
+    def show() -> int:
+        given = _invoke(group, name, arguments)
+        return given.show(console, command, json=json) if isinstance(given, Result) else int(given or 0)
+
+    return guard(show, console, command=command, json=json)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Console().print(f"airferry {__version__}")
+        raise typer.Exit
+
+
+def _common(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    pass
+
+
+def _named(group: Any, arguments: Sequence[str]) -> Tuple[str, List[str]]:
+    """The command that the arguments begin with, such as ``config get``, and its options."""
+    names = []
+    for word in arguments:
+        if word not in getattr(group, "commands", {}):
+            break
+        names.append(word)
+        group = group.commands[word]
+    return " ".join(names), [option for item in group.params for option in item.opts]
+
+
+def _invoke(group: Any, name: str, arguments: Sequence[str]) -> Any:
+    """What the command gives back.
+
+    Raises :class:`UsageError`, and KeyboardInterrupt for Ctrl-C, which typer would otherwise swallow.
+    """
+    try:
+        result = group.main(list(arguments), prog_name=name, standalone_mode=False)
+    except Exception as error:
+        if type(error).__name__ == "Abort":
+            raise KeyboardInterrupt from error
+        # usage errors know how to show themselves, whichever click this typer stands on
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        raise UsageError(getattr(error, "message", "") or str(error), show) from error
+    if result == INTERRUPTED:
+        raise KeyboardInterrupt
+    return result
 
 
 def home_of(named: Optional[Path], name: Optional[str] = None) -> Home:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 from typing import Optional
 
 import typer
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.state import receipt
+from bootstrap.state.home import Home
+from bootstrap.state.outcome import Left, Uninstalled
+from bootstrap.state.receipt import Receipt
 
 
 def uninstall(
@@ -18,7 +25,7 @@ def uninstall(
     ),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
     json: bool = JSON,
-) -> int:
+) -> Result[Uninstalled]:
     """Stop everything and remove what an install makes; the data stays unless --purge is given.
 
     An install into the same home brings kept data back. Works on a broken installation, and again after an
@@ -26,5 +33,43 @@ def uninstall(
     """
     from bootstrap import uninstall as work  # noqa: PLC0415  (other commands start sooner without it)
 
-    work.uninstall(Console(quiet=json), home_of(home), purge=purge, ask=not yes, json=json)
-    return 0
+    console, place = Console(quiet=json), home_of(home)
+    found = receipt.load(place.receipt)
+    if not yes:
+        _confirm(console, place, found, work.DATA if purge else "")
+    # what this runs from goes away, or the account cannot read it: nothing may be imported after this
+    sample = Uninstalled(str(place.path), purge, (Left("", ""),))
+    for as_json in (False, True):
+        _told(sample, found).show(Console(io.StringIO(), io.StringIO()), "uninstall", json=as_json)
+    return _told(work.uninstall(place, console, purge=purge), found)
+
+
+def _confirm(console: Console, home: Home, found: Receipt, data: str) -> None:
+    """Say what goes and ask; raises ConfirmationMissing without a yes."""
+    from bootstrap.removal import ConfirmationMissing  # noqa: PLC0415  (as above)
+
+    if not sys.stdin.isatty():
+        raise ConfirmationMissing(
+            "There is no terminal to ask on; nothing was changed.", needed="--yes, if you are sure"
+        )
+    console.warning(
+        f"This stops Airflow {found.airflow} in {home.path} and removes its programs. "
+        + (f"It DELETES {data}." if data else "The data stays.")
+    )
+    if not typer.confirm("Go on?", err=True):
+        raise ConfirmationMissing("Nothing was changed.")
+
+
+def _told(done: Uninstalled, found: Receipt) -> Result[Uninstalled]:
+    return Result(done, lambda console: _show(done, found, console))
+
+
+def _show(done: Uninstalled, found: Receipt, console: Console) -> None:
+    console.print(f"Airflow {found.airflow} is uninstalled.")
+    if not done.left:
+        console.print("Nothing is left.")
+        return
+    console.summary([(item.what, item.why) for item in done.left], title="Left:")
+    if not done.purged:
+        console.print(f"An install into this home brings the data back: sh FILE install --home {done.home}")
+        console.print(f"To remove it as well: sh FILE uninstall --purge --home {done.home}")

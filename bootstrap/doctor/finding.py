@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Iterable, List, Tuple
+from typing import Any, Callable, Iterable, List, Tuple
 
 from bootstrap.doctor.catalogue import CATALOGUE
 from bootstrap.doctor.severity import BLOCKER, SEVERITIES, WARNING
 from bootstrap.facts.host import Failure
-
-SCHEMA = 1
-
 
 EXIT_BLOCKED = 3
 EXIT_WARNINGS = 4
@@ -42,20 +39,6 @@ class Finding:
     def why(self) -> str:
         """Why it matters to Airflow."""
         return CATALOGUE[self.id].why
-
-    def as_dict(self) -> Dict[str, Any]:
-        """The finding as JSON-able data."""
-        return {
-            "id": self.id,
-            "severity": self.severity,
-            "title": self.title,
-            "found": self.found,
-            "needed": self.needed,
-            "why": self.why,
-            "remedy": self.remedy,
-            "commands": list(self.commands),
-            "needs_root": self.needs_root,
-        }
 
 
 @dataclass(frozen=True)
@@ -95,17 +78,6 @@ class Report:
         """The report with more findings, and without those of some ids."""
         left = [finding for finding in self.findings if finding.id not in tuple(without)]
         return replace(self, findings=ordered([*findings, *left]))
-
-    def as_dict(self) -> Dict[str, Any]:
-        """The report as JSON-able data (docs/reference/json.md)."""
-        return {
-            "schema": SCHEMA,
-            "subject": self.subject,
-            "host": self.host,
-            "blocked": self.blocked,
-            "counts": {severity: len(self.of(severity)) for severity in SEVERITIES},
-            "findings": [finding.as_dict() for finding in self.findings],
-        }
 
 
 def gathered(

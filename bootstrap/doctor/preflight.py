@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow.executor import executor_of
-from bootstrap.base.console import Console
 from bootstrap.doctor.checks.interpreter import choose, uses_carried
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.needs import Needs, WantedPort, WantedServer, needs_of
-from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, OK
 from bootstrap.facts.host import Facts, Request, collect
@@ -165,16 +162,11 @@ def _ports(chosen: Receipt, options: Options) -> Tuple[WantedPort, ...]:
     return tuple(ports)
 
 
-def check(report: Report, ignored: Sequence[str], console: Console, again: str) -> None:
-    """Show what was found, and stop for a blocker that was not ignored; raises :class:`PreflightBlocked`.
-
-    For a quiet console it is shown on stderr: stdout is for the JSON alone.
-    """
+def check(report: Report, ignored: Sequence[str]) -> None:
+    """Stop for a blocker that was not ignored; raises :class:`PreflightBlocked`."""
     blockers = [finding for finding in report.blockers if finding.id not in ignored]
     if not blockers:
         return
-    shown = Console(out=sys.stderr) if console.quiet else console
-    render(report, shown, next_command="", again=again)
     raise PreflightBlocked(
         f"{len(blockers)} finding{'s' if len(blockers) > 1 else ''} would make the install fail;"
         " nothing was changed.",

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
-from typing import List, Optional, Sequence
+from dataclasses import replace
+from typing import Optional, Sequence
 
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
+from bootstrap.state.outcome import Drift
 
 _HIDDEN = "***"
 _NEW = "*** (a new one)"
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A unified `diff` of airflow.cfg, secrets masked, and the settings that stay as they were `edited`."""
-
-    diff: List[str]
-    edited: List[str]
 
 
 def of_configuration(installation: Installation) -> Optional[Drift]:
@@ -48,7 +41,7 @@ def compare(text: str, changed: Sequence[Setting], settings: Sequence[Setting]) 
         if item not in changed and found is not None and found != item.value:
             shown = "another value" if item.secret else f"{found} (it would be {item.value})"
             kept.append(f"[{item.section}] {item.option} = {shown}")
-    return Drift(list(lines), kept)
+    return Drift(tuple(lines), tuple(kept))
 
 
 def _masked(text: str, settings: Sequence[Setting], original: str) -> str:

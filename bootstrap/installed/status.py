@@ -12,8 +12,6 @@ from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.state import change_record
 from bootstrap.state.home import Home
 
-SCHEMA = 1
-
 # The name under which the status shows a server of somebody's.
 DATABASE = "database"
 
@@ -35,13 +33,12 @@ class ComponentStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The state of an installation; ``schema`` versions the JSON.
+    """The state of an installation.
 
     `unfinished` says what to do about an upgrade, a restore or a rollback that was interrupted; `added` are
     the packages of add-ons (``name version``).
     """
 
-    schema: int
     airflow: str
     bundle_id: str
     home: str
@@ -77,7 +74,6 @@ def look(installation: Installation) -> Status:
             )
         )
     return Status(
-        SCHEMA,
         found.airflow,
         found.bundle_id,
         found.home,

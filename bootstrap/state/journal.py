@@ -110,7 +110,6 @@ class JournalEntry:
 class History:
     """Every command, oldest first; `unreadable` counts the lines that are no events."""
 
-    schema: int
     entries: Tuple[JournalEntry, ...]
     unreadable: int = 0
 
@@ -144,7 +143,7 @@ def read(path: Path) -> History:
     for item in waiting:
         alive = _alive(item.process, entries[item.index].time)
         entries[item.index] = replace(entries[item.index], outcome="running" if alive else "killed")
-    return History(SCHEMA, tuple(entries), unreadable)
+    return History(tuple(entries), unreadable)
 
 
 def _take(line: Dict[str, Any], entries: List[JournalEntry], waiting: List[_Open]) -> None:

@@ -8,10 +8,12 @@ from typing import Optional
 import typer
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import JSON
 from bundler.bundle import make_bundle
-from bundler.commands import JSON, envelope
 from bundler.commands.settings_options import takes_settings
 from bundler.inspection import report
+from bundler.inspection.report import BundleMade
 from bundler.request import settings_file
 from bundler.request.settings import PUBLISHED, Settings
 from bundler.request.spec import BundleRequest
@@ -26,7 +28,7 @@ def bundle(
     given: Settings,
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Show neither progress nor summary."),
     json: bool = JSON,
-) -> int:
+) -> Result[BundleMade]:
     """Make the one file: resolve, download, build, write."""
     console = Console(quiet=quiet or json)
     settings = given.over(settings_file.read(file)) if file else given
@@ -39,11 +41,7 @@ def bundle(
         report.choice(tailored.choice, console)
     request = BundleRequest.parse(settings)
     result = make_bundle(request, console)
-    if json:
-        console.json(envelope(report.as_dict(result)))
-    elif not quiet:
-        report.summary(result, console)
-    return 0
+    return Result(report.made(result), lambda console: None if quiet else report.summary(result, console))
 
 
 def spelled_out(arguments: list[str]) -> list[str]:

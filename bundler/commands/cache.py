@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Optional
 
 import typer
 
 from bootstrap.base.console import Console, size_text
-from bundler.commands import JSON, envelope
-from bundler.index.cache import Cache
-from wheelhouse import codec
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import JSON
+from bundler.index.cache import Cache, Usage
 
 _DAY = 86400
+
+
+@dataclass(frozen=True)
+class CacheUse:
+    """What the cache holds; `freed` are the bytes that were removed from it."""
+
+    folder: str
+    parts: tuple[Usage, ...]
+    freed: int
 
 
 def cache(
@@ -19,17 +29,16 @@ def cache(
         None, metavar="DAYS", min=0, help="Remove what was not used for so many days; 0 empties it."
     ),
     json: bool = JSON,
-) -> int:
+) -> Result[CacheUse]:
     """Show what is kept between runs, and remove what is not needed."""
-    console = Console()
     kept = Cache.default()
     freed = None if prune is None else kept.prune(prune * _DAY)
     usage = kept.usage()
-    if json:
-        console.json(envelope({"folder": str(kept.root), "parts": codec.encode(usage), "freed": freed or 0}))
-        return 0
-    if freed is not None:
-        console.print(f"{size_text(freed)} were freed.")
-    rows = [(part.name, f"{part.entries} entries, {size_text(part.size)}") for part in usage]
-    console.summary([*rows, ("together", size_text(sum(part.size for part in usage)))], str(kept.root))
-    return 0
+
+    def show(console: Console) -> None:
+        if freed is not None:
+            console.print(f"{size_text(freed)} were freed.")
+        rows = [(part.name, f"{part.entries} entries, {size_text(part.size)}") for part in usage]
+        console.summary([*rows, ("together", size_text(sum(part.size for part in usage)))], str(kept.root))
+
+    return Result(CacheUse(str(kept.root), usage, freed or 0), show)

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from bootstrap.base.console import Console, size_text
-from bundler.commands import JSON, envelope
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import JSON
 from bundler.inspection import difference
 from bundler.inspection.difference import Change, Difference
-from wheelhouse import codec
 from wheelhouse.reader import Bundle
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What distinguishes two bundles; `new_bytes` is the size of the package files that A does not have."""
+
+    packages: tuple[Change, ...]
+    settings: tuple[Change, ...]
+    files: tuple[Change, ...]
+    same: bool
+    new_bytes: int
 
 
 def diff(
     before: Path = typer.Argument(metavar="A", help="A bundle."),
     after: Path = typer.Argument(metavar="B", help="Another bundle."),
     json: bool = JSON,
-) -> int:
+) -> Result[Differences]:
     """Show what B has that A does not: packages added, removed and changed, and the rest."""
-    console = Console()
     with Bundle.open(before) as first, Bundle.open(after) as second:
         found = difference.between(first.manifest, second.manifest)
-    if json:
-        result = {**codec.encode(found), "same": found.same, "new_bytes": found.new_bytes}
-        console.json(envelope(result))
-    else:
-        _show(found, console)
-    return 0
+    data = Differences(found.packages, found.settings, found.files, found.same, found.new_bytes)
+    return Result(data, lambda console: _show(found, console))
 
 
 def _show(found: Difference, console: Console) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import typer
 
 from bootstrap.airflow.differences import NEWEST
-from bootstrap.base.console import Console
-from bootstrap.commands.shared import EXPLAIN, STRICT
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import EXPLAIN, JSON, STRICT
 from bundler.base.errors import InvalidRequest
-from bundler.commands import JSON
 from bundler.index.simple import from_environment
 
 
@@ -36,25 +35,23 @@ def doctor(
     explain: Optional[str] = EXPLAIN,
     strict: bool = STRICT,
     json: bool = JSON,
-) -> int:
+) -> Result[Any]:
     """Judge this machine as one that makes bundles, or a closed host by its facts; changes nothing."""
     # all of doctor takes as long to import as the rest of this program, which does without
-    from bootstrap.doctor.render import render_entry  # noqa: PLC0415
+    from bootstrap.commands.doctor_results import explained  # noqa: PLC0415
     from bundler.commands import judgement  # noqa: PLC0415
 
-    console = Console()
     if explain is not None:
-        render_entry(explain, console)
-        return 0
+        return explained(explain)
     if host:
         if file:
-            return judgement.bundle(file, host, console, strict=strict, json=json)
-        return judgement.prospect(host, airflow or NEWEST, python, console, strict=strict, json=json)
+            return judgement.bundle(file, host, strict=strict)
+        return judgement.prospect(host, airflow or NEWEST, python, strict=strict)
     if file or airflow:
         raise InvalidRequest(
             "Which host? FILE and --airflow are judged for a closed host.",
             hint="Name its facts with --host FACTS, or judge it there: sh FILE doctor.",
         )
     if build:
-        return judgement.build(python[-1] if python else "", console, json=json)
-    return judgement.outside(index_url or from_environment(), output, console, strict=strict, json=json)
+        return judgement.build(python[-1] if python else "")
+    return judgement.outside(index_url or from_environment(), output, strict=strict)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import JSON
 from bundler.base.errors import InvalidRequest, OutputFailed
-from bundler.commands import JSON, envelope
 from bundler.request import settings_file, spec
+
+
+@dataclass(frozen=True)
+class Written:
+    """The request was written to `file`."""
+
+    file: str
 
 
 def init(
@@ -17,9 +26,8 @@ def init(
     airflow: str = typer.Option("", metavar="VERSION", help="The Airflow release to write into it."),
     python: str = typer.Option("", metavar="X.Y", help="The closed host's Python (default: this one's)."),
     json: bool = JSON,
-) -> int:
+) -> Result[Written]:
     """Write a commented airferry.toml, to be kept under version control; never overwrites one."""
-    console = Console()
     text = settings_file.template(airflow, python or spec.default_python())
     try:
         with file.open("x", encoding="utf-8") as stream:
@@ -28,9 +36,9 @@ def init(
         raise InvalidRequest(f"{file} exists and stays as it is.", hint="Name another file.") from error
     except OSError as error:
         raise OutputFailed(f"{file} cannot be written: {error.strerror}.") from error
-    if json:
-        console.json(envelope({"file": str(file)}))
-    else:
+
+    def show(console: Console) -> None:
         console.print(f"{file} is written. Look through it, then:")
         console.command(f"airferry bundle -f {file}")
-    return 0
+
+    return Result(Written(str(file)), show)

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from bootstrap.base.console import Console, size_text
-from bundler.commands import JSON, envelope
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import JSON
 from bundler.inspection import contents, report
 from bundler.inspection.contents import Contents, Entry
-from wheelhouse import codec
-from wheelhouse.manifest import CarriedPython
+from wheelhouse.manifest import CarriedPython, Manifest
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What is inside a bundle; sizes are bytes, `licences` the packages by licence."""
+
+    file: str
+    size: int
+    unpacked: int
+    bundle_id: str
+    packages: tuple[Entry, ...]
+    licences: dict[str, tuple[str, ...]]
+    manifest: Manifest
 
 
 def inspect(
     file: Path = typer.Argument(metavar="FILE", help="A bundle."),
     licences: bool = typer.Option(False, "--licences", help="List the packages by licence instead."),
     json: bool = JSON,
-) -> int:
+) -> Result[Inspected]:
     """Show what is inside a bundle, why each package is there, and where everything came from."""
-    console = Console()
     found = contents.read(file)
-    if json:
-        console.json(envelope(_as_dict(found)))
-    elif licences:
-        for licence, names in found.licences.items():
-            console.print(licence, "bold")
-            console.print(", ".join(names), indent=4)
-    else:
-        _show(found, console)
-    return 0
+    manifest = found.manifest
+    data = Inspected(
+        str(found.path), found.size, manifest.unpacked, manifest.bundle_id, found.entries, found.licences,
+        manifest,
+    )  # fmt: skip
+    return Result(data, lambda console: (_show_licences if licences else _show)(found, console))
+
+
+def _show_licences(found: Contents, console: Console) -> None:
+    for licence, names in found.licences.items():
+        console.print(licence, "bold")
+        console.print(", ".join(names), indent=4)
 
 
 def _show(found: Contents, console: Console) -> None:
@@ -70,16 +86,3 @@ def _described(entry: Entry) -> str:
     reason = "requested" if entry.role == "airflow" else entry.role
     parts.append(f"for {', '.join(entry.required_by)}" if entry.required_by else reason)
     return "; ".join(parts)
-
-
-def _as_dict(found: Contents) -> dict[str, object]:
-    manifest = found.manifest
-    return {
-        "file": str(found.path),
-        "size": found.size,
-        "unpacked": manifest.unpacked,
-        "bundle_id": manifest.bundle_id,
-        "packages": codec.encode(found.entries),
-        "licences": codec.encode(found.licences),
-        "manifest": codec.encode(manifest),
-    }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
+from bootstrap.commands.doctor_results import Judgement, judged, judgement
 from bootstrap.doctor.remedies import quoted
 from bootstrap.doctor.render import render
 from bootstrap.doctor.run import diagnose
@@ -14,65 +17,89 @@ from bundler.base.errors import InvalidRequest
 from bundler.build import buildneeds, interpreters
 from bundler.build.buildneeds import Need
 from bundler.builder_host import checks, facts
-from bundler.commands import envelope
 from bundler.host.host_choice import choose, needs_of_bundle
-from wheelhouse import codec
 from wheelhouse.reader import Bundle
 
 BLOCKED = 3
 
 
-def prospect(
-    host: Path, airflow: str, pythons: list[str], console: Console, *, strict: bool, json: bool
-) -> int:
+@dataclass(frozen=True)
+class Chosen:
+    """What a bundle for a host would be: `interpreter` is the path there, or empty.
+
+    `postgres` is the version of the carried server, empty for none; `reasons` say why, by name.
+    """
+
+    airflow: str
+    python: str
+    platform: str
+    postgres: str
+    interpreter: str
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Prospect(Judgement):
+    """As a judgement, and what would be chosen for that host."""
+
+    choice: Chosen
+
+
+@dataclass(frozen=True)
+class BuildNeeds:
+    """What building from source needs; `blocking` is missing and needed by nearly every source.
+
+    `remedy` is the command that installs what is missing.
+    """
+
+    needs: tuple[Need, ...]
+    blocking: tuple[str, ...]
+    remedy: str
+
+
+def prospect(host: Path, airflow: str, pythons: list[str], *, strict: bool) -> Result[Prospect]:
     """Judge the host of saved facts for a bundle that is not made yet, and say what it would be."""
     choice = choose(saved.load(host), airflow, pythons=pythons)
     command = f"airferry bundle --for {quoted(str(host))} --airflow {airflow}"
     again = f"airferry doctor --host {quoted(str(host))} --airflow {airflow}"
-    if json:
-        chosen = {
-            "airflow": airflow,
-            "python": choice.target.python,
-            "platform": choice.target.platform,
-            "postgres": choice.postgres,
-            "interpreter": choice.interpreter.path if choice.interpreter else "",
-            "reasons": dict(choice.reasons),
-        }
-        console.json({**choice.report.as_dict(), "choice": chosen})
-    else:
+
+    def show(console: Console) -> None:
         render(choice.report, console, next_command="", again=again)
         console.print()
         console.summary(choice.reasons, f"airferry bundle --for {host.name} would choose:")
         if not choice.report.blocked:
             console.print("Next:")
             console.command(command)
-    return choice.report.exit_code(strict)
+
+    chosen = Chosen(
+        airflow=airflow,
+        python=choice.target.python,
+        platform=choice.target.platform,
+        postgres=choice.postgres,
+        interpreter=choice.interpreter.path if choice.interpreter else "",
+        reasons=dict(choice.reasons),
+    )
+    found = judgement(choice.report)
+    data = Prospect(found.subject, found.host, found.blocked, found.counts, found.findings, chosen)
+    return Result(data, show, choice.report.exit_code(strict))
 
 
-def bundle(file: Path, host: Path, console: Console, *, strict: bool, json: bool) -> int:
+def bundle(file: Path, host: Path, *, strict: bool) -> Result[Judgement]:
     """Judge the host of saved facts for a bundle that is there."""
     there = saved.load(host)
     with Bundle.open(file) as bundle:
         report = diagnose(there, needs_of_bundle(bundle.manifest, there))
-    if json:
-        console.json(report.as_dict())
-    else:
-        again = f"airferry doctor {quoted(str(file))} --host {quoted(str(host))}"
-        render(report, console, next_command=f"sh {file.name} install", again=again)
-    return report.exit_code(strict)
+    again = f"airferry doctor {quoted(str(file))} --host {quoted(str(host))}"
+    return judged(report, strict=strict, next_command=f"sh {file.name} install", again=again)
 
 
-def outside(index_url: str, output: Path, console: Console, *, strict: bool, json: bool) -> int:
+def outside(index_url: str, output: Path, *, strict: bool) -> Result[Judgement]:
     """Judge this machine as one that fetches and makes bundles."""
     report = checks.diagnose(facts.collect(index_url, output))
-    if json:
-        console.json(report.as_dict())
-    else:
-        render(report, console, next_command="airferry bundle", again="airferry doctor")
-    return report.exit_code(strict)
+    return judged(report, strict=strict, next_command="airferry bundle", again="airferry doctor")
 
 
-def build(python: str, console: Console, *, json: bool) -> int:
+def build(python: str) -> Result[BuildNeeds]:
     """List what building from source needs, and whether it is here."""
     interpreter = interpreters.find(python) if python else Path(sys.executable)
     if interpreter is None:
@@ -85,12 +112,11 @@ def build(python: str, console: Console, *, json: bool) -> int:
     missing = [need for need in needs if not need.there]
     # Only what nearly every source with native parts needs blocks; the rest is needed by few.
     blocking = [need.name for need in missing if need.name in buildneeds.BASIC]
-    if json:
-        result = {"needs": codec.encode(needs), "blocking": blocking, "remedy": buildneeds.remedy(missing)}
-        console.json(envelope(result))
-    else:
-        _show(needs, missing, interpreter, console)
-    return BLOCKED if blocking else 0
+    return Result(
+        BuildNeeds(needs, tuple(blocking), buildneeds.remedy(missing)),
+        lambda console: _show(needs, missing, interpreter, console),
+        BLOCKED if blocking else 0,
+    )
 
 
 def _show(needs: tuple[Need, ...], missing: list[Need], interpreter: Path, console: Console) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Optional, get_type_hints
+from typing import Annotated, Any, Optional, TypeVar, get_type_hints
 
 from bundler.request.settings import Declared, Settings, declared
 
+T = TypeVar("T")
 
-def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
+
+def takes_settings(command: Callable[..., T]) -> Callable[..., T]:
     """The command with an option for each declared field in place of its parameter ``given: Settings``.
 
     typer reads a command's signature and annotations at run time: they are what is written here.
@@ -18,7 +20,7 @@ def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
     own = get_type_hints(command, include_extras=True)
 
     @functools.wraps(command)
-    def called(**values: Any) -> int:
+    def called(**values: Any) -> T:
         given = {item.name: values.pop(item.name) for item in declared()}
         many = {item.name: tuple(given[item.name] or ()) for item in declared() if item.many}
         return command(given=Settings(**{**given, **many}), **values)
@@ -30,7 +32,9 @@ def takes_settings(command: Callable[..., int]) -> Callable[..., int]:
             else:
                 yield parameter.replace(annotation=own[name], kind=inspect.Parameter.KEYWORD_ONLY)
 
-    signature = inspect.Signature(list(parameters()), return_annotation=int)
+    signature = inspect.Signature(
+        list(parameters()), return_annotation=inspect.signature(command).return_annotation
+    )
     called.__signature__ = signature  # type: ignore[attr-defined]
     called.__annotations__ = {name: item.annotation for name, item in signature.parameters.items()}
     return called

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from bootstrap.base.console import Console
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import JSON
 from bundler.base.digest import file_digest
-from bundler.commands import JSON, envelope
 from wheelhouse.errors import BundleDamaged
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify as verify_bundle
 
 
-def verify(file: Path = typer.Argument(metavar="FILE", help="A bundle."), json: bool = JSON) -> int:
+@dataclass(frozen=True)
+class Verified:
+    """The bundle is whole; `sha256_file` says that it is what FILE.sha256 was written for, too."""
+
+    file: str
+    bundle_id: str
+    members: int
+    sha256_file: bool
+
+
+def verify(
+    file: Path = typer.Argument(metavar="FILE", help="A bundle."), json: bool = JSON
+) -> Result[Verified]:
     """Check every byte of a bundle against what was bundled, and against FILE.sha256 if that is there."""
     console = Console(quiet=json)
     with Bundle.open(file) as bundle:
@@ -25,13 +39,9 @@ def verify(file: Path = typer.Argument(metavar="FILE", help="A bundle."), json: 
     declared = _declared(beside)
     if declared:
         _compare(file, beside, declared)
-    if json:
-        result = {"file": str(file), "bundle_id": identity, "members": members, "sha256_file": bool(declared)}
-        console.json(envelope(result))
-    else:
-        also = f", and is what {beside.name} says" if declared else f"; {beside.name} is not beside it"
-        console.print(f"{file} is whole: {members} members, bundle {identity}{also}.")
-    return 0
+    also = f", and is what {beside.name} says" if declared else f"; {beside.name} is not beside it"
+    said = f"{file} is whole: {members} members, bundle {identity}{also}."
+    return Result(Verified(str(file), identity, members, bool(declared)), lambda console: console.print(said))
 
 
 def _declared(beside: Path) -> str:

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bootstrap.base.console import Console, size_text
 from bundler.bundle import BundleResult
-from wheelhouse import codec
 from wheelhouse.manifest import CarriedPython, Constraints, MadeFor, Manifest
 
 if TYPE_CHECKING:
     from bundler.host.host_choice import Choice
+
+
+@dataclass(frozen=True)
+class BundleMade:
+    """A finished bundle.
+
+    `size` is bytes, `packages` how many there are, `carried_python` the version of the interpreter in it or
+    null, `built` what was built from source, `base` the bundle that an add-on adds to (else empty), `command`
+    what to run inside, `seconds` by stage.
+    """
+
+    file: str
+    sha256_file: str
+    size: int
+    sha256: str
+    bundle_id: str
+    airflow: str
+    python: str
+    platform: str
+    floor: str
+    carried_python: str | None
+    extras: tuple[str, ...]
+    packages: int
+    built: tuple[str, ...]
+    constraints: Constraints
+    created: str
+    base: str
+    made_for: MadeFor | None
+    command: str
+    warnings: tuple[str, ...]
+    seconds: dict[str, float]
 
 
 def summary(result: BundleResult, console: Console) -> None:
@@ -85,28 +116,28 @@ def constraints_text(constraints: Constraints) -> str:
     return f"{constraints.source}: {constraints.url}{generated}, sha256 {constraints.sha256}"
 
 
-def as_dict(result: BundleResult) -> dict[str, Any]:
-    """The result for ``--json``."""
+def made(result: BundleResult) -> BundleMade:
+    """The data of a finished bundle."""
     manifest = result.manifest
-    return {
-        "file": str(result.path),
-        "sha256_file": str(result.sha256_path),
-        "size": result.size,
-        "sha256": result.sha256,
-        "bundle_id": manifest.bundle_id,
-        "airflow": manifest.airflow,
-        "python": manifest.target.python,
-        "platform": manifest.target.platform,
-        "floor": manifest.floor,
-        "carried_python": manifest.python.version if manifest.python else None,
-        "extras": list(manifest.extras),
-        "packages": len(manifest.packages),
-        "built": [package.name for package in manifest.packages if package.built_from],
-        "constraints": codec.encode(manifest.constraints),
-        "created": manifest.created,
-        "base": manifest.base,
-        "made_for": codec.encode(manifest.made_for),
-        "command": _command(result),
-        "warnings": list(result.warnings),
-        "seconds": result.seconds,
-    }
+    return BundleMade(
+        file=str(result.path),
+        sha256_file=str(result.sha256_path),
+        size=result.size,
+        sha256=result.sha256,
+        bundle_id=manifest.bundle_id,
+        airflow=manifest.airflow,
+        python=manifest.target.python,
+        platform=manifest.target.platform,
+        floor=manifest.floor,
+        carried_python=manifest.python.version if manifest.python else None,
+        extras=tuple(manifest.extras),
+        packages=len(manifest.packages),
+        built=tuple(package.name for package in manifest.packages if package.built_from),
+        constraints=manifest.constraints,
+        created=manifest.created,
+        base=manifest.base,
+        made_for=manifest.made_for,
+        command=_command(result),
+        warnings=result.warnings,
+        seconds=result.seconds,
+    )

@@ -13,20 +13,20 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bootstrap.base import process
 from bootstrap.base.process import CommandFailed, Result
+from bootstrap.state.plan import Done
 from bundler.rehearsal import guard as guarding
 from bundler.rehearsal.isolation import IsolationUnavailable
+from bundler.rehearsal.outcome import SCHEMA, Rehearsal
 from wheelhouse import addon, codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
 
-SCHEMA = 1
 # PostgreSQL refuses root, and an account made for a rehearsal would stay behind.
 _ACCOUNT = "nobody"
 _SECONDS = 1800.0
@@ -46,32 +46,6 @@ class RehearsalFailed(AirferryError):
 
     reference = "rehearsal-failed"
     exit_code = 46
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """What became of a rehearsal.
-
-    ``isolation`` is ``namespace`` when there was no network at all; otherwise it begins with ``guard``, and
-    says what that is worth and why it was taken. ``host`` is the machine it ran on, ``seconds`` the wall time
-    of the install, ``steps`` its steps with theirs.
-    """
-
-    schema: int
-    ok: bool
-    file: str
-    bundle_id: str
-    sha256: str
-    isolation: str
-    host: str
-    python: str
-    finished: str
-    seconds: float
-    steps: tuple[dict[str, Any], ...]
-
-    def dumps(self) -> str:
-        """As canonical JSON text."""
-        return codec.dumps(self)
 
 
 def rehearse(file: Path, python: str = "") -> Rehearsal:
@@ -100,7 +74,7 @@ def rehearse(file: Path, python: str = "") -> Rehearsal:
             python=said["receipt"]["python"],
             finished=timestamp.now(),
             seconds=round(seconds, 1),
-            steps=tuple(said["steps"]),
+            steps=tuple(codec.decode(Done, step) for step in said["steps"]),
         )
     except CommandFailed as error:
         raise _failed(file, scratch, error) from error
@@ -140,10 +114,10 @@ def _install(file: Path, scratch: Path, python: str) -> tuple[str, dict[str, Any
         guard = Path(shutil.copy(guarding.__file__, scratch / "guard.py"))
         # The one that the bundle would choose is asked for, and started with the guard before the bundle.
         plan = run(["--open", *user, "sh", str(file), *options, *named, "--dry-run"])
-        chosen = json.loads(plan.stdout)["receipt"]["python"]
+        chosen = json.loads(plan.stdout)["result"]["receipt"]["python"]
         guarded = [chosen, "-I", "-S", "-X", "utf8", str(guard), str(home), str(file)]
         result = run(["--open", *user, *guarded, *options, "--python", chosen])
-    said: dict[str, Any] = json.loads(result.stdout)
+    said: dict[str, Any] = json.loads(result.stdout)["result"]
     return isolation, said
 
 

@@ -63,8 +63,9 @@ def test_env_is_for_any_shell_and_clears_what_would_win_over_the_file(home: Home
 
 
 def test_env_for_cron_and_as_json_holds_the_same_and_no_secret(home: Home) -> None:
-    found = json.loads(run(home, "env", "--json").stdout)
-    assert found["schema"] == 1
+    said = json.loads(run(home, "env", "--json").stdout)
+    assert (said["schema"], said["ok"], said["command"]) == (1, True, "env")
+    found = said["result"]
     assert {"AIRFLOW_HOME", "PATH", "NO_PROXY"} <= set(found["variables"])
     lines = dict(line.split("=", 1) for line in run(home, "env", "--cron").stdout.splitlines())
     assert set(lines) == set(found["variables"])
@@ -120,7 +121,7 @@ def test_simple_accounts_are_those_of_airflow_cfg(home: Home) -> None:
         ran = run(home, "passwd", *user, "--generate", "--json")
         assert ran.returncode == 0, ran.stderr
         file = home.secrets / name
-        answer = json.loads(ran.stdout)
+        answer = json.loads(ran.stdout)["result"]
         assert (answer["file"], answer["proved"]) == (str(file), False)
         assert file.stat().st_mode & 0o777 == 0o600
         kept = json.loads((home.secrets / "simple-auth-passwords.json").read_text())

@@ -60,7 +60,9 @@ def run(home: Home, *options: str) -> Any:
         command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
     assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
+    said = json.loads(ran.stdout)
+    assert (said["ok"], said["command"]) == (True, "uninstall")
+    return said["result"]
 
 
 def test_data_stays_and_the_receipt_remembers_the_choices(home: Home) -> None:

@@ -37,6 +37,7 @@ def test_json_is_all_there_is_on_stdout(run: Run) -> None:
     data = json.loads(out)
     assert data["schema"] == 1
     assert data["ok"] is True
+    assert data["command"] == "bundle"
     assert data["result"]["file"] == f"dist/{FILE}"
     assert data["result"]["packages"] == 8
     assert data["result"]["built"] == ["only-source"]
@@ -70,9 +71,12 @@ def test_all_problems_of_a_request_are_told_together(run: Run) -> None:
 
 
 def test_a_mistyped_option_is_a_usage_error(run: Run) -> None:
-    status, _, err = run("bundle", "--airfow", "3.3.2")
+    status, out, err = run("bundle", "--airfow", "3.3.2", "--json")
     assert status == 2
     assert "--airfow" in err
+    data = json.loads(out)
+    assert (data["ok"], data["command"], data["error"]["reference"]) == (False, "bundle", "usage")
+    assert "--airfow" in data["error"]["message"]
 
 
 def test_a_bug_leaves_a_log_and_says_where(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

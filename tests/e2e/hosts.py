@@ -98,10 +98,11 @@ class Host:
         return subprocess.CompletedProcess(arguments, child.returncode, out, err)
 
     def json(self, *arguments: str | Path, status: int = 0) -> Any:
-        """Run a command there and parse what it prints."""
+        """Run a command there: its result, or the whole envelope of an error."""
         ran = self.run(*arguments)
         assert ran.returncode == status, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
-        return json.loads(ran.stdout)
+        said = json.loads(ran.stdout)
+        return said.get("result", said)
 
     def processes(self, home: Path) -> list[str]:
         """The command lines of everything that still runs from a home, or in it: titles name no folder."""

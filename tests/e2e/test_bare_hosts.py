@@ -126,7 +126,7 @@ def doctor(root: Root, *, shell: tuple[str, ...] = ("sh",)) -> dict[str, str]:
     assert root.left("tmp", "var/tmp", "opt", "root") == before
     return {
         item["id"]: item["severity"]
-        for item in json.loads(ran.stdout)["findings"]
+        for item in json.loads(ran.stdout)["result"]["findings"]
         if item["id"].startswith("python-")
     }
 
@@ -147,7 +147,7 @@ def test_install_runs_a_pipeline(bare: Root, archive: Path) -> None:
     """By root, for the account that it makes; the run of the example pipeline is in every install."""
     ran = bare.run("sh", "/root/a.run", "install", "--json", timeout=1200)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    said = json.loads(ran.stdout)
+    said = json.loads(ran.stdout)["result"]
     receipt = said["receipt"]
     assert receipt["completed"]
     assert receipt["python_from"] == "carried"
@@ -162,20 +162,20 @@ def test_install_runs_a_pipeline(bare: Root, archive: Path) -> None:
     assert bare.left("opt") == ["opt/airflow"]
     status = bare.run("/opt/airflow/bin/airferry", "status", "--json")
     assert status.returncode == 0, status.stdout
-    assert {item["health"] for item in json.loads(status.stdout)["components"]} == {"healthy"}
+    assert {item["health"] for item in json.loads(status.stdout)["result"]["components"]} == {"healthy"}
 
 
 def test_installed_again_it_is_compared_and_mended(bare: Root) -> None:
     again = bare.run("sh", "/root/a.run", "install", "--json")
     assert again.returncode == 0, again.stderr
-    assert {step["state"] for step in json.loads(again.stdout)["steps"]} == {"already"}
+    assert {step["state"] for step in json.loads(again.stdout)["result"]["steps"]} == {"already"}
     checked = bare.run("/opt/airflow/bin/airferry", "doctor", "--json")
     assert checked.returncode == 0, checked.stdout
     changed = next((bare.path / "opt/airflow/python").glob("*/lib/python3.*/this.py"))
     content = changed.read_text()
     changed.write_text(content + "# changed\n")
     mended = bare.run("sh", "/root/a.run", "install", "--json")
-    states = {step["name"]: step["state"] for step in json.loads(mended.stdout)["steps"]}
+    states = {step["name"]: step["state"] for step in json.loads(mended.stdout)["result"]["steps"]}
     assert states.pop("python") == "done"
     assert set(states.values()) == {"already"}
     assert changed.read_text() == content
@@ -238,7 +238,9 @@ def test_bullseye_without_distutils(scratch: Path, for_bullseye: Path) -> None:
     with copy_of(bullseye(), scratch, "bullseye-python3", for_bullseye, "python3-distutils") as root:
         ran = root.run("sh", "/root/a.run", "doctor", "--json")
     assert ran.returncode == 3, ran.stdout + ran.stderr
-    (blocker,) = (item for item in json.loads(ran.stdout)["findings"] if item["severity"] == "blocker")
+    (blocker,) = (
+        item for item in json.loads(ran.stdout)["result"]["findings"] if item["severity"] == "blocker"
+    )
     assert blocker["id"] == "python-distutils-missing"
     assert blocker["commands"] == ["apt-get install python3-distutils"]
 
@@ -247,7 +249,7 @@ def test_bullseye_with_its_own_python(scratch: Path, for_bullseye: Path) -> None
     with copy_of(bullseye(), scratch, "bullseye-own", for_bullseye) as root:
         ran = root.run("sh", "/root/a.run", "doctor", "--json")
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        found = {item["id"]: item["found"] for item in json.loads(ran.stdout)["findings"]}
+        found = {item["id"]: item["found"] for item in json.loads(ran.stdout)["result"]["findings"]}
         assert "/usr/bin/python3.9" in found["python-ok"]
         assert "glibc 2.31" in found["machine-ok"]
         if FULL:
@@ -269,12 +271,12 @@ def test_the_distributions_own_postgresql(
     with copy_of(base, scratch, f"postgresql-{major}", bundle) as root:
         ran = root.run("sh", "/root/a.run", "install", "--postgres", "host", "--json", timeout=1200)
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        database = json.loads(ran.stdout)["receipt"]["database"]
+        database = json.loads(ran.stdout)["result"]["receipt"]["database"]
         assert database["programs"] == f"/usr/lib/postgresql/{major}/bin"
         assert (root.path / "opt/airflow/postgres/PG_VERSION").read_text() == f"{major}\n"
         ran = root.run("/opt/airflow/bin/airferry", "backup", "--verify", "--json")
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        assert json.loads(ran.stdout)["backup"]["checked"]
+        assert json.loads(ran.stdout)["result"]["checked"]
         for action in ("stop", "start", "status"):
             assert root.run("/opt/airflow/bin/airferry", action).returncode == 0
 
@@ -316,7 +318,7 @@ def test_install_by_an_ordinary_account_on_trixie(scratch: Path, carrying: Path)
         as_kim = ("su", "-s", "/bin/sh", "kim", "-c")
         ran = root.run(*as_kim, "cd && exec sh a.run install --json", timeout=1200)
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        assert json.loads(ran.stdout)["receipt"]["python"].startswith("/home/kim/airflow/python/")
+        assert json.loads(ran.stdout)["result"]["receipt"]["python"].startswith("/home/kim/airflow/python/")
         assert root.run(*as_kim, "cd && airflow/bin/airferry status").returncode == 0
 
 
@@ -339,7 +341,7 @@ def test_upgrade_brings_its_own_interpreter_and_rollback_the_old_one(
             assert ran.returncode == 0, ran.stdout + ran.stderr
             healthy = root.run(airferry, "status", "--json")
             assert healthy.returncode == 0, healthy.stdout
-            return json.loads(ran.stdout)["receipt"]
+            return json.loads(ran.stdout)["result"]["receipt"]
 
         first = changed("sh", "/root/old.run", "install")
         second = changed("sh", "/root/a.run", "install")

@@ -109,8 +109,9 @@ def test_upgrade_rollback_backup_and_restore(life: Life, server: RealServer) -> 
     assert life.version() == OLD
     assert (life.data(), life.schema()) == (before, schema)
     assert life.secret_of_connection() == PASSWORD
-    made = life.airferry("backup", "--verify")["backup"]
-    assert made["checked"]
+    said = life.airferry("backup", "--verify")
+    made = said["backup"]
+    assert said["checked"]
     assert made["postgres"].startswith("15.")
     life.airflow("connections", "delete", "carried")
     life.airferry("restore", made["id"], "--yes")

@@ -66,7 +66,7 @@ class Lab:
                 "--home", self.home, "--json",
             )  # fmt: skip
             assert ran.returncode in (0, 3), ran.stdout + ran.stderr
-            found = {item["id"]: item for item in json.loads(ran.stdout)["findings"]}
+            found = {item["id"]: item for item in json.loads(ran.stdout)["result"]["findings"]}
             if "facts-incomplete" not in found:
                 break
         return found

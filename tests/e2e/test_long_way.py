@@ -84,7 +84,7 @@ def test_rollback_to_the_older_server(life: Life) -> None:
 
 def test_backup_on_a_host_with_nothing_but_the_bundle(life: Life) -> None:
     """The home is lost; its backups were kept elsewhere. The same bundle, the same path."""
-    made = life.airferry("backup", "--verify", "--output", life.host.folder / "kept")["backup"]
+    made = life.airferry("backup", "--verify", "--output", life.host.folder / "kept")
     before = life.data()
     life.stop()
     life.home.rename(life.home.with_name("burnt"))

@@ -49,7 +49,7 @@ def installed(machine: Machine, bundle: Path) -> dict[str, Any]:
     """Root's installation, made with the command that an admin types."""
     ran = machine.run("sh", bundle, "install", "--parallelism", "2", "--host", "127.0.0.1", "--json")
     assert ran.returncode == 0, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout)
+    found: dict[str, Any] = json.loads(ran.stdout)["result"]
     return found
 
 
@@ -218,7 +218,7 @@ def test_stopping_the_target_leaves_no_process(machine: Machine, installed: dict
         machine.check("systemctl", "show", "--property=Result", "--value", unit(name)) for name in COMPONENTS
     ]
     assert set(results) <= {"success", "exit-code"}
-    status = json.loads(machine.run(AIRFERRY, "status", "--json").stdout)
+    status = json.loads(machine.run(AIRFERRY, "status", "--json").stdout)["result"]
     assert {item["state"] for item in status["components"]} == {"STOPPED"}
 
 
@@ -250,7 +250,7 @@ def second(machine: Machine, installed: dict[str, Any], bundle: Path) -> dict[st
         "sh", bundle, "install", "--name", "blue", "--parallelism", "2", "--json", account="kim"
     )
     assert ran.returncode == 0, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout)
+    found: dict[str, Any] = json.loads(ran.stdout)["result"]
     return found
 
 
@@ -292,11 +292,11 @@ def test_root_starts_it_and_after_a_power_cut_both_come_back(
 def test_backup_and_restore_go_through_the_units(
     machine: Machine, installed: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    made = json.loads(machine.check(AIRFERRY, "backup", "--json"))["backup"]
+    made = json.loads(machine.check(AIRFERRY, "backup", "--json"))["result"]
     assert machine.check("find", made["path"], "-perm", "/077") == ""
     machine.check(f"{HOME}/bin/airflow", "variables", "set", "afterwards", "x")
     machine.check(AIRFERRY, "config", "set", "core", "max_active_runs_per_dag", "3")
-    back = json.loads(machine.check(AIRFERRY, "restore", made["id"], "--yes", "--json"))
+    back = json.loads(machine.check(AIRFERRY, "restore", made["backup"]["id"], "--yes", "--json"))["result"]
     assert back["receipt"]["services"] == "systemd"
     assert machine.run(f"{HOME}/bin/airflow", "variables", "get", "afterwards").returncode != 0
     assert machine.check(AIRFERRY, "config", "get", "core", "max_active_runs_per_dag") != "3"
@@ -304,7 +304,7 @@ def test_backup_and_restore_go_through_the_units(
         assert machine.run("systemctl", "is-active", name).stdout == "active\n", name
     assert healthy(machine)
     assert machine.check("find", HOME, "-not", "-type", "l", "-perm", "/022") == ""
-    told = json.loads(machine.check(AIRFERRY, "history", "--json"))["entries"][-1]
+    told = json.loads(machine.check(AIRFERRY, "history", "--json"))["result"]["entries"][-1]
     assert (told["command"], told["outcome"]) == ("restore", "done")
 
 
@@ -313,7 +313,7 @@ def test_uninstalled_it_leaves_the_other_alone(
 ) -> None:
     said = json.loads(
         machine.check(f"{KIM}/bin/airferry", "uninstall", "--purge", "--yes", "--json", account="kim")
-    )
+    )["result"]
     assert machine.run("test", "-e", KIM).returncode == 1
     assert machine.check("sh", "-c", "ls -A /home/kim/.config/systemd/user | grep airferry || true") == ""
     assert KIM not in {item["what"] for item in said["left"]}
@@ -326,7 +326,7 @@ def test_roots_second_installation_shares_the_account_and_nothing_else(
 ) -> None:
     made = json.loads(
         machine.check("sh", bundle, "install", "--name", "green", "--parallelism", "2", "--json")
-    )["receipt"]
+    )["result"]["receipt"]
     assert (made["services"], made["account"], made["home"]) == ("systemd", "airflow", "/opt/green")
     green = "/opt/green/bin/airferry"
     before = {component: main_pid(machine, component) for component in COMPONENTS}
@@ -341,7 +341,7 @@ def test_roots_second_installation_shares_the_account_and_nothing_else(
     assert healthy(machine, green)
     assert not healthy(machine)
     machine.check(AIRFERRY, "start")
-    said = json.loads(machine.check(green, "uninstall", "--purge", "--yes", "--json"))
+    said = json.loads(machine.check(green, "uninstall", "--purge", "--yes", "--json"))["result"]
     # the account's home is the first one
     assert [item["what"] for item in said["left"]] == ["account airflow"]
     assert machine.run("test", "-e", "/opt/green").returncode == 1
@@ -353,7 +353,7 @@ def test_roots_second_installation_shares_the_account_and_nothing_else(
 def test_another_service_manager_takes_over(
     machine: Machine, installed: dict[str, Any], bundle: Path
 ) -> None:
-    again = json.loads(machine.check("sh", bundle, "install", "--service", "none", "--json"))
+    again = json.loads(machine.check("sh", bundle, "install", "--service", "none", "--json"))["result"]
     assert again["receipt"]["services"] == "none"
     assert again["steps"][-1]["name"] == "rest"
     assert machine.check("sh", "-c", "ls /etc/systemd/system | grep airferry || true") == ""
@@ -368,7 +368,7 @@ def test_another_service_manager_takes_over(
 
 
 def test_purged_nothing_is_left(machine: Machine, installed: dict[str, Any]) -> None:
-    said = json.loads(machine.check(AIRFERRY, "uninstall", "--purge", "--yes", "--json"))
+    said = json.loads(machine.check(AIRFERRY, "uninstall", "--purge", "--yes", "--json"))["result"]
     assert said["left"] == []
     assert machine.run("getent", "passwd", "airflow").returncode == 2
     assert machine.run("test", "-e", HOME).returncode == 1

@@ -38,20 +38,21 @@ def life(bundle: Path, user_host: Host, scratch: Path, minor: str) -> Iterator[L
 
 
 def test_backup_while_it_runs_is_proven_by_a_restore(life: Life) -> None:
-    made = life.airferry("backup", "--verify")["backup"]
-    assert made["checked"]
+    said = life.airferry("backup", "--verify")
+    made = said["backup"]
+    assert said["checked"]
     assert {item["table"]: item["most"] for item in made["rows"]}["dag_run"] >= 1
-    folder = Path(made["path"])
+    folder = Path(said["path"])
     for path in (folder, *folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    assert [item["id"] for item in life.airferry("backups")["backups"]] == [made["id"]]
+    assert [item["backup"]["id"] for item in life.airferry("backups")["backups"]] == [made["id"]]
     life.whole()
     assert life.airferry("status")["components"]
 
 
 def test_damaged_backup_is_not_restored(life: Life) -> None:
     before = life.state()
-    made = life.airferry("backup", "--output", life.host.folder / "elsewhere")["backup"]
+    made = life.airferry("backup", "--output", life.host.folder / "elsewhere")
     dump = Path(made["path"]) / "database.dump"
     dump.write_bytes(dump.read_bytes()[:-100])
     said = life.airferry("restore", made["path"], "--yes", status=82)
@@ -139,7 +140,8 @@ def test_rollback_brings_all_of_it_back_together(life: Life) -> None:
 
 
 def test_backup_and_restore_round_trip(life: Life) -> None:
-    (made,) = [item for item in life.airferry("backups")["backups"] if item["reason"] == "asked"]
+    listed = [item["backup"] for item in life.airferry("backups")["backups"]]
+    (made,) = [item for item in listed if item["reason"] == "asked"]
     life.airflow("connections", "delete", "carried")
     restored = life.airferry("restore", made["id"], "--yes")
     assert restored["receipt"]["airflow"] == OLD

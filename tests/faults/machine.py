@@ -122,9 +122,9 @@ class Machine:
         return self.run(*command)
 
     def json(self, *command: str | Path) -> Any:
-        """What a command prints as JSON, whatever its exit status; None when it prints none."""
+        """The result of a command, whatever its exit status; None when it prints none."""
         try:
-            return json.loads(self.run(*command, seconds=300).out)
+            return json.loads(self.run(*command, seconds=300).out).get("result")
         except ValueError:
             return None
 

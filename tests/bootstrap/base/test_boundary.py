@@ -68,6 +68,21 @@ def test_json_of_a_failure() -> None:
     assert data["error"]["exit_code"] == shown.status == 35
 
 
+@pytest.mark.parametrize(
+    ("error", "reference"),
+    [
+        (KeyboardInterrupt(), "interrupted"),
+        (OSError(errno.ENOSPC, "No space"), "host-refused"),
+        (ZeroDivisionError("x"), "bug"),
+    ],
+)
+def test_every_failure_is_json_as_well(error: BaseException, reference: str, bug_folder: Path) -> None:
+    shown = Shown(error, as_json=True)
+    data = json.loads(shown.out)
+    assert (data["ok"], data["error"]["reference"]) == (False, reference)
+    assert data["error"]["exit_code"] == shown.status
+
+
 def test_ctrl_c() -> None:
     shown = Shown(KeyboardInterrupt())
     assert shown.status == INTERRUPTED == 130

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bootstrap.airflow.config import Setting
 from bootstrap.installed import drift
+from bootstrap.state.outcome import Drift
 
 TEXT = """\
 # ours
@@ -32,7 +33,7 @@ def test_changes_and_edits() -> None:
     removed = [line for line in found.diff if line.startswith("-") and not line.startswith("---")]
     assert added == ["+fernet_key = *** (a new one)", "+port = 9090", "+host = 127.0.0.1"]
     assert removed == ["-fernet_key = ***", "-port = 8080"]
-    assert found.edited == ["[core] parallelism = 9 (it would be 4)"]
+    assert found.edited == ("[core] parallelism = 9 (it would be 4)",)
     said = "\n".join([*found.diff, *found.edited])
     for secret in ("OldKey", "NewKey", "SameSame"):
         assert secret not in said
@@ -40,10 +41,10 @@ def test_changes_and_edits() -> None:
 
 def test_a_secret_that_was_edited_is_told_and_not_shown() -> None:
     found = drift.compare(TEXT, [], SETTINGS)
-    assert found.diff == []
+    assert found.diff == ()
     assert "[core] fernet_key = another value" in found.edited
 
 
 def test_nothing_to_say() -> None:
     same = [item for item in SETTINGS if item.option in ("executor", "secret_key")]
-    assert drift.compare(TEXT, [], same) == drift.Drift([], [])
+    assert drift.compare(TEXT, [], same) == Drift((), ())

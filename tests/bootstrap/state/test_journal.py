@@ -117,7 +117,6 @@ def test_it_goes_through_json(journal: Journal) -> None:
     with journal.recorded("stop", components=["scheduler"]):
         pass
     data = json.loads(codec.dumps(read(journal.path)))
-    assert data["schema"] == 1
     assert data["entries"][0]["details"] == {"components": ["scheduler"]}
 
 

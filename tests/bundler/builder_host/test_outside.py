@@ -91,7 +91,7 @@ def test_facts_are_plain_data(here: Outside) -> None:
 def test_the_index_that_bundle_uses_is_asked(run: Run) -> None:
     status, out, err = run("doctor", "--json")
     assert err == ""
-    found = {finding["id"]: finding for finding in json.loads(out)["findings"]}
+    found = {finding["id"]: finding for finding in json.loads(out)["result"]["findings"]}
     assert "has Airflow 3.3.2" in found["index-ok"]["found"]
     assert "uv " in found["tools-ok"]["found"]
     assert status == 0

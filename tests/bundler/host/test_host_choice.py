@@ -149,7 +149,7 @@ def test_doctor_on_a_host_file(run: Run) -> None:
     assert out.endswith(f"Next:\n    airferry bundle --for {path} --airflow {NEWEST}\n")
     status, out, _ = run("doctor", "--host", str(DATA / "centos-7.json"), "--airflow", "2.10.5", "--json")
     assert status == 3
-    data = json.loads(out)
+    data = json.loads(out)["result"]
     assert data["blocked"] is True
     assert data["choice"]["python"] == "3.11"
     assert data["choice"]["platform"] == "manylinux_2_17_x86_64"
@@ -162,7 +162,9 @@ def test_doctor_on_a_bundle_for_a_host_file(run: Run, make: Make) -> None:
     bundle = str(make(python="3.12", platform="manylinux_2_28_x86_64").path)
     status, out, _ = run("doctor", bundle, "--host", str(DATA / "debian-12.json"), "--json")
     assert status == 3
-    found = {finding["id"] for finding in json.loads(out)["findings"] if finding["severity"] == "blocker"}
+    found = {
+        finding["id"] for finding in json.loads(out)["result"]["findings"] if finding["severity"] == "blocker"
+    }
     assert found == {"python-missing"}
 
 

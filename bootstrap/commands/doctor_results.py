@@ -1,0 +1,106 @@
+"""What doctor says on both sides, as a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+from bootstrap.base.result import Result
+from bootstrap.doctor import catalogue
+from bootstrap.doctor.finding import Finding, Report
+from bootstrap.doctor.render import render, render_entry
+from bootstrap.doctor.severity import SEVERITIES
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A finding: what was `found` and `needed`, `why` it matters, and the `remedy` with its exact commands.
+
+    `severity` is blocker, warning, note or ok; `needs_root` says that an ordinary account cannot do it.
+    """
+
+    id: str
+    severity: str
+    title: str
+    found: str
+    needed: str
+    why: str
+    remedy: str
+    commands: Tuple[str, ...]
+    needs_root: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What doctor found, the gravest first: `subject` is what was judged, `host` where.
+
+    `counts` are those of the findings by severity.
+    """
+
+    subject: str
+    host: str
+    blocked: bool
+    counts: Dict[str, int]
+    findings: Tuple[Judged, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What there is to know about a finding; `severity` is the gravest that it can have."""
+
+    id: str
+    severity: str
+    title: str
+    why: str
+    more: str
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The findings that were asked for."""
+
+    findings: Tuple[Explanation, ...]
+
+
+def judged(report: Report, *, strict: bool, next_command: str, again: str) -> Result[Judgement]:
+    """A report; with `strict` warnings count. See :func:`bootstrap.doctor.render.render`."""
+    return Result(
+        judgement(report),
+        lambda console: render(report, console, next_command=next_command, again=again),
+        report.exit_code(strict),
+    )
+
+
+def judgement(report: Report) -> Judgement:
+    """The data of a report."""
+    return Judgement(
+        subject=report.subject,
+        host=report.host,
+        blocked=report.blocked,
+        counts={severity: len(report.of(severity)) for severity in SEVERITIES},
+        findings=tuple(_judged(finding) for finding in report.findings),
+    )
+
+
+def _judged(found: Finding) -> Judged:
+    return Judged(
+        id=found.id,
+        severity=found.severity,
+        title=found.title,
+        found=found.found,
+        needed=found.needed,
+        why=found.why,
+        remedy=found.remedy,
+        commands=tuple(found.commands),
+        needs_root=found.needs_root,
+    )
+
+
+def explained(identifier: str) -> Result[Explained]:
+    """What there is to know about a finding, or about all with no identifier; raises UnknownFinding."""
+    entries = {identifier: catalogue.explain(identifier)} if identifier else catalogue.CATALOGUE
+    findings = (
+        Explanation(name, entry.severity, entry.title, entry.why, entry.more)
+        for name, entry in entries.items()
+    )
+    return Result(Explained(tuple(findings)), lambda console: render_entry(identifier, console))
