@@ -75,7 +75,7 @@ def test_a_cache_that_cannot_be_written_only_makes_it_slower(
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    for module in ("cache", "runtime"):
+    for module in ("index.cache", "assembly.runtime"):
         monkeypatch.setattr(f"bundler.{module}.replace", full)
     result = make()
     assert result.path.read_bytes() == content
