@@ -5,14 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import typer
-
 from bundler.assembly import payload
-from bundler.cli import app
 from bundler.request import platforms
 from bundler.resolver import advisories
 
@@ -23,8 +19,8 @@ Generated from the code by `docs/reference/generate_bundle.py`; do not edit.
 
 `airferry bundle` makes one file; `inspect`, `verify` and `diff` look at such files; `init` writes a request
 to be kept under version control; `cache` shows and prunes what is kept between runs; `doctor --build`
-judges this machine as one that builds. What the file does inside the closed network is told by `sh FILE
---help`. Exit codes are in [exit-codes.md](exit-codes.md).
+judges this machine as one that builds. Their options, and what the file does inside the closed network,
+are in [cli.md](cli.md), exit codes in [exit-codes.md](exit-codes.md).
 """
 CONSTRAINTS = """
 ## Constraints
@@ -106,8 +102,6 @@ def page() -> str:
     return "\n".join(
         [
             HEAD,
-            "## Commands\n",
-            *_commands(),
             CONSTRAINTS.strip("\n"),
             "\n## Names for `--like`\n",
             ", ".join(f"`{name}`" for name in platforms.names())
@@ -123,27 +117,6 @@ def page() -> str:
             "",
         ]
     )
-
-
-def _commands() -> Iterator[str]:
-    group: Any = typer.main.get_command(app)
-    for name, command in group.commands.items():
-        arguments = [item for item in command.params if item.param_type_name == "argument"]
-        usage = " ".join(["airferry", name, *(_argument(item) for item in arguments), "[OPTIONS]"])
-        yield f"### `{usage}`\n\n{command.help}\n"
-        options = [item for item in command.params if item.param_type_name == "option" and not item.is_eager]
-        yield from _table(("option", ""), ((_option(item), item.help) for item in options))
-        yield ""
-
-
-def _argument(item: Any) -> str:
-    name = str(item.metavar or item.name.upper()).strip("[]")
-    return f"{name if item.required else f'[{name}]'}{'...' if item.nargs == -1 else ''}"
-
-
-def _option(item: Any) -> str:
-    value = f" {item.metavar}" if item.metavar and not item.is_flag else ""
-    return ", ".join(f"`{name}{value}`" for name in item.opts)
 
 
 def _carried() -> Iterator[tuple[str, str]]:
