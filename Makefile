@@ -14,8 +14,9 @@ QUICK := tests/wheelhouse tests/bootstrap/state tests/bootstrap/airflow tests/bu
 SEED ?= 7
 COUNT ?= 60
 CUTS ?= 40
+SAMPLE ?= 0
 
-.PHONY: help demo check test unit e2e matrix faults lint format bench clean
+.PHONY: help demo check test unit e2e matrix faults sweep lint format bench clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
@@ -46,6 +47,9 @@ matrix: $(VENV)/ready ## Every Airflow of the matrix, or ONLY=2.10.5/3.11: insta
 
 faults: $(VENV)/ready ## Strike install, upgrade and rollback at every step and at random moments (SEED=7 COUNT=60 CUTS=40)
 	$(BIN)/python -m tests.faults --seed "$(SEED)" --count "$(COUNT)" --cuts "$(CUTS)"
+
+sweep: $(VENV)/ready ## Bundle every release on every Python that it supports, or ONLY=2.4, SAMPLE=6 (hours)
+	$(BIN)/python -m tests.sweep --only "$(ONLY)" --sample "$(SAMPLE)" --log .sweep.jsonl $(if $(ONLY)$(filter-out 0,$(SAMPLE)),,--write)
 
 lint: $(VENV)/ready ## ruff, mypy strict, and the import contract
 	$(BIN)/ruff check .
