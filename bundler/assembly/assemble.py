@@ -13,7 +13,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from bundler.assembly.payload import Carried
+from bundler.assembly.payload import PayloadFile
 from bundler.base.errors import DownloadFailed, InvalidRequest, OutputFailed
 from bundler.index.cache import Cache
 from bundler.index.wheel import Wheel
@@ -65,7 +65,7 @@ def packages(
 
 
 def carried(
-    items: Sequence[Carried], files: Mapping[str, Path], folder: str, cache: Cache
+    items: Sequence[PayloadFile], files: Mapping[str, Path], folder: str, cache: Cache
 ) -> tuple[Package, ...]:
     """Describe what goes in whole below `folder` (``tools/`` and the like)."""
     paths = [files[item.artifact.sha256] for item in items]

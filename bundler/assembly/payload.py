@@ -31,7 +31,7 @@ _LEFT_OUT = ("__pycache__", "tests", "test")
 
 
 @dataclass(frozen=True)
-class Carried:
+class PayloadFile:
     """A package that is carried whole, and the file of it that fits the target."""
 
     name: str
@@ -43,14 +43,14 @@ class Carried:
 class Payload:
     """Everything carried, chosen for one target; `postgres` is None where no server exists for it."""
 
-    tools: tuple[Carried, ...]
-    services: tuple[Carried, ...]
-    postgres: Carried | None
+    tools: tuple[PayloadFile, ...]
+    services: tuple[PayloadFile, ...]
+    postgres: PayloadFile | None
     postgres_version: str
-    runtime: tuple[Carried, ...]
+    runtime: tuple[PayloadFile, ...]
 
     @property
-    def whole(self) -> tuple[Carried, ...]:
+    def whole(self) -> tuple[PayloadFile, ...]:
         """What goes in as whole wheels."""
         return (*self.tools, *self.services, *((self.postgres,) if self.postgres else ()))
 
@@ -75,7 +75,7 @@ def choose(target: Target) -> Payload:
     """Choose what a bundle for `target` carries; raises :class:`NoFittingWheel` without uv or pip."""
     carried = _resource(CARRIED)
     postgres, version = _postgres(carried, target)
-    runtime = tuple(Carried(item.name, item.version, item.wheels[0]) for item in _resource(RUNTIME))
+    runtime = tuple(PayloadFile(item.name, item.version, item.wheels[0]) for item in _resource(RUNTIME))
     return Payload(
         tuple(_fitting(carried, name, target) for name in TOOLS),
         tuple(_fitting(carried, name, target) for name in SERVICES),
@@ -119,14 +119,14 @@ def _resource(name: str) -> tuple[Locked, ...]:
     return lockfile.read(files("bundler.resources").joinpath(name).read_text(encoding="utf-8"))
 
 
-def _fitting(carried: Iterable[Locked], name: str, target: Target) -> Carried:
+def _fitting(carried: Iterable[Locked], name: str, target: Target) -> PayloadFile:
     tags = lockfile.target_tags(target)
     versions = [item for item in carried if item.name == name]
     for item in sorted(versions, key=lambda item: Version(item.version), reverse=True):
         allowed = SpecifierSet(item.requires_python)
         artifact = lockfile.choose(item.wheels, tags)
         if artifact is not None and Version(f"{target.python}.99") in allowed:
-            return Carried(item.name, item.version, artifact)
+            return PayloadFile(item.name, item.version, artifact)
     raise NoFittingWheel(
         f"There is no {name} for {target.label}, and a bundle does not install without it.",
         found=", ".join(wheel.filename for item in versions for wheel in item.wheels),
@@ -134,14 +134,14 @@ def _fitting(carried: Iterable[Locked], name: str, target: Target) -> Carried:
     )
 
 
-def _postgres(carried: Iterable[Locked], target: Target) -> tuple[Carried | None, str]:
+def _postgres(carried: Iterable[Locked], target: Target) -> tuple[PayloadFile | None, str]:
     host = target.host
     by_name = {item.name: item for item in carried}
     for name, version in pins()["postgres"].items():
         for wheel in sorted(by_name[name].wheels, key=lambda wheel: wheel.filename):
             # Only the server inside is used, so the wheel's Python tag does not matter.
             if not unfit(wheel.filename, host.machine, host.libc, host.version):
-                return Carried(name, by_name[name].version, wheel), version
+                return PayloadFile(name, by_name[name].version, wheel), version
     return None, ""
 
 

@@ -11,7 +11,7 @@ from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
 from bundler.inspection import difference
-from bundler.inspection.difference import Change, Difference
+from bundler.inspection.difference import BundleDifference, ManifestChange
 from wheelhouse.reader import Bundle
 
 
@@ -19,9 +19,9 @@ from wheelhouse.reader import Bundle
 class Differences:
     """What distinguishes two bundles; `new_bytes` is the size of the package files that A does not have."""
 
-    packages: tuple[Change, ...]
-    settings: tuple[Change, ...]
-    files: tuple[Change, ...]
+    packages: tuple[ManifestChange, ...]
+    settings: tuple[ManifestChange, ...]
+    files: tuple[ManifestChange, ...]
     same: bool
     new_bytes: int
 
@@ -38,7 +38,7 @@ def diff(
     return Result(data, lambda console: _show(found, console))
 
 
-def _show(found: Difference, console: Console) -> None:
+def _show(found: BundleDifference, console: Console) -> None:
     if found.same:
         console.print("The two bundles have the same content.")
         return
@@ -52,7 +52,7 @@ def _show(found: Difference, console: Console) -> None:
             console.print(f"{change.kind} {change.name}", indent=2)
 
 
-def _described(change: Change) -> str:
+def _described(change: ManifestChange) -> str:
     size = f" ({size_text(change.size)})" if change.size else ""
     if change.kind in ("added", "removed"):
         return f"{change.kind}: {change.before or change.after}{size}"

@@ -11,7 +11,7 @@ from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
 from bundler.inspection import contents, report
-from bundler.inspection.contents import Contents, Entry
+from bundler.inspection.contents import BundleMember, Contents
 from wheelhouse.manifest import CarriedPython, Manifest
 
 
@@ -23,7 +23,7 @@ class Inspected:
     size: int
     unpacked: int
     bundle_id: str
-    packages: tuple[Entry, ...]
+    packages: tuple[BundleMember, ...]
     licences: dict[str, tuple[str, ...]]
     manifest: Manifest
 
@@ -79,7 +79,7 @@ def _python(python: CarriedPython | None) -> str:
     return f"{text}; sha256 {python.sha256}{f', from {python.url}' if python.url else ''}" if python else text
 
 
-def _described(entry: Entry) -> str:
+def _described(entry: BundleMember) -> str:
     parts = [size_text(entry.size), entry.licence or "licence not named"]
     parts += [f"needs {entry.needs}"] if entry.needs else []
     parts += ["built from source"] if entry.built else []

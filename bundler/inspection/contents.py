@@ -13,7 +13,7 @@ from wheelhouse.tags import floor
 
 
 @dataclass(frozen=True)
-class Entry:
+class BundleMember:
     """A package in a bundle; `role` is airflow, tool, service or postgres, `needs` e.g. ``glibc 2.28``."""
 
     role: str
@@ -37,7 +37,7 @@ class Contents:
     path: Path
     size: int
     manifest: Manifest
-    entries: tuple[Entry, ...]
+    entries: tuple[BundleMember, ...]
 
     @property
     def licences(self) -> dict[str, tuple[str, ...]]:
@@ -65,11 +65,11 @@ def read(path: Path) -> Contents:
         return Contents(path, bundle.seal.size, manifest, tuple(entries))
 
 
-def _entry(archive: zipfile.ZipFile, role: str, package: Package, manifest: Manifest) -> Entry:
+def _entry(archive: zipfile.ZipFile, role: str, package: Package, manifest: Manifest) -> BundleMember:
     needs = floor(package.filename, manifest.target.host.libc)
     with archive.open(package.path) as wheel:
         metadata = graph.read_metadata(wheel)
-    return Entry(
+    return BundleMember(
         role=role,
         name=package.name,
         version=package.version,

@@ -9,7 +9,7 @@ from wheelhouse.manifest import Manifest, Package
 
 
 @dataclass(frozen=True)
-class Change:
+class ManifestChange:
     """One difference; `kind` is added, removed, changed (version) or replaced (same version, other file)."""
 
     kind: str
@@ -20,12 +20,12 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Difference:
+class BundleDifference:
     """All differences between two manifests: `packages`, the bundle's own `settings`, and other `files`."""
 
-    packages: tuple[Change, ...]
-    settings: tuple[Change, ...]
-    files: tuple[Change, ...]
+    packages: tuple[ManifestChange, ...]
+    settings: tuple[ManifestChange, ...]
+    files: tuple[ManifestChange, ...]
 
     @property
     def same(self) -> bool:
@@ -38,9 +38,9 @@ class Difference:
         return sum(change.size for change in self.packages if change.kind != "removed")
 
 
-def between(before: Manifest, after: Manifest) -> Difference:
+def between(before: Manifest, after: Manifest) -> BundleDifference:
     """Compare two bundles by their manifests."""
-    return Difference(
+    return BundleDifference(
         tuple(_packages(_whole(before), _whole(after))),
         tuple(_values(_settings(before), _settings(after))),
         tuple(_values(_files(before), _files(after))),
@@ -59,18 +59,18 @@ def _whole(manifest: Manifest) -> dict[str, Package]:
     return {prefix + package.name: package for prefix, packages in named for package in packages}
 
 
-def _packages(before: dict[str, Package], after: dict[str, Package]) -> list[Change]:
+def _packages(before: dict[str, Package], after: dict[str, Package]) -> list[ManifestChange]:
     changes = []
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old is None and new is not None:
-            changes.append(Change("added", name, "", new.version, new.size))
+            changes.append(ManifestChange("added", name, "", new.version, new.size))
         elif new is None and old is not None:
-            changes.append(Change("removed", name, old.version, ""))
+            changes.append(ManifestChange("removed", name, old.version, ""))
         elif old is not None and new is not None and old.version != new.version:
-            changes.append(Change("changed", name, old.version, new.version, new.size))
+            changes.append(ManifestChange("changed", name, old.version, new.version, new.size))
         elif old is not None and new is not None and old.sha256 != new.sha256:
-            changes.append(Change("replaced", name, _tags(old), _tags(new), new.size))
+            changes.append(ManifestChange("replaced", name, _tags(old), _tags(new), new.size))
     return changes
 
 
@@ -103,11 +103,11 @@ def _files(manifest: Manifest) -> dict[str, str]:
     return {file.path: file.sha256 for file in manifest.files if file.path not in {*wheels, "pylock.toml"}}
 
 
-def _values(before: dict[str, str], after: dict[str, str]) -> list[Change]:
+def _values(before: dict[str, str], after: dict[str, str]) -> list[ManifestChange]:
     changes = []
     for name in sorted({*before, *after}):
         old, new = before.get(name, ""), after.get(name, "")
         if old != new:
             kind = "changed" if old and new else "added" if new else "removed"
-            changes.append(Change(kind, name, old, new))
+            changes.append(ManifestChange(kind, name, old, new))
     return changes

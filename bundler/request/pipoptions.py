@@ -54,7 +54,7 @@ _LOGIN = re.compile(r"//[^/\s@]+@")
 
 
 @dataclass
-class Found:
+class FileOptions:
     """What options said, across all files; `problems` and `warnings` are sentences, without credentials."""
 
     index_url: str = field(default="", repr=False)

@@ -57,7 +57,7 @@ class Gathered:
 def gather(requirements: tuple[str, ...], requirement_files: tuple[Path, ...]) -> Gathered:
     """Parse requirements from the command line and from files; never raises."""
     wanted: list[Wanted] = []
-    options = pipoptions.Found()
+    options = pipoptions.FileOptions()
     for item in requirements:
         _one(item, Path(), "", wanted, options.problems)
     for path in requirement_files:
@@ -72,7 +72,7 @@ def gather(requirements: tuple[str, ...], requirement_files: tuple[Path, ...]) -
     )
 
 
-def _file(path: Path, wanted: list[Wanted], options: pipoptions.Found, above: tuple[Path, ...]) -> None:
+def _file(path: Path, wanted: list[Wanted], options: pipoptions.FileOptions, above: tuple[Path, ...]) -> None:
     problems = options.problems
     if path in above:
         problems.append(f"{path}: includes itself")

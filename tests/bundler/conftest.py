@@ -9,7 +9,7 @@ import pytest
 
 from bundler import cli
 from bundler.assembly import payload
-from bundler.assembly.payload import Carried, Payload
+from bundler.assembly.payload import Payload, PayloadFile
 from bundler.base.errors import DownloadFailed
 from bundler.bundle import BundleResult, make_bundle
 from bundler.index.cache import Cache
@@ -107,11 +107,11 @@ def carried(tmp_path: Path) -> Payload:
     folder = tmp_path / "carried"
     folder.mkdir()
 
-    def one(name: str, version: str) -> Carried:
+    def one(name: str, version: str) -> PayloadFile:
         path = make_wheel(folder, name, version)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         artifact = Artifact(path.name, "", sha256, path.stat().st_size, "2025-01-01T00:00:00Z", path)
-        return Carried(name, version, artifact)
+        return PayloadFile(name, version, artifact)
 
     return Payload(
         tools=(one("uv", "0.13.9"), one("pip", "26.3")),

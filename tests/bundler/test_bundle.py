@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bundler.assembly.payload import Carried, Payload
+from bundler.assembly.payload import Payload, PayloadFile
 from bundler.base.errors import InvalidRequest, OutputFailed, ResolutionFailed
 from bundler.base.toml import loads
 from bundler.bundle import make_bundle
@@ -197,7 +197,7 @@ def test_a_failure_does_not_wait_for_what_is_fetched_meanwhile(
     airflow.add(slow)
     airflow.fault("slow").delay = 0.5
     sha256 = hashlib.sha256(slow.read_bytes()).hexdigest()
-    runtime = Carried("slow", "1.0", Artifact(slow.name, f"{airflow.base}/files/{slow.name}", sha256))
+    runtime = PayloadFile("slow", "1.0", Artifact(slow.name, f"{airflow.base}/files/{slow.name}", sha256))
     request = BundleRequest.parse(
         Settings(
             airflow="3.3.2",
