@@ -22,7 +22,7 @@ from bench.by_hand import ByHand
 from bench.large import Large
 from bench.measuring import fresh, heading, load, run, show, timed
 
-# On two cores, for a bundle of 85 MB: somebody waits for it.
+# On two cores, for a bundle of 85 MB: a person waits for it.
 _DOCTOR_SECONDS = 1.5
 
 

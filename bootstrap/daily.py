@@ -34,7 +34,7 @@ def enter_as_account(home: Home) -> Installation:
                 f"{home.receipt} names another account than root's own record of this installation.",
                 found=owner.name,
                 needed=known.account,
-                hint="Somebody changed the receipt. As root, run the install again with the right --account.",
+                hint="The receipt was changed. As root, run the install again with the right --account.",
             )
         _stay_behind(known)
     account.run_as(owner, home.path)
@@ -76,7 +76,7 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
         installation.services.stop(installation.components)
         installation.services.stop(installation.servers)
         installation.services.shut_down()
-        if installation.receipt.services != NONE:  # then what runs is somebody else's to stop
+        if installation.receipt.services != NONE:  # then what runs is for others to stop
             # an installer that was killed leaves what it was running, such as a migration
             strays.kill_users(installation.home.path / "releases", programs_only=True)
 

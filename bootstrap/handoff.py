@@ -64,7 +64,7 @@ class Handover:
 
 @dataclass(frozen=True)
 class Given:
-    """The secrets of an install: the password of Airflow's admin, and what somebody else's database needs."""
+    """The secrets of an install: the password of Airflow's admin, and what an external database needs."""
 
     admin_password: Optional[Secret] = None
     database: Handed = field(default_factory=Handed)
@@ -81,7 +81,7 @@ def password(path: Optional[Path]) -> Optional[Secret]:
 
 
 def database(options: Options) -> Handed:
-    """What somebody else's database needs, as it was given."""
+    """What an external database needs, as it was given."""
     choice = options.external
     if choice is None:
         return Handed()

@@ -45,7 +45,7 @@ def steps(
     password: Optional[Secret] = None,
     handed: Handed = Handed(),  # noqa: B008  (frozen)
 ) -> List[Step]:
-    """The whole plan, in order; `password` is the admin's, `handed` for somebody else's database."""
+    """The whole plan, in order; `password` is the admin's, `handed` for an external database."""
     return [
         FoldersStep(installation.home, password, handed.role, private_logs=installation.version.opens_logs),
         *python_steps(installation, bundle),
@@ -150,7 +150,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
 
 
 def _with_version(chosen: Receipt) -> Receipt:
-    """The receipt with the version of somebody else's server, which may have been upgraded since."""
+    """The receipt with the version of an external server, which may have been upgraded since."""
     installation = Installation(chosen)
     if installation.servers:
         return chosen

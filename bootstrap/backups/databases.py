@@ -1,7 +1,7 @@
 """The old database, set aside in the same cluster while another takes its place, and brought back.
 
 A database is made completely or not at all (CREATE DATABASE), and two are renamed in one transaction, so
-under its own name there is always a whole one. On somebody else's server only the one database is ours: there
+under its own name there is always a whole one. On an external server only the one database is ours: there
 its content is replaced, in one transaction as well, and the backup stands for what is set aside.
 """
 
@@ -23,7 +23,7 @@ from bootstrap.postgres.embedded import DATABASE, ROLE
 ASIDE = f"{DATABASE}_before"
 _RESTORED = f"{DATABASE}_restored"
 _DISCARDED = f"{DATABASE}_discarded"
-# Somebody's psql is ended at once, but has to notice.
+# A user's psql is ended at once, but has to notice.
 _TRIES = 10
 _SCRATCH = "replace-"
 # A copy of a large one takes long; this is only the end of a server that hangs.

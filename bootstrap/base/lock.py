@@ -34,7 +34,7 @@ def holder(path: Path) -> str:
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`; raises :class:`HomeBusy` with the holder when somebody else does."""
+    """Hold the lock file at `path`; raises :class:`HomeBusy` with the holder when another process does."""
     descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

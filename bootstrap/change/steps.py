@@ -46,7 +46,7 @@ class StopStep(_Always):
         return f"Stop Airflow {self.installation.receipt.airflow}"
 
     def apply(self) -> None:
-        """Stop every component, see PostgreSQL up, and on somebody else's nobody in our tables."""
+        """Stop every component, see PostgreSQL up, and our tables unused on an external server."""
         self.installation.services.stop(self.installation.components)
         if not database_running.is_up(self.installation):
             database_running.start(self.installation)

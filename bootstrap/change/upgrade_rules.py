@@ -32,7 +32,7 @@ def check(old: Receipt, new: Receipt) -> None:
     if after < before:
         back = f"To undo the last upgrade: {airferry} rollback. " if old.previous else ""
         raise UpgradeRefused(
-            f"Airflow is not taken back from {old.airflow} to {new.airflow} by an install.",
+            f"install does not downgrade Airflow ({old.airflow} to {new.airflow}).",
             found=f"Airflow {old.airflow} in {old.home}",
             needed=f"a bundle of Airflow {old.airflow} or newer",
             hint=f"{back}The older Airflow beside it, with a database of its own: --home PATH",

@@ -1,4 +1,4 @@
-"""Options for somebody else's PostgreSQL, and the question for its password."""
+"""Options for an external PostgreSQL server, and the question for its password."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def whose(
     *,
     adopt: bool = False,
 ) -> Tuple[str, Optional[DatabaseChoice]]:
-    """What ``--postgres`` and its companions say: carried, host or "" (not given), or a server of somebody's.
+    """What ``--postgres`` and its companions say: carried, host or "" (not given), or an external server.
 
     Raises DatabaseUrlInvalid, :class:`InvalidOption`.
     """

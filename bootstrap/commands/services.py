@@ -37,7 +37,7 @@ def _show(found: Status, console: Console) -> None:
     console.table(["component", "state", "health", ""], rows)
     ill = [item.name for item in found.components if not item.good]
     if ill:
-        console.print(f"Down or ill: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")
+        console.print(f"Down or unhealthy: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")
     if found.unfinished:
         console.warning(found.unfinished)
 

@@ -30,7 +30,7 @@ class WantedPort:
 
 @dataclass(frozen=True)
 class WantedServer:
-    """A server of somebody's: `connections` are wanted, with fewer than `least` nothing works.
+    """An external server: `connections` are wanted, with fewer than `least` nothing works.
 
     `own` says that this installation's tables are there already, `adopt` that those of another may be taken
     over.

@@ -133,7 +133,7 @@ def request_for(needs: Needs) -> Request:
 
 
 def _collected(needs: Needs, chosen: Receipt, options: Options) -> Facts:
-    """This host's facts, and those of a database server of somebody's."""
+    """This host's facts, and those of an external database server."""
     choice = options.external
     passwords = choice.passwords if choice else Passwords(external.stored(options.home))
     request = replace(request_for(needs), server=external.asked(chosen.database, choice))

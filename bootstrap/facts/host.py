@@ -55,7 +55,7 @@ class Request:
 
     `wanted_python` (``3.11``) limits the interpreters that are asked for their modules; empty asks all.
     `python` is an interpreter that the user named. `account` is empty when the account that asks runs it.
-    `server` is somebody's PostgreSQL, when one was named.
+    `server` is an external PostgreSQL server, when one was named.
     """
 
     home: str

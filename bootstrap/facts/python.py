@@ -150,7 +150,7 @@ def collect(
     for origin, path in _candidates(named, environ, folders):
         resolved = os.path.realpath(path)
         if (Path(path).parent.parent / "pyvenv.cfg").is_file():
-            path = resolved  # noqa: PLW2901  (an environment of somebody's may go; what it was made from stays)
+            path = resolved  # noqa: PLW2901  (a user's environment may go; what it was made from stays)
         if resolved not in found:
             found[resolved] = Interpreter(path, resolved, origin, version=_version_in_name(resolved))
     interpreters = list(found.values())

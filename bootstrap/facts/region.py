@@ -25,7 +25,7 @@ class Region:
 
     `zone` is a name such as ``Asia/Seoul``, empty when only an offset (`offset`, seconds east) is known;
     `zone_known` whether there is data for it. `newest` is the youngest time on files that the system itself
-    writes, `synchronised` whether the kernel says that somebody keeps the clock right (None: unknown).
+    writes, `synchronised` whether the kernel says that the clock is synchronised (None: unknown).
     """
 
     locale: Dict[str, str]

@@ -54,7 +54,7 @@ class ManagedSettings:
         return [item for item in changed if not self._by_hand(item, known)]
 
     def _by_hand(self, item: Setting, known: Dict[str, str]) -> bool:
-        """Whether somebody has changed what was written here, and may: it stays, whatever is intended now."""
+        """Whether an admin has changed what was written here, and may: it stays, whatever is intended now."""
         place = (item.section, item.option)
         managed = managed_options(self.installation.version, self.installation.executor)
         if item.secret or _key(item) not in known or place in managed:

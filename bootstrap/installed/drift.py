@@ -1,4 +1,4 @@
-"""What an install would change in airflow.cfg, and what somebody has changed there: shown beforehand."""
+"""What an install would change in airflow.cfg, and what an admin has changed there: shown beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choice of somebody else's PostgreSQL for an installation: what was asked for, and what it means."""
+"""The choice of an external PostgreSQL server for an installation: what was asked for, and what it means."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Installation:
 
     @cached_property
     def external(self) -> External:
-        """Somebody else's server."""
+        """The external server."""
         from bootstrap.postgres.external import External  # noqa: PLC0415
 
         carried = embedded.find(self.release.postgres)

@@ -12,7 +12,7 @@ from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.state import change_record
 from bootstrap.state.home import Home
 
-# The name under which the status shows a server of somebody's.
+# The name under which the status shows an external server.
 DATABASE = "database"
 
 
@@ -96,7 +96,7 @@ def _unfinished(home: Home) -> str:
 
 
 def _external(installation: Installation) -> ComponentStatus:
-    """The database of somebody's server: whether Airflow's role can log in."""
+    """The database on an external server: whether Airflow's role can log in."""
     try:
         installation.external.log_in()
     except DatabaseUnavailable as error:

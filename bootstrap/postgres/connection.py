@@ -94,7 +94,7 @@ def parse(text: str, *, home: Path) -> Connection:
     parameters = dict(parse_qsl(query, keep_blank_values=True))
     if (at and colon) or "password" in parameters:
         raise DatabaseUrlInvalid(
-            "A password must not stand in the URL: every account of this host can read a command line.",
+            "A password must not be in the URL: every account of this host can read a command line.",
             needed="the URL without it",
             hint="Put it in the first line of a file (chmod 600) and give --postgres-password-file FILE, or"
             " in ~/.pgpass (HOST:PORT:DATABASE:ROLE:PASSWORD); or leave it out and type it when asked.",

@@ -1,4 +1,4 @@
-"""Somebody else's PostgreSQL, given as a URL: asked, and filled by Airflow; its server is not ours to run."""
+"""An external PostgreSQL server, given as a URL: asked, and filled by Airflow; not ours to run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMMON = ("postgres", "template1")
 
 @dataclass(frozen=True)
 class External:
-    """A server of somebody's: `password_file` holds the role's password, `carried` the bundle's programs."""
+    """An external server: `password_file` holds the role's password, `carried` the bundle's programs."""
 
     connection: Connection
     password_file: Path

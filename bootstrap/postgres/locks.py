@@ -13,7 +13,7 @@ from wheelhouse.errors import AirferryError
 
 Query = Callable[[str], str]
 
-# How long a change waits for a table that somebody else holds.
+# How long a change waits for a table that another session holds.
 SECONDS = 120
 _SHOWN = 5
 
@@ -28,7 +28,7 @@ _HOLDERS = """SELECT a.pid, a.usename, coalesce(nullif(a.application_name, ''), 
 
 
 class DatabaseHeld(AirferryError):
-    """Somebody else's session holds tables of the metadata database that a change needs."""
+    """Another session holds tables of the metadata database that a change needs."""
 
     reference = "database-held"
     exit_code = 47
@@ -53,7 +53,7 @@ def wait(query: Query, seconds: float = SECONDS / 2) -> None:
 
 
 def blame(error: AirferryError, query: Query) -> None:
-    """Raise :class:`DatabaseHeld` for work that failed while somebody holds the tables; else do nothing."""
+    """Raise :class:`DatabaseHeld` for work that failed while the tables are held; else do nothing."""
     found: List[str] = []
     with contextlib.suppress(AirferryError):
         found = holders(query)
@@ -65,7 +65,7 @@ def _held(message: str, found: List[str]) -> DatabaseHeld:
     return DatabaseHeld(
         message,
         found="\n".join(found[: _SHOWN + 1]),
-        needed="nobody else in these tables",
+        needed="no other session in these tables",
         hint="End these sessions (whoever runs them can, or the server's administrator, with SELECT"
         " pg_terminate_backend(NUMBER)), then run the same command again.",
     )

@@ -25,14 +25,14 @@ _SET_LINGER = "org.freedesktop.login1.set-self-linger"
 
 
 class ServicesUnavailable(AirferryError):
-    """The service manager that was asked for cannot be had on this host."""
+    """The service manager that was asked for is not available on this host."""
 
     reference = "services-unavailable"
     exit_code = 70
 
 
 def choose(asked: Optional[str], earlier: str, layout: Layout) -> str:
-    """The kind for the receipt; raises :class:`ServicesUnavailable` for one that cannot be had.
+    """The kind for the receipt; raises :class:`ServicesUnavailable` for one that is not available.
 
     `asked` is None when nobody asked. Nothing is changed.
     """

@@ -45,7 +45,7 @@ def kill_users(
     """Kill every process of ours whose program or arguments lie below `folder`, and see it gone.
 
     They were started by something that was killed itself, and would go on writing there. With `programs_only`
-    an argument does not count: somebody's editor with a file of that folder stays.
+    an argument does not count: a user's editor with a file of that folder stays.
     """
     deadline = time.monotonic() + seconds
     found = _users(folder, proc, programs_only=programs_only)

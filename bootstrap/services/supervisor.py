@@ -276,7 +276,7 @@ class _UnixTransport(xmlrpc.client.Transport):
 
 
 def _private_folder(folder: Path) -> None:
-    """Make a folder that only we can enter; raises :class:`ServiceError` when somebody else's lies there."""
+    """Make a folder that only we can enter; raises :class:`ServiceError` for another account's."""
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
     found = folder.lstat()

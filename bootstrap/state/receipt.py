@@ -14,7 +14,7 @@ from wheelhouse.errors import AirferryError
 
 SCHEMA = 3
 
-# Whose server the metadata database is on: a cluster of our own, or somebody's, given as a URL.
+# Whose server the metadata database is on: a cluster of our own, or an external one, given as a URL.
 PRIVATE, EXTERNAL = "private", "external"
 
 # The role of a host that runs everything but what an executor places elsewhere.

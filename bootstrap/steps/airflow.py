@@ -69,7 +69,7 @@ class MigrationStep:
             locks.blame(error, self.installation.database.query)
             raise
         if "issues in your airflow.cfg" in said and "No issues" not in said:
-            # settings that somebody else had written: they still hold, so this is for the record
+            # settings that an admin had written: they still hold, so this is for the record
             Journal(self.installation.home.journal).write(
                 "airflow-cfg-issues", see="logs/airferry/install.log"
             )
@@ -83,7 +83,7 @@ class MigrationStep:
         self.marker.write_text("", encoding="utf-8")
 
     def _has_accounts(self) -> bool:
-        """Whether somebody can log in: an account that was removed on purpose is not made again."""
+        """Whether any account can log in: an account that was removed on purpose is not made again."""
         query = self.installation.database.query
         return bool(query("SELECT to_regclass('ab_user')")) and query("SELECT count(*) FROM ab_user") != "0"
 

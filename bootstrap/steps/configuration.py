@@ -12,7 +12,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
 from wheelhouse import timestamp
 
-# Values that stand in a default file and are no key that somebody chose.
+# Values that stand in a default file and are no key that an admin chose.
 _NO_KEY = ("", "temporary_key")
 
 
@@ -40,7 +40,7 @@ class ConfigurationStep:
         return self.path.is_file() and not self.managed.changed()
 
     def apply(self) -> None:
-        """Edit the file in one step; one that somebody else made is copied first."""
+        """Edit the file in one step; one that airferry did not make is copied first."""
         foreign = self.path.exists() and not self.managed.record.exists()
         if foreign:
             self._keep_copy()

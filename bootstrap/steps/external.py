@@ -1,4 +1,4 @@
-"""Somebody else's database: password and certificate kept here, role and database made when asked for."""
+"""An external database: password and certificate kept here, role and database made when asked for."""
 
 from __future__ import annotations
 

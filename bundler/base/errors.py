@@ -6,7 +6,7 @@ from wheelhouse.errors import AirferryError
 
 
 class ConstraintsUnavailable(AirferryError):
-    """The constraint file that was asked for cannot be had, or is not one."""
+    """The constraint file that was asked for is not available, or is not one."""
 
     reference = "constraints-unavailable"
     exit_code = 20
@@ -20,7 +20,7 @@ class ResolutionFailed(AirferryError):
 
 
 class DownloadFailed(AirferryError):
-    """The index or a file cannot be had, after all retries."""
+    """The index or a file is not available, after all retries."""
 
     reference = "download-failed"
     exit_code = 22

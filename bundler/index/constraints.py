@@ -65,7 +65,7 @@ def find(choice: str, airflow: str, python: str, *, index_url: str, as_of: str) 
         except Unreachable as error:
             if choice == "official":
                 raise ConstraintsUnavailable(
-                    "The official constraint file cannot be had.",
+                    "The official constraint file is not available.",
                     found=f"{error} ({fill(OFFICIAL, airflow, python)})",
                     needed="the file at that address (--constraints official never falls back)",
                     hint="Name a copy with --constraints PATH or URL, or resolve as of the release itself "

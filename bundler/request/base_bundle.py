@@ -126,10 +126,10 @@ def read(paths: Sequence[Path]) -> Base:
 def _check(path: Path, fits: bool, found: str, needed: str) -> None:
     if not fits:
         raise InvalidRequest(
-            f"--onto {path} is not in its place.",
+            f"--onto files are in the wrong order: {path}.",
             found=found,
             needed=needed,
-            hint="--onto BUNDLE --onto ADD-ON ...: what came first stands first.",
+            hint="The bundle first, then its add-ons as they were made: --onto BUNDLE --onto ADD-ON ...",
         )
 
 

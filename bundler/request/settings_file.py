@@ -32,7 +32,7 @@ def read(path: Path) -> Settings:
     table = data.get("bundle", {})
     values = _values(table if isinstance(table, dict) else {}, path.parent, problems)
     if problems:
-        raise InvalidRequest(f"{path} holds what cannot be understood.", found="\n".join(problems))
+        raise InvalidRequest(f"{path} has invalid settings.", found="\n".join(problems))
     return Settings(**values)
 
 

@@ -12,7 +12,7 @@ from bootstrap.examination.running import Running
 
 _WEB = ("api-server", "webserver")
 
-# How the status calls a database on a server of somebody's.
+# How the status calls a database on an external server.
 DATABASE = "database"
 
 
@@ -20,7 +20,7 @@ def check(installed: Installed) -> Iterator[Finding]:
     """What runs and how it is."""
     if installed.components is None:
         return
-    # the database is in the list when its server is somebody's: nothing of ours to start
+    # the database is in the list when its server is external: nothing of ours to start
     found = [component for component in installed.components if component.name != DATABASE]
     for component in installed.components:
         if component.name == DATABASE and component.state != "RUNNING":
@@ -126,7 +126,7 @@ def _by_value(values: Dict[str, str]) -> Dict[str, List[str]]:
 
 
 def ports(installed: Installed) -> Iterator[Finding]:
-    """A port that somebody else holds while its component is down, or that another installation has too."""
+    """A port that another program holds while its component is down, or that another installation has too."""
     found = installed.sharing
     if found is None:
         return

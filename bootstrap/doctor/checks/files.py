@@ -106,7 +106,7 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
 def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
     home = remedies.quoted(installed.home)
     if found.foreign:
-        # PostgreSQL stops at the first file of somebody else's, Airflow at a log that it cannot write
+        # PostgreSQL stops at the first file of another account, Airflow at a log that it cannot write
         cluster = [line for line in found.foreign if line.startswith(f"{installed.home}/postgres")]
         lines = [*cluster, *_without(found.foreign, cluster)]
         yield Finding(

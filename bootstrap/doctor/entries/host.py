@@ -138,7 +138,7 @@ HOST: Dict[str, Entry] = {
     "installation-found": Entry(
         NOTE,
         "There is an installation of airferry already",
-        "What is done stays; only what is missing is done.",
+        "Completed steps are kept; only missing ones run.",
     ),
     # resources
     "resources-ok": Entry(OK, "There is memory"),

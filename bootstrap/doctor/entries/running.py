@@ -12,7 +12,7 @@ RUNNING: Dict[str, Entry] = {
     "component-stray": Entry(
         WARNING,
         "An Airflow of this home runs beside the installation's own",
-        "Somebody started it by hand: nobody restarts or stops it, and it keeps an old configuration.",
+        "It was started by hand: no service manager restarts or stops it, and it keeps an old configuration.",
     ),
     "component-variables": Entry(
         WARNING,

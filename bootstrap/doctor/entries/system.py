@@ -62,7 +62,7 @@ SYSTEM: Dict[str, Entry] = {
         "Where that does not answer, nothing can be started as this account.",
     ),
     "sudo-missing": Entry(
-        NOTE, "There is no sudo", "What is marked 'as root' is for somebody who has root's password."
+        NOTE, "There is no sudo", "What is marked 'as root' is for an admin who has root's password."
     ),
     # names, zone and clock
     "localhost-unknown": Entry(
@@ -102,13 +102,13 @@ SYSTEM: Dict[str, Entry] = {
     "systemd-missing": Entry(
         NOTE,
         "systemd does not run here",
-        "Components run under the supervisor in the installation; after a restart of the host somebody, or"
+        "Components run under the supervisor in the installation; after a restart of the host an admin, or"
         " cron (@reboot), has to start it: bin/airferry start.",
     ),
     "user-systemd-missing": Entry(
         NOTE,
         "systemd does nothing for this account",
-        "Components run under the supervisor in the installation; after a restart of the host somebody, or"
+        "Components run under the supervisor in the installation; after a restart of the host an admin, or"
         " cron (@reboot), has to start it: bin/airferry start.",
     ),
     "linger-off": Entry(
@@ -121,7 +121,7 @@ SYSTEM: Dict[str, Entry] = {
     # firewalls
     "firewall-closed": Entry(
         WARNING,
-        "The firewall lets nobody to the web server",
+        "The firewall blocks the web server",
         "Airflow runs and is healthy, and no browser reaches it from another host.",
         "Only firewalld's default zone, ufw's own rules and nftables' input chains are looked at. An"
         " installation that listens on 127.0.0.1 alone (--host) needs no open port.",

@@ -45,7 +45,7 @@ def test_a_step_too_long_names_the_step_between(old: str, new: str) -> None:
 
 
 def test_a_step_down_is_refused_and_rollback_named_where_there_is_one() -> None:
-    with pytest.raises(UpgradeRefused, match="not taken back") as caught:
+    with pytest.raises(UpgradeRefused, match="does not downgrade") as caught:
         upgrade_rules.check(receipt("3.3.2", previous="3.3.1-cp311-a0b1c2d3e4"), receipt("3.3.1"))
     assert "airferry rollback" in caught.value.hint
     with pytest.raises(UpgradeRefused) as caught:

@@ -398,7 +398,7 @@ def test_postgres_without_psql(
 
 @as_root
 @needs_tool("setpriv")
-@fault("postgres-running", "a real PostgreSQL server of somebody's")
+@fault("postgres-running", "a real PostgreSQL server that runs")
 @fault("postgres-found", "a real PostgreSQL of the distribution's")
 def test_postgres_that_runs(here: Needs, programs: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = Path(subprocess.run(["mktemp", "-d", "/var/tmp/airferry-test-XXXXXX"], check=True,

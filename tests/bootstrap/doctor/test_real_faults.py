@@ -226,7 +226,7 @@ def test_filesystems(here: Needs, mounted: Callable[[str], Path], options: str, 
 
 @as_root
 @fault("disk-full", "a disk that had room, filled with a file")
-def test_disk_that_somebody_filled(here: Needs, mounted: Callable[[str], Path]) -> None:
+def test_disk_that_was_filled(here: Needs, mounted: Callable[[str], Path]) -> None:
     point = mounted("size=40m")
     home = replace(here, home=str(point / "airflow"), room=20_000_000)
     assert "disk-full" not in ids(examine(home))
@@ -273,9 +273,9 @@ def test_something_else_in_the_way(here: Needs, tmp_path: Path) -> None:
 
 
 @fault("home-foreign", "a home that holds photos")
-@fault("airflow-cfg-kept", "a home with somebody's airflow.cfg")
+@fault("airflow-cfg-kept", "a home with an airflow.cfg")
 @fault("installation-found", "a home with a receipt")
-def test_home_of_somebody_else(here: Needs, tmp_path: Path) -> None:
+def test_home_that_is_in_use(here: Needs, tmp_path: Path) -> None:
     home = tmp_path / "airflow"
     home.mkdir()
     assert blockers(examine(here)) == set()

@@ -87,7 +87,7 @@ def test_a_portal_that_answers_for_everybody_is_not_taken_for_the_file(
 
 
 def test_official_never_falls_back(unreachable: None) -> None:
-    with pytest.raises(ConstraintsUnavailable, match="cannot be had") as caught:
+    with pytest.raises(ConstraintsUnavailable, match="is not available") as caught:
         find("official")
     assert "Connection refused" in caught.value.found
     assert caught.value.exit_code == 20

@@ -88,7 +88,7 @@ def test_an_add_on_to_what_has_one_already(make: Make) -> None:
         (whole.path, whole.path),
         (whole.path, second.path),
     ):
-        with pytest.raises(InvalidRequest, match="not in its place"):
+        with pytest.raises(InvalidRequest, match="in the wrong order"):
             bases.read(wrong)
     with pytest.raises(InvalidRequest, match="nothing to add"):
         make(onto=(whole.path, first.path), requirements=("gamma", "alpha"), **ONTO)
