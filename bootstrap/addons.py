@@ -92,8 +92,9 @@ class Additions:
         wheels = work / "wheels"
         wheels.mkdir()
         for package in bundle.manifest.packages:
-            bundle.extract(package.path, wheels / package.filename)
-        tools = Tools(self.release.tools / "uv", next(self.release.tools.glob("pip-*.whl")))
+            bundle.extract_package(package, wheels)
+        installed = Manifest.loads(self.release.manifest.read_text(encoding="utf-8"))
+        tools = Tools.unpacked(self.release.tools, installed.tools)
         install_beside(
             self._venv, work / "site", tools, bundle.manifest.packages, wheels,
             env=self.installation.services.env, log=self.installation.home.install_log,

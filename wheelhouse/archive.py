@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Iterable, Iterator, Tuple
 
 Stamp = Tuple[int, int, int, int, int, int]
+OutOfRange = struct.error  # a number that has no room in the format
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")

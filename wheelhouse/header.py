@@ -84,6 +84,11 @@ def sized(script: bytes, size: int) -> bytes:
     return _filled(_filled(script, _SIZE, b"%020d" % size), _SHA256, b"0" * 64)
 
 
+def sealed(script: bytes, seal: Seal) -> bytes:
+    """The header of a file with that seal."""
+    return _filled(sized(script, seal.size), _SHA256, seal.sha256.encode())
+
+
 def _filled(script: bytes, pattern: Pattern[bytes], value: bytes) -> bytes:
     match = pattern.search(script)
     assert match is not None

@@ -12,7 +12,7 @@ from typing import BinaryIO, Callable, Dict, Iterator, List, Optional, Type
 
 from wheelhouse import header, layout
 from wheelhouse.errors import BundleDamaged, BundleUnsupported
-from wheelhouse.manifest import File, Manifest
+from wheelhouse.manifest import File, Manifest, Package
 
 _COPY_AGAIN = "Nothing was changed. Copy the file again from the medium and compare: sha256sum -c FILE.sha256"
 _CHUNK = 1 << 20
@@ -87,6 +87,16 @@ class Bundle:
         """The names of all members as the archive lists them."""
         return self._archive.namelist()
 
+    @property
+    def infos(self) -> List[zipfile.ZipInfo]:
+        """The members as the archive lists them, in its order."""
+        return self._archive.infolist()
+
+    def offset(self, name: str) -> int:
+        """Where the content of a stored member begins, in bytes of the file; 0 when there is none."""
+        found = [info for info in self._archive.infolist() if info.filename == name]
+        return found[0].header_offset + 30 + len(name.encode()) if found else 0
+
     def read(self, name: str) -> bytes:
         """A member's content, checked against the manifest; raises :class:`BundleDamaged`."""
         chunks: List[bytes] = []
@@ -110,6 +120,20 @@ class Bundle:
                 destination.unlink()
             raise
         destination.chmod(mode)
+
+    def extract_package(self, package: Package, folder: Path) -> Path:
+        """Write a package's wheel into `folder`, checked against the package itself too."""
+        file = self._files.get(package.path)
+        if file is not None and file.sha256 != package.sha256:
+            raise BundleDamaged(
+                f"{package.path} in {self.path} is not the file that its package names.",
+                found=f"sha256 {file.sha256}",
+                needed=f"sha256 {package.sha256}",
+                hint=_COPY_AGAIN,
+            )
+        destination = folder / package.filename
+        self.extract(package.path, destination)
+        return destination
 
     def extract_folder(self, prefix: str, destination: Path) -> None:
         """Write all members below `prefix` (ending in a slash) below `destination`."""

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
-from wheelhouse import header, layout
+from wheelhouse import agreement, header, layout
 from wheelhouse.errors import BundleDamaged
 from wheelhouse.reader import Bundle
 
+_HINT = "Nothing was changed. Copy the file again from the medium and compare: sha256sum -c FILE.sha256"
 
-def verify(bundle: Bundle, progress: Optional[Callable[[int], None]] = None) -> None:
-    """Check the whole file and its list of members.
+
+def verify(bundle: Bundle, progress: Optional[Callable[[int], None]] = None) -> Tuple[str, ...]:
+    """Check the whole file, its list of members, and that its parts agree; returns what was not compared.
 
     Members that are damaged, missing, or not listed in the manifest are all named; the seal covers every
     other byte of the file. `progress` gets the bytes of each chunk read. Raises :class:`BundleDamaged`.
     """
     sealed = header.digest(bundle.stream, bundle.seal.offset, progress) == bundle.seal.sha256
-    problems = [*_membership(bundle), *_damaged(bundle)]
+    # with sizes that do not agree no member is unpacked: it could be any number of bytes
+    problems = [*_membership(bundle), *(agreement.sizes(bundle) or _damaged(bundle))]
+    problems = problems or agreement.problems(bundle)
     if not sealed and not problems:
         problems = ["the bytes between the members (header or directory) were changed"]
     if problems:
@@ -25,8 +29,17 @@ def verify(bundle: Bundle, progress: Optional[Callable[[int], None]] = None) -> 
             f"{bundle.path} is not what was bundled.",
             found="\n".join(problems[:20]),
             needed=f"{len(bundle.manifest.files)} members, each with the sha256 in the manifest",
-            hint="Nothing was changed. Copy the file again from the medium and compare: "
-            "sha256sum -c FILE.sha256",
+            hint=_HINT,
+        )
+    return agreement.notes(bundle)
+
+
+def structure(bundle: Bundle) -> None:
+    """Check that the parts of the file agree, without reading the members; raises :class:`BundleDamaged`."""
+    problems = [*_membership(bundle), *agreement.sizes(bundle), *agreement.problems(bundle)]
+    if problems:
+        raise BundleDamaged(
+            f"{bundle.path} is not as it is bundled.", found="\n".join(problems[:20]), hint=_HINT
         )
 
 

@@ -42,6 +42,7 @@ from bootstrap.services import choice as services
 from bootstrap.state.outcome import Outcome, Planned
 from wheelhouse import addon
 from wheelhouse.reader import Bundle
+from wheelhouse.verify import structure
 from wheelhouse.verify import verify as verify_bundle
 
 app = application(
@@ -132,6 +133,7 @@ def install(
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
     )
     with Bundle.open(Path(sys.argv[0])) as bundle:
+        structure(bundle)
         addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
         options = database.with_passwords(options, ask=not json)

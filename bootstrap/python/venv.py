@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import os
 import stat
 import zipfile
@@ -23,33 +24,68 @@ class PackagesDamaged(AirferryError):
     exit_code = 39
 
 
+class ToolChanged(AirferryError):
+    """The carried uv or pip is not as the bundle names it."""
+
+    reference = "tool-changed"
+    exit_code = 73
+
+
 @dataclass(frozen=True)
 class Tools:
     """The carried installers, unpacked: `uv` is a program, `pip` a wheel that Python can run."""
 
     uv: Path
     pip: Path
+    uv_version: str
+    pip_sha256: str
 
     @classmethod
-    def unpack(cls, wheels: Path, destination: Path) -> Tools:
-        """Take uv's program out of its wheel and put both below `destination`."""
+    def unpack(cls, wheels: Path, destination: Path, locked: Sequence[Package]) -> Tools:
+        """Take uv's program out of its wheel and put both below `destination`; `locked` are the two."""
         uv = destination / "uv"
-        source = next(wheels.glob("pip-*.whl"))
-        pip = destination / source.name
-        with zipfile.ZipFile(str(next(wheels.glob("uv-*.whl")))) as archive:
+        named = {package.name: package for package in locked}
+        with zipfile.ZipFile(str(wheels / named["uv"].filename)) as archive:
             name = next(item for item in archive.namelist() if item.endswith(".data/scripts/uv"))
             uv.write_bytes(archive.read(name))
         uv.chmod(0o755)
-        source.replace(pip)
-        return cls(uv, pip)
+        (wheels / named["pip"].filename).replace(destination / named["pip"].filename)
+        return cls.unpacked(destination, locked)
+
+    @classmethod
+    def unpacked(cls, folder: Path, locked: Sequence[Package]) -> Tools:
+        """What was unpacked to `folder` before."""
+        named = {package.name: package for package in locked}
+        uv, pip = named["uv"], named["pip"]
+        return cls(folder / "uv", folder / pip.filename, uv.version, pip.sha256)
 
     def uv_runs(self, env: Mapping[str, str]) -> bool:
-        """Whether uv can be executed here (not on every kernel, nor on a noexec mount)."""
+        """Whether uv can be executed here (not on every kernel, nor on a noexec mount).
+
+        Raises :class:`ToolChanged` for one that is not as locked: pip serves only where uv cannot run.
+        """
         try:
-            process.run([self.uv, "--version"], what="try uv", env=env, timeout=30)
+            said = process.run([self.uv, "--version"], what="try uv", env=env, timeout=30).stdout
         except process.CommandFailed:
+            self._check_pip()
             return False
+        if said.split()[:2] != ["uv", self.uv_version]:
+            raise _changed(self.uv, said.strip(), f"uv {self.uv_version}")
         return True
+
+    def _check_pip(self) -> None:
+        found = hashlib.sha256(self.pip.read_bytes()).hexdigest()
+        if found != self.pip_sha256:
+            raise _changed(self.pip, f"sha256 {found}", f"sha256 {self.pip_sha256}")
+
+
+def _changed(path: Path, found: str, needed: str) -> ToolChanged:
+    return ToolChanged(
+        f"{path} is not the tool that the bundle names.",
+        found=found[:200],
+        needed=needed,
+        hint="Nothing was installed with it. Run the install from the bundle file again.",
+    )
 
 
 @dataclass(frozen=True)

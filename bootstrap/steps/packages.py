@@ -52,7 +52,7 @@ class ReleaseStep:
             folder.mkdir(parents=True)
         self.bundle.extract_folder(layout.RUNTIME, release.runtime)
         self.bundle.extract(layout.STAGE0, release.runtime / "__main__.py")
-        tools = Tools.unpack(self._stage(manifest.tools, "tools"), release.tools)
+        tools = Tools.unpack(self._stage(manifest.tools, "tools"), release.tools, manifest.tools)
         self._install(tools, release.supervisor, manifest.services)
         self._install(tools, release.venv, manifest.packages)
         if manifest.postgres:
@@ -89,7 +89,7 @@ class ReleaseStep:
         folder = self.installation.release.staging / name
         folder.mkdir()
         for package in packages:
-            self.bundle.extract(package.path, folder / package.filename)
+            self.bundle.extract_package(package, folder)
         return folder
 
 

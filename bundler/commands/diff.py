@@ -10,20 +10,23 @@ import typer
 from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
-from bundler.inspection import difference
+from bundler.inspection import difference, whole
 from bundler.inspection.difference import BundleDifference, ManifestChange
-from wheelhouse.reader import Bundle
 
 
 @dataclass(frozen=True)
 class Differences:
-    """What distinguishes two bundles; `new_bytes` is the size of the package files that A does not have."""
+    """What distinguishes two bundles; `new_bytes` is the size of the package files that A does not have.
+
+    `notes` say what could not be compared, or differs from this program.
+    """
 
     packages: tuple[ManifestChange, ...]
     settings: tuple[ManifestChange, ...]
     files: tuple[ManifestChange, ...]
     same: bool
     new_bytes: int
+    notes: tuple[str, ...] = ()
 
 
 def diff(
@@ -32,15 +35,19 @@ def diff(
     json: bool = JSON,
 ) -> Result[Differences]:
     """Show what B has that A does not: packages added, removed and changed, and the rest."""
-    with Bundle.open(before) as first, Bundle.open(after) as second:
-        found = difference.between(first.manifest, second.manifest)
-    data = Differences(found.packages, found.settings, found.files, found.same, found.new_bytes)
+    with whole.opened(before) as first, whole.opened(after) as second:
+        found = difference.between(first.bundle.manifest, second.bundle.manifest)
+        notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
+    console = Console(quiet=json)
+    for note in notes:
+        console.warning(note)
+    data = Differences(found.packages, found.settings, found.files, found.same, found.new_bytes, notes)
     return Result(data, lambda console: _show(found, console))
 
 
 def _show(found: BundleDifference, console: Console) -> None:
     if found.same:
-        console.print("The two bundles have the same content.")
+        console.print("The two bundles are whole and have the same content.")
         return
     console.summary([(change.name, _described(change)) for change in found.settings])
     if found.packages:

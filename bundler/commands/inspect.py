@@ -26,6 +26,7 @@ class Inspected:
     packages: tuple[BundleMember, ...]
     licences: dict[str, tuple[str, ...]]
     manifest: Manifest
+    notes: tuple[str, ...] = ()
 
 
 def inspect(
@@ -35,10 +36,13 @@ def inspect(
 ) -> Result[Inspected]:
     """Show what is inside a bundle, why each package is there, and where everything came from."""
     found = contents.read(file)
+    console = Console(quiet=json)
+    for note in found.notes:
+        console.warning(note)
     manifest = found.manifest
     data = Inspected(
         str(found.path), found.size, manifest.unpacked, manifest.bundle_id, found.entries, found.licences,
-        manifest,
+        manifest, found.notes,
     )  # fmt: skip
     return Result(data, lambda console: (_show_licences if licences else _show)(found, console))
 

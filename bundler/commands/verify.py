@@ -11,9 +11,8 @@ from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
 from bundler.base.digest import file_digest
+from bundler.inspection import whole
 from wheelhouse.errors import BundleDamaged
-from wheelhouse.reader import Bundle
-from wheelhouse.verify import verify as verify_bundle
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Verified:
     bundle_id: str
     members: int
     sha256_file: bool
+    notes: tuple[str, ...] = ()
 
 
 def verify(
@@ -31,17 +31,23 @@ def verify(
 ) -> Result[Verified]:
     """Check every byte of a bundle against what was bundled, and against FILE.sha256 if that is there."""
     console = Console(quiet=json)
-    with Bundle.open(file) as bundle:
-        with console.progress(bundle.seal.size, f"Verify {file.name}") as advance:
-            verify_bundle(bundle, advance)
-        members, identity = len(bundle.manifest.files), bundle.manifest.bundle_id
+    with (
+        console.progress(file.stat().st_size, f"Verify {file.name}") as advance,
+        whole.opened(file, advance) as found,
+    ):
+        members, identity = len(found.bundle.manifest.files), found.bundle.manifest.bundle_id
+    for note in found.notes:
+        console.warning(note)
     beside = file.with_name(file.name + ".sha256")
     declared = _declared(beside)
     if declared:
         _compare(file, beside, declared)
     also = f", and is what {beside.name} says" if declared else f"; {beside.name} is not beside it"
     said = f"{file} is whole: {members} members, bundle {identity}{also}."
-    return Result(Verified(str(file), identity, members, bool(declared)), lambda console: console.print(said))
+    return Result(
+        Verified(str(file), identity, members, bool(declared), found.notes),
+        lambda console: console.print(said),
+    )
 
 
 def _declared(beside: Path) -> str:

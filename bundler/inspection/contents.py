@@ -6,9 +6,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from bundler.inspection import whole
 from bundler.lock import graph
+from wheelhouse.errors import BundleDamaged
 from wheelhouse.manifest import Manifest, Package
-from wheelhouse.reader import Bundle
 from wheelhouse.tags import floor
 
 
@@ -32,12 +36,13 @@ class BundleMember:
 
 @dataclass(frozen=True)
 class Contents:
-    """A bundle's manifest, the size of the file in bytes, and its packages."""
+    """A bundle's manifest, the size of the file in bytes, and its packages; `notes` as in :class:`Whole`."""
 
     path: Path
     size: int
     manifest: Manifest
     entries: tuple[BundleMember, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def licences(self) -> dict[str, tuple[str, ...]]:
@@ -49,9 +54,9 @@ class Contents:
 
 
 def read(path: Path) -> Contents:
-    """Read a bundle; raises the errors of :class:`wheelhouse.reader.Bundle`."""
-    with Bundle.open(path) as bundle, zipfile.ZipFile(path) as archive:
-        manifest = bundle.manifest
+    """Read a bundle; raises the errors of :func:`bundler.inspection.whole.opened`."""
+    with whole.opened(path) as found, zipfile.ZipFile(path) as archive:
+        bundle, manifest = found.bundle, found.bundle.manifest
         entries = [
             _entry(archive, role, package, manifest)
             for role, packages in (
@@ -62,13 +67,23 @@ def read(path: Path) -> Contents:
             )
             for package in packages
         ]
-        return Contents(path, bundle.seal.size, manifest, tuple(entries))
+        return Contents(path, bundle.seal.size, manifest, tuple(entries), found.notes)
 
 
 def _entry(archive: zipfile.ZipFile, role: str, package: Package, manifest: Manifest) -> BundleMember:
     needs = floor(package.filename, manifest.target.host.libc)
-    with archive.open(package.path) as wheel:
-        metadata = graph.read_metadata(wheel)
+    try:
+        with archive.open(package.path) as wheel:
+            metadata = graph.read_metadata(wheel)
+        said = (str(canonicalize_name(metadata.name)), str(Version(metadata.version)))
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise BundleDamaged(f"{package.path} is not a wheel that can be read.", found=str(error)) from error
+    if said != (package.name, package.version):
+        raise BundleDamaged(
+            f"{package.path} is another package inside than the manifest says.",
+            found=" ".join(said),
+            needed=f"{package.name} {package.version}",
+        )
     return BundleMember(
         role=role,
         name=package.name,

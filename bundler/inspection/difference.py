@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
-from wheelhouse import codec
+from wheelhouse import codec, layout
 from wheelhouse.manifest import Manifest, Package
+
+_TOLD = "what is told of the packages"
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,12 @@ class BundleDifference:
 
 def between(before: Manifest, after: Manifest) -> BundleDifference:
     """Compare two bundles by their manifests."""
-    return BundleDifference(
-        tuple(_packages(_whole(before), _whole(after))),
-        tuple(_values(_settings(before), _settings(after))),
-        tuple(_values(_files(before), _files(after))),
-    )
+    packages = tuple(_packages(_whole(before), _whole(after)))
+    settings = _values(_settings(before), _settings(after))
+    files = tuple(_values(_files(before), _files(after)))
+    if not packages and not files:
+        settings += _values({_TOLD: _told(before)}, {_TOLD: _told(after)})
+    return BundleDifference(packages, tuple(settings), files)
 
 
 def _whole(manifest: Manifest) -> dict[str, Package]:
@@ -81,6 +85,7 @@ def _tags(package: Package) -> str:
 def _settings(manifest: Manifest) -> dict[str, str]:
     data = codec.encode(manifest)
     constraints, python = data["constraints"], manifest.python
+    made_for = data["made_for"] or {}
     return {
         "airferry": manifest.airferry,
         "airflow": manifest.airflow,
@@ -94,13 +99,24 @@ def _settings(manifest: Manifest) -> dict[str, str]:
         "postgresql": manifest.postgres.version if manifest.postgres else "",
         "carried python": f"{python.version}, sha256 {python.sha256}" if python else "",
         **{f"constraints {name}": str(constraints[name]) for name in sorted(constraints)},
+        **{f"made for {name}": str(made_for[name]) for name in sorted(made_for)},
+        "dated": manifest.created,
+        "notes": " ".join(manifest.notes),
     }
+
+
+def _told(manifest: Manifest) -> str:
+    """A digest of all that the manifest tells of its packages and files, where they come from and why."""
+    data = codec.encode(manifest)
+    names = ("schema", "packages", "tools", "services", "postgres", "python", "files")
+    text = codec.compact({name: data[name] for name in names})
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _files(manifest: Manifest) -> dict[str, str]:
     wheels = {package.path for package in _whole(manifest).values()}
     # The lock follows from the packages.
-    return {file.path: file.sha256 for file in manifest.files if file.path not in {*wheels, "pylock.toml"}}
+    return {file.path: file.sha256 for file in manifest.files if file.path not in {*wheels, layout.LOCK}}
 
 
 def _values(before: dict[str, str], after: dict[str, str]) -> list[ManifestChange]:

@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 
 from wheelhouse.target import Target
 
+_MOST = 2**24  # bytes of METADATA; long descriptions have some 100,000
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -41,6 +43,8 @@ def read_metadata(wheel: Path | IO[bytes]) -> Metadata:
         ]
         if len(names) != 1:
             raise ValueError(f"{len(names)} METADATA files in a wheel")
+        if archive.getinfo(names[0]).file_size > _MOST:
+            raise ValueError("its METADATA is too large")
         message = email.parser.BytesParser().parsebytes(archive.read(names[0]), headersonly=True)
         unpacked = sum(info.file_size for info in archive.infolist())
     licence = message.get("License-Expression") or "; ".join(

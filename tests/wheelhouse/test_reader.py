@@ -149,7 +149,9 @@ def test_manifest_removed(tmp_path: Path, tiny_bundle: Path) -> None:
 
 
 def test_all_damaged_members_are_named_together(tmp_path: Path, tiny_bundle: Path) -> None:
-    change: dict[str, bytes | None] = {WHEEL: b"x", "dags/pipeline.py": b"y", layout.LOCK: None}
+    same_size = bundles.noise(500, 99)
+    other_dag = b"print('a -> c -> b')\n"
+    change: dict[str, bytes | None] = {WHEEL: same_size, "dags/pipeline.py": other_dag, layout.LOCK: None}
     found = problem(rewrite(tiny_bundle, tmp_path / "b.run", change).read_bytes())
     assert found
     assert [line.split(" ")[0] for line in found.found.splitlines()] == [
@@ -167,12 +169,12 @@ def test_damaged_member_is_named_without_a_new_seal(tiny_bundle: Path) -> None:
     assert f"{WHEEL} in b.run is damaged" in found.found
 
 
-def test_change_between_members_is_said_to_be_there(tiny_bundle: Path) -> None:
+def test_change_in_the_header_is_said_to_be_there(tiny_bundle: Path) -> None:
     content = bytearray(tiny_bundle.read_bytes())
     content[content.index(b"judges this host")] ^= 1
     found = problem(bytes(content))
     assert found
-    assert "between the members" in found.found
+    assert "the header is not the one" in found.found
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from uv import find_uv_bin
 
 from bootstrap.base import process
 from bootstrap.base.process import CommandFailed
-from bootstrap.python.venv import PackagesDamaged, Tools, Venv
+from bootstrap.python.venv import PackagesDamaged, ToolChanged, Tools, Venv
 from tests.support import pythons, wheels
 from wheelhouse.manifest import Package
 
@@ -31,7 +32,8 @@ def tools(tmp_path: Path) -> Tools:
     folder = tmp_path / "tools"
     folder.mkdir()
     (folder / "uv").symlink_to(find_uv_bin())
-    return Tools(folder / "uv", wheels.installed(folder, "pip"))
+    pip = wheels.installed(folder, "pip")
+    return Tools(folder / "uv", pip, version("uv"), wheels.package(pip).sha256)
 
 
 @pytest.fixture(params=["uv", "pip"])
@@ -274,13 +276,19 @@ def test_tools_are_unpacked_from_their_wheels(tmp_path: Path) -> None:
     target.mkdir()
     uv = wheels.build(source, "uv", {"uv-1.0.data/scripts/uv": b"#!/bin/sh\necho uv 1.0\n"})
     pip = wheels.build(source, "pip", {"pip/__main__.py": b""})
-    assert uv.exists()
-    tools = Tools.unpack(source, target)
+    tools = Tools.unpack(source, target, [wheels.package(uv), wheels.package(pip)])
     assert tools.uv == target / "uv"
     assert tools.pip == target / pip.name
     assert tools.uv_runs(process.environment())
     tools.uv.chmod(0o644)
     assert not tools.uv_runs(process.environment())
+    tools.pip.write_bytes(b"another")
+    with pytest.raises(ToolChanged, match=r"pip-1\.0"):
+        tools.uv_runs(process.environment())
+    tools.uv.write_bytes(b"#!/bin/sh\necho uv 1.0.1\n")
+    tools.uv.chmod(0o755)
+    with pytest.raises(ToolChanged, match="uv is not the tool"):
+        tools.uv_runs(process.environment())
 
 
 def test_name_is_taken_from_the_lock(

