@@ -17,7 +17,7 @@ from packaging.tags import Tag
 from bundler.assembly import assemble, payload, runtime
 from bundler.assembly.payload import Payload
 from bundler.base.errors import DownloadFailed, InvalidRequest, ResolutionFailed
-from bundler.base.progress import Progress, Silent
+from bundler.base.progress import Reporter, Silent
 from bundler.index.cache import Cache
 from bundler.index.fetch import Fetcher
 from bundler.index.release import PROJECT
@@ -54,7 +54,7 @@ class BundleResult:
 
 def make_bundle(
     request: BundleRequest,
-    progress: Progress | None = None,
+    progress: Reporter | None = None,
     *,
     cache: Cache | None = None,
     carried: Payload | None = None,
@@ -76,7 +76,7 @@ def make_bundle(
 class _Making:
     """One run: what its steps share."""
 
-    def __init__(self, request: BundleRequest, progress: Progress, cache: Cache, session: Session) -> None:
+    def __init__(self, request: BundleRequest, progress: Reporter, cache: Cache, session: Session) -> None:
         self.request = request
         self.progress = progress
         self.cache = cache

@@ -15,7 +15,7 @@ from bootstrap.airflow.config import ConfigurationError
 from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, AirflowRelease
 from bootstrap.base import process, secret
-from bootstrap.base.process import CommandFailed, Result
+from bootstrap.base.process import CommandFailed, Completed
 from bootstrap.base.secret import Secret
 from bootstrap.postgres import locks
 from wheelhouse.errors import AirferryError
@@ -75,7 +75,7 @@ class Airflow:
         }
         return process.environment({**own, **self._extra})
 
-    def run(self, *arguments: str, what: str, timeout: float = 600.0, ok: Iterable[int] = (0,)) -> Result:
+    def run(self, *arguments: str, what: str, timeout: float = 600.0, ok: Iterable[int] = (0,)) -> Completed:
         """Run one command, ``airflow ARGUMENTS``; never give it a password."""
         command: List[process.Argument] = [self._python, "-m", "airflow", *arguments]
         return process.run(command, what=what, env=self.environment(), timeout=timeout, ok=ok, log=self.log)
@@ -89,7 +89,7 @@ class Airflow:
         secrets: Iterable[Secret] = (),
         ok: Iterable[int] = (0,),
         lock_seconds: int = 0,
-    ) -> Result:
+    ) -> Completed:
         """Run several commands in one process, importing Airflow once; stop at the first that fails.
 
         With `lock_seconds` they wait no longer than that for a table that another session holds.
@@ -164,7 +164,7 @@ class Airflow:
 
     def initialise_and_create_admin(
         self, user: str, password: Secret, auth: str = "fab", *, create: bool = True
-    ) -> Result:
+    ) -> Completed:
         """Create or upgrade the schema, check it, and make the admin account if `create`; safe to repeat.
 
         An account of that name that exists already keeps its password and roles. Airflow's own check of

@@ -34,7 +34,7 @@ class CommandFailed(AirferryError):
 
 
 @dataclass(frozen=True)
-class Result:
+class Completed:
     """What a finished program left: its exit status and its whole output, decoded as UTF-8."""
 
     status: int
@@ -64,7 +64,7 @@ def run(
     log: Optional[Path] = None,
     secrets: Iterable[Secret] = (),
     hint: str = "",
-) -> Result:
+) -> Completed:
     """Run a program to its end and return what it said.
 
     `what` names the work for the error message ("create the database cluster"); `env` is the whole
@@ -109,7 +109,7 @@ def run(
     return result
 
 
-def _full_disk(result: Result) -> str:
+def _full_disk(result: Completed) -> str:
     said = (result.stderr + result.stdout).lower()
     if "no space left on device" in said or "disk quota exceeded" in said:
         return (
@@ -181,10 +181,10 @@ def _last_words(child: subprocess.Popen[bytes]) -> Tuple[bytes, bytes]:
         return error.stdout or b"", error.stderr or b""
 
 
-def _result(status: int, out: bytes, err: bytes, started: float, hidden: Sequence[str]) -> Result:
+def _result(status: int, out: bytes, err: bytes, started: float, hidden: Sequence[str]) -> Completed:
     seconds = time.monotonic() - started
     stdout, stderr = (_mask(part.decode("utf-8", "replace"), hidden) for part in (out, err))
-    return Result(status, stdout, stderr, seconds)
+    return Completed(status, stdout, stderr, seconds)
 
 
 def _mask(text: str, hidden: Sequence[str]) -> str:
@@ -194,7 +194,7 @@ def _mask(text: str, hidden: Sequence[str]) -> str:
     return text
 
 
-def _append(log: Optional[Path], command: Sequence[str], result: Result, hidden: Sequence[str]) -> None:
+def _append(log: Optional[Path], command: Sequence[str], result: Completed, hidden: Sequence[str]) -> None:
     if log is None:
         return
     # a path may hold bytes that are no UTF-8
@@ -210,7 +210,7 @@ def _ended(status: int) -> str:
     return f"ended with exit status {status}"
 
 
-def _tail(result: Result, lines: int = 15) -> str:
+def _tail(result: Completed, lines: int = 15) -> str:
     text = (result.stderr.strip() or result.stdout.strip()).splitlines()
     last = text[-lines:]
     if not any(_EXCEPTION.match(line) for line in last):

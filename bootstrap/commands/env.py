@@ -22,7 +22,7 @@ _CRON_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
-class Environment:
+class EnvironmentVariables:
     """The variables of the installation's environment, by name."""
 
     variables: Dict[str, str]
@@ -32,7 +32,7 @@ def env(
     home: Optional[Path] = HOME,
     cron: bool = typer.Option(False, "--cron", help="Lines for a crontab: NAME=value, nothing to expand."),
     json: bool = JSON,
-) -> Result[Environment]:
+) -> Result[EnvironmentVariables]:
     """Print the environment of this installation for a shell: eval "$(HOME/bin/airferry env)".
 
     Afterwards `airflow` and `python` are this installation's. There is no secret in it: the database's
@@ -50,7 +50,7 @@ def env(
         for line in lines:
             console.command(line, indent=0)
 
-    return Result(Environment(variables), show)
+    return Result(EnvironmentVariables(variables), show)
 
 
 def _variables(installation: Installation, path: str) -> Dict[str, str]:

@@ -38,18 +38,18 @@ class PreflightBlocked(AirferryError):
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Preflight:
     """Doctor's report, and the interpreter that it would take; its path is empty when none fits."""
 
     report: Report
     python: choice.PythonChoice
 
 
-def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Judgement:
+def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Preflight:
     """Judge this host, or saved facts of another, for the bundle and the choices; changes nothing."""
     needs = needs_for(bundle.manifest, chosen, _ports(chosen, options), options.external)
     facts = facts or _collected(needs, chosen, options)
-    return Judgement(diagnose(facts, needs), _interpreter(bundle.manifest, chosen, facts, needs))
+    return Preflight(diagnose(facts, needs), _interpreter(bundle.manifest, chosen, facts, needs))
 
 
 def _interpreter(manifest: Manifest, chosen: Receipt, facts: Facts, needs: Needs) -> choice.PythonChoice:

@@ -156,7 +156,7 @@ class Systemctl:
     def _is_ours(self, path: Path) -> bool:
         return _read(path).partition("\n")[0] == units.mark(self.layout.home)
 
-    def _run(self, verb: str, *arguments: str, ok: Tuple[int, ...] = (0,)) -> process.Result:
+    def _run(self, verb: str, *arguments: str, ok: Tuple[int, ...] = (0,)) -> process.Completed:
         manager = ["--user"] if self.user else []
         see = " ".join(["systemctl", *manager, "status", *arguments[-1:]])
         environment = process.environment()

@@ -31,12 +31,12 @@ _RULES = "2"
 _EARLIEST = datetime(1980, 1, 1, tzinfo=timezone.utc)
 
 
-def metadata(name: str, artifact: Artifact, path: Path, cache: Cache) -> graph.Metadata:
+def metadata(name: str, artifact: Artifact, path: Path, cache: Cache) -> graph.WheelMetadata:
     """What a fetched wheel says about itself; raises DownloadFailed for one that cannot be read."""
     wheel = Wheel.of(name, "", artifact, path)
     found = cache.answer(["metadata", _RULES, wheel.sha256], lambda: asdict(_metadata(wheel)))
     lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
-    return graph.Metadata(**{**found, **lists})
+    return graph.WheelMetadata(**{**found, **lists})
 
 
 def packages(
@@ -161,7 +161,7 @@ def _clear(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _metadata(wheel: Wheel) -> graph.Metadata:
+def _metadata(wheel: Wheel) -> graph.WheelMetadata:
     try:
         return graph.read_metadata(wheel.path)
     except (ValueError, zipfile.BadZipFile) as error:

@@ -6,18 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-
-class Step(Protocol):
-    """A step that runs; it ends with the word `outcome`."""
-
-    outcome: str
+from bootstrap.state.plan import Progress, Shown
 
 
-class Progress(Protocol):
+class Reporter(Progress, Protocol):
     """A listener; :class:`bootstrap.base.console.Console` is one."""
-
-    def step(self, title: str) -> AbstractContextManager[Step]:
-        """A step runs while the context is open; one that raises has failed."""
 
     def progress(self, total: int | None, title: str) -> AbstractContextManager[Callable[[int], None]]:
         """The same, for `total` bytes; the value is called, from any thread, with each further bytes."""
@@ -34,7 +27,7 @@ class Silent:
     """Listens to nothing."""
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def step(self, title: str) -> Iterator[Shown]:
         """Let it run."""
         yield _Unseen()
 

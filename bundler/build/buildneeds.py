@@ -22,7 +22,7 @@ _INCLUDES = "import sysconfig; print(sysconfig.get_path('include'))"
 
 
 @dataclass(frozen=True)
-class Need:
+class BuildNeed:
     """Something that building needs; `there` says whether this machine has it, `found` what was seen."""
 
     name: str
@@ -57,21 +57,21 @@ def why_never(package: str) -> str:
     return str(_data()["never"].get(package, ""))
 
 
-def collect(names: Iterable[str], interpreter: Path) -> tuple[Need, ...]:
+def collect(names: Iterable[str], interpreter: Path) -> tuple[BuildNeed, ...]:
     """Look for what is needed; headers are looked for as `interpreter` builds. Never raises."""
     return tuple(_look(name, _data()["probe"][name], interpreter) for name in names)
 
 
-def ctypes_works(interpreter: Path) -> Need:
+def ctypes_works(interpreter: Path) -> BuildNeed:
     """Whether an interpreter was built with libffi: Airflow does not run on one that was not."""
     try:
         process.run([interpreter, "-I", "-c", _CTYPES], what="import ctypes", timeout=30)
     except process.CommandFailed as error:
-        return Need("_ctypes", there=False, found=(error.found or error.message).splitlines()[-1])
-    return Need("_ctypes", there=True, found=f"{interpreter} imports it")
+        return BuildNeed("_ctypes", there=False, found=(error.found or error.message).splitlines()[-1])
+    return BuildNeed("_ctypes", there=True, found=f"{interpreter} imports it")
 
 
-def remedy(missing: Iterable[Need]) -> str:
+def remedy(missing: Iterable[BuildNeed]) -> str:
     """The command that installs what is missing with this machine's package manager."""
     manager = next((name for name in _MANAGERS if shutil.which(name) or shutil.which(f"{name}-get")), "")
     names = [need.name for need in missing if need.name in _data()["packages"]["apt"]]
@@ -83,14 +83,14 @@ def remedy(missing: Iterable[Need]) -> str:
     return f"{_MANAGERS[manager]} {packages}"
 
 
-def _look(name: str, probe: Mapping[str, str], interpreter: Path) -> Need:
+def _look(name: str, probe: Mapping[str, str], interpreter: Path) -> BuildNeed:
     if "program" in probe:
         path = shutil.which(probe["program"])
-        return Need(name, there=path is not None, found=path or f"no program {probe['program']}")
+        return BuildNeed(name, there=path is not None, found=path or f"no program {probe['program']}")
     header = probe["header"]
     compiler = shutil.which("c++" if header.endswith("re2.h") else "cc")
     if compiler is None:
-        return Need(name, there=False, found=f"{header}: not looked for, as there is no C compiler")
+        return BuildNeed(name, there=False, found=f"{header}: not looked for, as there is no C compiler")
     try:
         asked = process.run([interpreter, "-I", "-c", _INCLUDES], what="ask Python for its headers")
         with tempfile.TemporaryDirectory(prefix="airferry-") as folder:
@@ -101,8 +101,8 @@ def _look(name: str, probe: Mapping[str, str], interpreter: Path) -> Need:
             process.run(command, what=f"compile a file that includes {header}", timeout=60)
     except process.CommandFailed as error:
         told = [line.partition("error: ")[2] for line in error.found.splitlines() if "error: " in line]
-        return Need(name, there=False, found=next(iter(told), error.message))
-    return Need(name, there=True, found=f"{header} is found")
+        return BuildNeed(name, there=False, found=next(iter(told), error.message))
+    return BuildNeed(name, there=True, found=f"{header} is found")
 
 
 @cache

@@ -142,7 +142,7 @@ def building(facts: Outside) -> Iterator[Finding]:
         yield Finding("build-ok", OK, ", ".join(need.name for need in facts.needs))
 
 
-def _commands(missing: list[buildneeds.Need]) -> tuple[str, ...]:
+def _commands(missing: list[buildneeds.BuildNeed]) -> tuple[str, ...]:
     text = buildneeds.remedy(missing)
     return (text,) if text else ()
 

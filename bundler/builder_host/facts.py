@@ -21,7 +21,7 @@ from bootstrap.facts.host import Failure
 from bootstrap.facts.network import PROXIES
 from bundler.base.errors import DownloadFailed
 from bundler.build import buildneeds
-from bundler.build.buildneeds import Need
+from bundler.build.buildneeds import BuildNeed
 from bundler.index.cache import Cache
 from bundler.index.constraints import OFFICIAL, fill
 from bundler.index.release import PROJECT
@@ -44,7 +44,7 @@ _AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT
 
 
 @dataclass(frozen=True)
-class Program:
+class ResolverTool:
     """A program that is needed: its version, or why it does not answer."""
 
     name: str
@@ -87,12 +87,12 @@ class Outside:
     python: str
     machine: str
     distribution: Distribution | None = None
-    programs: tuple[Program, ...] | None = None
+    programs: tuple[ResolverTool, ...] | None = None
     cache: DiskPlace | None = None
     output: DiskPlace | None = None
     index: Address | None = None
     constraints: Address | None = None
-    needs: tuple[Need, ...] | None = None
+    needs: tuple[BuildNeed, ...] | None = None
     variables: Variables | None = None
     failures: tuple[Failure, ...] = ()
 
@@ -122,14 +122,14 @@ def collect(index_url: str, output: Path, *, seconds: float = SECONDS) -> Outsid
     )
 
 
-def programs(cache: Cache) -> tuple[Program, ...]:
+def programs(cache: Cache) -> tuple[ResolverTool, ...]:
     """Ask the resolvers for their versions; uv is really started."""
 
-    def ask(name: str, version: Callable[[], str]) -> Program:
+    def ask(name: str, version: Callable[[], str]) -> ResolverTool:
         try:
-            return Program(name, version())
+            return ResolverTool(name, version())
         except (AirferryError, OSError, ImportError) as error:
-            return Program(name, error=str(error))
+            return ResolverTool(name, error=str(error))
 
     return (
         ask("uv", lambda: Uv(cache).tool.version),

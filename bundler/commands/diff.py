@@ -15,7 +15,7 @@ from bundler.inspection.difference import BundleDifference, ManifestChange
 
 
 @dataclass(frozen=True)
-class Differences:
+class BundleComparison:
     """What distinguishes two bundles; `new_bytes` is the size of the package files that A does not have.
 
     `notes` say what could not be compared, or differs from this program.
@@ -33,7 +33,7 @@ def diff(
     before: Path = typer.Argument(metavar="A", help="A bundle."),
     after: Path = typer.Argument(metavar="B", help="Another bundle."),
     json: bool = JSON,
-) -> Result[Differences]:
+) -> Result[BundleComparison]:
     """Show what B has that A does not: packages added, removed and changed, and the rest."""
     with whole.opened(before) as first, whole.opened(after) as second:
         found = difference.between(first.bundle.manifest, second.bundle.manifest)
@@ -41,7 +41,7 @@ def diff(
     console = Console(quiet=json)
     for note in notes:
         console.warning(note)
-    data = Differences(found.packages, found.settings, found.files, found.same, found.new_bytes, notes)
+    data = BundleComparison(found.packages, found.settings, found.files, found.same, found.new_bytes, notes)
     return Result(data, lambda console: _show(found, console))
 
 

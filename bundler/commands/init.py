@@ -15,7 +15,7 @@ from bundler.request import settings_file, spec
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenSettings:
     """The request was written to `file`."""
 
     file: str
@@ -26,7 +26,7 @@ def init(
     airflow: str = typer.Option("", metavar="VERSION", help="The Airflow release to write into it."),
     python: str = typer.Option("", metavar="X.Y", help="The closed host's Python (default: this one's)."),
     json: bool = JSON,
-) -> Result[Written]:
+) -> Result[WrittenSettings]:
     """Write a commented airferry.toml, to be kept under version control; never overwrites one."""
     text = settings_file.template(airflow, python or spec.default_python())
     try:
@@ -41,4 +41,4 @@ def init(
         console.print(f"{file} is written. Look through it, then:")
         console.command(f"airferry bundle -f {file}")
 
-    return Result(Written(str(file)), show)
+    return Result(WrittenSettings(str(file)), show)

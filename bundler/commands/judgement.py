@@ -15,7 +15,7 @@ from bootstrap.doctor.run import diagnose
 from bootstrap.facts import saved
 from bundler.base.errors import InvalidRequest
 from bundler.build import buildneeds, interpreters
-from bundler.build.buildneeds import Need
+from bundler.build.buildneeds import BuildNeed
 from bundler.builder_host import checks, facts
 from bundler.host.host_choice import choose, needs_of_bundle
 from wheelhouse.reader import Bundle
@@ -52,7 +52,7 @@ class BuildNeeds:
     `remedy` is the command that installs what is missing.
     """
 
-    needs: tuple[Need, ...]
+    needs: tuple[BuildNeed, ...]
     blocking: tuple[str, ...]
     remedy: str
 
@@ -119,7 +119,9 @@ def build(python: str) -> Result[BuildNeeds]:
     )
 
 
-def _show(needs: tuple[Need, ...], missing: list[Need], interpreter: Path, console: Console) -> None:
+def _show(
+    needs: tuple[BuildNeed, ...], missing: list[BuildNeed], interpreter: Path, console: Console
+) -> None:
     rows = [(need.name, f"{'ok' if need.there else 'missing'}: {need.found}") for need in needs]
     console.summary(rows, f"Building with {interpreter}")
     if missing:

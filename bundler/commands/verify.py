@@ -16,7 +16,7 @@ from wheelhouse.errors import BundleDamaged
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifiedFile:
     """The bundle is whole; `sha256_file` says that it is what FILE.sha256 was written for, too."""
 
     file: str
@@ -28,7 +28,7 @@ class Verified:
 
 def verify(
     file: Path = typer.Argument(metavar="FILE", help="A bundle."), json: bool = JSON
-) -> Result[Verified]:
+) -> Result[VerifiedFile]:
     """Check every byte of a bundle against what was bundled, and against FILE.sha256 if that is there."""
     console = Console(quiet=json)
     with (
@@ -45,7 +45,7 @@ def verify(
     also = f", and is what {beside.name} says" if declared else f"; {beside.name} is not beside it"
     said = f"{file} is whole: {members} members, bundle {identity}{also}."
     return Result(
-        Verified(str(file), identity, members, bool(declared), found.notes),
+        VerifiedFile(str(file), identity, members, bool(declared), found.notes),
         lambda console: console.print(said),
     )
 

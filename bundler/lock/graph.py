@@ -18,7 +18,7 @@ _MOST = 2**24  # bytes of METADATA; long descriptions have some 100,000
 
 
 @dataclass(frozen=True)
-class Metadata:
+class WheelMetadata:
     """What a wheel says about itself; `unpacked` is in bytes, `pythons` the minor versions it names."""
 
     name: str
@@ -31,7 +31,7 @@ class Metadata:
     pythons: tuple[str, ...] = ()
 
 
-def read_metadata(wheel: Path | IO[bytes]) -> Metadata:
+def read_metadata(wheel: Path | IO[bytes]) -> WheelMetadata:
     """Read ``METADATA`` and the directory of a wheel; raises ValueError or zipfile.BadZipFile."""
     import email.parser  # noqa: PLC0415 - what has been read once comes from the cache
 
@@ -55,7 +55,7 @@ def read_metadata(wheel: Path | IO[bytes]) -> Metadata:
     if not licence:
         # A License field is free text, at times the whole licence.
         licence = str(message.get("License", "")).strip().split("\n", 1)[0][:80]
-    return Metadata(
+    return WheelMetadata(
         str(message["Name"]),
         str(message["Version"]),
         tuple(str(value) for value in message.get_all("Requires-Dist", [])),
@@ -102,7 +102,7 @@ def environment(target: Target) -> dict[str, str]:
 
 
 def required_by(
-    roots: Iterable[Requirement], metadata: Mapping[str, Metadata], target: Target
+    roots: Iterable[Requirement], metadata: Mapping[str, WheelMetadata], target: Target
 ) -> dict[str, tuple[str, ...]]:
     """Which packages ask for which, following only the extras that are really asked for.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bootstrap.base import process
-from bootstrap.base.process import CommandFailed, Result
+from bootstrap.base.process import CommandFailed, Completed
 from bootstrap.state.plan import Done
 from bundler.rehearsal import guard as guarding
 from bundler.rehearsal.isolation import IsolationUnavailable
@@ -101,7 +101,7 @@ def _install(file: Path, scratch: Path, python: str) -> tuple[str, dict[str, Any
     env = process.environment({"HOME": str(home)})
     start = [sys.executable, "-c", _CUT_OFF, str(Path(__file__).resolve().parents[1])]
 
-    def run(arguments: list[str], *ok: int) -> Result:
+    def run(arguments: list[str], *ok: int) -> Completed:
         what = "install the bundle in the rehearsal"
         return process.run(
             [*start, *arguments], what=what, env=env, cwd=scratch, timeout=_SECONDS, ok=(0, *ok)

@@ -13,12 +13,12 @@ from packaging.specifiers import SpecifierSet
 from bootstrap.airflow.differences import NEWEST
 from bootstrap.airflow.release import release_for
 from bundler.base import toml
-from bundler.lock.graph import Metadata
+from bundler.lock.graph import WheelMetadata
 from bundler.resolver import Question
 from wheelhouse.target import Target
 
 
-def find(airflow: Metadata, target: Target) -> tuple[str, ...]:
+def find(airflow: WheelMetadata, target: Target) -> tuple[str, ...]:
     """The sentences that hold for this release (by its wheel's metadata) on that target."""
     texts = [entry["text"] for entry in known() if _holds(entry, airflow.version, target.python)]
     return (*texts, *_unknown(airflow.version), *_untested(airflow, target.python))
@@ -39,7 +39,7 @@ def _unknown(version: str) -> Iterator[str]:
         )
 
 
-def _untested(airflow: Metadata, python: str) -> Iterator[str]:
+def _untested(airflow: WheelMetadata, python: str) -> Iterator[str]:
     # Old releases allow any newer Python in Requires-Python; their classifiers tell what was tested.
     if airflow.pythons and python not in airflow.pythons:
         yield (

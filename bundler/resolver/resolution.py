@@ -172,7 +172,7 @@ def check_hashes(wanted: tuple[Wanted, ...], chosen: Mapping[str, Artifact | Non
             )
 
 
-def check_extras(resolution: Resolution, airflow: graph.Metadata) -> tuple[str, ...]:
+def check_extras(resolution: Resolution, airflow: graph.WheelMetadata) -> tuple[str, ...]:
     """The extras that bring nothing on the target; raises InvalidRequest for one that does not exist.
 
     Resolvers only warn of an extra that a package does not have, and a marker may switch off all that an
@@ -189,7 +189,7 @@ def check_extras(resolution: Resolution, airflow: graph.Metadata) -> tuple[str, 
     )
 
 
-def _is_empty(extra: str, airflow: graph.Metadata, target: Target) -> bool:
+def _is_empty(extra: str, airflow: graph.WheelMetadata, target: Target) -> bool:
     likely = [
         text
         for text in airflow.requires

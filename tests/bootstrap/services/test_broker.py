@@ -28,9 +28,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What systemctl was asked for; a real one would do it to this machine."""
     found: list[list[str]] = []
 
-    def run(arguments: Sequence[str], **_: object) -> process.Result:
+    def run(arguments: Sequence[str], **_: object) -> process.Completed:
         found.append([word for word in arguments if not word.startswith("--")])
-        return process.Result(0, "", "", 0.0)
+        return process.Completed(0, "", "", 0.0)
 
     monkeypatch.setattr(process, "run", run)
     return found

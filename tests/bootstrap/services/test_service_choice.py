@@ -119,7 +119,7 @@ def test_account_behind_root_gets_the_systems(host: Host, monkeypatch: pytest.Mo
 def test_linger_that_cannot_be_turned_on_says_who_can(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host(KIM, linger=False)
 
-    def refuse(*_: object, **__: object) -> process.Result:
+    def refuse(*_: object, **__: object) -> process.Completed:
         raise process.CommandFailed("Could not enable linger: Access denied")
 
     assert choice.choose("systemd", "", LAYOUT) == "systemd-user"

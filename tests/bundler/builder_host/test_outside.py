@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from bootstrap.doctor.finding import Report
-from bundler.build.buildneeds import Need
+from bundler.build.buildneeds import BuildNeed
 from bundler.builder_host import checks, facts
-from bundler.builder_host.facts import Address, Outside, Program, Variables
+from bundler.builder_host.facts import Address, Outside, ResolverTool, Variables
 from bundler.index.simple import PYPI
 from tests.bundler.runner import Run
 from wheelhouse import codec
@@ -29,13 +29,13 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Outside:
     roomy = replace(found.cache, free_bytes=50_000_000_000, writable=True)
     return replace(
         found,
-        programs=(Program("uv", "0.13.9"), Program("pip-tools", "7.6.2")),
+        programs=(ResolverTool("uv", "0.13.9"), ResolverTool("pip-tools", "7.6.2")),
         index=Address(PYPI, "Airflow 3.3.2", clock=0.4),
         constraints=Address("https://constraints.example/", "HTTP 200"),
         cache=roomy,
         output=roomy,
         variables=Variables(),
-        needs=(Need("_ctypes", True, "fine"), Need("compiler", True, "/usr/bin/cc")),
+        needs=(BuildNeed("_ctypes", True, "fine"), BuildNeed("compiler", True, "/usr/bin/cc")),
     )
 
 
@@ -48,8 +48,11 @@ def test_nothing_is_wrong_here(here: Outside) -> None:
 
 
 CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
-    ({"programs": (Program("uv", error="no"), Program("pip-tools", "7"))}, {"uv-broken": "blocker"}),
-    ({"programs": (Program("uv", "1"), Program("pip-tools", error="no"))}, {}),
+    (
+        {"programs": (ResolverTool("uv", error="no"), ResolverTool("pip-tools", "7"))},
+        {"uv-broken": "blocker"},
+    ),
+    ({"programs": (ResolverTool("uv", "1"), ResolverTool("pip-tools", error="no"))}, {}),
     ({"index": Address(PYPI, error="no route")}, {"index-unreachable": "blocker"}),
     ({"index": Address(PYPI, "Airflow 3.3.2", clock=-4000.0)}, {"outside-clock": "warning"}),
     ({"constraints": Address("https://constraints.example/", error="no route")}, {}),
@@ -57,8 +60,8 @@ CASES: list[tuple[dict[str, Any], dict[str, str]]] = [
         {"variables": Variables((), {"PIP_CERT": "/none"}, ("PIP_CERT",))},
         {"certificates-missing": "blocker"},
     ),
-    ({"needs": (Need("compiler", False, "no program cc"),)}, {"build-basics-missing": "warning"}),
-    ({"needs": (Need("krb5", False, "no program krb5-config"),)}, {}),
+    ({"needs": (BuildNeed("compiler", False, "no program cc"),)}, {"build-basics-missing": "warning"}),
+    ({"needs": (BuildNeed("krb5", False, "no program krb5-config"),)}, {}),
     ({"index": None, "programs": None, "cache": None, "output": None, "needs": None, "variables": None}, {}),
 ]
 

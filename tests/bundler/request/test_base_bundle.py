@@ -174,8 +174,8 @@ def test_it_says_inside_what_it_is_for(
 def test_who_needs_what_is_told_also_behind_the_base() -> None:
     """What the extra of the base asks for is not at hand; what its packages ask for is."""
 
-    def wheel(name: str, *requires: str) -> graph.Metadata:
-        return graph.Metadata(name, "1.0", requires, "", (), "", 0)
+    def wheel(name: str, *requires: str) -> graph.WheelMetadata:
+        return graph.WheelMetadata(name, "1.0", requires, "", (), "", 0)
 
     known = {
         "fab-provider": wheel("fab-provider", "fab", "alpha", "saml; extra == 'saml'"),

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from bootstrap.airflow.differences import UnsupportedAirflow
 from bundler.assembly.payload import Payload
 from bundler.bundle import make_bundle
-from bundler.lock.graph import Metadata
+from bundler.lock.graph import WheelMetadata
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from bundler.resolver import advisories
@@ -21,8 +21,8 @@ from wheelhouse.target import Target
 HOST = Target.parse("3.11", "manylinux_2_28_x86_64")
 
 
-def metadata(version: str, *pythons: str) -> Metadata:
-    return Metadata("apache-airflow", version, (), "", (), "", 0, pythons)
+def metadata(version: str, *pythons: str) -> WheelMetadata:
+    return WheelMetadata("apache-airflow", version, (), "", (), "", 0, pythons)
 
 
 @pytest.mark.parametrize(
