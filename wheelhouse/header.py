@@ -63,6 +63,12 @@ def read_seal(stream: BinaryIO) -> Optional[Seal]:
     return Seal(int(size.group(1)), sha256.group(1).decode(), sha256.start(1))
 
 
+def is_text(stream: BinaryIO) -> bool:
+    """Whether it begins as a bundle does after a transfer as text."""
+    stream.seek(0)
+    return b"\r\n# airferry-sha256: " in stream.read(_LONGEST)
+
+
 def digest(stream: BinaryIO, offset: int, progress: Optional[Callable[[int], None]] = None) -> str:
     """The file's sha256 with the 64 bytes at `offset` read as zeros; `progress` gets each chunk's bytes."""
     hasher = hashlib.sha256()

@@ -1,4 +1,6 @@
 #!/bin/sh
+case ${0+'
+'} in ?) false ;; *) echo "airferry: transferred as text, not as binary: copy it again (bundle-damaged)"; exit 10 ;; esac #
 # airferry-sha256: 0000000000000000000000000000000000000000000000000000000000000000
 # airferry-size: 00000000000000000000
 # airferry-python: 00000000000000000000
@@ -7,15 +9,19 @@
 #   sh FILE doctor     judges this host and changes nothing
 #   sh FILE install    installs; sh FILE --help lists everything
 # Everything behind the last line of this script is a ZIP archive.
-set -u
+# The two lines below the first fail where the file ends with them, and tell of line ends that were changed.
+# Until the digest is known nothing can be written, whatever byte of this script has changed: what could be is
+# done in /proc, where no file can be made, and without the names of files that could be overwritten (-C).
+set -uC
 file=$0
-case $file in */*) ;; *) [ -f "./$file" ] && file=./$file ;; esac
+case $file in /*) ;; */*) file=$PWD/$file ;; *) [ -f "./$file" ] && file=$PWD/$file ;; esac
 need=@PYTHON@
 # The interpreter that is carried: its version (empty: none is), and the size and sha256 of its archive, which
-# begins so many bytes into this file as the third line above says.
+# begins so many bytes into this file as its line airferry-python says.
 carried='@CARRIED@' archive_size=@SIZE@ archive_sha256=@SHA256@
 
 stop() {
+    cd /proc || exit 10
     printf 'airferry: %s\n' "$1" >&2
     shift
     for line in "$@"; do printf '  %s\n' "$line" >&2; done
@@ -31,23 +37,24 @@ damaged() {
 # Any one of three programs will do; the digest is the first word of what it prints. openssl is several times
 # faster where the processor helps (0.1 s instead of 0.5 s for 100 MB).
 sha256() {
-    if command -v openssl >/dev/null 2>&1; then
+    if [ -n "$(command -v openssl)" ]; then
         openssl dgst -sha256 -r
-    elif command -v sha256sum >/dev/null 2>&1; then
+    elif [ -n "$(command -v sha256sum)" ]; then
         sha256sum
-    elif command -v perl >/dev/null 2>&1; then
-        perl -MDigest::SHA -e 'binmode STDIN; print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest'
-    fi 2>/dev/null
+    elif [ -n "$(command -v perl)" ]; then
+        perl -MDigest::SHA -e 'binmode STDIN; print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest' 2>&-
+    fi
 }
-seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$file" 2>/dev/null; }
+seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$file"; }
 declared=$(seal size | sed 's/^0*//')
-size=$(wc -c <"$file" | tr -d ' ')
+size=$(cd /proc && wc -c <"$file" | tr -d ' ')
 [ "$size" = "$declared" ] || damaged "found:  $size bytes" "needed: $declared bytes"
-# The sha256 is over the whole file with its own 64 digits, byte 30 to 93, read as zeros. On a host without a
+# The sha256 is over the whole file with its own 64 digits, byte 165 to 228, read as zeros. On a host without a
 # program for it, stage 0 compares it.
-sum=$({ head -c 29 "$file" && printf %064d 0 && tail -c +94 "$file"; } 2>/dev/null | sha256)
+sum=$(cd /proc && { head -c 164 "$file" && printf %064d 0 && tail -c +229 "$file"; } | sha256)
 sum=${sum%% *}
 [ -z "$sum" ] || [ "$sum" = "$(seal sha256)" ] || damaged "found:  sha256 $sum" "needed: sha256 $(seal sha256)"
+set +C
 
 # An interpreter named with --python or AIRFERRY_PYTHON comes first; "carried" and "host" name no path.
 named=${AIRFERRY_PYTHON:-}

@@ -30,6 +30,11 @@ class Bundle:
         self.path = path
         self.stream = stream
         found = header.read_seal(stream)
+        if found is None and header.is_text(stream):
+            raise BundleDamaged(
+                f"{path} was transferred as text: its line ends were changed.",
+                hint="Copy it again, in binary mode. Nothing was changed.",
+            )
         if found is None:
             raise BundleUnsupported(
                 f"{path} is not an airferry bundle.",
