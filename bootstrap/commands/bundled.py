@@ -31,7 +31,6 @@ from bootstrap.commands.shared import (
 )
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import preflight
-from bootstrap.doctor.catalogue import explain as find_entry
 from bootstrap.doctor.finding import Report
 from bootstrap.doctor.render import render
 from bootstrap.facts import saved as facts
@@ -108,9 +107,10 @@ def install(
     from bootstrap import addons  # noqa: PLC0415  (doctor starts sooner without it)
     from bootstrap import install as installing  # noqa: PLC0415
     from bootstrap.commands.installing import preview, report  # noqa: PLC0415
+    from bootstrap.doctor.catalogue import CATALOGUE  # noqa: PLC0415  (imports every check)
 
     for identifier in ignore or []:
-        find_entry(identifier)
+        CATALOGUE.explain(identifier)
     console = Console(quiet=json)
     kind, external = database.whose(
         postgres, postgres_password_file, postgres_admin_user, postgres_admin_password_file,

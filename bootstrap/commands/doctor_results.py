@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from bootstrap.base.result import Result
-from bootstrap.doctor import catalogue
 from bootstrap.doctor.finding import Finding, Report
-from bootstrap.doctor.render import render, render_entry
+from bootstrap.doctor.render import render
 from bootstrap.doctor.severity import SEVERITIES
+
+if TYPE_CHECKING:
+    from bootstrap.doctor.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,16 @@ def _judged(found: Finding) -> Judged:
     )
 
 
-def explained(identifier: str) -> Result[Explained]:
-    """What there is to know about a finding, or about all with no identifier; raises UnknownFinding."""
-    entries = {identifier: catalogue.explain(identifier)} if identifier else catalogue.CATALOGUE
-    findings = (
-        Explanation(name, entry.severity, entry.title, entry.why, entry.more)
-        for name, entry in entries.items()
-    )
-    return Result(Explained(tuple(findings)), lambda console: render_entry(identifier, console))
+def explained(identifier: str, catalogue: Optional[Catalogue] = None) -> Result[Explained]:
+    """What there is to know about a finding, or about all with no identifier; raises UnknownFinding.
+
+    `catalogue` is by default that of the closed side.
+    """
+    # imports every check, for which doctor itself has no time
+    from bootstrap.doctor.catalogue import CATALOGUE  # noqa: PLC0415
+    from bootstrap.doctor.explain import render_entry  # noqa: PLC0415
+
+    known = CATALOGUE if catalogue is None else catalogue
+    entries = [known.explain(identifier)] if identifier else known.entries.values()
+    found = tuple(Explanation(item.id, item.severity, item.title, item.why, item.more) for item in entries)
+    return Result(Explained(found), lambda console: render_entry(identifier, console, known))

@@ -1,32 +1,16 @@
-"""Every finding that there is, by its id."""
+"""Every finding that there is, put together from the modules that find them. Imported only to explain."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from difflib import get_close_matches
-from typing import Dict
+from types import ModuleType
+from typing import Dict, Iterable
 
-from bootstrap.doctor.entries.database import DATABASE
-from bootstrap.doctor.entries.host import HOST
-from bootstrap.doctor.entries.installed import INSTALLED
-from bootstrap.doctor.entries.outside import OUTSIDE
-from bootstrap.doctor.entries.python import PYTHON
-from bootstrap.doctor.entries.running import RUNNING
-from bootstrap.doctor.entries.system import SYSTEM
-from bootstrap.doctor.entry import Entry
+from bootstrap.doctor import checks, finding, preflight
+from bootstrap.doctor.finding import Entry
 from wheelhouse.errors import AirferryError
-
-SUBJECTS: Dict[str, Dict[str, Entry]] = {
-    "Python": PYTHON,
-    "The host": HOST,
-    "What else is on the host": SYSTEM,
-    "An external PostgreSQL server": DATABASE,
-    "An installation: its files and settings": INSTALLED,
-    "An installation at work": RUNNING,
-    "The internet side": OUTSIDE,
-}
-CATALOGUE: Dict[str, Entry] = {
-    identifier: entry for entries in SUBJECTS.values() for identifier, entry in entries.items()
-}
 
 
 class UnknownFinding(AirferryError):
@@ -36,12 +20,41 @@ class UnknownFinding(AirferryError):
     exit_code = 2
 
 
-def explain(identifier: str) -> Entry:
-    """The entry of a finding; raises :class:`UnknownFinding`."""
-    if identifier in CATALOGUE:
-        return CATALOGUE[identifier]
-    near = get_close_matches(identifier, CATALOGUE, n=3, cutoff=0.4)
-    raise UnknownFinding(
-        f"There is no finding {identifier!r}.",
-        hint=f"Near it: {', '.join(near)}." if near else "All of them are listed by doctor --explain.",
-    )
+class Catalogue:
+    """The entries of `modules`: by id, and by subject, the first line of a module's docstring."""
+
+    def __init__(self, modules: Iterable[ModuleType]) -> None:
+        """Gather the entries; two of the same id are not told from each other here, but by a test."""
+        self.subjects: Dict[str, Dict[str, Entry]] = {}
+        for module in modules:
+            found = {entry.id: entry for entry in entries_of(module)}
+            if found:
+                subject = (module.__doc__ or module.__name__).splitlines()[0].rstrip(".")
+                self.subjects[subject] = found
+        self.entries = {key: entry for found in self.subjects.values() for key, entry in found.items()}
+
+    def explain(self, identifier: str) -> Entry:
+        """The entry of a finding; raises :class:`UnknownFinding`."""
+        if identifier in self.entries:
+            return self.entries[identifier]
+        near = get_close_matches(identifier, self.entries, n=3, cutoff=0.4)
+        raise UnknownFinding(
+            f"There is no finding {identifier!r}.",
+            hint=f"Near it: {', '.join(near)}." if near else "All of them are listed by doctor --explain.",
+        )
+
+
+def entries_of(*modules: ModuleType) -> Iterable[Entry]:
+    """The entries that are constants of the modules."""
+    return tuple(item for module in modules for item in vars(module).values() if isinstance(item, Entry))
+
+
+MODULES = (
+    finding,
+    preflight,
+    *(
+        importlib.import_module(f"{checks.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(checks.__path__)
+    ),
+)
+CATALOGUE = Catalogue(MODULES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
+from bootstrap.doctor.checks import account, growth, home, interpreters, neighbours, settings, storage
 from bootstrap.doctor.checks.installed import check
 from bootstrap.doctor.finding import Finding, Report, ordered
 from bootstrap.doctor.preflight import needs_for, request_for
@@ -17,10 +18,22 @@ from wheelhouse.manifest import Manifest
 
 # What is good to know of a host before an install, and says nothing of one that is there.
 _BEFORE = (
-    "installation-found", "airflow-cfg-kept", "postgres-found", "postgres-incomplete", "postgres-running",
-    "python-others", "python-managed", "airflow-found", "airflow-running", "airflow-variables",
-    "environment-ignored", "account-locked", "sudo-missing", "umask-strict", "timezone-local",
-)  # fmt: skip
+    home.INSTALLATION_FOUND,
+    home.AIRFLOW_CFG_KEPT,
+    neighbours.POSTGRES_FOUND,
+    neighbours.POSTGRES_INCOMPLETE,
+    neighbours.POSTGRES_RUNNING,
+    interpreters.PYTHON_OTHERS,
+    interpreters.PYTHON_MANAGED,
+    neighbours.AIRFLOW_FOUND,
+    neighbours.AIRFLOW_RUNNING,
+    settings.AIRFLOW_VARIABLES,
+    settings.ENVIRONMENT_IGNORED,
+    account.ACCOUNT_LOCKED,
+    account.SUDO_MISSING,
+    account.UMASK_STRICT,
+    settings.TIMEZONE_LOCAL,
+)
 
 
 def judge(installation: Installation) -> Report:
@@ -37,7 +50,7 @@ def judge(installation: Installation) -> Report:
         report = diagnose(_without_ours(facts, installation), needs)
     found = check(installed.collect(installation))
     left = [*found, *(item for item in report.findings if not _said(item, found))]
-    return replace(report, findings=ordered([item for item in left if item.id not in _BEFORE]))
+    return replace(report, findings=ordered([item for item in left if item.entry not in _BEFORE]))
 
 
 def _manifest(installation: Installation) -> Optional[Manifest]:
@@ -58,5 +71,5 @@ def _without_ours(facts: Facts, installation: Installation) -> Facts:
 
 def _said(finding: Finding, found: list[Finding]) -> bool:
     """Whether the installation's own findings say the same, and more exactly."""
-    full = {"logs-full", "database-full"} & {item.id for item in found}
-    return finding.id in ("disk-low", "disk-full", "inodes-few") and bool(full)
+    full = any(item.entry in (growth.LOGS_FULL, growth.DATABASE_FULL) for item in found)
+    return finding.entry in (storage.DISK_LOW, storage.DISK_FULL, storage.INODES_FEW) and full

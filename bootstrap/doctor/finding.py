@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Iterable, List, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
-from bootstrap.doctor.catalogue import CATALOGUE
 from bootstrap.doctor.severity import BLOCKER, SEVERITIES, WARNING
 from bootstrap.facts.host import Failure
 
@@ -14,15 +13,43 @@ EXIT_WARNINGS = 4
 
 
 @dataclass(frozen=True)
+class Entry:
+    """What there is to say about a finding, as a constant on top of the module that finds it.
+
+    `id` is stable, `severity` the gravest that it can have, `title` a few words, `why` it matters to Airflow;
+    `more` is told by ``--explain``.
+    """
+
+    id: str
+    severity: str
+    title: str
+    why: str = ""
+    more: str = ""
+
+    def found(
+        self,
+        found: str,
+        *,
+        needed: str = "",
+        remedy: str = "",
+        commands: Tuple[str, ...] = (),
+        needs_root: bool = False,
+        severity: Optional[str] = None,
+    ) -> Finding:
+        """The finding, of a lower `severity` where one is given."""
+        return Finding(self, severity or self.severity, found, needed, remedy, commands, needs_root)
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that was judged.
 
-    `id` is stable and stands in the catalogue; `severity` is blocker (it will not work), warning (it may
+    `severity` is blocker (it will not work), warning (it may
     not, or not for long), note (good to know) or ok. `commands` are exact and carry out the `remedy`;
     `needs_root` says that an ordinary account cannot.
     """
 
-    id: str
+    entry: Entry
     severity: str
     found: str
     needed: str = ""
@@ -31,14 +58,30 @@ class Finding:
     needs_root: bool = False
 
     @property
+    def id(self) -> str:
+        """What it is known by."""
+        return self.entry.id
+
+    @property
     def title(self) -> str:
         """What it is about, in a few words."""
-        return CATALOGUE[self.id].title
+        return self.entry.title
 
     @property
     def why(self) -> str:
         """Why it matters to Airflow."""
-        return CATALOGUE[self.id].why
+        return self.entry.why
+
+
+FACTS_INCOMPLETE = Entry(
+    "facts-incomplete", WARNING, "Something could not be looked at", "What depends on it was not judged."
+)
+CHECK_CRASHED = Entry(
+    "check-crashed",
+    WARNING,
+    "A check failed",
+    "This is a fault of airferry's; what the check is about was not judged.",
+)
 
 
 @dataclass(frozen=True)
@@ -88,9 +131,7 @@ def gathered(
     A check that fails is itself a finding: the others still count.
     """
     findings = [
-        Finding(
-            "facts-incomplete",
-            WARNING,
+        FACTS_INCOMPLETE.found(
             f"{failure.name}: {failure.error}",
             remedy="When this machine is very busy, run doctor again later.",
         )
@@ -101,7 +142,7 @@ def gathered(
             findings += check(*given)
         except Exception as error:  # noqa: BLE001  (the others still count)
             name = f"{check.__module__.rpartition('.')[2]}.{check.__name__}"
-            findings.append(Finding("check-crashed", WARNING, f"{name}: {type(error).__name__}: {error}"))
+            findings.append(CHECK_CRASHED.found(f"{name}: {type(error).__name__}: {error}"))
     return findings
 
 

@@ -9,7 +9,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow.executor import executor_of
 from bootstrap.doctor.checks.interpreter import choose, uses_carried
-from bootstrap.doctor.finding import Finding, Report
+from bootstrap.doctor.finding import Entry, Finding, Report
 from bootstrap.doctor.needs import Needs, WantedPort, WantedServer, needs_of
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, OK
@@ -28,6 +28,15 @@ from wheelhouse.errors import AirferryError, BundleDamaged
 from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
+
+BUNDLE_OK = Entry("bundle-ok", OK, "The file is whole")
+BUNDLE_DAMAGED = Entry(
+    "bundle-damaged",
+    BLOCKER,
+    "The file is not what was bundled",
+    "A changed byte may be in anything that would be installed; nothing from such a file is used.",
+    "Found with --deep, which reads every byte; install always does so before it changes anything.",
+)
 
 
 class PreflightBlocked(AirferryError):
@@ -65,12 +74,13 @@ def whole(bundle: Bundle, advance: Callable[[int], None]) -> Finding:
     try:
         verify(bundle, advance)
     except BundleDamaged as error:
-        return Finding(
-            "bundle-damaged", BLOCKER, error.found, error.needed,
-            "Copy it again from the medium, and check:",
-            (f"sha256sum -c {shlex.quote(bundle.path.name)}.sha256",),
-        )  # fmt: skip
-    return Finding("bundle-ok", OK, f"{bundle.path.name}: {len(bundle.manifest.files)} members")
+        return BUNDLE_DAMAGED.found(
+            error.found,
+            needed=error.needed,
+            remedy="Copy it again from the medium, and check:",
+            commands=(f"sha256sum -c {shlex.quote(bundle.path.name)}.sha256",),
+        )
+    return BUNDLE_OK.found(f"{bundle.path.name}: {len(bundle.manifest.files)} members")
 
 
 def facts_of(bundle: Bundle, chosen: Receipt, options: Options) -> Facts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bootstrap.base.console import Console
-from bootstrap.doctor.catalogue import SUBJECTS, explain
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 
@@ -32,30 +31,6 @@ def render(report: Report, console: Console, *, next_command: str, again: str = 
     elif next_command:
         console.print("Next:")
         console.command(next_command)
-
-
-def render_entry(identifier: str, console: Console) -> None:
-    """Print what there is to know about a finding, or with no identifier a line for each that there is.
-
-    Raises UnknownFinding for an id that there is not.
-    """
-    if not identifier:
-        _list(console)
-        return
-    entry = explain(identifier)
-    console.print(f"{identifier} ({entry.severity}): {entry.title}.", "bold")
-    for text in (entry.why, entry.more):
-        if text:
-            console.print()
-            console.print(text)
-
-
-def _list(console: Console) -> None:
-    for subject, entries in SUBJECTS.items():
-        console.print(subject, "bold")
-        for name, entry in entries.items():
-            console.print(f"{name} ({entry.severity}): {entry.title}", indent=2)
-        console.print()
 
 
 def _render(finding: Finding, console: Console) -> None:

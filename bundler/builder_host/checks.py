@@ -5,11 +5,87 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bootstrap.base.console import size_text
-from bootstrap.doctor.finding import Finding, Report, gathered, ordered
+from bootstrap.doctor.finding import Entry, Finding, Report, gathered, ordered
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.disk import DiskPlace
 from bundler.build import buildneeds
 from bundler.builder_host.facts import Outside
+
+TOOLS_OK = Entry("tools-ok", OK, "The tools answer")
+UV_BROKEN = Entry(
+    "uv-broken",
+    BLOCKER,
+    "uv does not run",
+    "It resolves the packages, and builds those that exist only as source.",
+)
+PIP_TOOLS_BROKEN = Entry(
+    "pip-tools-broken", NOTE, "pip-tools does not run", "It is pip's own resolver, on request."
+)
+CACHE_OK = Entry("cache-ok", OK, "The cache can be used")
+CACHE_CLOSED = Entry(
+    "cache-closed",
+    BLOCKER,
+    "The cache cannot be written",
+    "Everything that is fetched and built goes there first.",
+)
+CACHE_FULL = Entry(
+    "cache-full",
+    BLOCKER,
+    "Little room for the cache",
+    "It holds every wheel that was fetched: see airferry cache.",
+)
+OUTPUT_OK = Entry("output-ok", OK, "The folder for the bundle can be used")
+OUTPUT_CLOSED = Entry(
+    "output-closed", BLOCKER, "The folder for the bundle cannot be written", "The bundle goes there."
+)
+OUTPUT_FULL = Entry(
+    "output-full",
+    BLOCKER,
+    "Little room for the bundle",
+    "A bundle takes about 110 MB, and as much again while an older one of the same name is there.",
+)
+INDEX_OK = Entry("index-ok", OK, "The package index answers")
+INDEX_UNREACHABLE = Entry(
+    "index-unreachable",
+    BLOCKER,
+    "The package index does not answer",
+    "All packages come from there; only --offline, which makes an earlier bundle again, does without.",
+)
+CONSTRAINTS_OK = Entry("constraints-ok", OK, "The Airflow project's constraint files can be reached")
+CONSTRAINTS_UNREACHABLE = Entry(
+    "constraints-unreachable",
+    NOTE,
+    "The Airflow project's constraint files cannot be reached",
+    "--constraints auto resolves as of the day of the release instead, and says so.",
+)
+CERTIFICATES_MISSING = Entry(
+    "certificates-missing",
+    BLOCKER,
+    "A file of certificates is not there",
+    "No address can be trusted without it, and none is asked.",
+)
+PROXIES_USED = Entry(
+    "proxies-used", NOTE, "Proxies and certificates are taken from the environment", "Fetching goes by them."
+)
+OUTSIDE_CLOCK = Entry(
+    "outside-clock",
+    WARNING,
+    "The clock of this machine is wrong",
+    "Certificates count as expired or not yet valid, and nothing can be fetched.",
+)
+BUILD_OK = Entry("build-ok", OK, "Packages can be built from source")
+BUILD_BASICS_MISSING = Entry(
+    "build-basics-missing",
+    WARNING,
+    "Packages with native parts cannot be built here",
+    "It matters only for those that have no wheel for the closed host; airferry bundle names them.",
+)
+BUILD_LIBRARIES_MISSING = Entry(
+    "build-libraries-missing",
+    NOTE,
+    "Some libraries for building are not here",
+    "They matter only for packages that need them and have no wheel for the closed host.",
+)
 
 Check = Callable[[Outside], Iterator[Finding]]
 
@@ -34,74 +110,77 @@ def programs(facts: Outside) -> Iterator[Finding]:
     by_name = {item.name: item for item in facts.programs}
     again = "Install airferry again, into an environment of its own:"
     if by_name["uv"].error:
-        yield Finding(
-            "uv-broken", BLOCKER, by_name["uv"].error, "uv, which airferry brings along", again,
-            ("pipx install --force airferry",),
-        )  # fmt: skip
-    if by_name["pip-tools"].error:
-        yield Finding(
-            "pip-tools-broken", NOTE, by_name["pip-tools"].error, "", "Only --resolver pip-tools needs it."
+        yield UV_BROKEN.found(
+            by_name["uv"].error,
+            needed="uv, which airferry brings along",
+            remedy=again,
+            commands=("pipx install --force airferry",),
         )
+    if by_name["pip-tools"].error:
+        yield PIP_TOOLS_BROKEN.found(by_name["pip-tools"].error, remedy="Only --resolver pip-tools needs it.")
     sound = [f"{item.name} {item.version}" for item in facts.programs if not item.error]
     if not by_name["uv"].error:
-        yield Finding("tools-ok", OK, ", ".join([f"Python {facts.python}", *sound]))
+        yield TOOLS_OK.found(", ".join([f"Python {facts.python}", *sound]))
 
 
 def folders(facts: Outside) -> Iterator[Finding]:
     """The cache and the folder for the bundle."""
     if facts.cache:
         yield from _folder(
-            facts.cache, ("cache-ok", "cache-closed", "cache-full"), _CACHE_LEAST, _CACHE_BEST,
+            facts.cache, (CACHE_OK, CACHE_CLOSED, CACHE_FULL), _CACHE_LEAST, _CACHE_BEST,
             "Set XDG_CACHE_HOME to a folder on a larger disk.",
         )  # fmt: skip
     if facts.output:
         yield from _folder(
-            facts.output, ("output-ok", "output-closed", "output-full"), _OUTPUT_LEAST, _OUTPUT_BEST,
+            facts.output, (OUTPUT_OK, OUTPUT_CLOSED, OUTPUT_FULL), _OUTPUT_LEAST, _OUTPUT_BEST,
             "Name another folder with --output.",
         )  # fmt: skip
 
 
 def _folder(
-    place: DiskPlace, ids: tuple[str, str, str], least: int, best: int, remedy: str
+    place: DiskPlace, entries: tuple[Entry, Entry, Entry], least: int, best: int, remedy: str
 ) -> Iterator[Finding]:
-    usable, closed, full = ids
+    usable, closed, full = entries
     if not place.writable or place.read_only or place.problem or place.kind in ("file", "other"):
         found = place.problem or f"{place.base} (mode {place.mode:04o}, owner {place.uid})"
-        yield Finding(closed, BLOCKER, found, f"a folder {place.path} that can be written", remedy)
+        yield closed.found(found, needed=f"a folder {place.path} that can be written", remedy=remedy)
         return
     free = f"{size_text(place.free_bytes)} free at {place.path}"
     if place.free_bytes < best:
         severity = BLOCKER if place.free_bytes < least else WARNING
-        yield Finding(full, severity, free, f"{size_text(best)} and more", remedy)
+        yield full.found(free, needed=f"{size_text(best)} and more", remedy=remedy, severity=severity)
     else:
-        yield Finding(usable, OK, free)
+        yield usable.found(free)
 
 
 def addresses(facts: Outside) -> Iterator[Finding]:
     """The package index, and the Airflow project's constraint files."""
     index, constraints = facts.index, facts.constraints
     if index and index.error:
-        yield Finding(
-            "index-unreachable", BLOCKER, f"{index.url}: {index.error}",
-            "a package index with apache-airflow",
-            "Set the proxy (HTTPS_PROXY) and its certificates (SSL_CERT_FILE), or name a mirror with"
+        yield INDEX_UNREACHABLE.found(
+            f"{index.url}: {index.error}",
+            needed="a package index with apache-airflow",
+            remedy="Set the proxy (HTTPS_PROXY) and its certificates (SSL_CERT_FILE), or name a mirror with"
             " --index-url.",
-        )  # fmt: skip
+        )
     elif index:
-        yield Finding("index-ok", OK, f"{index.url} has {index.found} ({index.seconds:.1f} s)")
+        yield INDEX_OK.found(f"{index.url} has {index.found} ({index.seconds:.1f} s)")
     if index and index.clock is not None and abs(index.clock) > _CLOCK:
         ahead = "behind" if index.clock > 0 else "ahead of"
-        yield Finding(
-            "outside-clock", WARNING, f"{abs(index.clock):.0f} s {ahead} {index.url}", "the right time",
-            "Set the clock:", ("date -u -s 'YYYY-MM-DD HH:MM:SS'",), needs_root=True,
-        )  # fmt: skip
+        yield OUTSIDE_CLOCK.found(
+            f"{abs(index.clock):.0f} s {ahead} {index.url}",
+            needed="the right time",
+            remedy="Set the clock:",
+            commands=("date -u -s 'YYYY-MM-DD HH:MM:SS'",),
+            needs_root=True,
+        )
     if constraints and constraints.error:
-        yield Finding(
-            "constraints-unreachable", NOTE, f"{constraints.url}: {constraints.error}", "",
-            "A copy of the file is taken with --constraints FILE.",
-        )  # fmt: skip
+        yield CONSTRAINTS_UNREACHABLE.found(
+            f"{constraints.url}: {constraints.error}",
+            remedy="A copy of the file is taken with --constraints FILE.",
+        )
     elif constraints:
-        yield Finding("constraints-ok", OK, f"{constraints.url} ({constraints.seconds:.1f} s)")
+        yield CONSTRAINTS_OK.found(f"{constraints.url} ({constraints.seconds:.1f} s)")
 
 
 def variables(facts: Outside) -> Iterator[Finding]:
@@ -110,13 +189,14 @@ def variables(facts: Outside) -> Iterator[Finding]:
     if found is None:
         return
     for name in found.missing:
-        yield Finding(
-            "certificates-missing", BLOCKER, f"{name} names {found.certificates[name]}",
-            "a file of certificates that can be read", f"Correct the variable, or take it away: unset {name}",
-        )  # fmt: skip
+        yield CERTIFICATES_MISSING.found(
+            f"{name} names {found.certificates[name]}",
+            needed="a file of certificates that can be read",
+            remedy=f"Correct the variable, or take it away: unset {name}",
+        )
     used = [*found.proxies, *(name for name in found.certificates if name not in found.missing)]
     if used:
-        yield Finding("proxies-used", NOTE, ", ".join(used))
+        yield PROXIES_USED.found(", ".join(used))
 
 
 def building(facts: Outside) -> Iterator[Finding]:
@@ -126,20 +206,21 @@ def building(facts: Outside) -> Iterator[Finding]:
     missing = [need for need in facts.needs if not need.there]
     basic = [need for need in missing if need.name in buildneeds.BASIC]
     if basic:
-        yield Finding(
-            "build-basics-missing", WARNING, "\n".join(f"{need.name}: {need.found}" for need in basic),
-            "a C compiler, Python's headers, and a Python with _ctypes", "Install what is missing:",
-            _commands(basic), needs_root=True,
-        )  # fmt: skip
+        yield BUILD_BASICS_MISSING.found(
+            "\n".join(f"{need.name}: {need.found}" for need in basic),
+            needed="a C compiler, Python's headers, and a Python with _ctypes",
+            remedy="Install what is missing:",
+            commands=_commands(basic),
+            needs_root=True,
+        )
     rest = [need for need in missing if need not in basic]
     if rest:
         remedy = buildneeds.remedy(rest)
-        yield Finding(
-            "build-libraries-missing", NOTE, ", ".join(need.name for need in rest), "",
-            f"As root: {remedy}" if remedy else "",
-        )  # fmt: skip
+        yield BUILD_LIBRARIES_MISSING.found(
+            ", ".join(need.name for need in rest), remedy=f"As root: {remedy}" if remedy else ""
+        )
     if not missing:
-        yield Finding("build-ok", OK, ", ".join(need.name for need in facts.needs))
+        yield BUILD_OK.found(", ".join(need.name for need in facts.needs))
 
 
 def _commands(missing: list[buildneeds.BuildNeed]) -> tuple[str, ...]:

@@ -42,7 +42,9 @@ def doctor(
     from bundler.commands import judgement  # noqa: PLC0415
 
     if explain is not None:
-        return explained(explain)
+        from bundler.host.catalogue import CATALOGUE  # noqa: PLC0415
+
+        return explained(explain, CATALOGUE)
     if host:
         if file:
             return judgement.bundle(file, host, strict=strict)

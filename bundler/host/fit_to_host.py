@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bootstrap.airflow.differences import NEWEST
-from bootstrap.doctor.catalogue import explain
-from bootstrap.doctor.entries.python import PYTHON
 from bootstrap.doctor.remedies import quoted
 from bootstrap.facts import saved
 from bundler.base.errors import HostUnfit, InvalidRequest
 from bundler.host import host_choice
-from bundler.host.host_choice import Choice
+from bundler.host.catalogue import CATALOGUE
+from bundler.host.host_choice import PYTHON, Choice
 from bundler.index import release
 from bundler.index.simple import Index, from_environment
 from bundler.index.transport import Session
@@ -42,7 +41,7 @@ def tailor(given: Settings, host: Path) -> Tailored:
             hint="Leave --for out.",
         )
     for identifier in given.ignore:
-        explain(identifier)
+        CATALOGUE.explain(identifier)
     facts = saved.load(host)
     airflow = given.airflow or (NEWEST if given.offline else _newest(given))
     named = any((given.platform, given.glibc, given.like, given.machine))
@@ -73,7 +72,7 @@ def tailor(given: Settings, host: Path) -> Tailored:
 def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:
     blockers = [finding for finding in choice.report.blockers if finding.id not in ignored]
     if blockers:
-        carry = "A Python can be carried: --with-python. " if any(i.id in PYTHON for i in blockers) else ""
+        carry = "A Python can be carried: --with-python. " if any(i.entry in PYTHON for i in blockers) else ""
         raise HostUnfit(
             f"A bundle of Airflow {choice.airflow} would not work on the host of {host}.",
             found="\n".join(f"{item.title}: {item.found} [{item.id}]" for item in blockers),

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 
 from bootstrap.airflow.differences import PYTHONS, Row, numbers
 from bootstrap.doctor import remedies
+from bootstrap.doctor.catalogue import entries_of
+from bootstrap.doctor.checks import carried as carried_python
+from bootstrap.doctor.checks import interpreter as python_checks
+from bootstrap.doctor.checks import interpreters, machine, modules
 from bootstrap.doctor.checks.interpreter import judge
-from bootstrap.doctor.entries.python import PYTHON
-from bootstrap.doctor.finding import Finding, Report
+from bootstrap.doctor.finding import Entry, Finding, Report
 from bootstrap.doctor.needs import Needs, WantedPort, needs_of
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, WARNING
@@ -28,6 +31,31 @@ from wheelhouse import __version__
 from wheelhouse.manifest import SCHEMA, CarriedPostgres, Constraints, MadeFor, Manifest, Package, Tool
 from wheelhouse.target import OLDEST_PYTHON, Target
 
+PYTHON_UNSUPPORTED = Entry(
+    "python-unsupported",
+    BLOCKER,
+    "This Airflow does not run on this Python",
+    "Its packages refuse to be installed there, or fail when they are imported.",
+)
+PLATFORM_UNSUPPORTED = Entry(
+    "platform-unsupported",
+    BLOCKER,
+    "A bundle cannot be made for this platform",
+    "Every bundle carries uv and pip, which install the packages without a network.",
+)
+LIBC_RARE = Entry(
+    "libc-rare",
+    WARNING,
+    "The C library of this host is older than what packages are published for",
+    "Some packages may have no wheel for it: airferry bundle then says which, and what would help.",
+)
+POSTGRES_NOT_CARRIED = Entry(
+    "postgres-not-carried",
+    WARNING,
+    "The bundle would carry no PostgreSQL, and the host has none",
+    "Airflow keeps its state there; without a server the install stops.",
+)
+
 # Measured on bundles with the default extras: megabytes of all wheels, and of what is unpacked from them.
 SIZES: Row[tuple[int, int]] = Row(
     "wheels and what they unpack to, MB",
@@ -39,6 +67,8 @@ SIZES: Row[tuple[int, int]] = Row(
         ("3.1.0", (108, 320)),
     ),
 )
+# what a carried Python is the answer to
+PYTHON = entries_of(python_checks, interpreters, modules, carried_python)
 _MB = 1_000_000
 _PYTHON_UNPACKED = 120 * _MB
 # What wheels of today ask for; for an older C library some packages have none.
@@ -91,7 +121,7 @@ def choose(
     needs, server = _needs(facts, airflow, target, carried=carried and not sound)
     report = diagnose(facts, needs)
     if carried and not sound:
-        replaced = [item.id for item in report.blockers if item.id in PYTHON]
+        replaced = [item.id for item in report.blockers if item.entry in PYTHON]
         report = report.plus([], without=replaced)
     report = report.plus(_unsupported(airflow, python, supported))
     report = report.plus([*_platform_problems(facts, target), *_server_problems(facts, server, target)])
@@ -213,10 +243,11 @@ def _substitute(facts: Facts, wanted: Sequence[str], *, carried: bool) -> str:
 
 def _unsupported(airflow: str, python: str, supported: Sequence[str]) -> Iterator[Finding]:
     if python not in supported:
-        yield Finding(
-            "python-unsupported", BLOCKER, f"Airflow {airflow} for CPython {python}",
-            f"CPython {', '.join(supported)}", "Choose another --python, or another --airflow.",
-        )  # fmt: skip
+        yield PYTHON_UNSUPPORTED.found(
+            f"Airflow {airflow} for CPython {python}",
+            needed=f"CPython {', '.join(supported)}",
+            remedy="Choose another --python, or another --airflow.",
+        )
 
 
 def _platform_problems(facts: Facts, target: Target) -> Iterator[Finding]:
@@ -224,26 +255,29 @@ def _platform_problems(facts: Facts, target: Target) -> Iterator[Finding]:
     try:
         payload.choose(target)
     except NoFittingWheel as error:
-        yield Finding("platform-unsupported", BLOCKER, target.label, error.needed, error.message)
+        yield PLATFORM_UNSUPPORTED.found(target.label, needed=error.needed, remedy=error.message)
     if libc is None or libc.name != host.libc or libc.machine != host.machine or libc.numbers == (0, 0):
         return
     found = f"{libc.name} {libc.version}"
     if host.version > libc.numbers:
-        yield Finding(
-            "libc-too-old", BLOCKER, found, f"{host.libc_label}, as {target.platform} says",
-            f"Leave --platform, --glibc and --like out, or take --platform {host_platform(facts)}.",
-        )  # fmt: skip
+        yield machine.LIBC_TOO_OLD.found(
+            found,
+            needed=f"{host.libc_label}, as {target.platform} says",
+            remedy=f"Leave --platform, --glibc and --like out, or take --platform {host_platform(facts)}.",
+        )
     elif libc.name == "glibc" and libc.numbers < _USUAL_GLIBC:
-        yield Finding("libc-rare", WARNING, found, "glibc 2.28, for which nearly all packages have wheels")
+        yield LIBC_RARE.found(found, needed="glibc 2.28, for which nearly all packages have wheels")
 
 
 def _server_problems(facts: Facts, server: str, target: Target) -> Iterator[Finding]:
     if not server and not _host_servers(facts):
-        yield Finding(
-            "postgres-not-carried", WARNING, f"none is published for {target.platform}, and none is there",
-            "a PostgreSQL server", "Install this distribution's PostgreSQL server and client there:",
-            remedies.install_postgres(facts.distribution), needs_root=True,
-        )  # fmt: skip
+        yield POSTGRES_NOT_CARRIED.found(
+            f"none is published for {target.platform}, and none is there",
+            needed="a PostgreSQL server",
+            remedy="Install this distribution's PostgreSQL server and client there:",
+            commands=remedies.install_postgres(facts.distribution),
+            needs_root=True,
+        )
 
 
 def _host_servers(facts: Facts) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from bootstrap.base import process
 from bootstrap.base.process import CommandFailed, Completed
+from bootstrap.doctor.checks.home import HOME_VOLATILE
 from bootstrap.state.plan import Done
 from bundler.rehearsal import guard as guarding
 from bundler.rehearsal.isolation import IsolationUnavailable
@@ -96,7 +97,7 @@ def _install(file: Path, scratch: Path, python: str) -> tuple[str, dict[str, Any
         file = Path(shutil.copy(file, scratch / file.name))
         file.chmod(0o644)
         user = ["--user", _ACCOUNT]
-    options = ["install", "--home", str(home), "--json", "--ignore", "home-volatile"]
+    options = ["install", "--home", str(home), "--json", "--ignore", HOME_VOLATILE.id]
     named = ["--python", python] if python else []
     env = process.environment({"HOME": str(home)})
     start = [sys.executable, "-c", _CUT_OFF, str(Path(__file__).resolve().parents[1])]

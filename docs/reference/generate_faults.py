@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bootstrap.doctor.catalogue import CATALOGUE
+from bundler.host.catalogue import CATALOGUE
 from tests.support.faults import collect
 
 PAGE = Path(__file__).with_name("faults.md")
@@ -26,7 +26,7 @@ that runs without a network. Severities are in [findings.md](findings.md).
 def page() -> str:
     """The whole page."""
     faults = collect()
-    unknown = sorted({item.identifier for item in faults} - set(CATALOGUE))
+    unknown = sorted({item.identifier for item in faults} - set(CATALOGUE.entries))
     assert not unknown, f"no such findings: {unknown}"
     ids = len({item.identifier for item in faults})
     rows = [f"| {item.how} | `{item.identifier}` | `{item.test}` |" for item in faults]

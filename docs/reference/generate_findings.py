@@ -8,13 +8,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bootstrap.doctor.catalogue import CATALOGUE, SUBJECTS
 from bootstrap.doctor.severity import OK, SEVERITIES
+from bundler.host.catalogue import CATALOGUE
 
 PAGE = Path(__file__).with_name("findings.md")
 HEAD = """# Findings of doctor
 
-Generated from `bootstrap/doctor/catalogue.py` by `docs/reference/generate_findings.py`; do not edit.
+Generated from the modules of doctor's checks by `docs/reference/generate_findings.py`; do not edit.
 
 Ids are stable: scripts and `--ignore ID` may rely on them. The severity given is the gravest that a finding
 can have. On a host without this page, `doctor --explain ID` shows the same text, and `doctor --explain`
@@ -29,7 +29,7 @@ lists all of them.
 
 def _index() -> Iterator[str]:
     yield "## Index\n"
-    for subject, entries in SUBJECTS.items():
+    for subject, entries in CATALOGUE.subjects.items():
         yield f"{subject}:\n"
         for key, entry in entries.items():
             # what is well has no heading below to lead to
@@ -42,7 +42,7 @@ def page() -> str:
     """The whole page."""
     parts = [HEAD, *_index()]
     for severity in SEVERITIES:
-        entries = {key: entry for key, entry in CATALOGUE.items() if entry.severity == severity}
+        entries = {key: entry for key, entry in CATALOGUE.entries.items() if entry.severity == severity}
         parts.append(f"## {severity}\n")
         if severity == OK:
             parts += [f"- `{key}`: {entry.title}" for key, entry in entries.items()]

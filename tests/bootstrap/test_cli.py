@@ -51,8 +51,10 @@ def test_explaining_without_an_id_lists_every_finding(
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "FILE"), "doctor", *arguments])
     assert cli.main() == 0
     shown = capsys.readouterr().out
-    assert "\nThe host\n" in shown
-    assert [name for name in CATALOGUE if f"  {name} ({CATALOGUE[name].severity}): " not in shown] == []
+    assert "\nThe interpreter that Airflow's environment would be made from\n" in shown
+    assert [
+        name for name in CATALOGUE.entries if f"  {name} ({CATALOGUE.entries[name].severity}): " not in shown
+    ] == []
 
 
 def test_ignoring_what_is_no_finding_is_told_at_once(

@@ -5,11 +5,61 @@ from __future__ import annotations
 from typing import Iterator
 
 from bootstrap.doctor.access import service_user
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.account import User
 from bootstrap.facts.host import Facts
+
+ACCOUNT_OK = Entry("account-ok", OK, "The account can be used")
+ACCOUNT_MADE = Entry(
+    "account-made",
+    NOTE,
+    "The service account will be made",
+    "PostgreSQL refuses to run as root, and Airflow does not need it.",
+)
+ACCOUNT_ROOT = Entry(
+    "account-root", BLOCKER, "Everything would run as root", "PostgreSQL refuses to start as root."
+)
+ACCOUNT_NO_USERADD = Entry(
+    "account-no-useradd",
+    BLOCKER,
+    "The service account cannot be made",
+    "PostgreSQL refuses to run as root, and this host has neither useradd nor adduser.",
+)
+ACCOUNT_UNNAMED = Entry(
+    "account-unnamed",
+    BLOCKER,
+    "This account has no name",
+    "PostgreSQL looks its own account up in the password database and stops without an entry.",
+)
+UMASK_STRICT = Entry(
+    "umask-strict", NOTE, "New files are private here", "airferry sets the modes that it needs itself."
+)
+ACCOUNT_EXPIRED = Entry(
+    "account-expired",
+    WARNING,
+    "The service account is expired",
+    "cron, su and a login shell refuse it; the components themselves are started without a login.",
+)
+ACCOUNT_LOCKED = Entry(
+    "account-locked",
+    NOTE,
+    "Nobody can log in as the service account",
+    "That is as it should be: the commands in bin/ change to it when root runs them.",
+)
+ACCOUNT_REMOTE = Entry(
+    "account-remote",
+    NOTE,
+    "The account comes from a directory of the network",
+    "Where that does not answer, nothing can be started as this account.",
+)
+SUDO_MISSING = Entry(
+    "sudo-missing",
+    NOTE,
+    "There is no sudo",
+    "What is marked 'as root' is for an admin who has root's password.",
+)
 
 _RUN_AS = "Run the install as an ordinary account."
 _NO_SHELLS = ("nologin", "false", "sync", "halt", "shutdown")
@@ -22,47 +72,53 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         return
     other, user = service_user(facts, needs.account)
     if user is not None and user.uid == 0:
-        yield Finding("account-root", BLOCKER, "root", "an ordinary account", "Name one with --account.")
+        yield ACCOUNT_ROOT.found("root", needed="an ordinary account", remedy="Name one with --account.")
     elif user is not None and not user.name:
-        yield Finding(
-            "account-unnamed", BLOCKER, f"user id {user.uid} is not in the password database",
-            "an account with an entry in /etc/passwd", "Have the entry added, or use another account.",
+        yield ACCOUNT_UNNAMED.found(
+            f"user id {user.uid} is not in the password database",
+            needed="an account with an entry in /etc/passwd",
+            remedy="Have the entry added, or use another account.",
             needs_root=True,
-        )  # fmt: skip
+        )
     elif other and user is None and account.me.uid != 0:
-        yield Finding(
-            "account-no-useradd", BLOCKER, f"no account {needs.account}, and only root can make it",
-            f"an ordinary account {needs.account}", _RUN_AS,
-        )  # fmt: skip
+        yield ACCOUNT_NO_USERADD.found(
+            f"no account {needs.account}, and only root can make it",
+            needed=f"an ordinary account {needs.account}",
+            remedy=_RUN_AS,
+        )
     elif other and user is None and not account.useradd:
-        yield Finding(
-            "account-no-useradd", BLOCKER, f"no account {needs.account}, no useradd, no adduser",
-            f"an ordinary account {needs.account}",
-            f"{_RUN_AS} Or add {needs.account} to /etc/passwd and /etc/group by hand.", needs_root=True,
-        )  # fmt: skip
+        yield ACCOUNT_NO_USERADD.found(
+            f"no account {needs.account}, no useradd, no adduser",
+            needed=f"an ordinary account {needs.account}",
+            remedy=f"{_RUN_AS} Or add {needs.account} to /etc/passwd and /etc/group by hand.",
+            needs_root=True,
+        )
     elif other and user is None:
-        yield Finding("account-made", NOTE, f"{account.useradd} will make {needs.account}")
+        yield ACCOUNT_MADE.found(f"{account.useradd} will make {needs.account}")
     else:
-        yield Finding("account-ok", OK, f"{user.name if user else needs.account} runs everything")
+        yield ACCOUNT_OK.found(f"{user.name if user else needs.account} runs everything")
     if user is not None and user.uid != 0 and user.name:
         yield from _login(user)
     if account.me.uid != 0 and not account.sudo:
-        yield Finding("sudo-missing", NOTE, "not in /usr/bin nor /usr/sbin")
+        yield SUDO_MISSING.found("not in /usr/bin nor /usr/sbin")
     if account.umask is not None and account.umask & 0o055:
-        yield Finding("umask-strict", NOTE, f"umask {account.umask:04o}")
+        yield UMASK_STRICT.found(f"umask {account.umask:04o}")
 
 
 def _login(user: User) -> Iterator[Finding]:
     """What stands in the way of whoever wants to become that account."""
     if user.expired:
-        yield Finding(
-            "account-expired", WARNING, f"{user.name}: {user.expired}", "an account that is not expired",
-            "Give it a longer life:", (f"chage -E -1 -M -1 {user.name}",), needs_root=True,
-        )  # fmt: skip
+        yield ACCOUNT_EXPIRED.found(
+            f"{user.name}: {user.expired}",
+            needed="an account that is not expired",
+            remedy="Give it a longer life:",
+            commands=(f"chage -E -1 -M -1 {user.name}",),
+            needs_root=True,
+        )
     states = ["no password"] if user.locked else []
     if user.shell.rpartition("/")[2] in _NO_SHELLS:
         states.append(f"shell {user.shell}")
     if states:
-        yield Finding("account-locked", NOTE, f"{user.name}: {', '.join(states)}")
+        yield ACCOUNT_LOCKED.found(f"{user.name}: {', '.join(states)}")
     if not user.local:
-        yield Finding("account-remote", NOTE, f"{user.name} is not in /etc/passwd")
+        yield ACCOUNT_REMOTE.found(f"{user.name} is not in /etc/passwd")

@@ -6,11 +6,34 @@ from dataclasses import replace
 from typing import Iterator, Sequence
 
 from bootstrap.doctor import remedies
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK
 from bootstrap.facts.host import Facts
 from wheelhouse.manifest import CarriedPython
+
+PYTHON_CARRIED = Entry(
+    "python-carried",
+    OK,
+    "The carried Python is used",
+    "Nothing of the host's own Pythons matters then: an update of theirs cannot break the installation.",
+    "A bundle may carry an interpreter (airferry bundle --with-python). It is taken where no Python of"
+    " the host passes, or with --python carried; it lies in HOME/python/.",
+)
+AUTHORITIES_MISSING = Entry(
+    "authorities-missing",
+    NOTE,
+    "This host has no file of trusted certificates",
+    "The carried Python trusts whom the host trusts; without such a file a DAG that opens a TLS"
+    " connection to a server of yours cannot verify it. Airflow itself runs.",
+    "The usual files of Debian, RHEL, SUSE and Alpine are looked for; their package is ca-certificates.",
+)
+PYTHON_CARRIED_UNFIT = Entry(
+    "python-carried-unfit",
+    BLOCKER,
+    "The carried Python does not run here",
+    "It was built against a newer C library than this host has.",
+)
 
 
 def starts(carried: CarriedPython, facts: Facts) -> bool:
@@ -29,25 +52,26 @@ def used(carried: CarriedPython, facts: Facts, problems: Sequence[Finding]) -> I
         if problem.severity == BLOCKER:
             yield replace(problem, severity=NOTE, remedy=remedy, commands=(), needs_root=False)
     floor = f" and needs {carried.floor}" if carried.floor else ""
-    yield Finding("python-carried", OK, f"CPython {carried.version}, which comes with the bundle{floor}")
+    yield PYTHON_CARRIED.found(f"CPython {carried.version}, which comes with the bundle{floor}")
     if facts.security and facts.security.authorities == "":
-        yield Finding(
-            "authorities-missing", NOTE, "no file of trusted certificates in a usual place",
-            "one, for DAGs that open TLS connections",
-            "Put the host's own there before the install, or name a file later as SSL_CERT_FILE and"
+        yield AUTHORITIES_MISSING.found(
+            "no file of trusted certificates in a usual place",
+            needed="one, for DAGs that open TLS connections",
+            remedy="Put the host's own there before the install, or name a file later as SSL_CERT_FILE and"
             " REQUESTS_CA_BUNDLE in HOME/etc/local.env.",
-            remedies.install(facts.distribution, "ca-certificates"), needs_root=True,
-        )  # fmt: skip
+            commands=remedies.install(facts.distribution, "ca-certificates"),
+            needs_root=True,
+        )
 
 
 def unfit(carried: CarriedPython, facts: Facts, needs: Needs) -> Finding:
     """Say that it does not start here; that blocks where no other will do."""
     here = f"{facts.libc.name} {facts.libc.version}" if facts.libc else ""
-    return Finding(
-        "python-carried-unfit",
-        BLOCKER if needs.carried_only else NOTE,
+    return PYTHON_CARRIED_UNFIT.found(
         here,
-        f"{carried.floor} or newer, for the carried Python {carried.version}",
-        f"Use a Python of this host (--python host), or have the bundle made with an older one for {here}"
+        needed=f"{carried.floor} or newer, for the carried Python {carried.version}",
+        remedy="Use a Python of this host (--python host), or have the bundle made with an older"
+        f" one for {here}"
         " (outside: airferry bundle --with-python).",
+        severity=BLOCKER if needs.carried_only else NOTE,
     )

@@ -4,11 +4,69 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Sequence
 
+from bootstrap.doctor.checks import database
 from bootstrap.doctor.checks.files import command, listed
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.installed import ComponentState, Installed
 from bootstrap.examination.running import Running
+
+COMPONENTS_OK = Entry("components-ok", OK, "Everything runs")
+COMPONENTS_STOPPED = Entry(
+    "components-stopped", WARNING, "Nothing runs", "Schedules that pass are missed or caught up later."
+)
+COMPONENT_DOWN = Entry(
+    "component-down", BLOCKER, "A component does not run", "Without any one of them tasks do not run."
+)
+COMPONENT_ILL = Entry(
+    "component-ill",
+    BLOCKER,
+    "A component runs, but is not healthy",
+    "Its heartbeat in the database is old or missing; tasks wait for it.",
+)
+COMPONENT_STRAY = Entry(
+    "component-stray",
+    WARNING,
+    "An Airflow of this home runs beside the installation's own",
+    "It was started by hand: no service manager restarts or stops it, and it keeps an old configuration.",
+)
+COMPONENT_VARIABLES = Entry(
+    "component-variables",
+    WARNING,
+    "Components run with AIRFLOW__ variables",
+    "They win over airflow.cfg: what is changed there has no effect, and commands in another session see"
+    " other settings.",
+)
+COMPONENT_STALE = Entry(
+    "component-stale",
+    WARNING,
+    "Components have not read airflow.cfg as it is now",
+    "They read it once, when they start: half of Airflow may work with the old settings.",
+)
+COMPONENT_DATABASE = Entry(
+    "component-database",
+    BLOCKER,
+    "Components work on different databases",
+    "One writes what the other never sees: runs stay queued, or seem to vanish.",
+)
+COMPONENT_KEYS = Entry(
+    "component-keys",
+    BLOCKER,
+    "Components run with different keys",
+    "They refuse each other's tokens (every task of 3.x fails), and cannot read each other's passwords.",
+)
+PORT_TAKEN = Entry(
+    "port-taken",
+    BLOCKER,
+    "Another program holds a port of this installation",
+    "The component that needs it cannot start.",
+)
+PORT_SHARED = Entry(
+    "port-shared",
+    WARNING,
+    "Another installation has the same port",
+    "Only the one that starts first gets it; after the next restart of the host that may be the other.",
+)
 
 _WEB = ("api-server", "webserver")
 
@@ -24,31 +82,35 @@ def check(installed: Installed) -> Iterator[Finding]:
     found = [component for component in installed.components if component.name != DATABASE]
     for component in installed.components:
         if component.name == DATABASE and component.state != "RUNNING":
-            yield Finding(
-                "database-unreachable", BLOCKER, _state(component), "a server that lets Airflow in",
-                "Ask whoever runs it; Airflow goes on when it is back.",
-            )  # fmt: skip
+            yield database.DATABASE_UNREACHABLE.found(
+                _state(component),
+                needed="a server that lets Airflow in",
+                remedy="Ask whoever runs it; Airflow goes on when it is back.",
+            )
     own = command(installed)
     logs = f"Its log is {installed.home}/logs/airferry/{{}}.log."
     down = [component for component in found if component.state != "RUNNING"]
     if len(down) == len(found):
-        yield Finding("components-stopped", WARNING, "nothing runs", "", "Start it:", (f"{own} start",))
+        yield COMPONENTS_STOPPED.found("nothing runs", remedy="Start it:", commands=(f"{own} start",))
         return
     for component in down:
-        yield Finding(
-            "component-down", BLOCKER, _state(component), "RUNNING",
-            f"{logs.format(component.name)} When the cause is gone, start it:",
-            (f"{own} start {component.name}",),
-        )  # fmt: skip
+        yield COMPONENT_DOWN.found(
+            _state(component),
+            needed="RUNNING",
+            remedy=f"{logs.format(component.name)} When the cause is gone, start it:",
+            commands=(f"{own} start {component.name}",),
+        )
     ill = [item for item in found if item not in down and _is_ill(item)]
     for component in ill:
-        yield Finding(
-            "component-ill", BLOCKER, _state(component), "healthy",
-            f"{logs.format(component.name)} It may be starting: look again in a minute, or restart it:",
-            (f"{own} restart {component.name}",),
-        )  # fmt: skip
+        yield COMPONENT_ILL.found(
+            _state(component),
+            needed="healthy",
+            remedy=f"{logs.format(component.name)} It may be starting: look again in a minute, or"
+            " restart it:",
+            commands=(f"{own} restart {component.name}",),
+        )
     if not down and not ill:
-        yield Finding("components-ok", OK, ", ".join(component.name for component in found))
+        yield COMPONENTS_OK.found(", ".join(component.name for component in found))
 
 
 def _is_ill(component: ComponentState) -> bool:
@@ -66,17 +128,22 @@ def running(installed: Installed) -> Iterator[Finding]:
     strays = [f"{item.name} (pid {item.pid})" for item in found if not item.managed]
     if strays:
         pids = " ".join(str(item.pid) for item in found if not item.managed)
-        yield Finding(
-            "component-stray", WARNING, ", ".join(strays), "components that the installation started itself",
-            "End it; the installation's own goes on.", (f"kill {pids}",),
-        )  # fmt: skip
+        yield COMPONENT_STRAY.found(
+            ", ".join(strays),
+            needed="components that the installation started itself",
+            remedy="End it; the installation's own goes on.",
+            commands=(f"kill {pids}",),
+        )
     named = [f"{item.name}: {', '.join(item.variables)}" for item in found if item.variables]
     if named:
-        yield Finding(
-            "component-variables", WARNING, listed(named), "settings in airflow.cfg alone",
-            f"Take them out of {installed.home}/etc/environment.sh or wherever they come from, put what you"
-            " need into airflow.cfg, then restart:", (f"{own} restart",),
-        )  # fmt: skip
+        yield COMPONENT_VARIABLES.found(
+            listed(named),
+            needed="settings in airflow.cfg alone",
+            remedy=f"Take them out of {installed.home}/etc/environment.sh or wherever they come"
+            " from, put what you"
+            " need into airflow.cfg, then restart:",
+            commands=(f"{own} restart",),
+        )
     yield from _stale(installed, found)
     yield from _disagreeing(installed, found)
 
@@ -86,10 +153,12 @@ def _stale(installed: Installed, found: Sequence[Running]) -> Iterator[Finding]:
     # the file may be written within the second in which a component starts
     old = [item.name for item in found if 0 < item.started < written - 2]
     if old:
-        yield Finding(
-            "component-stale", WARNING, f"{', '.join(old)}: started before airflow.cfg was changed",
-            "components that have read the file as it is now", "Restart:", (f"{command(installed)} restart",),
-        )  # fmt: skip
+        yield COMPONENT_STALE.found(
+            f"{', '.join(old)}: started before airflow.cfg was changed",
+            needed="components that have read the file as it is now",
+            remedy="Restart:",
+            commands=(f"{command(installed)} restart",),
+        )
 
 
 def _disagreeing(installed: Installed, found: Sequence[Running]) -> Iterator[Finding]:
@@ -100,8 +169,11 @@ def _disagreeing(installed: Installed, found: Sequence[Running]) -> Iterator[Fin
     databases = _by_value({item.name: item.database for item in seen})
     if len(databases) > 1:
         lines = [f"{', '.join(names)}: {value or 'none'}" for value, names in databases.items()]
-        yield Finding(
-            "component-database", BLOCKER, "\n".join(lines), "one database for all components", where, restart
+        yield COMPONENT_DATABASE.found(
+            "\n".join(lines),
+            needed="one database for all components",
+            remedy=where,
+            commands=restart,
         )
     names = sorted({key for item in seen for key in item.keys})
     differing = {key: _by_value({item.name: item.keys.get(key, "") for item in seen}) for key in names}
@@ -112,10 +184,12 @@ def _disagreeing(installed: Installed, found: Sequence[Running]) -> Iterator[Fin
         for value, who in values.items()
     ]
     if lines:
-        yield Finding(
-            "component-keys", BLOCKER, "\n".join(lines),
-            "the same keys in all components (shown: the first digits of each sha256)", where, restart,
-        )  # fmt: skip
+        yield COMPONENT_KEYS.found(
+            "\n".join(lines),
+            needed="the same keys in all components (shown: the first digits of each sha256)",
+            remedy=where,
+            commands=restart,
+        )
 
 
 def _by_value(values: Dict[str, str]) -> Dict[str, List[str]]:
@@ -136,11 +210,13 @@ def ports(installed: Installed) -> Iterator[Finding]:
         holder = held.get(number)
         if holder and found.holders.get(purpose) in down:
             by = holder.process or "a program that this account may not see"
-            yield Finding(
-                "port-taken", BLOCKER, f"port {number} ({purpose}) is held by {by}", "a free port",
-                "Stop that program, or give the installation other ports with the install command (--port,"
+            yield PORT_TAKEN.found(
+                f"port {number} ({purpose}) is held by {by}",
+                needed="a free port",
+                remedy="Stop that program, or give the installation other ports with the install"
+                " command (--port,"
                 " --postgres-port).",
-            )  # fmt: skip
+            )
     lines = [
         f"{number} ({purpose}): {other.home} has it for its {theirs}"
         for purpose, number in found.own.items()
@@ -149,11 +225,13 @@ def ports(installed: Installed) -> Iterator[Finding]:
         if used == number
     ]
     if lines:
-        yield Finding(
-            "port-shared", WARNING, listed(lines), "ports of its own for each installation",
-            "Install one of them again with other ports (--port, --postgres-port): it changes all places"
+        yield PORT_SHARED.found(
+            listed(lines),
+            needed="ports of its own for each installation",
+            remedy="Install one of them again with other ports (--port, --postgres-port): it changes"
+            " all places"
             " together.",
-        )  # fmt: skip
+        )
 
 
 def _state(component: ComponentState) -> str:

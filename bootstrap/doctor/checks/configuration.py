@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, Iterator
 
 from bootstrap.doctor.checks.files import listed
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.configuration import (
     ANOTHER,
@@ -17,6 +17,78 @@ from bootstrap.examination.configuration import (
 )
 from bootstrap.examination.installed import Installed
 
+CONFIG_OK = Entry("config-ok", OK, "airflow.cfg fits this installation")
+CONFIG_UNREADABLE = Entry(
+    "config-unreadable",
+    BLOCKER,
+    "airflow.cfg cannot be read",
+    "No command and no component of Airflow starts with it.",
+)
+CONFIG_SQLITE = Entry(
+    "config-sqlite",
+    BLOCKER,
+    "airflow.cfg names an SQLite database",
+    "Airflow 2 refuses to start LocalExecutor on it; Airflow 3 starts, looks healthy, and knows nothing"
+    " of the DAG runs so far.",
+)
+CONFIG_DATABASE = Entry(
+    "config-database",
+    WARNING,
+    "airflow.cfg names another database",
+    "This installation looks after its own; the other one is not started, checked or backed up by it.",
+)
+CONFIG_EXECUTOR = Entry(
+    "config-executor",
+    WARNING,
+    "Another executor is configured",
+    "This installation starts what LocalExecutor needs, and nothing more.",
+)
+CONFIG_PORT = Entry(
+    "config-port",
+    WARNING,
+    "airflow.cfg has another port than the installation knows",
+    "status and doctor ask the port that they know.",
+)
+CONFIG_EXECUTION_API = Entry(
+    "config-execution-api",
+    BLOCKER,
+    "Tasks look for the API server at the wrong port",
+    "Health stays green, and every task fails ('connection refused').",
+)
+CONFIG_KEYS = Entry(
+    "config-keys",
+    WARNING,
+    "Keys in airflow.cfg are not those of this installation",
+    "Connections and variables can be read only with the fernet key that wrote them; components that"
+    " disagree about the other keys refuse each other.",
+)
+CONFIG_SECTION = Entry(
+    "config-section",
+    WARNING,
+    "Options stand in a section that this release does not read",
+    "They look as if they counted, and do not: a key or an address set there is not in force.",
+    "Compared with the list of options that the installed release itself brings (config.yml).",
+)
+CONFIG_OBSOLETE = Entry(
+    "config-obsolete",
+    NOTE,
+    "Options of older releases are set",
+    "2.x still reads some of them from their old place; 3.x reads none of them.",
+    "Compared with what the installed release itself tells of older options.",
+)
+CONFIG_UNKNOWN = Entry(
+    "config-unknown",
+    NOTE,
+    "Options are set that this release does not know",
+    "A slip of the pen, an option of another release, or one of your own for your DAGs.",
+)
+SETTINGS_CODE_BROKEN = Entry(
+    "settings-code-broken",
+    BLOCKER,
+    "Settings in Python cannot be read",
+    "Airflow runs webserver_config.py and airflow_local_settings.py at its start, and dies of an error.",
+)
+
 _KEYS = ("fernet_key", "secret_key", "jwt_secret")
 
 
@@ -27,16 +99,17 @@ def check(installed: Installed) -> Iterator[Finding]:
         return
     yield from _code(found)
     if found.problem:
-        yield Finding(
-            "config-unreadable", BLOCKER, f"{found.path}: {found.problem}", "a file that Airflow can read",
-            "Mend that line; a % in a value is written %%.",
-        )  # fmt: skip
+        yield CONFIG_UNREADABLE.found(
+            f"{found.path}: {found.problem}",
+            needed="a file that Airflow can read",
+            remedy="Mend that line; a % in a value is written %%.",
+        )
         return
     problems = list(_options(found))
     yield from problems
     yield from _strays(found)
     if not problems:
-        yield Finding("config-ok", OK, found.path)
+        yield CONFIG_OK.found(found.path)
 
 
 def _options(found: Configuration) -> Iterator[Finding]:
@@ -45,25 +118,31 @@ def _options(found: Configuration) -> Iterator[Finding]:
     edit = f"Set it in {found.path}, then restart."
     database = differing.get("sql_alchemy_conn")
     if database and (not database.found or database.found.startswith("sqlite")):
-        yield Finding(
-            "config-sqlite", BLOCKER, _shown(database), "the PostgreSQL database of this installation", edit
+        yield CONFIG_SQLITE.found(
+            _shown(database),
+            needed="the PostgreSQL database of this installation",
+            remedy=edit,
         )
     elif database:
         # the same address with another password says so by being the same
-        yield Finding(
-            "config-database", WARNING, _shown(database), "the PostgreSQL database of this installation", edit
+        yield CONFIG_DATABASE.found(
+            _shown(database),
+            needed="the PostgreSQL database of this installation",
+            remedy=edit,
         )
     if "executor" in differing:
         executor = differing["executor"]
-        yield Finding("config-executor", WARNING, _shown(executor), executor.wanted, edit)
+        yield CONFIG_EXECUTOR.found(_shown(executor), needed=executor.wanted, remedy=edit)
     yield from _ports(options, differing, edit)
     keys = [option for name, option in differing.items() if name in _KEYS]
     if keys:
         lost = [option for option in keys if option.found in (None, "")]
-        yield Finding(
-            "config-keys", WARNING if lost else NOTE, ", ".join(_shown(option) for option in keys),
-            "the keys that this installation generated", edit if lost else "",
-        )  # fmt: skip
+        yield CONFIG_KEYS.found(
+            ", ".join(_shown(option) for option in keys),
+            needed="the keys that this installation generated",
+            remedy=edit if lost else "",
+            severity=WARNING if lost else NOTE,
+        )
 
 
 def _ports(
@@ -71,43 +150,44 @@ def _ports(
 ) -> Iterator[Finding]:
     port = options.get("port") or options.get("web_server_port")
     if port and port.name in differing:
-        yield Finding(
-            "config-port", WARNING, _shown(port), port.wanted,
-            "Change the port with the install command (--port): it changes all places together.",
-        )  # fmt: skip
+        yield CONFIG_PORT.found(
+            _shown(port),
+            needed=port.wanted,
+            remedy="Change the port with the install command (--port): it changes all places together.",
+        )
     tasks = options.get("execution_api_server_url")
     if port and tasks and f":{port.found}/" not in f"{tasks.found}/":
-        yield Finding(
-            "config-execution-api", BLOCKER, _shown(tasks), f"the port of the API server, {port.found}", edit
+        yield CONFIG_EXECUTION_API.found(
+            _shown(tasks),
+            needed=f"the port of the API server, {port.found}",
+            remedy=edit,
         )
 
 
 def _strays(found: Configuration) -> Iterator[Finding]:
     """Options that are read by nobody: worse than a wrong value, because they look as if they counted."""
     kinds = {
-        MISPLACED: ("config-section", WARNING, "the section that this release reads it from"),
-        OBSOLETE: ("config-obsolete", NOTE, ""),
-        UNKNOWN: ("config-unknown", NOTE, ""),
+        MISPLACED: (CONFIG_SECTION, "the section that this release reads it from"),
+        OBSOLETE: (CONFIG_OBSOLETE, ""),
+        UNKNOWN: (CONFIG_UNKNOWN, ""),
     }
-    for kind, (identifier, severity, needed) in kinds.items():
+    for kind, (entry, needed) in kinds.items():
         strays = [item for item in found.strays if item.kind == kind]
         if strays:
             lines = [
                 f"[{item.section}] {item.name}" + (f": {item.instead}" if item.instead else "")
                 for item in strays
             ]
-            remedy = f"Move it in {found.path}, then restart." if severity == WARNING else ""
-            yield Finding(identifier, severity, listed(lines), needed, remedy)
+            remedy = f"Move it in {found.path}, then restart." if entry is CONFIG_SECTION else ""
+            yield entry.found(listed(lines), needed=needed, remedy=remedy)
 
 
 def _code(found: Configuration) -> Iterator[Finding]:
     if found.code:
-        yield Finding(
-            "settings-code-broken",
-            BLOCKER,
+        yield SETTINGS_CODE_BROKEN.found(
             listed(found.code),
-            "files that Python can read",
-            "Mend that line.",
+            needed="files that Python can read",
+            remedy="Mend that line.",
         )
 
 

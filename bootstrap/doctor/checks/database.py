@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Iterator, List, Optional, Tuple
 
-from bootstrap.airflow import differences, revisions
 from bootstrap.doctor import remedies
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.checks.database_contents import contents
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs, WantedServer
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.host import Facts
@@ -15,11 +15,103 @@ from bootstrap.facts.server import Asked, DatabaseFacts, Refusal, ServerFacts
 from bootstrap.postgres import refusal
 from bootstrap.postgres.external import name
 
+DATABASE_SERVER_OK = Entry("database-server-ok", OK, "The database can be used")
+DATABASE_UNREACHABLE = Entry(
+    "database-unreachable",
+    BLOCKER,
+    "The database server cannot be reached",
+    "Airflow keeps everything in its database: without it no command and no component works.",
+    "The address was tried from this host, with a time limit of a few seconds. 'Connection refused' means"
+    " that the host answers and nothing listens on that port; no answer at all usually means a firewall.",
+)
+DATABASE_TLS = Entry(
+    "database-tls",
+    BLOCKER,
+    "The encrypted connection to the database does not come about",
+    "Airflow's connections use the same sslmode and root certificate as this one.",
+    "sslmode=require encrypts; verify-ca also checks who signed the server's certificate (sslrootcert),"
+    " verify-full that it was made for the name in the URL, too.",
+)
+DATABASE_LOGIN = Entry(
+    "database-login",
+    BLOCKER,
+    "The database server does not let the role in",
+    "Airflow logs in with this role and password.",
+    "The server's pg_hba.conf says which roles may log in from where, and how. A password comes from"
+    " --postgres-password-file, from the file that PGPASSFILE names or ~/.pgpass, or is asked for.",
+)
+DATABASE_MISSING = Entry(
+    "database-missing",
+    BLOCKER,
+    "The database is not there",
+    "The install makes one only when it is given an administrator of the server.",
+)
+DATABASE_ADMINISTRATOR = Entry(
+    "database-administrator",
+    BLOCKER,
+    "The server's administrator cannot make role and database",
+    "Both are made over that account, once; its password is not kept.",
+)
+DATABASE_MADE = Entry(
+    "database-made",
+    NOTE,
+    "Role and database will be made",
+    "The role owns the database, which is UTF-8; nothing else on the server is changed.",
+)
+DATABASE_VERSION = Entry(
+    "database-version",
+    BLOCKER,
+    "The database server is too old",
+    "Releases before 12 lack what Airflow's migrations use.",
+)
+DATABASE_ENCODING = Entry(
+    "database-encoding",
+    BLOCKER,
+    "The database's encoding is not UTF-8",
+    "Logs and names of tasks hold letters that it refuses; Airflow then loses the state of the task.",
+    "The encoding of a database cannot be changed: another one has to be made, from template0.",
+)
+DATABASE_OWNER = Entry(
+    "database-owner",
+    BLOCKER,
+    "The database belongs to another role",
+    "Airflow's migrations make, change and drop tables; from PostgreSQL 15 on, only the owner of a"
+    " database may do so in its schema public.",
+)
+DATABASE_SCHEMA = Entry(
+    "database-schema",
+    BLOCKER,
+    "The role may not make tables in the database",
+    "Airflow's tables go into the first schema of the role's search_path, usually public.",
+)
+DATABASE_READ_ONLY = Entry(
+    "database-read-only",
+    BLOCKER,
+    "The database is read-only",
+    "It is a standby that follows another server, or was set so.",
+)
+DATABASE_CONNECTIONS = Entry(
+    "database-connections",
+    BLOCKER,
+    "The server allows too few connections",
+    "Every worker, parser and web process of Airflow holds connections of its own; without one, tasks fail.",
+)
+DATABASE_CLOCK = Entry(
+    "database-clock",
+    WARNING,
+    "The clocks of this host and of the database server differ",
+    "Heartbeats are compared across both: a component that works looks dead, and its tasks are started"
+    " twice.",
+)
+DATABASE_OPEN = Entry(
+    "database-open",
+    WARNING,
+    "The connection to the database is not encrypted",
+    "Who sees the network between sees every query, and connections with their passwords.",
+)
+
 OLDEST = 12
-_SHOWN = 5
 _CLOCK = 60
-# What is in every Airflow's database, and together in no other.
-_AIRFLOW = ("alembic_version", "dag", "dag_run", "task_instance")
 
 
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -31,7 +123,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     yield from problems
     if not any(problem.severity == BLOCKER for problem in problems):
         tls = server.tls or "not encrypted"
-        yield Finding("database-server-ok", OK, f"PostgreSQL {server.version} at {server.address}, {tls}")
+        yield DATABASE_SERVER_OK.found(f"PostgreSQL {server.version} at {server.address}, {tls}")
 
 
 def _problems(server: ServerFacts, asked: Asked, wanted: WantedServer, airflow: str) -> Iterator[Finding]:
@@ -40,18 +132,19 @@ def _problems(server: ServerFacts, asked: Asked, wanted: WantedServer, airflow: 
         yield _refused(server, asked)
         return
     if server.number // 10000 < OLDEST:
-        yield Finding(
-            "database-version", BLOCKER, f"PostgreSQL {server.version} at {server.address}",
-            f"PostgreSQL {OLDEST} or newer",
-            "Have the server upgraded, or take another, or leave --postgres out: the bundle carries one.",
-        )  # fmt: skip
+        yield DATABASE_VERSION.found(
+            f"PostgreSQL {server.version} at {server.address}",
+            needed=f"PostgreSQL {OLDEST} or newer",
+            remedy="Have the server upgraded, or take another, or leave --postgres out: the bundle"
+            " carries one.",
+        )
         return
     yield from _itself(server, asked, wanted)
     if server.database is None or server.refusals:
         yield from _to_be_made(server, asked)
     if server.database is not None:
         yield from _database(server.database, server, asked)
-        yield from _contents(server.database, asked, wanted, airflow)
+        yield from contents(server.database, asked, wanted, airflow)
 
 
 def _refused(server: ServerFacts, asked: Asked) -> Finding:
@@ -59,42 +152,55 @@ def _refused(server: ServerFacts, asked: Asked) -> Finding:
     last = server.refusals[-1]
     said = f"{server.address}: {last.said}"
     if last.kind == refusal.FULL:
-        return Finding(
-            "database-connections", BLOCKER, said, "a free connection",
-            "Have max_connections raised, or connections of others ended.",
-        )  # fmt: skip
+        return DATABASE_CONNECTIONS.found(
+            said,
+            needed="a free connection",
+            remedy="Have max_connections raised, or connections of others ended.",
+        )
     if last.kind == refusal.TLS:
-        return Finding(
-            "database-tls", BLOCKER, said, f"a connection with sslmode={asked.sslmode or 'prefer'}",
-            "Set sslmode and sslrootcert in the URL as whoever runs the server says; for verify-full the"
+        return DATABASE_TLS.found(
+            said,
+            needed=f"a connection with sslmode={asked.sslmode or 'prefer'}",
+            remedy="Set sslmode and sslrootcert in the URL as whoever runs the server says; for"
+            " verify-full the"
             f" certificate must bear the name {asked.host}.",
-        )  # fmt: skip
+        )
     if len(server.refusals) > 1:
-        return Finding(
-            "database-administrator", BLOCKER, f"{last.user}: {last.said}", "a login of the administrator",
-            "Check --postgres-admin-user and --postgres-admin-password-file.",
-        )  # fmt: skip
+        return DATABASE_ADMINISTRATOR.found(
+            f"{last.user}: {last.said}",
+            needed="a login of the administrator",
+            remedy="Check --postgres-admin-user and --postgres-admin-password-file.",
+        )
     return _login(server, asked, last)
 
 
 def _login(server: ServerFacts, asked: Asked, last: Refusal) -> Finding:
     if last.kind == refusal.MISSING:
-        return Finding(
-            "database-missing", BLOCKER, f"{server.address}: {last.said}", f"a database of {asked.user}'s",
-            "Check its name, give an administrator (--postgres-admin-user), or have it made:",
-            (_psql(asked, f"CREATE DATABASE {name(asked.database)} OWNER {name(asked.user)} ENCODING 'UTF8'"
-                          " TEMPLATE template0"),),
-        )  # fmt: skip
+        return DATABASE_MISSING.found(
+            f"{server.address}: {last.said}",
+            needed=f"a database of {asked.user}'s",
+            remedy="Check its name, give an administrator (--postgres-admin-user), or have it made:",
+            commands=(
+                _psql(
+                    asked,
+                    f"CREATE DATABASE {name(asked.database)} OWNER {name(asked.user)} ENCODING 'UTF8'"
+                    " TEMPLATE template0",
+                ),
+            ),
+        )
     if last.kind == refusal.LOGIN:
-        return Finding(
-            "database-login", BLOCKER, f"{server.address}: {last.said}", f"a login of {asked.user}",
-            "Check role and password: --postgres-password-file FILE, or a line in ~/.pgpass (mode 0600). If"
+        return DATABASE_LOGIN.found(
+            f"{server.address}: {last.said}",
+            needed=f"a login of {asked.user}",
+            remedy="Check role and password: --postgres-password-file FILE, or a line in ~/.pgpass"
+            " (mode 0600). If"
             " it is about pg_hba.conf, whoever runs the server has to allow this host there.",
-        )  # fmt: skip
-    return Finding(
-        "database-unreachable", BLOCKER, f"{server.address}: {last.said}", "a PostgreSQL server that answers",
-        "Check host and port, that the server runs and listens there, and the firewalls on the way.",
-    )  # fmt: skip
+        )
+    return DATABASE_UNREACHABLE.found(
+        f"{server.address}: {last.said}",
+        needed="a PostgreSQL server that answers",
+        remedy="Check host and port, that the server runs and listens there, and the firewalls on the way.",
+    )
 
 
 def _to_be_made(server: ServerFacts, asked: Asked) -> Iterator[Finding]:
@@ -106,18 +212,16 @@ def _to_be_made(server: ServerFacts, asked: Asked) -> Iterator[Finding]:
         yield _login(server, asked, server.refusals[0])
         return
     if not server.makes:
-        yield Finding(
-            "database-administrator", BLOCKER, f"{asked.admin} may not make roles and databases",
-            "CREATEROLE and CREATEDB, or a superuser",
-            "Name another administrator, or have these rights given:",
-            (_psql(asked, f"ALTER ROLE {name(asked.admin)} CREATEROLE CREATEDB"),),
-        )  # fmt: skip
+        yield DATABASE_ADMINISTRATOR.found(
+            f"{asked.admin} may not make roles and databases",
+            needed="CREATEROLE and CREATEDB, or a superuser",
+            remedy="Name another administrator, or have these rights given:",
+            commands=(_psql(asked, f"ALTER ROLE {name(asked.admin)} CREATEROLE CREATEDB"),),
+        )
         return
     if not server.found:
-        yield Finding(
-            "database-made",
-            NOTE,
-            f"the role {asked.user} and its database {asked.database} at {server.address}",
+        yield DATABASE_MADE.found(
+            f"the role {asked.user} and its database {asked.database} at {server.address}"
         )
 
 
@@ -126,100 +230,76 @@ def _itself(server: ServerFacts, asked: Asked, wanted: WantedServer) -> Iterator
     if room:
         free = room.limit if wanted.own else room.free
         if free < wanted.connections:
-            yield Finding(
-                "database-connections", BLOCKER if free < wanted.least else WARNING,
-                f"{free} free of {room.limit}", f"{wanted.connections} for the parallelism that was chosen",
-                "Have max_connections of the server raised (or the role's and the database's limit), or"
+            yield DATABASE_CONNECTIONS.found(
+                f"{free} free of {room.limit}",
+                needed=f"{wanted.connections} for the parallelism that was chosen",
+                remedy="Have max_connections of the server raised (or the role's and the database's"
+                " limit), or"
                 " choose fewer tasks at once: --parallelism.",
-            )  # fmt: skip
+                severity=BLOCKER if free < wanted.least else WARNING,
+            )
     if abs(server.clock) > _CLOCK:
         lead = "ahead of" if server.clock > 0 else "behind"
-        yield Finding(
-            "database-clock", WARNING, f"the server's is {abs(server.clock):.0f} s {lead} this host's",
-            f"within {_CLOCK} s", "Set the clock that is wrong, and have it kept (chrony, ntpd).",
+        yield DATABASE_CLOCK.found(
+            f"the server's is {abs(server.clock):.0f} s {lead} this host's",
+            needed=f"within {_CLOCK} s",
+            remedy="Set the clock that is wrong, and have it kept (chrony, ntpd).",
             needs_root=True,
-        )  # fmt: skip
+        )
     if not server.tls and not _is_local(asked.host):
-        yield Finding(
-            "database-open", WARNING, f"{server.address} without TLS", "",
-            "Where the server offers it, put sslmode=verify-full&sslrootcert=FILE into the URL.",
-        )  # fmt: skip
+        yield DATABASE_OPEN.found(
+            f"{server.address} without TLS",
+            remedy="Where the server offers it, put sslmode=verify-full&sslrootcert=FILE into the URL.",
+        )
 
 
 def _database(found: DatabaseFacts, server: ServerFacts, asked: Asked) -> Iterator[Finding]:
     if found.encoding != "UTF8":
-        yield Finding(
-            "database-encoding", BLOCKER, f"{asked.database} is {found.encoding}", "UTF8",
-            "Have another database made, and name it in the URL:",
-            (_psql(asked, f"CREATE DATABASE airflow_utf8 OWNER {name(asked.user)} ENCODING 'UTF8' TEMPLATE"
-                          " template0"),),
-        )  # fmt: skip
+        yield DATABASE_ENCODING.found(
+            f"{asked.database} is {found.encoding}",
+            needed="UTF8",
+            remedy="Have another database made, and name it in the URL:",
+            commands=(
+                _psql(
+                    asked,
+                    f"CREATE DATABASE airflow_utf8 OWNER {name(asked.user)} ENCODING 'UTF8' TEMPLATE"
+                    " template0",
+                ),
+            ),
+        )
     if not found.owned:
         # until 15 everybody may make tables in the schema public
-        yield Finding(
-            "database-owner", WARNING if found.creates else BLOCKER,
-            f"{asked.database} belongs to {found.owner}", f"a database of {asked.user}'s",
-            "Have it given to the role, or name a database of its own:",
-            (_psql(asked, f"ALTER DATABASE {name(asked.database)} OWNER TO {name(asked.user)}"),),
-        )  # fmt: skip
+        yield DATABASE_OWNER.found(
+            f"{asked.database} belongs to {found.owner}",
+            needed=f"a database of {asked.user}'s",
+            remedy="Have it given to the role, or name a database of its own:",
+            commands=(_psql(asked, f"ALTER DATABASE {name(asked.database)} OWNER TO {name(asked.user)}"),),
+            severity=WARNING if found.creates else BLOCKER,
+        )
     if server.refusals:
         return  # the rest can be seen only from inside
     if found.owned and not found.creates and not found.read_only:
         where = (
             f"no CREATE on schema {found.schema}" if found.schema else "no schema of its search_path exists"
         )
-        yield Finding(
-            "database-schema", BLOCKER, f"{asked.user} has {where}", "the right to make tables",
-            "Have it given (or search_path of the role mended):",
-            (_psql(asked, f"GRANT ALL ON SCHEMA {name(found.schema or 'public')} TO {name(asked.user)}",
-                   asked.database),),
-        )  # fmt: skip
+        yield DATABASE_SCHEMA.found(
+            f"{asked.user} has {where}",
+            needed="the right to make tables",
+            remedy="Have it given (or search_path of the role mended):",
+            commands=(
+                _psql(
+                    asked,
+                    f"GRANT ALL ON SCHEMA {name(found.schema or 'public')} TO {name(asked.user)}",
+                    asked.database,
+                ),
+            ),
+        )
     if found.read_only:
-        yield Finding(
-            "database-read-only", BLOCKER, f"{asked.database} at {server.address}", "a database to write to",
-            "Name the primary server, or have default_transaction_read_only switched off.",
-        )  # fmt: skip
-
-
-def _contents(found: DatabaseFacts, asked: Asked, wanted: WantedServer, airflow: str) -> Iterator[Finding]:
-    """Tables that are there already."""
-    if not found.tables or wanted.own:
-        return
-    if not all(f"{found.schema}.{table}" in found.tables for table in _AIRFLOW):
-        more = f" and {len(found.tables) - _SHOWN} more" if len(found.tables) > _SHOWN else ""
-        yield Finding(
-            "database-foreign", BLOCKER, ", ".join(found.tables[:_SHOWN]) + more, "an empty database",
-            "Name another database in the URL; this one is not touched.",
-        )  # fmt: skip
-        return
-    version = revisions.FIRST.get(found.revision)
-    what = f"Airflow {version}" if version else f"an Airflow (revision {found.revision or 'unknown'})"
-    if found.alive:
-        yield Finding(
-            "database-in-use", BLOCKER, f"{what} on {', '.join(found.alive)}, alive within the last minute",
-            "an Airflow that is stopped", "Stop all its components, wait a minute, and try again.",
-        )  # fmt: skip
-    if version is None or differences.numbers(version) > differences.numbers(airflow):
-        yield Finding(
-            "database-newer", BLOCKER, what, f"a schema of Airflow {airflow} or older",
-            "Take a bundle of that Airflow or a newer one.",
-        )  # fmt: skip
-    elif not wanted.adopt:
-        yield Finding(
-            "database-airflow", BLOCKER, f"{what} in {asked.database}", "an empty database",
-            "Name another database; or take it over, after a backup, with --adopt-database.",
-        )  # fmt: skip
-    else:
-        yield Finding("database-airflow", NOTE, f"{what} in {asked.database} is taken over")
-        if found.encrypted and not found.opens:
-            here = "no key is here" if found.opens is None else "the key that is here does not open them"
-            yield Finding(
-                "database-fernet", BLOCKER,
-                f"{found.encrypted} connections and variables are encrypted, and {here}",
-                "the fernet key of the Airflow that wrote them",
-                "Copy that Airflow's airflow.cfg into the home first: its keys are taken over. Or go on"
-                " without (--ignore database-fernet) and enter these passwords anew.",
-            )  # fmt: skip
+        yield DATABASE_READ_ONLY.found(
+            f"{asked.database} at {server.address}",
+            needed="a database to write to",
+            remedy="Name the primary server, or have default_transaction_read_only switched off.",
+        )
 
 
 def _psql(asked: Asked, sql: str, database: str = "postgres") -> str:

@@ -5,10 +5,104 @@ from __future__ import annotations
 from typing import Iterator, Sequence, Tuple
 
 from bootstrap.doctor import remedies
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.files import Files
 from bootstrap.examination.installed import Installed
+
+INSTALLATION_OK = Entry("installation-ok", OK, "The installation is whole")
+INSTALLATION_INCOMPLETE = Entry(
+    "installation-incomplete",
+    BLOCKER,
+    "The installation was never finished",
+    "It was interrupted, or its last step, a real run of the example pipeline, did not succeed.",
+)
+CHANGE_UNFINISHED = Entry(
+    "change-unfinished",
+    BLOCKER,
+    "An upgrade, a restore or a rollback was interrupted",
+    "Until it is finished or undone, Airflow stays down where its database is not what it needs.",
+)
+LINK_BROKEN = Entry(
+    "link-broken", BLOCKER, "The link to the installed release is broken", "Every command goes through it."
+)
+ENVIRONMENT_BROKEN = Entry(
+    "environment-broken",
+    BLOCKER,
+    "The environment's Python does not start",
+    "Airflow's environment uses the standard library of the Python it was made from.",
+)
+PACKAGES_DAMAGED = Entry(
+    "packages-damaged",
+    BLOCKER,
+    "Files of installed packages are missing or changed",
+    "Airflow fails as soon as it needs one of them.",
+    "Each package lists its files and their sizes (RECORD); they were compared with the disk.",
+)
+BYTECODE_DAMAGED = Entry(
+    "bytecode-damaged",
+    BLOCKER,
+    "Modules that Python has compiled are cut off",
+    'Each of these modules fails with "EOFError: marshal data too short" until its file is removed.',
+    "Python keeps what it has compiled in __pycache__; many versions do not notice when the disk is full"
+    " and only a part of it is written.",
+)
+MANIFEST_DAMAGED = Entry(
+    "manifest-damaged",
+    WARNING,
+    "The release's manifest is missing or damaged",
+    "What the bundle asks of this host stands in it: that part was not judged.",
+)
+SUPERVISOR_BROKEN = Entry(
+    "supervisor-broken",
+    BLOCKER,
+    "The supervisor does not start",
+    "Nothing starts the components after the next stop.",
+)
+POSTGRES_BROKEN = Entry(
+    "postgres-broken",
+    BLOCKER,
+    "PostgreSQL's programs are missing or do not run",
+    "A server that runs goes on until the next stop; then Airflow has no database.",
+)
+COMMANDS_CHANGED = Entry(
+    "commands-changed",
+    WARNING,
+    "Commands of the installation are not as they were written",
+    "They set the environment that Airflow runs in; the next install writes them anew.",
+)
+OWNER_WRONG = Entry(
+    "owner-wrong",
+    BLOCKER,
+    "Files belong to another account",
+    "PostgreSQL refuses a cluster with such files, Airflow a log that it cannot write. Commands that root"
+    " ran by itself leave them behind; bin/airferry and bin/airflow do not.",
+    "A blocker when the database's files are among them, otherwise a warning.",
+)
+FILES_UNREADABLE = Entry(
+    "files-unreadable",
+    WARNING,
+    "Files cannot be read by the account that runs Airflow",
+    "DAGs among them are not read, and disappear from the pages without an error.",
+)
+CLUSTER_MODE = Entry(
+    "cluster-mode",
+    BLOCKER,
+    "The database's folder is open to others",
+    "PostgreSQL refuses to start on it ('data directory has invalid permissions').",
+)
+MODES_OPEN = Entry(
+    "modes-open",
+    WARNING,
+    "Everybody may write to parts of the installation",
+    "Whoever can write a DAG or a command runs it as Airflow's account, with all its passwords.",
+)
+SECRETS_OPEN = Entry(
+    "secrets-open",
+    WARNING,
+    "Other accounts can read passwords or keys",
+    "Whoever has them can log in as admin, read all connections, and forge tokens.",
+)
 
 SHOWN = 6
 _MEND = "Run the install again with the file it came from; it does only what is missing."
@@ -27,11 +121,11 @@ def unfinished(installed: Installed) -> Iterator[Finding]:
     """An upgrade, a restore or a rollback that was interrupted."""
     found = installed.unfinished
     if found is not None:
-        yield Finding(
-            "change-unfinished", BLOCKER, f"the {found.title} was interrupted", "",
-            "Run the first of these to finish it, or the last to go back to what was there before:",
-            found.commands,
-        )  # fmt: skip
+        yield CHANGE_UNFINISHED.found(
+            f"the {found.title} was interrupted",
+            remedy="Run the first of these to finish it, or the last to go back to what was there before:",
+            commands=found.commands,
+        )
 
 
 def listed(lines: Sequence[str]) -> str:
@@ -48,7 +142,7 @@ def check(installed: Installed) -> Iterator[Finding]:
     problems = [*_release(found, installed), *_rights(found, installed)]
     yield from problems
     if not any(problem.severity == BLOCKER for problem in problems):
-        yield Finding("installation-ok", OK, f"Airflow {installed.airflow} in {installed.home}")
+        yield INSTALLATION_OK.found(f"Airflow {installed.airflow} in {installed.home}")
 
 
 def _release(found: Files, installed: Installed) -> Iterator[Finding]:
@@ -57,50 +151,62 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
     anew = (f"{command(installed)} stop", mark, *again)
     if not found.complete or not installed.completed:
         state = "the packages" if not found.complete else "the last steps"
-        yield Finding("installation-incomplete", BLOCKER, f"{state} are not complete", "", _MEND, again)
+        yield INSTALLATION_INCOMPLETE.found(f"{state} are not complete", remedy=_MEND, commands=again)
         if not found.complete:
             return
     if not found.linked:
         where = f"{installed.home}/current"
-        yield Finding("link-broken", BLOCKER, where, "a link to the installed release", _MEND, again)
+        yield LINK_BROKEN.found(where, needed="a link to the installed release", remedy=_MEND, commands=again)
     if found.python_error:
-        yield Finding(
-            "environment-broken", BLOCKER, found.python_error, "the Python that it was made from",
-            "Bring that Python back (was it removed or upgraded to another minor version?).",
-        )  # fmt: skip
+        yield ENVIRONMENT_BROKEN.found(
+            found.python_error,
+            needed="the Python that it was made from",
+            remedy="Bring that Python back (was it removed or upgraded to another minor version?).",
+        )
     if found.damaged:
-        yield Finding(
-            "packages-damaged", BLOCKER, listed(found.damaged), "files as installed", _ANEW, anew
-        )  # fmt: skip
+        yield PACKAGES_DAMAGED.found(
+            listed(found.damaged),
+            needed="files as installed",
+            remedy=_ANEW,
+            commands=anew,
+        )
     if found.bytecode:
-        yield Finding(
-            "bytecode-damaged", BLOCKER, listed(found.bytecode), "bytecode that Python can read",
-            "See that the disk has room (df -h, df -i), and start Airflow again: that removes these files,"
+        yield BYTECODE_DAMAGED.found(
+            listed(found.bytecode),
+            needed="bytecode that Python can read",
+            remedy="See that the disk has room (df -h, df -i), and start Airflow again: that removes"
+            " these files,"
             " and Python makes them anew.",
-            (f"{command(installed)} restart",),
-        )  # fmt: skip
+            commands=(f"{command(installed)} restart",),
+        )
     if found.manifest_error:
-        yield Finding(
-            "manifest-damaged", WARNING, found.manifest_error, "the manifest of the bundle", _ANEW, anew
+        yield MANIFEST_DAMAGED.found(
+            found.manifest_error,
+            needed="the manifest of the bundle",
+            remedy=_ANEW,
+            commands=anew,
         )
     if found.supervisor_error and not found.python_error:
-        yield Finding(
-            "supervisor-broken",
-            BLOCKER,
+        yield SUPERVISOR_BROKEN.found(
             found.supervisor_error,
-            "the supervisor of the components",
-            _ANEW,
-            anew,
+            needed="the supervisor of the components",
+            remedy=_ANEW,
+            commands=anew,
         )
     if found.postgres_error:
-        yield Finding(
-            "postgres-broken", BLOCKER, found.postgres_error, "the programs of PostgreSQL", _ANEW, anew
+        yield POSTGRES_BROKEN.found(
+            found.postgres_error,
+            needed="the programs of PostgreSQL",
+            remedy=_ANEW,
+            commands=anew,
         )
     if found.commands:
-        yield Finding(
-            "commands-changed", WARNING, listed(found.commands), "the files as the install writes them",
-            _MEND, again,
-        )  # fmt: skip
+        yield COMMANDS_CHANGED.found(
+            listed(found.commands),
+            needed="the files as the install writes them",
+            remedy=_MEND,
+            commands=again,
+        )
 
 
 def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
@@ -109,36 +215,46 @@ def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
         # PostgreSQL stops at the first file of another account, Airflow at a log that it cannot write
         cluster = [line for line in found.foreign if line.startswith(f"{installed.home}/postgres")]
         lines = [*cluster, *_without(found.foreign, cluster)]
-        yield Finding(
-            "owner-wrong", BLOCKER if cluster else WARNING, listed(lines),
-            "files of the account that runs Airflow", "Give them back:",
-            (f"chown -R --reference={home}/receipt.json {home}",), needs_root=True,
-        )  # fmt: skip
-    if found.unreadable:
-        yield Finding(
-            "files-unreadable", WARNING, listed(found.unreadable),
-            "files that the account that runs Airflow can read", "Open them for it (chmod, chown).",
+        yield OWNER_WRONG.found(
+            listed(lines),
+            needed="files of the account that runs Airflow",
+            remedy="Give them back:",
+            commands=(f"chown -R --reference={home}/receipt.json {home}",),
             needs_root=True,
-        )  # fmt: skip
+            severity=BLOCKER if cluster else WARNING,
+        )
+    if found.unreadable:
+        yield FILES_UNREADABLE.found(
+            listed(found.unreadable),
+            needed="files that the account that runs Airflow can read",
+            remedy="Open them for it (chmod, chown).",
+            needs_root=True,
+        )
     cluster = [line for line in found.loose if line.startswith(f"{installed.home}/postgres (")]
     if cluster:
-        yield Finding(
-            "cluster-mode", BLOCKER, listed(cluster), "mode 0700", "Close it:",
-            (f"chmod 700 {home}/postgres",),
-        )  # fmt: skip
+        yield CLUSTER_MODE.found(
+            listed(cluster),
+            needed="mode 0700",
+            remedy="Close it:",
+            commands=(f"chmod 700 {home}/postgres",),
+        )
     loose = _without(found.loose, cluster)
     if loose:
         paths = [remedies.quoted(line.rpartition(" (mode ")[0]) for line in loose[:SHOWN]]
-        yield Finding(
-            "modes-open", WARNING, listed(loose), "nothing that every account may write", "Close them:",
-            (f"chmod go-w {' '.join(paths)}",),
-        )  # fmt: skip
+        yield MODES_OPEN.found(
+            listed(loose),
+            needed="nothing that every account may write",
+            remedy="Close them:",
+            commands=(f"chmod go-w {' '.join(paths)}",),
+        )
     if found.open_secrets:
         paths = [remedies.quoted(line.rpartition(" (mode ")[0]) for line in found.open_secrets]
-        yield Finding(
-            "secrets-open", WARNING, "\n".join(found.open_secrets), "readable by their owner alone",
-            "Close them:", (f"chmod go= {' '.join(paths)}",),
-        )  # fmt: skip
+        yield SECRETS_OPEN.found(
+            "\n".join(found.open_secrets),
+            needed="readable by their owner alone",
+            remedy="Close them:",
+            commands=(f"chmod go= {' '.join(paths)}",),
+        )
 
 
 def _without(lines: Sequence[str], others: Sequence[str]) -> Tuple[str, ...]:

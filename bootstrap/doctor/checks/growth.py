@@ -7,11 +7,55 @@ from typing import Iterator, List, Tuple
 from bootstrap.base.console import size_text
 from bootstrap.doctor import remedies
 from bootstrap.doctor.checks.files import command
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.growth import DAYS, Growth
 from bootstrap.examination.installed import Installed
 from bootstrap.facts.disk import DiskPlace
+
+GROWTH_OK = Entry("growth-ok", OK, "Logs and database have room")
+LOGS_CLOSED = Entry(
+    "logs-closed",
+    BLOCKER,
+    "The log folder cannot be written",
+    "Every task writes its log there first, and fails when it cannot.",
+)
+LOGS_FULL = Entry(
+    "logs-full",
+    BLOCKER,
+    "The disk of the logs is full",
+    "Every task writes its log there first, and fails when it cannot.",
+)
+DATABASE_CLOSED = Entry(
+    "database-closed",
+    BLOCKER,
+    "The database's folder cannot be written",
+    "PostgreSQL stops, and with it every task.",
+)
+DATABASE_FULL = Entry(
+    "database-full", BLOCKER, "The disk of the database is full", "PostgreSQL stops, and with it every task."
+)
+DISK_FILLING = Entry(
+    "disk-filling",
+    WARNING,
+    "The disk will be full within weeks",
+    "A full disk stops PostgreSQL and with it every task.",
+    "Reckoned from the logs of the last seven days and from the database's size by its age.",
+)
+BACKUP_OK = Entry("backup-ok", OK, "There is a backup")
+BACKUP_NONE = Entry(
+    "backup-none",
+    WARNING,
+    "There is no backup",
+    "Connections, variables and the history of all runs are in one place only.",
+    "A note in the first week after the install.",
+)
+BACKUP_OLD = Entry(
+    "backup-old",
+    WARNING,
+    "The newest backup is old",
+    "What was changed since then would be lost with the disk.",
+)
 
 _LEAST = 100_000_000
 _INODES = 1000
@@ -25,41 +69,44 @@ def check(installed: Installed) -> Iterator[Finding]:
     if found is None:
         return
     problems: List[Finding] = [
-        *_folder(found.logs, "logs-closed", "logs-full", installed),
+        *_folder(found.logs, LOGS_CLOSED, LOGS_FULL, installed),
         *_pace(found, installed),
     ]
     if found.data and installed.completed:
-        problems += _folder(found.data, "database-closed", "database-full", installed)
+        problems += _folder(found.data, DATABASE_CLOSED, DATABASE_FULL, installed)
     yield from problems
     if not problems:
         count = "" if found.counted else "more than "
         size = installed.metadata.size if installed.metadata else 0
-        yield Finding(
-            "growth-ok", OK, f"logs {count}{size_text(found.log_bytes)}, database {size_text(size)},"
-            f" {size_text(found.logs.free_bytes)} free",
-        )  # fmt: skip
+        yield GROWTH_OK.found(
+            f"logs {count}{size_text(found.log_bytes)}, database {size_text(size)},"
+            f" {size_text(found.logs.free_bytes)} free"
+        )
 
 
 def _old_logs(installed: Installed) -> Tuple[str, ...]:
     return (f"find {remedies.quoted(installed.home + '/logs')} -type f -mtime +30 -delete",)
 
 
-def _folder(place: DiskPlace, closed: str, full: str, installed: Installed) -> Iterator[Finding]:
+def _folder(place: DiskPlace, closed: Entry, full: Entry, installed: Installed) -> Iterator[Finding]:
     where = f"{place.path} ({place.mount or place.base})"
     if place.kind != "folder" or not place.writable or place.read_only:
         state = "is mounted read-only" if place.read_only else "cannot be written"
         found = f"{where} {state}" if place.kind == "folder" else f"{place.path} is no folder"
-        yield Finding(
-            closed, BLOCKER, found, "a folder that the account may write",
-            "Give it back to the account, and mount it writable.", needs_root=True,
-        )  # fmt: skip
+        yield closed.found(
+            found,
+            needed="a folder that the account may write",
+            remedy="Give it back to the account, and mount it writable.",
+            needs_root=True,
+        )
     elif place.free_bytes < _LEAST or 0 <= place.free_inodes < _INODES:
         inodes = f", {place.free_inodes:,} files more" if place.free_inodes >= 0 else ""
-        yield Finding(
-            full, BLOCKER, f"{size_text(place.free_bytes)} free{inodes} at {where}",
-            f"{size_text(_LEAST)} and {_INODES:,} files more",
-            "Make room there. Old task logs may be deleted at any time:", _old_logs(installed),
-        )  # fmt: skip
+        yield full.found(
+            f"{size_text(place.free_bytes)} free{inodes} at {where}",
+            needed=f"{size_text(_LEAST)} and {_INODES:,} files more",
+            remedy="Make room there. Old task logs may be deleted at any time:",
+            commands=_old_logs(installed),
+        )
 
 
 def _pace(found: Growth, installed: Installed) -> Iterator[Finding]:
@@ -70,13 +117,12 @@ def _pace(found: Growth, installed: Installed) -> Iterator[Finding]:
         daily += installed.metadata.size / found.age
     left = found.logs.free_bytes / daily if daily else float("inf")
     if found.age > 1 and left < _SOON and found.logs.free_bytes >= _LEAST:
-        yield Finding(
-            "disk-filling", WARNING,
+        yield DISK_FILLING.found(
             f"{size_text(daily)} a day, {size_text(found.logs.free_bytes)} free: full in {left:.0f} days",
-            f"room for {_SOON} days",
-            "Let DAGs write less, move logs/ to a larger disk, or delete old task logs:",
-            _old_logs(installed),
-        )  # fmt: skip
+            needed=f"room for {_SOON} days",
+            remedy="Let DAGs write less, move logs/ to a larger disk, or delete old task logs:",
+            commands=_old_logs(installed),
+        )
 
 
 def backups(installed: Installed) -> Iterator[Finding]:
@@ -87,14 +133,19 @@ def backups(installed: Installed) -> Iterator[Finding]:
     make = (f"{command(installed)} backup",)
     if found.backup_age is None:
         late = found.age > _OLD
-        yield Finding(
-            "backup-none", WARNING if late else NOTE, f"none, {found.age:.0f} days after the install",
-            "one a day", "Make one, and have cron make them:", make,
-        )  # fmt: skip
+        yield BACKUP_NONE.found(
+            f"none, {found.age:.0f} days after the install",
+            needed="one a day",
+            remedy="Make one, and have cron make them:",
+            commands=make,
+            severity=WARNING if late else NOTE,
+        )
     elif found.backup_age > _OLD:
-        yield Finding(
-            "backup-old", WARNING, f"the newest of {found.backups} is {found.backup_age:.0f} days old",
-            f"one within {_OLD} days", "Make one, and have cron make them:", make,
-        )  # fmt: skip
+        yield BACKUP_OLD.found(
+            f"the newest of {found.backups} is {found.backup_age:.0f} days old",
+            needed=f"one within {_OLD} days",
+            remedy="Make one, and have cron make them:",
+            commands=make,
+        )
     else:
-        yield Finding("backup-ok", OK, f"the newest of {found.backups} is {found.backup_age:.0f} days old")
+        yield BACKUP_OK.found(f"the newest of {found.backups} is {found.backup_age:.0f} days old")

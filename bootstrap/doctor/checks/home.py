@@ -7,11 +7,95 @@ from typing import Iterator
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import closed, service_user
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.host import Facts
+
+HOME_OK = Entry("home-ok", OK, "The home can be used")
+HOME_NOT_A_FOLDER = Entry(
+    "home-not-a-folder", BLOCKER, "Something else is in the home's place", "A folder is needed there."
+)
+HOME_READ_ONLY = Entry(
+    "home-read-only",
+    BLOCKER,
+    "The home is on a read-only filesystem",
+    "Nothing can be written there, not even by root.",
+)
+HOME_NOT_WRITABLE = Entry(
+    "home-not-writable",
+    BLOCKER,
+    "The home cannot be written",
+    "The account that installs must be able to make folders there.",
+)
+HOME_NOEXEC = Entry(
+    "home-noexec",
+    BLOCKER,
+    "Programs in the home cannot be executed",
+    "uv, PostgreSQL and all compiled packages run from there ('failed to map segment from shared"
+    " object' is how that looks later).",
+)
+HOME_FILESYSTEM = Entry(
+    "home-filesystem",
+    BLOCKER,
+    "The home's filesystem cannot hold an installation",
+    "PostgreSQL refuses a data folder whose owner and mode cannot be set, and the environment needs"
+    " symbolic links.",
+)
+HOME_NETWORK = Entry(
+    "home-network",
+    WARNING,
+    "The home is on a network filesystem",
+    "A PostgreSQL cluster there is lost when the connection breaks at the wrong moment, and every"
+    " import of Airflow is slow.",
+)
+HOME_VOLATILE = Entry(
+    "home-volatile",
+    WARNING,
+    "The home does not last",
+    "Database, DAGs and logs would be gone after the next restart or clean-up.",
+)
+HOME_FOREIGN = Entry(
+    "home-foreign",
+    BLOCKER,
+    "The home holds something else",
+    "An installation owns its home: it makes folders such as bin, logs and releases there, and root"
+    " gives all of it to the service account.",
+    "A folder that holds an airflow.cfg, an earlier airferry installation, or nothing but dags, plugins"
+    " and logs is fine.",
+)
+HOME_HIDDEN = Entry(
+    "home-hidden",
+    BLOCKER,
+    "The service account cannot reach the home",
+    "Everything runs as that account, because PostgreSQL refuses root.",
+)
+HOME_PATH = Entry(
+    "home-path",
+    BLOCKER,
+    "The home's path cannot be used",
+    "A colon ends a folder in PATH, control characters end lines in configuration files, and uv makes"
+    " no environment in a path that is not UTF-8 (measured). Blanks, Korean and other letters are fine.",
+)
+HOME_PATH_UNUSUAL = Entry(
+    "home-path-unusual",
+    NOTE,
+    "The home's path has unusual characters",
+    "airferry quotes them, but DAGs and scripts of your own may not.",
+)
+AIRFLOW_CFG_KEPT = Entry(
+    "airflow-cfg-kept",
+    NOTE,
+    "There is an airflow.cfg already",
+    "Only the settings that this installation needs are changed in it; the file as it was is kept beside it.",
+)
+INSTALLATION_FOUND = Entry(
+    "installation-found",
+    NOTE,
+    "There is an installation of airferry already",
+    "Completed steps are kept; only missing ones run.",
+)
 
 # Filesystems without owners, modes or links, and those that live elsewhere (names as in /proc/mounts).
 _POOR = ("vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk", "hfs", "iso9660", "udf", "squashfs")
@@ -35,7 +119,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     yield from findings
     if not any(finding.severity == BLOCKER for finding in findings):
         state = "is there" if home.kind == "folder" else "will be made"
-        yield Finding("home-ok", OK, f"{home.path} {state}")
+        yield HOME_OK.found(f"{home.path} {state}")
 
 
 def _path(home: DiskPlace) -> Iterator[Finding]:
@@ -46,35 +130,39 @@ def _path(home: DiskPlace) -> Iterator[Finding]:
     except UnicodeEncodeError:
         readable = False
     if not readable or re.search(r"[:\x00-\x1f\x7f]", home.path):
-        yield Finding("home-path", BLOCKER, repr(home.path), plain, ELSEWHERE)
+        yield HOME_PATH.found(repr(home.path), needed=plain, remedy=ELSEWHERE)
     elif re.search(r"""["'\\`$;]""", home.path):
-        yield Finding("home-path-unusual", NOTE, home.path)
+        yield HOME_PATH_UNUSUAL.found(home.path)
 
 
 def _filesystem(home: DiskPlace) -> Iterator[Finding]:
     where = f"{home.mount or home.base} is {home.filesystem}"
     if home.read_only:
-        yield Finding(
-            "home-read-only", BLOCKER, f"{home.mount or home.base} is mounted read-only",
-            "a writable filesystem", ELSEWHERE,
-        )  # fmt: skip
+        yield HOME_READ_ONLY.found(
+            f"{home.mount or home.base} is mounted read-only",
+            needed="a writable filesystem",
+            remedy=ELSEWHERE,
+        )
     if home.noexec:
-        yield Finding(
-            "home-noexec", BLOCKER, f"{home.mount or home.base} is mounted noexec",
-            "a filesystem that programs can be executed from",
-            f"{ELSEWHERE} Or allow it for as long as Airflow is to run there:",
-            (f"mount -o remount,exec {remedies.quoted(home.mount or home.base)}",), needs_root=True,
-        )  # fmt: skip
+        yield HOME_NOEXEC.found(
+            f"{home.mount or home.base} is mounted noexec",
+            needed="a filesystem that programs can be executed from",
+            remedy=f"{ELSEWHERE} Or allow it for as long as Airflow is to run there:",
+            commands=(f"mount -o remount,exec {remedies.quoted(home.mount or home.base)}",),
+            needs_root=True,
+        )
     if home.filesystem in _POOR:
-        yield Finding(
-            "home-filesystem", BLOCKER, where, "a filesystem of Linux (ext4, xfs, btrfs)", ELSEWHERE
+        yield HOME_FILESYSTEM.found(
+            where,
+            needed="a filesystem of Linux (ext4, xfs, btrfs)",
+            remedy=ELSEWHERE,
         )
     elif home.filesystem in _NETWORK:
-        yield Finding("home-network", WARNING, where, "a disk of this host", ELSEWHERE)
+        yield HOME_NETWORK.found(where, needed="a disk of this host", remedy=ELSEWHERE)
     elif home.filesystem in _VOLATILE or any(
         home.path == folder or home.path.startswith(folder + "/") for folder in _VOLATILE_FOLDERS
     ):
-        yield Finding("home-volatile", WARNING, f"{home.path} ({home.filesystem})", "a disk", ELSEWHERE)
+        yield HOME_VOLATILE.found(f"{home.path} ({home.filesystem})", needed="a disk", remedy=ELSEWHERE)
 
 
 def _rights(home: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -83,46 +171,45 @@ def _rights(home: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
     if not home.writable and not home.read_only:
         owner = needs.account or (facts.account.me.name if facts.account else "")
         folder = remedies.quoted(home.path)
-        yield Finding(
-            "home-not-writable",
-            BLOCKER,
+        yield HOME_NOT_WRITABLE.found(
             f"{home.base} (mode {home.mode:04o}, owner {home.uid}) is closed to {me}",
-            f"a folder that {me} may write",
-            f"{ELSEWHERE} Or have the folder made:",
-            (f"install -d -o {owner} {folder}",) if owner else (f"mkdir -p {folder}",),
+            needed=f"a folder that {me} may write",
+            remedy=f"{ELSEWHERE} Or have the folder made:",
+            commands=(f"install -d -o {owner} {folder}",) if owner else (f"mkdir -p {folder}",),
             needs_root=True,
         )
     gate = closed(home.gates, user) if other else None
     if gate and not (home.kind == "folder" and gate.path == home.real):
-        yield Finding(
-            "home-hidden",
-            WARNING if gate.acl else BLOCKER,
+        yield HOME_HIDDEN.found(
             f"{gate.path} (mode {gate.mode:04o}) hides {home.path} from {needs.account}",
-            f"a folder that the account {needs.account} can reach",
-            f"{ELSEWHERE} Or open that folder for passing through:",
-            (f"chmod o+x {remedies.quoted(gate.path)}",),
+            needed=f"a folder that the account {needs.account} can reach",
+            remedy=f"{ELSEWHERE} Or open that folder for passing through:",
+            commands=(f"chmod o+x {remedies.quoted(gate.path)}",),
             needs_root=True,
+            severity=WARNING if gate.acl else BLOCKER,
         )
 
 
 def _contents(home: DiskPlace) -> Iterator[Finding]:
     if home.problem or home.kind in ("file", "other"):
-        yield Finding(
-            "home-not-a-folder", BLOCKER, home.problem or f"{home.path} is not a folder", "a folder",
-            f"Move it away, or: {ELSEWHERE}",
-        )  # fmt: skip
+        yield HOME_NOT_A_FOLDER.found(
+            home.problem or f"{home.path} is not a folder",
+            needed="a folder",
+            remedy=f"Move it away, or: {ELSEWHERE}",
+        )
         return
     entries = set(home.entries)
     if entries & _OURS:
-        yield Finding("installation-found", NOTE, home.path)
+        yield INSTALLATION_FOUND.found(home.path)
     elif entries & _AIRFLOWS:
         if "airflow.cfg" in entries:
-            yield Finding("airflow-cfg-kept", NOTE, f"{home.path}/airflow.cfg")
+            yield AIRFLOW_CFG_KEPT.found(f"{home.path}/airflow.cfg")
     else:
         foreign = sorted(name for name in entries - _HARMLESS if not name.startswith("."))
         if foreign:
             shown = ", ".join(foreign[:6]) + (", ..." if len(foreign) > 6 else "")
-            yield Finding(
-                "home-foreign", BLOCKER, f"{home.path} holds {shown}", "an empty folder, or one of Airflow's",
-                ELSEWHERE,
-            )  # fmt: skip
+            yield HOME_FOREIGN.found(
+                f"{home.path} holds {shown}",
+                needed="an empty folder, or one of Airflow's",
+                remedy=ELSEWHERE,
+            )

@@ -6,24 +6,70 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.access import closed, service_user
-from bootstrap.doctor.checks import carried, interpreters
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.checks import carried, interpreters, modules
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
-from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
+from bootstrap.doctor.severity import BLOCKER, OK, SEVERITIES, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.python import Interpreter
 from wheelhouse.target import OLDEST_PYTHON
 
-# what each missing module does to a real Airflow was tried on hosts without it
-_MODULES = (
-    ("ctypes", "python-ctypes-missing", BLOCKER),
-    ("ssl", "python-ssl-missing", BLOCKER),
-    ("zlib", "python-zlib-missing", BLOCKER),
-    ("sqlite3", "python-sqlite3-missing", WARNING),
+PYTHON_OK = Entry("python-ok", OK, "Python fits")
+PYTHON_MISSING = Entry(
+    "python-missing",
+    BLOCKER,
+    "No Python of the needed version",
+    "A bundle holds compiled packages for exactly one minor version of CPython.",
+    "Doctor looks at the interpreter named with --python, then at the one that runs it, then at PATH and"
+    " the usual folders (/usr/local/bin, /opt/*/bin, software collections, pyenv, uv). Install that"
+    " version, name its path with --python, or have the bundle made for a Python that is here.",
 )
-_STANDARD = ("json", "zipfile")
-# before 3.10 uv and pip learn from distutils where packages go
-_WITH_DISTUTILS = ("3.8", "3.9")
+PYTHON_VERSION = Entry(
+    "python-version",
+    BLOCKER,
+    "The named Python is another version",
+    "A bundle holds compiled packages for exactly one minor version of CPython.",
+)
+PYTHON_BROKEN = Entry(
+    "python-broken",
+    BLOCKER,
+    "This Python does not start",
+    "Airflow's own environment is made from this interpreter and uses its standard library.",
+)
+PYTHON_IMPLEMENTATION = Entry(
+    "python-implementation",
+    BLOCKER,
+    "This Python is not CPython",
+    "The compiled packages in the bundle are made for CPython alone.",
+)
+PYTHON_32_BIT = Entry(
+    "python-32-bit",
+    BLOCKER,
+    "This Python is a 32-bit program",
+    "The compiled packages in the bundle are 64-bit.",
+)
+PYTHON_FREE_THREADED = Entry(
+    "python-free-threaded",
+    BLOCKER,
+    "This Python is a free-threaded build",
+    "It has another binary interface: the compiled packages in the bundle cannot be loaded.",
+)
+PYTHON_DEBUG = Entry(
+    "python-debug",
+    WARNING,
+    "This Python is a debug build",
+    "It works, but runs Airflow several times slower.",
+)
+PYTHON_HIDDEN = Entry(
+    "python-hidden",
+    BLOCKER,
+    "The service account cannot reach this Python",
+    "Everything runs as that account, because PostgreSQL refuses root; a home folder of mode 0700 hides"
+    " a Python below it.",
+    "Use a Python outside of home folders (/usr/bin, /usr/local, /opt), or open the folders named for"
+    " passing through (chmod o+x). Doctor does not weigh access control lists; where one is set it only"
+    " warns.",
+)
 
 
 def choose(facts: Facts, needs: Needs) -> Optional[Interpreter]:
@@ -53,7 +99,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     yield from interpreters.others(chosen, facts, needs, lambda item: judge(item, facts, needs))
     if not any(problem.severity == BLOCKER for problem in problems):
         details = ", ".join(filter(None, (chosen.openssl, chosen.sqlite and f"SQLite {chosen.sqlite}")))
-        yield Finding("python-ok", OK, f"CPython {chosen.version} at {chosen.path} ({details})")
+        yield PYTHON_OK.found(f"CPython {chosen.version} at {chosen.path} ({details})")
 
 
 def uses_carried(facts: Facts, needs: Needs) -> bool:
@@ -72,7 +118,7 @@ def judge(python: Interpreter, facts: Facts, needs: Needs) -> List[Finding]:
     """Everything that is wrong with an interpreter of the right minor version."""
     return [
         *_build(python, needs),
-        *_modules(python, facts, needs),
+        *modules.check(python, facts, needs),
         *interpreters.details(python, needs),
         *_reach(python, facts, needs),
     ]
@@ -100,15 +146,17 @@ def _missing(facts: Facts, needs: Needs) -> Finding:
     others = [item for item in pythons if item.minor == needs.python and item.asked and not item.error]
     if needs.interpreter is not None and named is not None:
         if named.error:
-            return Finding(
-                "python-broken", BLOCKER, f"{named.path}: {named.error}", needed,
-                "Name another interpreter with --python, or leave the option out.",
-            )  # fmt: skip
+            return PYTHON_BROKEN.found(
+                f"{named.path}: {named.error}",
+                needed=needed,
+                remedy="Name another interpreter with --python, or leave the option out.",
+            )
         hint = f" For example: --python {remedies.quoted(others[0].path)}" if others else ""
-        return Finding(
-            "python-version", BLOCKER, f"{named.path} is {_described(named)}", needed,
-            "Name an interpreter of that version with --python, or leave the option out." + hint,
-        )  # fmt: skip
+        return PYTHON_VERSION.found(
+            f"{named.path} is {_described(named)}",
+            needed=needed,
+            remedy="Name an interpreter of that version with --python, or leave the option out." + hint,
+        )
     broken = [item for item in pythons if item.minor == needs.python and item.error]
     found = [f"{item.path}: {item.error}" for item in broken]
     found += [f"{item.path} is {_described(item)}" for item in pythons if item not in broken]
@@ -118,14 +166,13 @@ def _missing(facts: Facts, needs: Needs) -> Finding:
         if offered
         else f"This distribution has no package of Python {needs.python}:"
     )
-    return Finding(
-        "python-missing",
-        BLOCKER,
+    return PYTHON_MISSING.found(
         "\n".join(found) or "no Python at all",
-        needed,
-        f"{from_here} name one elsewhere with --python PATH, or have the bundle made for a Python that is"
+        needed=needed,
+        remedy=f"{from_here} name one elsewhere with --python PATH, or have the bundle made for a"
+        " Python that is"
         f" here (outside: airferry bundle --python {_newest(pythons)}).",
-        remedies.install_python(facts.distribution, needs.python),
+        commands=remedies.install_python(facts.distribution, needs.python),
         needs_root=offered,
     )
 
@@ -151,96 +198,28 @@ def _build(python: Interpreter, needs: Needs) -> Iterator[Finding]:
     where = f"{python.path} ({python.version}"
     if python.implementation != "cpython":
         found = f"{python.path} is {_described(python)}"
-        yield Finding("python-implementation", BLOCKER, found, needed, other)
+        yield PYTHON_IMPLEMENTATION.found(found, needed=needed, remedy=other)
     if python.bits == 32:
-        yield Finding("python-32-bit", BLOCKER, f"{where}, 32 bits)", needed, other)
+        yield PYTHON_32_BIT.found(f"{where}, 32 bits)", needed=needed, remedy=other)
     if python.free_threaded:
-        yield Finding("python-free-threaded", BLOCKER, f"{where}, free-threaded)", needed, other)
+        yield PYTHON_FREE_THREADED.found(f"{where}, free-threaded)", needed=needed, remedy=other)
     if python.debug:
-        yield Finding("python-debug", WARNING, f"{where}, debug build)", needed, other)
-
-
-def _modules(python: Interpreter, facts: Facts, needs: Needs) -> Iterator[Finding]:
-    errors = {name: error for name, error in python.modules.items() if error}
-    lost = [name for name in _STANDARD if name in errors and "zlib" not in errors[name]]
-    if lost:
-        found = "\n".join(f"{python.path}: {errors[name]}" for name in lost)
-        yield Finding(
-            "python-minimal", BLOCKER, found, f"CPython {needs.python} with its whole standard library",
-            "Install the whole of that Python (on Debian python3, not only python3-minimal).",
-            remedies.install_python(facts.distribution, needs.python),
-            needs_root=True,
-        )  # fmt: skip
-        return
-    for name, identifier, severity in _MODULES:
-        if name in errors:
-            yield _module_missing(identifier, severity, python, (name,), facts, needs)
-    packers = tuple(name for name in ("bz2", "lzma") if name in errors)
-    if packers:
-        yield _module_missing("python-compression-missing", NOTE, python, packers, facts, needs)
-    if needs.python in _WITH_DISTUTILS and "distutils.dist" in errors:
-        yield Finding(
-            "python-distutils-missing", BLOCKER, f"{python.path}: {errors['distutils.dist']}",
-            f"CPython {needs.python} with its whole standard library",
-            "Install the package that holds the rest of this Python (on Debian and Ubuntu python3-distutils),"
-            " or name another interpreter with --python.",
-            remedies.install_distutils(facts.distribution, needs.python),
-            needs_root=True,
-        )  # fmt: skip
-    semaphores = errors.get("multiprocessing.synchronize")
-    if semaphores:
-        yield Finding(
-            "python-semaphores-missing", BLOCKER, f"{python.path}: {semaphores}",
-            "POSIX semaphores (sem_open)",
-            "Use the distribution's own Python, or build this one again with /dev/shm mounted.",
-        )  # fmt: skip
-
-
-def _module_missing(
-    identifier: str,
-    severity: str,
-    python: Interpreter,
-    names: Tuple[str, ...],
-    facts: Facts,
-    needs: Needs,
-) -> Finding:
-    found = "\n".join(f"{python.path}: {python.modules[name]}" for name in names)
-    needed = f"a CPython {needs.python} that can import {' and '.join(names)}"
-    better = "or name another interpreter with --python."
-    missing, commands = remedies.library(facts.distribution, found)
-    if missing:
-        return Finding(
-            identifier, severity, found, needed,
-            f"The module is there, but not the library {missing} that it needs: install the package that"
-            f" holds it, {better}",
-            commands, needs_root=True,
-        )  # fmt: skip
-    if python.base_prefix == "/usr":
-        return Finding(
-            identifier, severity, found, needed,
-            f"Install the whole of the distribution's Python, {better}",
-            remedies.install_python(facts.distribution, needs.python), needs_root=True,
-        )  # fmt: skip
-    packages = remedies.headers(facts.distribution, *names)
-    return Finding(
-        identifier, severity, found, needed,
-        f"This Python was built without the headers ({', '.join(packages)}): install them and build it again,"
-        f" {better}",
-        remedies.install(facts.distribution, *packages), needs_root=True,
-    )  # fmt: skip
+        yield PYTHON_DEBUG.found(f"{where}, debug build)", needed=needed, remedy=other)
 
 
 def _reach(python: Interpreter, facts: Facts, needs: Needs) -> Iterator[Finding]:
     other, user = service_user(facts, needs.account)
     gate = closed(python.gates, user) if other else None
     if gate:
-        yield Finding(
-            "python-hidden",
-            WARNING if gate.acl else BLOCKER,
+        yield PYTHON_HIDDEN.found(
             f"{gate.path} (mode {gate.mode:04o}) hides {python.path} from {needs.account}",
-            f"a CPython {needs.python} that the account {needs.account} can read and execute",
-            "Name an interpreter outside of home folders with --python, or open that folder for passing"
+            needed=f"a CPython {needs.python} that the account {needs.account} can read and execute",
+            remedy="Name an interpreter outside of home folders with --python, or open that folder"
+            " for passing"
             " through.",
-            (f"chmod o+{'r' if gate.path == python.resolved else ''}x {remedies.quoted(gate.path)}",),
+            commands=(
+                f"chmod o+{'r' if gate.path == python.resolved else ''}x {remedies.quoted(gate.path)}",
+            ),
             needs_root=True,
+            severity=WARNING if gate.acl else BLOCKER,
         )

@@ -5,11 +5,48 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterator, List, Tuple
 
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.checks.modules import BUILT_BY_HAND
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.python import Interpreter
+
+PYTHON_OPTIONAL_MISSING = Entry(
+    "python-optional-missing",
+    NOTE,
+    "This Python lacks modules that are missed rarely",
+    "Airflow runs without them.",
+    "readline needs its headers (Debian: libreadline-dev, RHEL: readline-devel), _uuid those of libuuid"
+    " (uuid-dev, libuuid-devel); venv is a package of its own on Debian and Ubuntu (python3-venv). "
+    + BUILT_BY_HAND,
+)
+PYTHON_OPENSSL_OLD = Entry(
+    "python-openssl-old",
+    BLOCKER,
+    "This Python's OpenSSL is old",
+    "urllib3 2, which newer releases of Airflow import, refuses an OpenSSL before 1.1.1; without it, DAGs"
+    " that speak TLS 1.3 fail.",
+    "It is a warning where the bundle carries urllib3 1.26, which works with older ones.",
+)
+PYTHON_SQLITE_OLD = Entry(
+    "python-sqlite-old",
+    NOTE,
+    "This Python's SQLite is old",
+    "Airflow asks for 3.15 only where its metadata lie in SQLite; airferry uses PostgreSQL.",
+)
+PYTHON_MANAGED = Entry(
+    "python-managed",
+    NOTE,
+    "The distribution looks after this Python",
+    "pip must not install into it; airferry makes an environment of its own and changes nothing there.",
+)
+PYTHON_OTHERS = Entry(
+    "python-others",
+    NOTE,
+    "Several Pythons are here",
+    "The one with the fewest problems is taken, among equals the first on PATH; --python names another.",
+)
 
 _SHOWN = 8
 _OPENSSL = (1, 1, 1)
@@ -26,19 +63,21 @@ def details(python: Interpreter, needs: Needs) -> Iterator[Finding]:
     """Versions of the libraries behind it, and modules that are missed rarely."""
     lost = [text for name, text in _OPTIONAL.items() if python.modules.get(name)]
     if lost and not python.modules.get("json"):
-        yield Finding("python-optional-missing", NOTE, f"{python.path}: {'; '.join(lost)}")
+        yield PYTHON_OPTIONAL_MISSING.found(f"{python.path}: {'; '.join(lost)}")
     openssl = _numbers(python.openssl) if python.openssl.startswith("OpenSSL") else _OPENSSL
     if openssl < _OPENSSL:
         # urllib3 2 refuses to be imported with an older one; 1.26 works
         stops = any(re.match(r"urllib3-[2-9]", name) for name in needs.wheels)
-        yield Finding(
-            "python-openssl-old", BLOCKER if stops else WARNING, f"{python.path}: {python.openssl}",
-            "OpenSSL 1.1.1 or newer", "Name an interpreter with a newer one with --python.",
-        )  # fmt: skip
+        yield PYTHON_OPENSSL_OLD.found(
+            f"{python.path}: {python.openssl}",
+            needed="OpenSSL 1.1.1 or newer",
+            remedy="Name an interpreter with a newer one with --python.",
+            severity=BLOCKER if stops else WARNING,
+        )
     if python.sqlite and _numbers(python.sqlite) < _SQLITE:
-        yield Finding("python-sqlite-old", NOTE, f"{python.path}: SQLite {python.sqlite}")
+        yield PYTHON_SQLITE_OLD.found(f"{python.path}: SQLite {python.sqlite}")
     if python.managed:
-        yield Finding("python-managed", NOTE, f"{python.stdlib}/EXTERNALLY-MANAGED")
+        yield PYTHON_MANAGED.found(f"{python.stdlib}/EXTERNALLY-MANAGED")
 
 
 def others(
@@ -51,7 +90,7 @@ def others(
     if lines:
         more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
         taken = f"{chosen.path}: CPython {chosen.version}, would be taken"
-        yield Finding("python-others", NOTE, "\n".join([taken, *lines[:_SHOWN], *more]))
+        yield PYTHON_OTHERS.found("\n".join([taken, *lines[:_SHOWN], *more]))
 
 
 def _reason(python: Interpreter, needs: Needs, judge: Callable[[Interpreter], List[Finding]]) -> str:

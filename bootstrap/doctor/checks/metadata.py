@@ -6,10 +6,55 @@ from typing import Iterator
 
 from bootstrap.base.console import size_text
 from bootstrap.doctor.checks.files import command, listed
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.installed import Installed
 from bootstrap.examination.metadata import Metadata
+
+DATABASE_OK = Entry("database-ok", OK, "The database answers, and is that of this release")
+DATABASE_REFUSED = Entry(
+    "database-refused",
+    BLOCKER,
+    "The database does not answer Airflow's role",
+    "Nothing of Airflow works without it.",
+)
+SCHEMA_BEHIND = Entry(
+    "schema-behind",
+    BLOCKER,
+    "The database's schema is not that of this release",
+    "Components wait for a migration, or fail at the first column that is missing.",
+    "The newest revision among the release's own migration scripts was compared with the database's.",
+)
+TABLES_MISSING = Entry(
+    "tables-missing",
+    BLOCKER,
+    "Tables are missing in the database",
+    "Whatever needs one of them fails: often every task.",
+)
+CHECKSUMS_OFF = Entry(
+    "checksums-off",
+    NOTE,
+    "The database's pages have no checksums",
+    "A disk that returns wrong data is noticed late. Airferry switches them on when it makes a cluster.",
+)
+CONNECTIONS_MANY = Entry(
+    "connections-many",
+    WARNING,
+    "The database has few connections to spare",
+    "At the limit every component and task fails with 'too many clients already'.",
+)
+HEARTBEAT_OLD = Entry(
+    "heartbeat-old",
+    BLOCKER,
+    "A component runs, but gives no sign of life",
+    "It hangs: tasks wait for it. Its process alone says nothing.",
+)
+DAG_IMPORT_ERRORS = Entry(
+    "dag-import-errors",
+    WARNING,
+    "DAG files cannot be imported",
+    "Their pipelines do not run, and vanish from the list after a while.",
+)
 
 _SILENT = 60.0  # Airflow itself calls a component ill after 30 s without a sign of life
 _USED = 0.85
@@ -23,24 +68,25 @@ def check(installed: Installed) -> Iterator[Finding]:
     states = {item.name: item.state for item in installed.components or ()}
     if found.problem:
         if states.get("postgres", "RUNNING") == "RUNNING":
-            yield Finding(
-                "database-refused", BLOCKER, found.problem, "an answer to Airflow's own role",
-                f"The server's log is {installed.home}/logs/airferry/postgres.log.",
-            )  # fmt: skip
+            yield DATABASE_REFUSED.found(
+                found.problem,
+                needed="an answer to Airflow's own role",
+                remedy=f"The server's log is {installed.home}/logs/airferry/postgres.log.",
+            )
         return
     problems = [*_schema(found, installed), *_server(found), *_life(found, installed)]
     yield from problems
     if not any(problem.severity == BLOCKER for problem in problems):
         used = f"{found.connections} of {found.most} connections"
-        yield Finding(
-            "database-ok", OK, f"PostgreSQL {found.version}, {size_text(found.size)}, {used}"
-        )  # fmt: skip
+        yield DATABASE_OK.found(f"PostgreSQL {found.version}, {size_text(found.size)}, {used}")
     if found.unread:
         lines = [f"{name}: {error}" for name, error in found.unread.items()]
-        yield Finding(
-            "dag-import-errors", WARNING, listed(lines), "DAG files that can be imported",
-            "Mend them; each is read again within a minute. The whole error is on the first page of Airflow.",
-        )  # fmt: skip
+        yield DAG_IMPORT_ERRORS.found(
+            listed(lines),
+            needed="DAG files that can be imported",
+            remedy="Mend them; each is read again within a minute. The whole error is on the first"
+            " page of Airflow.",
+        )
 
 
 def _schema(found: Metadata, installed: Installed) -> Iterator[Finding]:
@@ -51,28 +97,32 @@ def _schema(found: Metadata, installed: Installed) -> Iterator[Finding]:
         if found.revisions.get(table) != head
     ]
     if lines:
-        yield Finding(
-            "schema-behind", BLOCKER, listed(lines), f"the revisions of Airflow {installed.airflow}",
-            "Stop Airflow, make a backup, then bring the schema up to date:", again,
-        )  # fmt: skip
+        yield SCHEMA_BEHIND.found(
+            listed(lines),
+            needed=f"the revisions of Airflow {installed.airflow}",
+            remedy="Stop Airflow, make a backup, then bring the schema up to date:",
+            commands=again,
+        )
     if found.missing:
-        yield Finding(
-            "tables-missing", BLOCKER, ", ".join(found.missing),
-            f"every table of Airflow {installed.airflow}",
-            "Restore a backup. Without one: move postgres/ away, and the install makes an empty database.",
-        )  # fmt: skip
+        yield TABLES_MISSING.found(
+            ", ".join(found.missing),
+            needed=f"every table of Airflow {installed.airflow}",
+            remedy="Restore a backup. Without one: move postgres/ away, and the install makes an"
+            " empty database.",
+        )
 
 
 def _server(found: Metadata) -> Iterator[Finding]:
     if not found.checksums:
-        yield Finding("checksums-off", NOTE, "data_checksums = off")
+        yield CHECKSUMS_OFF.found("data_checksums = off")
     if found.most and found.connections > _USED * found.most:
-        yield Finding(
-            "connections-many", WARNING, f"{found.connections} of {found.most} connections are in use",
-            "some to spare",
-            "Look for clients that do not let go (SELECT * FROM pg_stat_activity), or raise max_connections"
+        yield CONNECTIONS_MANY.found(
+            f"{found.connections} of {found.most} connections are in use",
+            needed="some to spare",
+            remedy="Look for clients that do not let go (SELECT * FROM pg_stat_activity), or raise"
+            " max_connections"
             " in postgres/postgresql.conf below the include, then restart.",
-        )  # fmt: skip
+        )
 
 
 def _life(found: Metadata, installed: Installed) -> Iterator[Finding]:
@@ -88,7 +138,9 @@ def _life(found: Metadata, installed: Installed) -> Iterator[Finding]:
         and reported[item.component].health in ("", "unreachable")
     ]
     if silent:
-        yield Finding(
-            "heartbeat-old", BLOCKER, listed(silent), f"a sign of life within {_SILENT:.0f} seconds",
-            "Look at its log, then restart it:", (f"{command(installed)} restart",),
-        )  # fmt: skip
+        yield HEARTBEAT_OLD.found(
+            listed(silent),
+            needed=f"a sign of life within {_SILENT:.0f} seconds",
+            remedy="Look at its log, then restart it:",
+            commands=(f"{command(installed)} restart",),
+        )

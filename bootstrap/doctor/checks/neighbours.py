@@ -5,12 +5,55 @@ from __future__ import annotations
 from typing import Dict, Iterator, List, Optional, Sequence
 
 from bootstrap.doctor import remedies
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.processes import Process
 from bootstrap.postgres.programs import NEEDED, ProgramFolder, complete
+
+AIRFLOW_FOUND = Entry(
+    "airflow-found",
+    NOTE,
+    "There is another Airflow",
+    "It is not touched: environment, home and database are separate. Its command may come first on PATH.",
+)
+AIRFLOW_RUNNING = Entry(
+    "airflow-running",
+    NOTE,
+    "Another Airflow runs",
+    "It shares memory and processors; ports that it holds are passed over.",
+)
+AIRFLOW_RUNNING_HERE = Entry(
+    "airflow-running-here",
+    WARNING,
+    "An Airflow runs from this very home",
+    "Two schedulers on one airflow.cfg: after the install one of them works on the other's database.",
+)
+POSTGRES_FOUND = Entry(
+    "postgres-found",
+    NOTE,
+    "This host has PostgreSQL of its own",
+    "It is not touched; --postgres host would take its programs for a private cluster.",
+)
+POSTGRES_RUNNING = Entry(
+    "postgres-running",
+    NOTE,
+    "A PostgreSQL server runs",
+    "It is not touched: the installation has a private one on another port.",
+)
+POSTGRES_INCOMPLETE = Entry(
+    "postgres-incomplete",
+    NOTE,
+    "This host's PostgreSQL is not whole",
+    "--postgres host cannot take it; the carried one needs none of it.",
+)
+POSTGRES_PROGRAMS_MISSING = Entry(
+    "postgres-programs-missing",
+    BLOCKER,
+    "This host's PostgreSQL lacks programs",
+    "A private cluster is made by initdb, run by postgres, and asked with psql.",
+)
 
 _SHOWN = 6
 
@@ -32,18 +75,20 @@ def airflows(facts: Facts, needs: Needs) -> Iterator[Finding]:
         if not place.path.startswith(inside)
     ]
     if lines:
-        yield Finding("airflow-found", NOTE, _listed(lines))
+        yield AIRFLOW_FOUND.found(_listed(lines))
     ours = facts.home is not None and "receipt.json" in facts.home.entries
     here = [item for item in found.running if item.home == needs.home]
     others = [item for item in found.running if item.home != needs.home]
     if here and not ours:
-        yield Finding(
-            "airflow-running-here", WARNING, _described(here), "nothing that runs from this home",
-            "Stop it first; its airflow.cfg is edited, and its ports are taken.",
-            (f"kill {' '.join(str(item.pid) for item in here)}",), needs_root=_foreign(here, facts),
-        )  # fmt: skip
+        yield AIRFLOW_RUNNING_HERE.found(
+            _described(here),
+            needed="nothing that runs from this home",
+            remedy="Stop it first; its airflow.cfg is edited, and its ports are taken.",
+            commands=(f"kill {' '.join(str(item.pid) for item in here)}",),
+            needs_root=_foreign(here, facts),
+        )
     if others:
-        yield Finding("airflow-running", NOTE, _described(others))
+        yield AIRFLOW_RUNNING.found(_described(others))
 
 
 def postgres(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -56,25 +101,28 @@ def postgres(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if needs.programs and not wanted:
         here = next((item for item in found.installed if item.folder == needs.programs), None)
         lacking = f"{needs.programs} lacks {', '.join(_lacking(here))}"
-        yield Finding(
-            "postgres-programs-missing", BLOCKER, lacking, "initdb, postgres and psql in one folder",
-            "Install this distribution's PostgreSQL server and client, or leave out --postgres: the bundle"
+        yield POSTGRES_PROGRAMS_MISSING.found(
+            lacking,
+            needed="initdb, postgres and psql in one folder",
+            remedy="Install this distribution's PostgreSQL server and client, or leave out"
+            " --postgres: the bundle"
             " carries a server.",
-            remedies.install_postgres(facts.distribution), needs_root=True,
-        )  # fmt: skip
+            commands=remedies.install_postgres(facts.distribution),
+            needs_root=True,
+        )
     broken = [item for item in found.installed if item not in whole and "initdb" in item.programs]
     if broken and not needs.programs:
         lines = [f"{item.folder} lacks {', '.join(_lacking(item))}" for item in broken]
-        yield Finding("postgres-incomplete", NOTE, _listed(lines))
+        yield POSTGRES_INCOMPLETE.found(_listed(lines))
     lines = [f"{item.folder}: PostgreSQL {item.version}".rstrip() for item in whole]
     if lines:
-        yield Finding("postgres-found", NOTE, _listed(lines))
+        yield POSTGRES_FOUND.found(_listed(lines))
     # the data folder of a server of our own lies in the home
     inside = f"{needs.home}/"
     strangers = [item for item in found.servers if not item.what.startswith(inside)]
     running = [*found.sockets, *(f"{_name(item)}: {item.what or 'data unknown'}" for item in strangers)]
     if running:
-        yield Finding("postgres-running", NOTE, _listed(running))
+        yield POSTGRES_RUNNING.found(_listed(running))
 
 
 def _lacking(found: Optional[ProgramFolder]) -> List[str]:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import WARNING
 from bootstrap.facts.host import Facts
+
+HOST_OTHER = Entry(
+    "host-other",
+    WARNING,
+    "The bundle was made for another host",
+    "What was judged before the trip was the host that it was made for.",
+    "airferry bundle --for FACTS stamps a bundle with the host's machine, C library and Python, and with"
+    " nothing that singles a host out. Where the other findings say that it fits, it works here too.",
+)
 
 
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -28,7 +37,8 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         needed.append(f"Python {made_for.python}")
     if found:
         named = f" ({made_for.distribution})" if made_for.distribution else ""
-        yield Finding(
-            "host-other", WARNING, ", ".join(found), ", ".join(needed) + named,
-            "Make sure that the right file was carried to the right host.",
-        )  # fmt: skip
+        yield HOST_OTHER.found(
+            ", ".join(found),
+            needed=", ".join(needed) + named,
+            remedy="Make sure that the right file was carried to the right host.",
+        )

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK
 from bootstrap.facts.host import Facts
 from bootstrap.facts.ports import PortState, by_number
+
+PORTS_OK = Entry("ports-ok", OK, "The ports are free")
+PORT_IN_USE = Entry(
+    "port-in-use", BLOCKER, "A port is in use", "Two programs cannot listen on the same port."
+)
+PORT_OTHER = Entry(
+    "port-other",
+    NOTE,
+    "The usual port is in use",
+    "The installer takes the next free one and says which in the end.",
+)
+PORT_PRIVILEGED = Entry(
+    "port-privileged",
+    BLOCKER,
+    "A port below 1024 is reserved",
+    "Airflow runs as an ordinary account, which may not take it.",
+)
 
 
 def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -24,19 +41,21 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
         if port.state == "free":
             free.append(f"{wanted.number} ({wanted.purpose})")
         elif port.state == "denied":
-            yield Finding(
-                "port-privileged", BLOCKER, f"{wanted.number} for the {wanted.purpose}", "1024 or higher",
-                "Choose another port, and let a web server of the host pass requests on to it.",
-            )  # fmt: skip
+            yield PORT_PRIVILEGED.found(
+                f"{wanted.number} for the {wanted.purpose}",
+                needed="1024 or higher",
+                remedy="Choose another port, and let a web server of the host pass requests on to it.",
+            )
         elif wanted.named:
-            yield Finding(
-                "port-in-use", BLOCKER, _holder(port), f"port {wanted.number} for the {wanted.purpose}",
-                "Stop that program, or choose another port, or leave the option out.",
-            )  # fmt: skip
+            yield PORT_IN_USE.found(
+                _holder(port),
+                needed=f"port {wanted.number} for the {wanted.purpose}",
+                remedy="Stop that program, or choose another port, or leave the option out.",
+            )
         else:
-            yield Finding("port-other", NOTE, _holder(port))
+            yield PORT_OTHER.found(_holder(port))
     if free:
-        yield Finding("ports-ok", OK, ", ".join(free))
+        yield PORTS_OK.found(", ".join(free))
 
 
 def _holder(port: PortState) -> str:

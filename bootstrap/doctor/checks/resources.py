@@ -6,11 +6,69 @@ from typing import Iterator
 
 from bootstrap.base.console import size_text
 from bootstrap.doctor.access import closed, service_user
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.resources import WRITABLE, Resources
+
+RESOURCES_OK = Entry("resources-ok", OK, "There is memory")
+MEMORY_SHORT = Entry(
+    "memory-short",
+    BLOCKER,
+    "Too little memory",
+    "The kernel kills processes of Airflow or PostgreSQL as soon as a task runs.",
+)
+MEMORY_LOW = Entry(
+    "memory-low",
+    WARNING,
+    "Little memory",
+    "With LocalExecutor each task that runs at the same time is a process of its own.",
+)
+SHARED_MEMORY_MISSING = Entry(
+    "shared-memory-missing",
+    BLOCKER,
+    "There is no shared memory",
+    "PostgreSQL and LocalExecutor keep queues and semaphores in /dev/shm.",
+)
+OPEN_FILES_LOW = Entry(
+    "open-files-low",
+    WARNING,
+    "Few files may be open at the same time",
+    "The web server and PostgreSQL need several hundred.",
+)
+PROCESSES_LOW = Entry(
+    "processes-low",
+    WARNING,
+    "Few processes may run at the same time",
+    "Airflow's components, its workers and PostgreSQL's connections are a process each.",
+)
+CPU_SINGLE = Entry(
+    "cpu-single",
+    NOTE,
+    "There is one processor",
+    "Scheduler, web server, PostgreSQL and tasks share it: the start takes a minute, not seconds.",
+)
+GROUP_PROCESSES_LOW = Entry(
+    "group-processes-low",
+    WARNING,
+    "A control group allows few processes",
+    "Components, workers and PostgreSQL's connections are processes, and threads count too: at the limit"
+    " tasks fail with 'can't start new thread' or 'Resource temporarily unavailable'.",
+)
+FILE_SIZE_LIMITED = Entry(
+    "file-size-limited",
+    BLOCKER,
+    "Files may not grow",
+    "A longer file is cut off and its program killed (SIGXFSZ): libraries do not unpack, PostgreSQL stops"
+    " at a large table, logs end.",
+)
+ADDRESS_SPACE_LIMITED = Entry(
+    "address-space-limited",
+    WARNING,
+    "The memory that a process may map is limited",
+    "Airflow maps more than it uses: 'Cannot allocate memory' comes long before memory is short.",
+)
 
 _OPEN_FILES = 1024
 _PROCESSES = 100
@@ -29,22 +87,28 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     yield from _memory(resources, needs)
     found = _shared(facts, resources, needs)
     if found:
-        yield Finding(
-            "shared-memory-missing", BLOCKER, found, f"a writable /dev/shm of {size_text(_SHARED)} and more",
-            "Mount it; a container gets it from its runtime (--shm-size).",
-            ("mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /dev/shm",), needs_root=True,
-        )  # fmt: skip
+        yield SHARED_MEMORY_MISSING.found(
+            found,
+            needed=f"a writable /dev/shm of {size_text(_SHARED)} and more",
+            remedy="Mount it; a container gets it from its runtime (--shm-size).",
+            commands=("mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs /dev/shm",),
+            needs_root=True,
+        )
     if resources.open_files is not None and resources.open_files < _OPEN_FILES:
-        yield Finding(
-            "open-files-low", WARNING, f"{resources.open_files} (ulimit -n)", f"{_OPEN_FILES}",
-            "Raise nofile for the account in /etc/security/limits.conf.", needs_root=True,
-        )  # fmt: skip
+        yield OPEN_FILES_LOW.found(
+            f"{resources.open_files} (ulimit -n)",
+            needed=f"{_OPEN_FILES}",
+            remedy="Raise nofile for the account in /etc/security/limits.conf.",
+            needs_root=True,
+        )
     least = _PROCESSES + 2 * needs.parallelism
     if resources.processes is not None and resources.processes < least:
-        yield Finding(
-            "processes-low", WARNING, f"{resources.processes} (ulimit -u)", f"{least}",
-            "Raise nproc for the account in /etc/security/limits.conf.", needs_root=True,
-        )  # fmt: skip
+        yield PROCESSES_LOW.found(
+            f"{resources.processes} (ulimit -u)",
+            needed=f"{least}",
+            remedy="Raise nproc for the account in /etc/security/limits.conf.",
+            needs_root=True,
+        )
     yield from _limits(resources, needs)
 
 
@@ -64,26 +128,30 @@ def _limits(resources: Resources, needs: Needs) -> Iterator[Finding]:
     """Limits that nobody expects: they are set by a container, or by a login."""
     least = _THREADS + 4 * needs.parallelism
     if resources.group_processes is not None and resources.group_processes < least:
-        yield Finding(
-            "group-processes-low", WARNING, f"{resources.group_processes} (pids.max of the control group)",
-            f"{least} processes and threads", "Raise it where this container or service is defined"
+        yield GROUP_PROCESSES_LOW.found(
+            f"{resources.group_processes} (pids.max of the control group)",
+            needed=f"{least} processes and threads",
+            remedy="Raise it where this container or service is defined"
             " (--pids-limit, TasksMax=), or let fewer tasks run at the same time with --parallelism.",
             needs_root=True,
-        )  # fmt: skip
+        )
     if resources.file_size is not None and resources.file_size < _FILE_BEST:
-        yield Finding(
-            "file-size-limited", BLOCKER if resources.file_size < _FILE_LEAST else WARNING,
-            f"{size_text(resources.file_size)} (ulimit -f)", "files of any length",
-            "Take the limit away for the account in /etc/security/limits.conf (fsize).", needs_root=True,
-        )  # fmt: skip
+        yield FILE_SIZE_LIMITED.found(
+            f"{size_text(resources.file_size)} (ulimit -f)",
+            needed="files of any length",
+            remedy="Take the limit away for the account in /etc/security/limits.conf (fsize).",
+            needs_root=True,
+            severity=BLOCKER if resources.file_size < _FILE_LEAST else WARNING,
+        )
     if resources.address_space is not None and resources.address_space < _ADDRESSES:
-        yield Finding(
-            "address-space-limited", WARNING, f"{size_text(resources.address_space)} (ulimit -v)",
-            f"{size_text(_ADDRESSES)} and more for each process",
-            "Take the limit away for the account in /etc/security/limits.conf (as).", needs_root=True,
-        )  # fmt: skip
+        yield ADDRESS_SPACE_LIMITED.found(
+            f"{size_text(resources.address_space)} (ulimit -v)",
+            needed=f"{size_text(_ADDRESSES)} and more for each process",
+            remedy="Take the limit away for the account in /etc/security/limits.conf (as).",
+            needs_root=True,
+        )
     if resources.usable_cpus < 2:
-        yield Finding("cpu-single", NOTE, f"{resources.usable_cpus} CPU")
+        yield CPU_SINGLE.found(f"{resources.usable_cpus} CPU")
 
 
 def _memory(resources: Resources, needs: Needs) -> Iterator[Finding]:
@@ -93,11 +161,11 @@ def _memory(resources: Resources, needs: Needs) -> Iterator[Finding]:
     wanted = f"{size_text(needs.memory)} for {needs.parallelism} tasks at the same time"
     fewer = "Give the host more memory, or let fewer tasks run at the same time with --parallelism."
     if 0 < usable < needs.memory_least:
-        yield Finding("memory-short", BLOCKER, found, wanted, "Give the host more memory.")
+        yield MEMORY_SHORT.found(found, needed=wanted, remedy="Give the host more memory.")
     elif 0 < usable < needs.memory or resources.available + resources.swap < needs.memory:
-        yield Finding("memory-low", WARNING, found, wanted, fewer)
+        yield MEMORY_LOW.found(found, needed=wanted, remedy=fewer)
     else:
         cpus = resources.usable_cpus
-        yield Finding(
-            "resources-ok", OK, f"{size_text(usable)} of memory{limited}, {cpus} CPU{'s' if cpus > 1 else ''}"
+        yield RESOURCES_OK.found(
+            f"{size_text(usable)} of memory{limited}, {cpus} CPU{'s' if cpus > 1 else ''}"
         )

@@ -6,12 +6,82 @@ import re
 from typing import Iterator, Sequence, Tuple
 
 from bootstrap.doctor import remedies
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.region import Region
 from wheelhouse import timestamp
+
+ENVIRONMENT_IGNORED = Entry(
+    "environment-ignored",
+    NOTE,
+    "Settings in the environment are ignored",
+    "They would reach into the installation, and make it come out differently on each host.",
+)
+AIRFLOW_VARIABLES = Entry(
+    "airflow-variables",
+    NOTE,
+    "AIRFLOW variables are set",
+    "They win over airflow.cfg. airferry starts Airflow without them: what you need goes into that file.",
+)
+LOCALE_OTHER = Entry(
+    "locale-other",
+    NOTE,
+    "The locale is not UTF-8",
+    "Airflow and PostgreSQL are started with UTF-8 all the same.",
+)
+CLOCK_BEHIND = Entry(
+    "clock-behind",
+    WARNING,
+    "The clock is behind",
+    "Schedules, tokens and certificates depend on it; when it is set right later, Airflow runs all that"
+    " seems to have been missed.",
+)
+FIPS_MD5 = Entry(
+    "fips-md5",
+    BLOCKER,
+    "MD5 is refused on this host (FIPS)",
+    "Airflow before 2.7.3 needs it for serialised DAGs and fails.",
+)
+FIPS_ON = Entry(
+    "fips-on", NOTE, "FIPS mode is on", "This Airflow does not need MD5; DAGs or providers of your own may."
+)
+FAPOLICYD_ON = Entry(
+    "fapolicyd-on",
+    WARNING,
+    "fapolicyd is running",
+    "It refuses to execute programs that it does not know, and the home will be full of those"
+    " ('Operation not permitted').",
+)
+SELINUX_ENFORCING = Entry(
+    "selinux-enforcing", NOTE, "SELinux is on", "Its usual policy lets an installation like this one run."
+)
+TIMEZONE_LOCAL = Entry(
+    "timezone-local",
+    NOTE,
+    "The time zone is not UTC",
+    "Airflow's schedules and its pages are in UTC unless a DAG or [core] default_timezone says otherwise:"
+    " @daily starts at midnight in UTC.",
+)
+TIMEZONE_UNKNOWN = Entry(
+    "timezone-unknown",
+    WARNING,
+    "The time zone has no data",
+    "Programs take it for UTC without a word; DAGs that name such a zone do not import.",
+)
+CLOCK_AHEAD = Entry(
+    "clock-ahead",
+    WARNING,
+    "The clock is far ahead",
+    "Runs get dates that never were; when it is set right later, Airflow waits for them to come.",
+)
+CLOCK_UNSYNCHRONISED = Entry(
+    "clock-unsynchronised",
+    NOTE,
+    "No time service keeps the clock right",
+    "It drifts by seconds a week. One host alone does not mind, but logs of several tell other times.",
+)
 
 _MD5_UNTIL = (2, 7, 3)
 _MAY_LEAD = 3600
@@ -29,9 +99,9 @@ def environment(facts: Facts, needs: Needs) -> Iterator[Finding]:
         name for name in (*found.names, *found.files) if name not in airflows and name != "AIRFLOW_HOME"
     ]
     if airflows:
-        yield Finding("airflow-variables", NOTE, _listed(airflows))
+        yield AIRFLOW_VARIABLES.found(_listed(airflows))
     if others:
-        yield Finding("environment-ignored", NOTE, _listed(others))
+        yield ENVIRONMENT_IGNORED.found(_listed(others))
 
 
 def region(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -41,23 +111,24 @@ def region(facts: Facts, needs: Needs) -> Iterator[Finding]:
         return
     set_ = ", ".join(f"{name}={value}" for name, value in found.locale.items())
     if found.charset != "utf-8":
-        yield Finding("locale-other", NOTE, set_)
+        yield LOCALE_OTHER.found(set_)
     yield from _zone(found)
     yield from _clock(found, needs)
 
 
 def _zone(found: Region) -> Iterator[Finding]:
     if not found.zone_known:
-        yield Finding(
-            "timezone-unknown", WARNING, f"{found.zone} has no data below /usr/share/zoneinfo",
-            "a zone that this host knows", "Install the package tzdata, or correct the variable TZ.",
+        yield TIMEZONE_UNKNOWN.found(
+            f"{found.zone} has no data below /usr/share/zoneinfo",
+            needed="a zone that this host knows",
+            remedy="Install the package tzdata, or correct the variable TZ.",
             needs_root=True,
-        )  # fmt: skip
+        )
     elif found.offset:
         hours, minutes = divmod(abs(found.offset) // 60, 60)
         sign = "-" if found.offset < 0 else "+"
         name = f"{found.zone} is " if found.zone else ""
-        yield Finding("timezone-local", NOTE, f"{name}UTC{sign}{hours:02}:{minutes:02}")
+        yield TIMEZONE_LOCAL.found(f"{name}UTC{sign}{hours:02}:{minutes:02}")
 
 
 def _clock(found: Region, needs: Needs) -> Iterator[Finding]:
@@ -69,18 +140,23 @@ def _clock(found: Region, needs: Needs) -> Iterator[Finding]:
     passed = max((limit for limit in limits if limit[0]), default=("", ""))
     set_it = ("date -u -s 'YYYY-MM-DD HH:MM:SS'",)
     if passed[0] and found.now < passed[0]:
-        yield Finding(
-            "clock-behind", WARNING, f"{found.now} (UTC)", f"after {passed[0]}, {passed[1]}",
-            "Set the clock:", set_it, needs_root=True,
-        )  # fmt: skip
+        yield CLOCK_BEHIND.found(
+            f"{found.now} (UTC)",
+            needed=f"after {passed[0]}, {passed[1]}",
+            remedy="Set the clock:",
+            commands=set_it,
+            needs_root=True,
+        )
     elif needs.created and found.now > _later(needs.created, _MAY_REST):
-        yield Finding(
-            "clock-ahead", WARNING, f"{found.now} (UTC)",
-            f"not years after {needs.created}, when the bundle's newest file was published",
-            "Set the clock, unless the file is really as old as that:", set_it, needs_root=True,
-        )  # fmt: skip
+        yield CLOCK_AHEAD.found(
+            f"{found.now} (UTC)",
+            needed=f"not years after {needs.created}, when the bundle's newest file was published",
+            remedy="Set the clock, unless the file is really as old as that:",
+            commands=set_it,
+            needs_root=True,
+        )
     if found.synchronised is False:
-        yield Finding("clock-unsynchronised", NOTE, "the kernel's clock is steered by nobody")
+        yield CLOCK_UNSYNCHRONISED.found("the kernel's clock is steered by nobody")
 
 
 def _later(moment: str, seconds: int) -> str:
@@ -99,21 +175,22 @@ def security(facts: Facts, needs: Needs) -> Iterator[Finding]:
     asked = [item for item in facts.pythons or () if item.asked and item.minor == needs.python]
     refused = next((item.md5 for item in asked if item.md5), "")
     if refused and _version(needs.airflow) < _MD5_UNTIL:
-        yield Finding(
-            "fips-md5", BLOCKER, refused, "Airflow 2.7.3 or newer, or a host without FIPS mode",
-            "Have a bundle of a newer Airflow made (outside: airferry bundle --airflow 2.11.2).",
-        )  # fmt: skip
+        yield FIPS_MD5.found(
+            refused,
+            needed="Airflow 2.7.3 or newer, or a host without FIPS mode",
+            remedy="Have a bundle of a newer Airflow made (outside: airferry bundle --airflow 2.11.2).",
+        )
     elif refused or found.fips:
-        yield Finding("fips-on", NOTE, refused or "crypto.fips_enabled = 1")
+        yield FIPS_ON.found(refused or "crypto.fips_enabled = 1")
     if found.fapolicyd:
-        yield Finding(
-            "fapolicyd-on", WARNING, "/run/fapolicyd/fapolicyd.fifo", "",
-            "Have the home trusted once the install is done (and again after each upgrade):",
-            (f"fapolicyd-cli --file add {remedies.quoted(needs.home)}/", "fapolicyd-cli --update"),
+        yield FAPOLICYD_ON.found(
+            "/run/fapolicyd/fapolicyd.fifo",
+            remedy="Have the home trusted once the install is done (and again after each upgrade):",
+            commands=(f"fapolicyd-cli --file add {remedies.quoted(needs.home)}/", "fapolicyd-cli --update"),
             needs_root=True,
-        )  # fmt: skip
+        )
     if found.selinux == "enforcing":
-        yield Finding("selinux-enforcing", NOTE, "enforcing")
+        yield SELINUX_ENFORCING.found("enforcing")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,8 +15,10 @@ import pytest
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
 from bootstrap.doctor.checks import installed as checks
-from bootstrap.doctor.entries.installed import INSTALLED
-from bootstrap.doctor.entries.running import RUNNING
+from bootstrap.doctor.checks.configuration import CONFIG_OK
+from bootstrap.doctor.checks.files import LINK_BROKEN
+from bootstrap.doctor.checks.home import INSTALLATION_FOUND
+from bootstrap.doctor.checks.storage import DISK_OK
 from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 from bootstrap.examination import installed
@@ -280,14 +282,13 @@ def test_components(components: tuple[ComponentState, ...], expected: dict[str, 
 
 def test_every_id_is_in_the_catalogue_with_its_severity(installation: Installation) -> None:
     installation.home.airflow_cfg.chmod(0o644)
-    catalogue = {**INSTALLED, **RUNNING}
     for finding in checks.check(installed.collect(installation)):
-        assert SEVERITIES.index(finding.severity) >= SEVERITIES.index(catalogue[finding.id].severity)
+        assert SEVERITIES.index(finding.severity) >= SEVERITIES.index(finding.entry.severity)
 
 
 def test_findings_are_added_to_a_report_in_order() -> None:
-    report = Report("s", "h", (Finding("installation-found", NOTE, "x"), Finding("disk-ok", OK, "x")))
-    more = report.plus([Finding("link-broken", BLOCKER, "x"), Finding("config-ok", OK, "x")],
+    report = Report("s", "h", (INSTALLATION_FOUND.found("x"), DISK_OK.found("x")))
+    more = report.plus([LINK_BROKEN.found("x"), CONFIG_OK.found("x")],
                        without=["installation-found"])  # fmt: skip
     assert [finding.id for finding in more.findings] == ["link-broken", "config-ok", "disk-ok"]
 

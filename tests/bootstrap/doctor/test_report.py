@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import pkgutil
 import re
 import textwrap
 from collections import Counter
@@ -18,15 +16,18 @@ import pytest
 from bootstrap.base.console import Console
 from bootstrap.commands import bundled
 from bootstrap.commands.doctor_results import judgement
-from bootstrap.doctor import entries, preflight, remedies
-from bootstrap.doctor.catalogue import CATALOGUE, UnknownFinding
-from bootstrap.doctor.finding import Finding, Report, ordered
+from bootstrap.doctor import preflight, remedies
+from bootstrap.doctor.catalogue import UnknownFinding
+from bootstrap.doctor.checks.storage import DISK_OK
+from bootstrap.doctor.explain import render_entry
+from bootstrap.doctor.finding import Report, ordered
 from bootstrap.doctor.needs import Needs, WantedPort, needs_of
-from bootstrap.doctor.render import render, render_entry
+from bootstrap.doctor.render import render
 from bootstrap.doctor.run import describe, diagnose
 from bootstrap.doctor.severity import SEVERITIES
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.host import Facts
+from bundler.host import catalogue
 from wheelhouse import codec
 from wheelhouse.manifest import CarriedPostgres, Constraints, Manifest, Package, Tool
 from wheelhouse.target import Target
@@ -143,7 +144,7 @@ def test_report_ends_with_the_next_command_when_nothing_blocks(needs: Needs) -> 
 
 def test_gravest_first_otherwise_in_order() -> None:
     findings = [
-        Finding("disk-ok", severity, str(index)) for index, severity in enumerate(SEVERITIES[::-1] * 2)
+        DISK_OK.found(str(index), severity=severity) for index, severity in enumerate(SEVERITIES[::-1] * 2)
     ]
     assert [finding.found for finding in ordered(findings)] == ["3", "7", "2", "6", "1", "5", "0", "4"]
 
@@ -168,45 +169,36 @@ def test_host_is_described_in_a_line() -> None:
 # the catalogue
 
 
-def test_every_id_in_the_code_is_in_the_catalogue_and_the_other_way_round() -> None:
-    code = "".join(
+_FINDINGS = re.compile(r'^([A-Z0-9_]+) = Entry\(\s*"([^"]+)"', re.MULTILINE)
+
+
+def test_every_entry_has_an_id_of_its_own_and_is_in_the_catalogue() -> None:
+    """Each is a constant of that name, in one module, and is used there or where it is imported."""
+    code = [
         path.read_text(encoding="utf-8")
-        for path in [
-            *(ROOT / "bootstrap" / "doctor").rglob("*.py"),
-            ROOT / "bootstrap" / "doctor" / "preflight.py",
-            *(ROOT / "bundler").rglob("*.py"),
-        ]
-        if path.parent.name != "entries"
-    )
-    unused = [identifier for identifier in CATALOGUE if f'"{identifier}"' not in code]
-    assert unused == []
-    used = set(re.findall(r'Finding\(\s*"([a-z0-9-]+)"', code))
-    assert used <= set(CATALOGUE)
+        for side in ("bootstrap", "bundler")
+        for path in (ROOT / side).rglob("*.py")
+    ]
+    found = [pair for text in code for pair in _FINDINGS.findall(text)]
+    assert [identifier for identifier, count in Counter(pair[1] for pair in found).items() if count > 1] == []
+    assert {pair[1] for pair in found} == set(catalogue.CATALOGUE.entries)
+    assert [pair for pair in found if pair[0] != pair[1].upper().replace("-", "_")] == []
+    used = Counter(word for text in code for word in re.findall(r"\b[A-Z0-9_]{4,}\b", text))
+    assert [name for name, _ in found if used[name] < 2] == []
+    subjects = catalogue.CATALOGUE.subjects.values()
+    assert sum(len(entries) for entries in subjects) == len(found)
 
 
-def test_no_id_has_two_entries() -> None:
-    """Entries of several modules are put together: a later one would take the place of an earlier one."""
-    found = Counter(
-        identifier
-        for module in pkgutil.iter_modules(entries.__path__)
-        for name, table in vars(importlib.import_module(f"{entries.__name__}.{module.name}")).items()
-        if name.isupper() and isinstance(table, dict)
-        for identifier in table
-    )
-    assert set(found) == set(CATALOGUE)
-    assert [identifier for identifier, count in found.items() if count > 1] == []
-
-
-@pytest.mark.parametrize("identifier", CATALOGUE)
-def test_entries_are_sentences(identifier: str) -> None:
-    entry = CATALOGUE[identifier]
-    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", identifier)
-    assert not entry.title.endswith(".")
-    assert identifier.endswith("-ok") or entry.why
-    for text in filter(None, (entry.why, entry.more)):
-        assert text.endswith((".", ")."))
-        assert "://" not in text
-        assert "  " not in text
+def test_entries_are_sentences() -> None:
+    for identifier, entry in catalogue.CATALOGUE.entries.items():
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", identifier)
+        assert entry.severity in SEVERITIES
+        assert not entry.title.endswith("."), identifier
+        assert identifier.endswith("-ok") or entry.why, identifier
+        for text in filter(None, (entry.why, entry.more)):
+            assert text.endswith((".", ").")), identifier
+            assert "://" not in text
+            assert "  " not in text
 
 
 def test_explaining_an_id() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bootstrap.doctor.catalogue import entries_of
+from bootstrap.doctor.checks import components, configuration, files, growth, metadata
 from bootstrap.doctor.checks.installed import check
-from bootstrap.doctor.entries.installed import INSTALLED
-from bootstrap.doctor.entries.running import RUNNING
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.configuration import Configuration, Stray
@@ -190,9 +190,9 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
         "config-executor", "config-port", "config-execution-api", "config-keys", "components-stopped",
         "component-down", "component-ill", "port-taken", "change-unfinished",
     }  # fmt: skip
-    ids = {**INSTALLED, **RUNNING}
+    ids = {entry.id for entry in entries_of(components, configuration, files, growth, metadata)}
     fine = {identifier for identifier in ids if identifier.endswith("-ok")}
-    assert ({case[1] for case in CASES} - {"facts-incomplete"}) | elsewhere | fine == set(ids)
+    assert ({case[1] for case in CASES} - {"facts-incomplete"}) | elsewhere | fine == ids
 
 
 def test_port_of_a_component_that_is_down_is_held_by_a_stranger() -> None:
