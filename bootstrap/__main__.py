@@ -57,7 +57,8 @@ def check(path):
             "this file is not what was bundled, nothing was changed (bundle-damaged)",
             "sha256 %s" % hasher.hexdigest(),
             "sha256 %s" % (said.group(1).decode() if said else "in the header"),
-            "Copy it again from the medium, then compare: sha256sum -c %s.sha256" % os.path.basename(path),
+            "Copy it again from the medium, then compare: sha256sum -c %s.sha256"
+            % os.path.basename(getattr(sys, "_xoptions", {}).get("file", path)),
         )
 
 

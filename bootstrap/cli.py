@@ -11,17 +11,19 @@ from pathlib import Path
 
 import typer
 
-from bootstrap.commands.shared import run
+from bootstrap.base import process
+from bootstrap.commands.shared import bundle_file, run
 from bootstrap.python import carried
 
 
 def main() -> int:
     """Run the command line of the file or folder that Python was started on."""
     place = Path(sys.argv[0])
+    process.distrust()
     carried.hold_temporary()
     inside = place.is_file()
     app = application("bundled" if inside else "installed")
-    return run(app, f"sh {place.name}" if inside else "airferry", sys.argv[1:])
+    return run(app, f"sh {bundle_file().name}" if inside else "airferry", sys.argv[1:])
 
 
 def application(name: str) -> typer.Typer:

@@ -27,6 +27,13 @@ def enter_as_account(home: Home) -> Installation:
     place = home.path.stat()
     # an account without a name is named by its number
     owner = account.find(found.account) or account.Account(found.account, place.st_uid, place.st_gid)
+    if os.geteuid() == 0 and place.st_uid not in (0, owner.uid):
+        raise account.AccountError(
+            f"{home.receipt} names another account than the one that {home.path} belongs to.",
+            found=owner.name,
+            needed=f"the account of uid {place.st_uid}",
+            hint="Somebody changed the receipt. As root, run the install again with the right --account.",
+        )
     known = registry.of_system(home.path) if os.geteuid() == 0 else None
     if known:
         if known.account != owner.name:

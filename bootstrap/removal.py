@@ -10,7 +10,7 @@ import stat
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
 from bootstrap.base import process
 from bootstrap.installed.installation import Installation
@@ -54,6 +54,9 @@ _TRACES = (
     "*.new",
     "*.json.generated",
 )
+
+
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/var/spool/cron", "/var/spool/cron/crontabs", "/var/mail")  # noqa: S108
 
 
 class ConfirmationMissing(AirferryError):
@@ -153,12 +156,15 @@ def remove_account(name: str, home: Path) -> str:
         return "no install of this home has made it"
     if _has_processes(found.pw_uid):
         return "processes run as it"
+    files = _files_of(found.pw_uid, home)
+    if files:  # whoever gets that number next would own them
+        return f"files of it are left: {', '.join(files[:5])}"
     if any(record.account == name for record in registry.others(home)):
         return "another installation uses it"
     for program in ("userdel", "deluser"):
         path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
         if path:
-            process.run([path, name], what=f"remove the account {name}")
+            process.run([path, "--", name], what=f"remove the account {name}")
             return ""
     return "this host has neither userdel nor deluser"
 
@@ -185,17 +191,64 @@ def _discard(home: Home, path: Path) -> None:
 
 
 def _delete(path: Path) -> None:
-    def again(function: Callable[..., object], name: str, _error: object) -> None:
-        # a folder without the right to write in it
-        with contextlib.suppress(OSError):
-            parent = Path(name).parent
-            parent.chmod(stat.S_IMODE(parent.stat().st_mode) | stat.S_IRWXU)
-            if function in (os.rmdir, os.unlink):
-                function(name)
-            else:
-                shutil.rmtree(name, ignore_errors=True)
+    """Delete a tree by descriptors: a folder that is exchanged for a link meanwhile leads nowhere else."""
+    with contextlib.suppress(OSError):
+        parent = os.open(str(path.parent), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _delete_entry(parent, path.name)
+        finally:
+            os.close(parent)
 
-    shutil.rmtree(str(path), onerror=again)
+
+def _delete_entry(parent: int, name: str) -> None:
+    """Delete what `name` is in the open folder `parent`; what resists stays. No link is followed."""
+    try:
+        folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except PermissionError:
+        folder = _opened(parent, name)
+    except OSError:
+        folder = -1
+    if folder < 0:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=parent)
+        return
+    try:
+        with contextlib.suppress(OSError):
+            # a folder without the right to write in it
+            os.fchmod(folder, stat.S_IMODE(os.fstat(folder).st_mode) | stat.S_IRWXU)
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+        for entry in names:
+            _delete_entry(folder, entry)
+    finally:
+        os.close(folder)
+    with contextlib.suppress(OSError):
+        os.rmdir(name, dir_fd=parent)
+
+
+def _opened(parent: int, name: str) -> int:
+    """A folder of ours that its mode closes even to us: opened without a right to it, then read; or -1."""
+    try:
+        handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    except OSError:
+        return -1
+    try:
+        # fchmod(2) takes no such descriptor; its name below /proc leads to that very folder
+        Path(f"/proc/self/fd/{handle}").chmod(stat.S_IRWXU)
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=handle)
+    except OSError:
+        return -1
+    finally:
+        os.close(handle)
+
+
+def _files_of(uid: int, home: Path) -> List[str]:
+    """Files of that number in the home and in the folders where every account may leave some."""
+    found = []
+    for folder in (home, *map(Path, _SHARED)):
+        with contextlib.suppress(OSError), os.scandir(str(folder)) as entries:
+            found += [entry.path for entry in entries if entry.stat(follow_symlinks=False).st_uid == uid]
+    return sorted(found)
 
 
 def _has_processes(uid: int) -> bool:

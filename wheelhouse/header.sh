@@ -33,7 +33,13 @@ damaged() {
         "Copy it again from the medium, then compare: sha256sum -c $(basename "$file").sha256"
 }
 
-[ -f "$file" ] || stop "$file is not a file that can be read" "Run it as sh PATH/TO/FILE."
+if ! [ -f "$file" ] || ! [ -r "$file" ]; then
+    stop "$file is not a file that can be read" "Run it as sh PATH/TO/FILE."
+fi
+exec 3<"$file"
+# Held open: whatever gets that name from now on, what is hashed below is what runs.
+held=/proc/self/fd/3
+[ -e "$held" ] || held=$file
 # Any one of three programs will do; the digest is the first word of what it prints. openssl is several times
 # faster where the processor helps (0.1 s instead of 0.5 s for 100 MB).
 sha256() {
@@ -45,13 +51,13 @@ sha256() {
         perl -MDigest::SHA -e 'binmode STDIN; print Digest::SHA->new(256)->addfile(*STDIN)->hexdigest' 2>&-
     fi
 }
-seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$file"; }
+seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$held"; }
 declared=$(seal size | sed 's/^0*//')
-size=$(cd /proc && wc -c <"$file" | tr -d ' ')
+size=$(cd /proc && wc -c <"$held" | tr -d ' ')
 [ "$size" = "$declared" ] || damaged "found:  $size bytes" "needed: $declared bytes"
 # The sha256 is over the whole file with its own 64 digits, byte 165 to 228, read as zeros. On a host without a
 # program for it, stage 0 compares it.
-sum=$(cd /proc && { head -c 164 "$file" && printf %064d 0 && tail -c +229 "$file"; } | sha256)
+sum=$(cd /proc && { head -c 164 "$held" && printf %064d 0 && tail -c +229 "$held"; } | sha256)
 sum=${sum%% *}
 [ -z "$sum" ] || [ "$sum" = "$(seal sha256)" ] || damaged "found:  sha256 $sum" "needed: sha256 $(seal sha256)"
 set +C
@@ -76,10 +82,66 @@ for word in "$@"; do
     previous=$word
 done
 
+# Who but root could exchange a file: says it of the first folder, link or file on the way that is not root's
+# alone. A folder with the sticky bit keeps what is root's in it.
+stranger() (
+    at='' left=$1 links=0
+    while :; do
+        # shellcheck disable=SC2012 # find cannot show a mode
+        why=$(ls -ldn -- "${at:-/}" 2>/dev/null | {
+            read -r mode _ uid gid _ || exit 0
+            case $uid:$gid:$mode in
+            0:*:l* | 0:*:d????????[tT]*) ;;
+            0:*:????????w*) echo "everybody can write to ${at:-/}" ;;
+            0:0:*) ;;
+            0:*:?????w*) echo "the group $gid can write to ${at:-/}" ;;
+            0:*) ;;
+            *) echo "${at:-/} belongs to the account $uid" ;;
+            esac
+        })
+        if [ -z "$why" ] && [ -n "$at" ] && [ -L "$at" ]; then
+            links=$((links + 1)) target=$(readlink -- "$at")
+            case $target in /*) at='' left=$target/$left ;; *) at=${at%/*} left=$target/$left ;; esac
+            if [ -z "$target" ] || [ "$links" -gt 40 ]; then why="$1 is a link that leads nowhere"; fi
+        fi
+        if [ -n "$why" ]; then
+            echo "$why"
+            return
+        fi
+        while :; do
+            [ -n "$left" ] || return 0
+            case $left in */*) name=${left%%/*} left=${left#*/} ;; *) name=$left left='' ;; esac
+            case $name in '' | .) ;; ..) at=${at%/*} ;; *) break ;; esac
+        done
+        at=$at/$name
+    done
+)
+
+# As root nothing is run that others could exchange: the service account has folders below /opt, too.
+untrusted() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    prefix=$(readlink -f -- "$1")
+    prefix=${prefix%/*/*}
+    for part in "$1" "$prefix/pyvenv.cfg" "$prefix/lib" "$prefix/lib64" "$prefix"/lib/python3*; do
+        why=$(stranger "$part")
+        if [ -n "$why" ]; then
+            echo "$why"
+            return
+        fi
+    done
+}
+
 best='' rank=0 seen=''
 consider() {
     case $1 in /*) path=$1 ;; *) path=$(command -v "$1" 2>/dev/null) ;; esac
+    case $path in '' | /*) ;; *) path=$PWD/$path ;; esac
     [ -n "$path" ] && [ -x "$path" ] && [ ! -d "$path" ] || return 0
+    whose=$(untrusted "$path")
+    if [ -n "$whose" ]; then
+        seen="$seen
+  $path is not run as root: $whose"
+        return 0
+    fi
     # 4: fits and is complete, 3: fits, 2: another Python that can at least say so, 1: too old
     said=$("$path" -E -s -S -c 'import sys
 sys.path = [p for p in sys.path if p]
@@ -116,9 +178,15 @@ unpack() {
     near=$(dirname -- "$home")
     until [ -d "$near" ]; do near=$(dirname -- "$near"); done
     set -- "$near" "$home"
+    # beside a home in a folder of the account's, root has no place that stays its own
+    [ "$(id -u)" -ne 0 ] || set -- "$@" /opt /var/tmp
     # what only looks leaves the disk of the home alone
     case $command in '' | look | doctor | verify) set -- "${TMPDIR:-/var/tmp}" /var/tmp /tmp "$@" ;; esac
     for place in "$@"; do
+        if [ "$(id -u)" -eq 0 ] && whose=$(stranger "$place") && [ -n "$whose" ]; then
+            note "$place: $whose"
+            continue
+        fi
         if ! (umask 022 && mkdir "$place/.airferry-python.$$") 2>/dev/null; then
             note "$place cannot be written"
             continue
@@ -150,7 +218,7 @@ note() {
   $1"
 }
 
-archive() { tail -c "+$((start + 1))" "$file" 2>/dev/null | head -c "$archive_size"; }
+archive() { tail -c "+$((start + 1))" "$held" 2>/dev/null | head -c "$archive_size"; }
 
 # The host's own complete Python is used where there is one; the carried one wins over all others.
 carry() {
@@ -177,7 +245,8 @@ if [ "$named" = carried ]; then
         "needed: a folder that can be written and that programs can be run from"
 elif [ -n "$named" ] && [ "$named" != host ]; then
     consider "$named"
-    [ "$rank" -gt 0 ] || stop "$named is not a Python interpreter that can be run" "needed: CPython $need"
+    [ "$rank" -gt 0 ] || stop "$named is not a Python interpreter that can be run" ${seen:+"found:$seen"} \
+        "needed: CPython $need"
     [ "$rank" -ge 2 ] || stop "this Python cannot run this bundle (python-missing)" "found:$seen" \
         "needed: CPython $need with its whole standard library" "$whole"
 else
@@ -210,6 +279,6 @@ fi
     "Install python$need from this distribution's own packages or installation medium (Debian:" \
     "python$need, not python3-minimal; RHEL: python$need), or name one: sh $file install --python PATH" \
     "Or have a bundle made that carries one (outside: airferry bundle --with-python)."
-exec "$best" -I -S -X utf8 -X "sealed=$sum" ${unpacked:+-X "unpacked=$unpacked"} "$file" "$@"
+exec "$best" -I -S -X utf8 -X "sealed=$sum" -X "file=$file" ${unpacked:+-X "unpacked=$unpacked"} "$held" "$@"
 exit 10
 }

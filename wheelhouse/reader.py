@@ -58,11 +58,14 @@ class Bundle:
         self._files: Dict[str, File] = {file.path: file for file in self.manifest.files}
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
-        """Open the file at `path`; raises as the constructor, and OSError when it cannot be read."""
+    def open(cls, path: Path, *, named: Optional[Path] = None) -> Bundle:
+        """Open the file at `path`; raises as the constructor, and OSError when it cannot be read.
+
+        `named` is its name for messages, where `path` is that of a descriptor.
+        """
         stream = path.open("rb")
         try:
-            return cls(stream, path)
+            return cls(stream, named or path)
         except BaseException:
             stream.close()
             raise

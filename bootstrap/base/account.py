@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from bootstrap.base import process
 from wheelhouse.errors import AirferryError
 
 DEFAULT = "airflow"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 # In the environment of whatever root has given itself up for.
 _CALLER = "AIRFERRY_CALLER"
@@ -74,6 +76,15 @@ def find(name: str) -> Optional[Account]:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
+def is_known(uid: int) -> bool:
+    """Whether an account of this host has that number."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
+
+
 def ensure(name: str, home: Path, log: Optional[Path] = None) -> Account:
     """Make a system account of its own group, without a login or a home of its own, unless it is there.
 
@@ -82,17 +93,23 @@ def ensure(name: str, home: Path, log: Optional[Path] = None) -> Account:
     found = find(name)
     if found:
         return found
+    if not _NAME.fullmatch(name):
+        raise AccountError(
+            f"{name!r} cannot be the name of an account that is made here.",
+            needed="letters, digits, _, - and ., at most 32, a letter or _ first",
+            hint="Name another with --account.",
+        )
     what, hint = f"make the account {name}", f"Make the account {name} by hand and run again."
     shell = _program("nologin") or "/sbin/nologin"
     useradd, addgroup, adduser = (_program(command) for command in ("useradd", "addgroup", "adduser"))
     if useradd:
         options = ["--system", "--user-group", "--no-create-home", "--home-dir", str(home), "--shell", shell]
-        process.run([useradd, *options, name], what=what, log=log, hint=hint)
+        process.run([useradd, *options, "--", name], what=what, log=log, hint=hint)
     elif addgroup and adduser:  # busybox
         # the group may be left of an earlier try
-        process.run([addgroup, "-S", name], what=what, log=log, hint=hint, ok=(0, 1))
+        process.run([addgroup, "-S", "--", name], what=what, log=log, hint=hint, ok=(0, 1))
         options = ["-S", "-D", "-H", "-G", name, "-h", str(home), "-s", shell]
-        process.run([adduser, *options, name], what=what, log=log, hint=hint)
+        process.run([adduser, *options, "--", name], what=what, log=log, hint=hint)
     made = find(name)
     if made is None:
         raise AccountError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess  # the only import of it outside the tests; a lint test keeps it so
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
+from bootstrap.base import trust
 from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
@@ -76,6 +78,7 @@ def run(
     time is up.
     """
     command = [str(argument) for argument in arguments]
+    _refuse_untrusted(command[0], what, env)
     hidden = [secret.reveal() for secret in secrets]
     text = stdin.reveal() if isinstance(stdin, Secret) else stdin
     started = time.monotonic()
@@ -107,6 +110,28 @@ def run(
             hint=_full_disk(result) or hint or _see(log),
         )
     return result
+
+
+def distrust() -> None:
+    """From now on refuse a program that others than root could exchange, as long as this process is root's.
+
+    For the closed side: there the service account has folders in which root looks for programs.
+    """
+    _distrusting.append(True)
+
+
+_distrusting: List[bool] = []
+
+
+def _refuse_untrusted(program: str, what: str, env: Optional[Mapping[str, str]]) -> None:
+    if not _distrusting:
+        return
+    path = program
+    if "/" not in program:
+        path = shutil.which(program, path=(environment() if env is None else env).get("PATH")) or program
+    found = trust.untrusted(path)
+    if found:
+        raise CommandFailed(f"Could not {what}: root does not run {path}.", found=found)
 
 
 def _full_disk(result: Completed) -> str:

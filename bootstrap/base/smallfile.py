@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Optional
 
@@ -14,10 +17,28 @@ def write(path: Path, text: str, mode: Optional[int] = None, *, errors: str = "s
     no UTF-8 in a path is written as JSON writes it.
     """
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8", errors=errors) as stream:
+    # what lies there is of a run that was killed, or was planted for this one to follow
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(str(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors=errors) as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    if mode is not None:
-        temporary.chmod(mode)
+        if mode is not None:
+            os.fchmod(stream.fileno(), mode)
     temporary.replace(path)
+
+
+def read(path: Path, owner: int, *, largest: int = 16 << 20) -> bytes:
+    """Read a file of `owner`'s in a folder of its own, as somebody who may read more than it may.
+
+    A link, a pipe, a device, a file of another's and one larger than `largest` bytes are refused: raises
+    OSError. A link in the way to it leads to no other's file either.
+    """
+    descriptor = os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != owner or found.st_size > largest:
+            raise PermissionError(errno.EPERM, "It is no file of this installation's account", str(path))
+        return stream.read(largest)

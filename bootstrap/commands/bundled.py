@@ -27,7 +27,9 @@ from bootstrap.commands.shared import (
     STRICT,
     ExplainingCommand,
     application,
+    bundle_file,
     home_of,
+    open_bundle,
 )
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import preflight
@@ -40,7 +42,6 @@ from bootstrap.python import choice
 from bootstrap.services import choice as services
 from bootstrap.state.outcome import Outcome, Planned
 from wheelhouse import addon
-from wheelhouse.reader import Bundle
 from wheelhouse.verify import structure
 from wheelhouse.verify import verify as verify_bundle
 
@@ -132,7 +133,7 @@ def install(
         admin_user=admin_user,
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
     )
-    with Bundle.open(Path(sys.argv[0])) as bundle:
+    with open_bundle() as bundle:
         structure(bundle)
         addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
@@ -140,7 +141,7 @@ def install(
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
         judgement = preflight.judge(bundle, chosen, options)
-        again = f"sh {Path(sys.argv[0]).name} doctor --home {chosen.home}"
+        again = f"sh {bundle_file().name} doctor --home {chosen.home}"
         _stop_where_blocked(judgement.report, ignore or [], again, json=json)
         chosen = choice.decided(chosen, judgement.python)
         lost = addons.left_behind(options.home, bundle.manifest)
@@ -198,7 +199,7 @@ def doctor(
         external=external,
     )
     options = database.with_passwords(options, ask=not (json or saved))
-    with Bundle.open(Path(sys.argv[0])) as bundle:
+    with open_bundle() as bundle:
         addon.refuse(bundle.path.name, bundle.manifest)
         chosen = choosing.choose(options, bundle)
         if save:
@@ -210,7 +211,7 @@ def doctor(
         if deep:
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 report = report.plus([preflight.whole(bundle, advance)])
-    file = Path(sys.argv[0]).name
+    file = bundle_file().name
     server = f" --postgres {shlex.quote(postgres)}" if postgres else ""
     return doctor_results.judged(
         report, strict=strict, next_command=f"sh {file} install{server}", again=f"sh {file} doctor{server}"
@@ -221,7 +222,7 @@ def doctor(
 def verify_command(json: bool = JSON) -> Result[Verified]:
     """Check every byte of this file against what was bundled."""
     console = Console(quiet=json)
-    with Bundle.open(Path(sys.argv[0])) as bundle:
+    with open_bundle() as bundle:
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
         name, identity = bundle.path.name, bundle.manifest.bundle_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -14,6 +15,7 @@ from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.state.home import Home
 from wheelhouse import __version__
+from wheelhouse.reader import Bundle
 
 # Help is plain text here; of the carried typer, rich beside it makes "\[required]" all the same.
 typer.core.HAS_RICH = False
@@ -141,3 +143,14 @@ def home_of(named: Optional[Path], name: Optional[str] = None) -> Home:
         return Home.default(name)
     inside = os.environ.get("AIRFERRY_HOME")
     return Home(Path(inside)) if inside else Home.default()
+
+
+def bundle_file() -> Path:
+    """The bundle that this runs from, as the admin named it; sh holds it open and passes a descriptor on."""
+    named = getattr(sys, "_xoptions", {}).get("file")
+    return Path(named if isinstance(named, str) else sys.argv[0])
+
+
+def open_bundle() -> Bundle:
+    """Open the very file that runs, whatever its name leads to by now."""
+    return Bundle.open(Path(sys.argv[0]), named=bundle_file())

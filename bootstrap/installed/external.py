@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Optional, Tuple
 
 from bootstrap.airflow import config
-from bootstrap.base import secret
+from bootstrap.base import secret, smallfile
 from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Asked, Passwords
 from bootstrap.postgres import passfile
@@ -131,9 +131,17 @@ def passwords(choice: DatabaseChoice, home: Home, earlier: Optional[Receipt]) ->
 def stored(home: Home) -> Optional[Secret]:
     """The role's password that an earlier install wrote; None when there is none to be read."""
     try:
-        return secret.read(home.postgres_password)
+        return _secret(home, home.postgres_password)
     except OSError:
         return None
+
+
+def _secret(home: Home, path: Path) -> Secret:
+    """A secret of the home's account; for root, who may read more, no other file that a link leads to."""
+    if os.geteuid() != 0:
+        return secret.read(path)
+    text = smallfile.read(path, home.path.stat().st_uid).decode("utf-8", "replace")
+    return Secret(text.partition("\n")[0].rstrip("\r"))
 
 
 def _as(found: Connection, user: str) -> Connection:
@@ -151,12 +159,17 @@ def _words(database: Database) -> str:
     return f"{database.name} of {database.role} at {database.host}:{database.port}"
 
 
+def _configuration(home: Home) -> str:
+    return smallfile.read(home.airflow_cfg, home.path.stat().st_uid).decode("utf-8", "replace")
+
+
 def _key(home: Home) -> Optional[Secret]:
     """The fernet key of an airflow.cfg that lies there, else the one that an earlier install generated."""
     with contextlib.suppress(OSError):
-        found = config.get(config.read(home.airflow_cfg), "core", "fernet_key")
+        text = config.read(home.airflow_cfg) if os.geteuid() != 0 else _configuration(home)
+        found = config.get(text, "core", "fernet_key")
         if found:
             return Secret(found)
     with contextlib.suppress(OSError):
-        return secret.read(home.secrets / FERNET)
+        return _secret(home, home.secrets / FERNET)
     return None

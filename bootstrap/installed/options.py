@@ -73,6 +73,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
     """
     manifest = bundle.manifest
     earlier = receipts.find(options.home.receipt)
+    _same_account(options, earlier)
     named = {port for port in (options.port, options.postgres_port) if port}
     taken = named | neighbours.reserved(options.home.path, named)
     if earlier and earlier.removed:
@@ -127,6 +128,23 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         previous=earlier.previous if same_bundle or earlier.removed else earlier.bundle_id,
     )
     return _checked(_with_services(settled, options, earlier.services))
+
+
+def _same_account(options: Options, earlier: Optional[Receipt]) -> None:
+    """As root, believe the owner of the home and not its receipt; raises AccountError where they differ."""
+    if earlier is None or os.geteuid() != 0 or options.account:
+        return
+    owner = options.home.path.stat().st_uid
+    found = accounts.find(earlier.account)
+    same = found.uid == owner if found else not accounts.is_known(owner)
+    if same or owner == 0:  # what root owns nobody else has changed
+        return
+    raise accounts.AccountError(
+        f"{options.home.receipt} names another account than the one that {options.home.path} belongs to.",
+        found=earlier.account,
+        needed=f"the account of uid {owner}",
+        hint="Somebody changed the receipt. If it is right, name the account yourself: --account NAME",
+    )
 
 
 def _taken_up(earlier: Receipt, taken: Set[int]) -> Receipt:

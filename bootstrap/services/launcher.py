@@ -20,7 +20,7 @@ ENVIRONMENT = "etc/services.env"
 OWN_ENVIRONMENT = "etc/local.env"
 OWN_ENVIRONMENT_TEXT = """\
 # Variables of your own for every process of this installation, NAME="value" a line: AIRFLOW_CONN_..., ...
-# Read by systemd (EnvironmentFile) and by sh. airferry never changes this file; restart after an edit.
+# Read by sh, as the account. airferry never changes this file; restart after an edit.
 """
 
 
@@ -61,10 +61,17 @@ class Launcher:
 
     def script(self, programs: Sequence[Program]) -> str:
         """The text of the script: ``sh service.sh COMPONENT``."""
+        environment_file, own = (
+            shlex.quote(f"{self.home.path}/{name}") for name in (ENVIRONMENT, OWN_ENVIRONMENT)
+        )
         lines = [
             "#!/bin/sh",
             "# Runs one component of this installation in the foreground: sh service.sh COMPONENT.",
             f"# Its environment: {ENVIRONMENT} and {OWN_ENVIRONMENT}. Written by airferry.",
+            "set -a",
+            f". {environment_file}",
+            f"[ ! -r {own} ] || . {own}",
+            "set +a",
             f"home={shlex.quote(str(self.home.path))}",
             f"python={shlex.quote(self.python)}",
             'relay() { exec "$python" -I -S "$home/current/runtime/bootstrap/services/relay.py" "$@"; }',
@@ -102,7 +109,7 @@ class Launcher:
 
 
 def environment(variables: Mapping[str, str]) -> str:
-    """The variables in the syntax that systemd's EnvironmentFile and sh share (systemd.exec(5))."""
+    """The variables as sh reads them, and systemd's EnvironmentFile of older units (systemd.exec(5))."""
     return "# Written by airferry; yours go into local.env.\n" + "".join(
         f'{name}="{_escaped(value)}"\n' for name, value in sorted(variables.items())
     )

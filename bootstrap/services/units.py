@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from bootstrap.airflow.executor import COMPONENTS, Executor, executor_of
-from bootstrap.services.launcher import ENVIRONMENT, OWN_ENVIRONMENT, SCRIPT
+from bootstrap.services.launcher import SCRIPT
 from bootstrap.services.manager import POSTGRES, stop_seconds
 from bootstrap.state.receipt import LOCAL_EXECUTOR
 
@@ -116,8 +116,7 @@ def _service(layout: Layout, name: str) -> str:
         "Type=simple",
         *([f"User={layout.account}"] if layout.account else []),
         f"WorkingDirectory={home}",
-        f"EnvironmentFile={home}/{ENVIRONMENT}",
-        f"EnvironmentFile=-{home}/{OWN_ENVIRONMENT}",
+        "# The script reads its environment itself: process 1 opens nothing of the account's.",
         command + name,
     ]
     if name == POSTGRES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ def find(path: Path) -> Optional[Receipt]:
     """Read the receipt; None when there is none. Raises :class:`NotInstalled` for one we cannot read."""
     text = None
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = _text(path)
     if text is None:
         return None
     try:
@@ -143,6 +144,13 @@ def find(path: Path) -> Optional[Receipt]:
             needed=f"a receipt of schema {SCHEMA}",
             hint="It was edited or damaged. " + _way_out(path),
         ) from error
+
+
+def _text(path: Path) -> str:
+    """The text of the receipt; root, who may read more than the account, follows nothing that it planted."""
+    if os.geteuid() == 0:
+        return smallfile.read(path, path.parent.stat().st_uid).decode("utf-8", "replace")
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _way_out(path: Path) -> str:

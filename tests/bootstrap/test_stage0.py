@@ -30,7 +30,7 @@ SHELLS = {
 FITTING = pythons.fitting()
 OLD = pythons.too_old()
 # what the header calls beside a Python
-PROGRAMS = ["sh", "sed", "wc", "tr", "tail", "head", "sha256sum", "basename"]
+PROGRAMS = ["sh", "sed", "wc", "tr", "tail", "head", "sha256sum", "basename", "id", "ls", "readlink"]
 
 per_python = pytest.mark.parametrize("python", FITTING, ids=lambda python: python.minor)
 per_old_python = pytest.mark.parametrize("python", OLD, ids=lambda python: python.minor)

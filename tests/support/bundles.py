@@ -37,7 +37,8 @@ import json, sys, zlib
 def main():
     flags = [sys.flags.isolated, sys.flags.no_site, sys.flags.utf8_mode]
     sys.stdout.write(json.dumps({
-        "argv": sys.argv[1:], "file": sys.argv[0], "version": list(sys.version_info[:3]),
+        "argv": sys.argv[1:], "file": sys._xoptions.get("file", sys.argv[0]),
+        "version": list(sys.version_info[:3]),
         "executable": sys.executable, "flags": flags, "path": sys.path,
     }) + chr(10))
     return int(sys.argv[-1]) if "--exit" in sys.argv else 0

@@ -21,7 +21,7 @@ from wheelhouse.writer import Member
 
 HASHES = ("sha256sum", "openssl", "perl")
 # what a bare host has, and no Python
-FEW = [*PROGRAMS, "tar", "gzip", "mkdir", "rm", "chmod", "dirname", "id"]
+FEW = [*PROGRAMS, "tar", "gzip", "mkdir", "rm", "chmod", "dirname"]
 # stays until it is told to go
 WAITING = b"""
 import pathlib, sys, time

@@ -64,7 +64,7 @@ def test_every_unit_is_guarded(name: str) -> None:
     assert (unit["ProtectSystem"], unit["UMask"], unit["LimitNOFILE"]) == (["full"], ["0027"], ["65536"])
     assert ("PrivateTmp" in unit) == ("ProtectHome" in unit) == (name != "scheduler")
     assert "ProtectHome" not in of(replace(LAYOUT, home="/home/kim/airflow"), name)
-    assert unit["EnvironmentFile"] == ["/opt/airflow/etc/services.env", "-/opt/airflow/etc/local.env"]
+    assert "EnvironmentFile" not in unit
 
 
 def test_units_of_an_account_need_no_namespace() -> None:
