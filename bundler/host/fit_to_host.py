@@ -42,6 +42,7 @@ def tailor(given: Settings, host: Path) -> Tailored:
         )
     for identifier in given.ignore:
         CATALOGUE.explain(identifier)
+    given = given.plain()
     facts = saved.load(host)
     airflow = given.airflow or (NEWEST if given.offline else _newest(given))
     named = any((given.platform, given.glibc, given.like, given.machine))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -18,6 +18,8 @@ from wheelhouse.manifest import MadeFor
 PUBLISHED = "auto"
 # of an option that holds for one run alone
 NOT_IN_FILE = "not in airferry.toml"
+# as the value of --airflow: the same as no value, but it wins over what a file has
+LATEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Settings:
     """
 
     airflow: Annotated[
-        str, Option(metavar="VERSION", help="The Airflow release (default: the newest final one).")
+        str,
+        Option(metavar="VERSION", help="The Airflow release, or latest: the newest final one (the default)."),
     ] = ""
     requirements: Annotated[
         tuple[str, ...],
@@ -197,6 +200,14 @@ class Settings:
         if self.with_python:
             values["python_sha256"] = self.python_sha256  # the file's belongs to another archive
         return Settings(**values)
+
+    def plain(self) -> Settings:
+        """The same without other spellings: ``latest`` is no release, ``python3.11`` is ``3.11``."""
+        return replace(
+            self,
+            airflow="" if self.airflow == LATEST else self.airflow,
+            python=self.python.removeprefix("python"),
+        )
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class BundleRequest:
         :func:`bundler.request.platforms.platform_tag`.
         """
         problems: list[str] = []
+        given = given.plain()
         base = read_base(given.onto) if given.onto else None
         target = _target(given, base, problems)
         gathered = gather(given.requirements, given.requirement_files)
@@ -66,7 +67,7 @@ class BundleRequest:
             output=given.output or Path("dist"),
             index_url=given.index_url or gathered.index_url or from_environment(),
             extra_index_urls=(*given.extra_index_urls, *gathered.extra_index_urls),
-            find_links=tuple(map(_absolute, (*given.find_links, *gathered.find_links))),
+            find_links=(*given.find_links, *gathered.find_links),
             python_sha256=given.python_sha256.lower(),
         )
         problems += _problems(settings)
@@ -86,6 +87,7 @@ class BundleRequest:
             settings,
             airflow=str(Version(airflow)) if airflow else "",
             extras=tuple(sorted({canonicalize_name(name) for name in given.extras})),
+            find_links=tuple(map(_absolute, settings.find_links)),
         )
         return cls(settings, target, gathered.wanted, building, base, gathered.warnings)
 
@@ -126,7 +128,7 @@ def _problems(settings: Settings) -> Iterator[str]:
         if not url.startswith(("https://", "http://")):
             yield "an index URL must start with https:// or http://"
     for link in settings.find_links:
-        if "://" not in link and not Path(link).exists():
+        if "://" not in link and not Path(_absolute(link)).exists():
             yield f"--find-links {link}: no such folder"
     if settings.resolver not in RESOLVERS:
         yield f"--resolver {settings.resolver}: one of {', '.join(RESOLVERS)}"

@@ -66,8 +66,21 @@ def test_all_problems_of_a_request_are_told_together(run: Run) -> None:
     assert status == 27
     for word in ("--airflow three", "'2.7'", "--extra a b", "--resolver conda"):
         assert word in err
+    _, _, err = run("bundle", "--find-links", "no/such wheels")
+    assert "--find-links no/such wheels: no such folder" in err
     status, _, err = run("bundle", "--platform", "windows")
     assert "'windows' is not a platform tag" in err
+
+
+def test_other_spellings_of_a_release_and_a_python(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "airferry.toml").write_text('[bundle]\nairflow = "2.10.5"\n')
+    for python in ("python3.11", "3.11.4"):
+        status, out, _ = run(
+            "bundle", "-f", str(tmp_path / "airferry.toml"), "--airflow", "latest", "--python", python,
+            "--constraints", "release-date", "--json",
+        )  # fmt: skip
+        made = json.loads(out)["result"]
+        assert (status, made["airflow"], made["python"]) == (0, "3.3.2", "3.11")
 
 
 def test_a_mistyped_option_is_a_usage_error(run: Run) -> None:
