@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bundler.rehearsal.isolation import IsolationUnavailable, cut_off
+from bundler.base.isolation import IsolationUnavailable, cut_off
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / ".demo"

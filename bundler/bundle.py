@@ -85,6 +85,7 @@ class _Making:
         self.fetcher = Fetcher(session, cache, offline=request.settings.offline)
         self.uv = Uv(cache)
         self.resolver: Resolver = self._pip_tools() if request.settings.resolver == "pip-tools" else self.uv
+        self.network_told = False
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
@@ -93,8 +94,7 @@ class _Making:
     def _pip_tools(self) -> Resolver:
         from bundler.resolver.piptools import PipTools
 
-        further = [Index(url, self.session) for url in self.request.settings.extra_index_urls]
-        return PipTools(self.cache, [*further, self.index])
+        return PipTools(self.cache, [self.index])
 
     def run(self, carried: Payload) -> BundleResult:
         if self.request.settings.with_python:
@@ -124,6 +124,14 @@ class _Making:
             return self._assemble(resolved, wheels, carried, files)
 
     def _build(self, builder: Builder, item: Locked) -> Wheel:
+        from bundler.base import isolation
+
+        if isolation.unavailable() and not self.network_told:
+            self.network_told = True
+            self._warn(
+                "What is built from source can reach the network here: this machine allows no network "
+                f"namespace ({isolation.unavailable()})."
+            )
         with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
             return builder.build(item)
 
@@ -188,7 +196,10 @@ class _Making:
 
     def _download(self, locked: tuple[Locked, ...], tags: dict[Tag, int]) -> list[Wheel]:
         chosen = {item.name: lockfile.choose(item.wheels, tags) for item in locked}
-        resolution.check_hashes(self.request.requirements, chosen)
+        sources = {item.name: item.sdist for item in locked}
+        resolution.check_hashes(
+            self.request.requirements, {name: wheel or sources[name] for name, wheel in chosen.items()}
+        )
         wanted = [artifact for artifact in chosen.values() if artifact]
         total = sum(item.size for item in wanted)
         with self.progress.progress(total, f"Download {len(wanted)} wheels") as advance:

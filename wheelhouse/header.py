@@ -39,7 +39,9 @@ def render(airflow: str, target: Target, python: Optional[CarriedPython] = None)
     """The header for a release, a target and the interpreter that is carried, unsealed: zeros in the seal."""
     text = pkgutil.get_data("wheelhouse", "header.sh")
     assert text is not None
-    values = {"AIRFLOW": airflow, "LABEL": target.label, "PYTHON": target.python}
+    # in a comment no longer than the byte before it is whole: nothing that sh could take for a redirection
+    label = target.label.replace(">=", "at least")
+    values = {"AIRFLOW": airflow, "LABEL": label, "PYTHON": target.python}
     values.update({"CARRIED": "", "SIZE": "0", "SHA256": "0" * 64})
     if python:
         values.update({"CARRIED": python.version, "SIZE": str(python.size), "SHA256": python.sha256})

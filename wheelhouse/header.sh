@@ -15,10 +15,6 @@ case ${0+'
 set -uC
 file=$0
 case $file in /*) ;; */*) file=$PWD/$file ;; *) [ -f "./$file" ] && file=$PWD/$file ;; esac
-need=@PYTHON@
-# The interpreter that is carried: its version (empty: none is), and the size and sha256 of its archive, which
-# begins so many bytes into this file as its line airferry-python says.
-carried='@CARRIED@' archive_size=@SIZE@ archive_sha256=@SHA256@
 
 stop() {
     cd /proc || exit 10
@@ -61,6 +57,11 @@ sum=$(cd /proc && { head -c 164 "$held" && printf %064d 0 && tail -c +229 "$held
 sum=${sum%% *}
 [ -z "$sum" ] || [ "$sum" = "$(seal sha256)" ] || damaged "found:  sha256 $sum" "needed: sha256 $(seal sha256)"
 set +C
+
+need=@PYTHON@
+# The interpreter that is carried: its version (empty: none is), and the size and sha256 of its archive, which
+# begins so many bytes into this file as its line airferry-python says.
+carried='@CARRIED@' archive_size=@SIZE@ archive_sha256=@SHA256@
 
 # An interpreter named with --python or AIRFERRY_PYTHON comes first; "carried" and "host" name no path.
 named=${AIRFERRY_PYTHON:-}

@@ -29,13 +29,40 @@ def members(libraries: Sequence[str], files: Mapping[str, Path], cache: Cache) -
         hasher.update(b"".join(item.chunks()))
     path = cache.packed / hasher.hexdigest()
     found = _read(path)
-    if found is None:
+    if found is None or not _holds(found, own):
         everything = [*own, *payload.libraries(files[sha256] for sha256 in libraries)]
         found = [writer.prepare(item) for item in everything]
         with contextlib.suppress(OSError):  # a full or read-only cache only makes it slower
             _keep(path, found)
     used(path)
     return found
+
+
+def _holds(found: Sequence[Prepared], own: Sequence[Member]) -> bool:
+    """Whether what was kept unpacks to what is told of it, and begins with the program as it is here."""
+    try:
+        same = [item.name for item in found[: len(own)]] == [item.name for item in own]
+        return (
+            same
+            and all(
+                _content(item) == b"".join(member.chunks()) for item, member in zip(found, own, strict=False)
+            )
+            and all(map(_is_told, found))
+        )
+    except zlib.error:
+        return False
+
+
+def _content(item: Prepared) -> bytes:
+    packed = b"".join(item.source.chunks())
+    return zlib.decompress(packed, -zlib.MAX_WBITS) if item.entry.deflated else packed
+
+
+def _is_told(item: Prepared) -> bool:
+    content, file, entry = _content(item), item.file, item.entry
+    if (file.size, entry.size, entry.crc) != (len(content), len(content), zlib.crc32(content)):
+        return False
+    return hashlib.sha256(content).hexdigest() == file.sha256
 
 
 def _keep(path: Path, prepared: Sequence[Prepared]) -> None:

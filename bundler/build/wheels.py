@@ -12,6 +12,7 @@ import sysconfig
 import tempfile
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -27,10 +28,12 @@ from bundler.build import buildable, buildneeds, interpreters
 from bundler.build.environment import BuildEnvironment
 from bundler.index.cache import Cache, used
 from bundler.index.fetch import Fetcher
-from bundler.index.transport import without_credentials
+from bundler.index.transport import recorded
 from bundler.index.wheel import Wheel
 from bundler.lock import lockfile
 from bundler.lock.lockfile import Artifact, Locked
+from bundler.request import platforms
+from bundler.request.spec import default_python
 from bundler.resolver import Question
 from bundler.resolver.uv import Uv
 from wheelhouse import timestamp
@@ -90,6 +93,15 @@ class Builder:
         return self._own or Path(sys.executable)
 
     @property
+    def _building(self) -> Question:
+        """Where build requirements come from: for the interpreter that builds, on this machine."""
+        python = self._target.python if self._own else default_python()
+        name, version = platform.libc_ver()
+        glibc = version if name == "glibc" else ""
+        tag = platforms.platform_tag(glibc=glibc) if glibc else self._target.platform
+        return replace(self._question, target=Target(python, tag))
+
+    @property
     def _as_of(self) -> str:
         version = self._target.version if self._own else sys.version_info[:2]
         return self._released and max(self._released, _BACKENDS_SINCE.get((version[0], version[1]), ""))
@@ -113,7 +125,7 @@ class Builder:
         assert sdist is not None, "checked before"
         folder = self._folder(sdist)
         record = folder / "build.json"
-        if not record.exists():
+        if not _is_whole(folder):
             archive = self._fetcher.fetch([sdist])[sdist.sha256]
             with tempfile.TemporaryDirectory(prefix="airferry-") as name:
                 tree = archives.unpack(archive, sdist.filename, _made(Path(name) / "source"))
@@ -130,7 +142,7 @@ class Builder:
             sha256=built["sha256"],
             url="",
             uploaded=sdist.uploaded,
-            built_from=Source(without_credentials(sdist.url), sdist.sha256, tuple(built["build_requires"])),
+            built_from=Source(recorded(sdist.url), sdist.sha256, tuple(built["build_requires"])),
         )
 
     def _build_project(self, package: Locked, project: Path) -> Wheel:
@@ -139,7 +151,7 @@ class Builder:
             tree = archives.copy_project(project, _made(Path(name) / "source"))
             digest = _tree_digest(tree)
             folder = self._cache.wheels / digest
-            if not (folder / "build.json").exists():
+            if not _is_whole(folder):
                 self._run(package, tree, Path(name), folder, _moment(""))
         built = json.loads((folder / "build.json").read_text(encoding="utf-8"))
         wheel = folder / built["wheel"]
@@ -158,7 +170,9 @@ class Builder:
         """Build `tree` and put the wheel, its record and the log into `folder` of the cache, in one step."""
         draft = Path(tempfile.mkdtemp(prefix=".building-", dir=self._cache.wheels))
         log = draft / "build.log"
-        isolated = BuildEnvironment(self._uv, self._question, self._python, work / "env", log, moment)
+        isolated = BuildEnvironment(
+            self._uv, self._fetcher, self._building, self._python, work / "env", log, moment
+        )
         try:
             isolated.create()
             with warnings.catch_warnings():
@@ -250,6 +264,19 @@ def _fits_this_machine(target: Target) -> bool:
     return platform.machine() == target.host.machine and (platform.libc_ver()[0] == "glibc") == (
         target.host.libc == "glibc"
     )
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a built wheel is there as it was recorded; what is not is removed, and built again."""
+    try:
+        built = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+        name, sha256 = built["wheel"], built["sha256"]
+        if name == Path(name).name and file_digest(folder / name) == sha256:
+            return True
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    return False
 
 
 def _moment(uploaded: str) -> datetime:

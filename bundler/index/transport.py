@@ -101,6 +101,11 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def recorded(url: str) -> str:
+    """The URL as a bundle names it: without ``user:password@`` and query, which may be secret."""
+    return urlunsplit(urlsplit(without_credentials(url))._replace(query=""))
+
+
 def credentials(url: str) -> tuple[str, str] | None:
     """User and password in a URL; None without them."""
     parts = urlsplit(url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.index.transport import without_credentials
+from bundler.index.transport import recorded
 from bundler.lock.lockfile import Artifact
 from wheelhouse.manifest import Source
 
@@ -26,5 +26,5 @@ class Wheel:
     @classmethod
     def of(cls, name: str, version: str, artifact: Artifact, path: Path) -> Wheel:
         """A published wheel that was fetched to `path`."""
-        url = without_credentials(artifact.url)
+        url = recorded(artifact.url)
         return cls(name, version, path, artifact.filename, artifact.sha256, url, artifact.uploaded)

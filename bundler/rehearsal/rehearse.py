@@ -20,8 +20,8 @@ from bootstrap.base import process
 from bootstrap.base.process import CommandFailed, Completed
 from bootstrap.doctor.checks.home import HOME_VOLATILE
 from bootstrap.state.plan import Done
+from bundler.base.isolation import IsolationUnavailable
 from bundler.rehearsal import guard as guarding
-from bundler.rehearsal.isolation import IsolationUnavailable
 from bundler.rehearsal.outcome import SCHEMA, Rehearsal
 from wheelhouse import addon, codec, timestamp
 from wheelhouse.errors import AirferryError
@@ -38,7 +38,7 @@ _GUARD = (
 # The child's environment is ours to make, so it is told where this package lies.
 _CUT_OFF = (
     "import sys; sys.path.insert(0, sys.argv.pop(1));"
-    " from bundler.rehearsal.isolation import main; main(sys.argv[1:])"
+    " from bundler.base.isolation import main; main(sys.argv[1:])"
 )
 
 

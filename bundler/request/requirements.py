@@ -9,10 +9,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from bundler.base import text
-from bundler.index.transport import without_credentials
+from bundler.base.digest import file_digest
+from bundler.index.transport import recorded
 from bundler.request import pipoptions
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -21,6 +23,7 @@ _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".zip")
 _EXTRAS = re.compile(r"(.+?)\s*\[([A-Za-z0-9._,\s-]+)\]")
 _REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+")
 # lines that other programs write into requirement files, and that no index can serve
+_NO_HASH = "a folder has no hash: build a wheel of it, and name that"
 _CLONE = "a repository has no hash to record: clone it, and name its folder; a wheel is built"
 _NO_FILE = "no such file here; conda writes its build folders; `pip list --format=freeze` writes versions"
 _NEVER = {
@@ -152,9 +155,11 @@ def _one(
         elif "://" in place and "@" not in place.partition("://")[0]:
             _from_url(place, extras, behind, hashes, wanted)
         elif _is_file(place, path):
-            _local_file(place, path, extras, behind, where, wanted, problems)
+            _local_file(place, path, extras, behind, where, wanted, problems, hashes)
         elif _looks_like_path(place):
-            if any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
+            if hashes:
+                problems.append(f"{where}{text}: {_NO_HASH}")
+            elif any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
                 wanted.append(Wanted(f"{path.resolve()}{extras}{behind}", "", "", hashes))
             else:
                 problems.append(f"{where}{text}: not a project (no pyproject.toml or setup.py there)")
@@ -180,7 +185,14 @@ def _named(text: str, where: str, wanted: list[Wanted], problems: list[str], has
             problems.append(f"{where}{text}: {_NO_FILE}")
             return
         record = Requirement(text)
-        record.url = without_credentials(requirement.url)
+        record.url = recorded(requirement.url)
+        if requirement.url.startswith("file:"):
+            # no folder of this machine has a place in a bundle
+            path = Path(unquote(urlsplit(requirement.url).path))
+            problems += _mismatch(text, path, where, hashes)
+            record.url = None
+            if path.is_file():
+                record.specifier = SpecifierSet(f"=={_parsed(path.name)[1]}")
     wanted.append(Wanted(text, str(record), name, hashes))
 
 
@@ -194,7 +206,9 @@ def _from_url(url: str, extras: str, behind: str, hashes: tuple[str, ...], wante
             raise InvalidRequirement(f"no wheel and no source distribution; write: name @ {url}")
         name = _parsed(filename)[0]
     text = f"{name}{extras} @ {url}"
-    record = f"{name}{extras} @ {without_credentials(url)}{behind}"
+    record = f"{name}{extras} @ {recorded(url)}{behind}"
+    if url.startswith("file:"):
+        record = f"{name}{extras}=={_parsed(filename)[1]}{behind}"
     wanted.append(Wanted(f"{text}{behind}", record, canonicalize_name(re.sub(r"\[.*", "", name)), hashes))
 
 
@@ -217,16 +231,22 @@ def _local_file(
     where: str,
     wanted: list[Wanted],
     problems: list[str],
+    hashes: tuple[str, ...],
 ) -> None:
     if not path.is_file():
         problems.append(f"{where}{text}: no such file")
         return
+    problems += _mismatch(text, path, where, hashes)
     name, version = _parsed(path.name)
-    wanted.append(
-        Wanted(
-            f"{name}{extras} @ {path.resolve().as_uri()}{behind}", f"{name}{extras}=={version}{behind}", name
-        )
-    )
+    url = f"{name}{extras} @ {path.resolve().as_uri()}{behind}"
+    wanted.append(Wanted(url, f"{name}{extras}=={version}{behind}", name, hashes))
+
+
+def _mismatch(text: str, path: Path, where: str, hashes: tuple[str, ...]) -> Iterator[str]:
+    if hashes and path.is_dir():
+        yield f"{where}{text}: {_NO_HASH}"
+    elif hashes and (found := file_digest(path)) not in hashes:
+        yield f"{where}{text}: has the sha256 {found}, and not what --hash allows"
 
 
 def _parsed(filename: str) -> tuple[str, str]:

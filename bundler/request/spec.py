@@ -132,6 +132,9 @@ def _problems(settings: Settings) -> Iterator[str]:
             yield f"--find-links {link}: no such folder"
     if settings.resolver not in RESOLVERS:
         yield f"--resolver {settings.resolver}: one of {', '.join(RESOLVERS)}"
+    if settings.resolver == "pip-tools" and settings.extra_index_urls:
+        # pip takes the highest version of all: a public package could take the place of a private one
+        yield "--resolver pip-tools knows no order of indexes: leave --extra-index-url out, or take uv"
     if settings.output and settings.output.exists() and not settings.output.is_dir():
         yield f"--output {settings.output}: exists and is not a folder"
     yield from _python_problems(settings)

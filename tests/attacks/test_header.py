@@ -79,6 +79,9 @@ def test_one_flipped_bit_leaves_nothing_behind(tiny_bundle: Path, tmp_path: Path
     flips = [(source.randrange(before), source.randrange(8)) for _ in range(20)]
     flips += [(source.randrange(before, end), source.randrange(8)) for _ in range(5)]
     # what becomes a redirection, or another one
+    flips += [
+        (place, bit) for place in range(end) if content[place - 1 : place + 1] == b"\n#" for bit in (0, 4)
+    ]
     for written in (b">&2", b'<"$file"', b"2>&-"):
         flips += [(content.index(written) + place, bit) for place in range(2) for bit in range(8)]
     check_flips(content, flips, shell, tmp_path)

@@ -30,7 +30,7 @@ class Namespace:
         code = "import sys; print('up', flush=True); sys.stdin.read()"
         self._kinds = dict(kinds)
         self._holder = subprocess.Popen(
-            holder or [sys.executable, "-m", "bundler.rehearsal.isolation", sys.executable, "-c", code],
+            holder or [sys.executable, "-m", "bundler.base.isolation", sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import os
 import pwd
 import socket
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bootstrap.base import process
 from wheelhouse.errors import AirferryError
 
 _CLONE_NEWUSER = 0x10000000
@@ -22,6 +24,12 @@ _CLONE_NEWNET = 0x40000000
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
+# isolated, but for the place of this program
+_CODE = (
+    f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r});"
+    " from bundler.base.isolation import main; main(sys.argv[1:])"
+)
+_COMMAND = (sys.executable, "-I", "-c", _CODE)
 
 
 class IsolationUnavailable(AirferryError):
@@ -58,8 +66,23 @@ def cut_off() -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", current | _IFF_UP))
 
 
+@functools.cache
+def unavailable() -> str:
+    """Why this machine does not allow a network namespace; empty where it does."""
+    try:
+        process.run([*_COMMAND, "true"], what="make a network namespace", timeout=60)
+    except process.CommandFailed as error:
+        return (error.found or error.message).strip()
+    return ""
+
+
+def prefix() -> tuple[str, ...]:
+    """What stands before a command that runs without a network; empty where that is not allowed."""
+    return () if unavailable() else _COMMAND
+
+
 def main(arguments: Sequence[str]) -> None:
-    """``python -m bundler.rehearsal.isolation [--open] [--user NAME] COMMAND...``: cut it off.
+    """``python -m bundler.base.isolation [--open] [--user NAME] COMMAND...``: cut it off.
 
     With ``--open`` it is not cut off, and only becomes the user.
     """
