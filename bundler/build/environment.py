@@ -1,7 +1,7 @@
 """The environment of one build: a fresh venv, its requirements as of a date, and what runs in it.
 
-Requirements are resolved, fetched and compared with their sha256 before any of their code runs. That code has no
-network where this machine allows it.
+Requirements are resolved, fetched and compared with their sha256 before any of their code runs. That code has
+no network where this machine allows it.
 """
 
 from __future__ import annotations
