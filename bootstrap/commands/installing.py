@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import List
 
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
+from bootstrap.facts.network import address_for_others
 from bootstrap.python import choice
 from bootstrap.state.home import Home
 from bootstrap.state.outcome import Outcome, Planned
@@ -49,10 +52,11 @@ def _password(found: Receipt) -> str:
 
 def _welcome(console: Console, found: Receipt) -> None:
     home = Home(Path(found.home))
-    web = "localhost" if found.web_host == "0.0.0.0" else found.web_host  # noqa: S104 - compared, not bound
+    everywhere = found.web_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
+    web = address_for_others() or "localhost" if everywhere else found.web_host
     console.summary(
         [
-            ("Web", f"http://{web}:{found.web_port}"),
+            ("Web", f"http://{f'[{web}]' if ':' in web else web}:{found.web_port}"),
             ("Login", found.admin_user),
             ("Password", _password(found)),
             ("Python", choice.reason(found)),
@@ -68,3 +72,18 @@ def _welcome(console: Console, found: Receipt) -> None:
         ],
         title=f"Airflow {found.airflow} runs, and the example pipeline has succeeded.",
     )
+    for line in _listening(found, everywhere=everywhere):
+        console.note(line)
+
+
+def _listening(found: Receipt, *, everywhere: bool) -> List[str]:
+    """What the admin must know of who can reach the web server, and how."""
+    if not everywhere and (found.web_host.startswith("127.") or found.web_host in ("localhost", "::1")):
+        return ["The web server listens on this host alone."]
+    where = "every address of this host" if everywhere else found.web_host
+    again = f"sh {shlex.quote(found.bundle_file)} install --home {shlex.quote(found.home)}"
+    return [
+        f"Logins go over plain HTTP, and the web server listens on {where}, port {found.web_port}.",
+        "Whoever is on the way between a browser and this host can read passwords.",
+        f"To have it on this host alone: {again} --host 127.0.0.1, and a proxy with HTTPS in front of it.",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -110,3 +111,16 @@ def _loopback() -> str:
     except OSError as error:
         return str(error)
     return ""
+
+
+def address_for_others(fib: Path = Path("/proc/net/fib_trie")) -> str:
+    """An IPv4 address of this host at which other machines may reach it; empty when it has none.
+
+    What the host's own name leads to comes first, then the kernel's list of local addresses. Nothing is sent.
+    """
+    own, _ = _lookups((socket.gethostname(), "localhost"), RESOLVE_SECONDS)
+    found = [address for address in own.addresses if "." in address]
+    with contextlib.suppress(OSError):
+        lines = [line.split() for line in fib.read_text(encoding="ascii").splitlines()]
+        found += [before[1] for before, line in zip(lines, lines[1:]) if line == ["/32", "host", "LOCAL"]]
+    return next((address for address in found if not address.startswith(("127.", "0."))), "")

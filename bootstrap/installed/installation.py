@@ -223,7 +223,7 @@ class Installation:
             f'{keep}AIRFERRY_HOME={home} exec {python} -I -S -B -X utf8 {home}/current/runtime "$@"\n'
         )
         return {
-            "etc/environment.sh": (environment, 0o644),
+            "etc/environment.sh": (environment, 0o640),
             "bin/airflow": (airflow, 0o755),
             "bin/airferry": (airferry, 0o755),
         }

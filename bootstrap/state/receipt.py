@@ -116,7 +116,7 @@ class Receipt:
 
 def save(path: Path, receipt: Receipt) -> None:
     """Write the receipt in one step."""
-    smallfile.write(path, codec.dumps(receipt), errors="backslashreplace")
+    smallfile.write(path, codec.dumps(receipt), 0o640, errors="backslashreplace")
 
 
 def find(path: Path) -> Optional[Receipt]:

@@ -56,7 +56,9 @@ class FoldersStep:
         home = self.home
         return [
             (home.path, 0o755),
-            *((folder, 0o755) for folder in (home.bin, home.dags, home.etc, home.path / "plugins")),
+            *((folder, 0o755) for folder in (home.bin, home.etc)),
+            # what DAGs hold is not for every account of the host
+            *((folder, 0o750) for folder in (home.dags, home.path / "plugins")),
             *((folder, 0o700 if self.private_logs else 0o750) for folder in (home.logs, home.own_logs)),
             (home.path / "releases", 0o755),
             (home.secrets, 0o700),

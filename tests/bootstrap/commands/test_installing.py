@@ -1,0 +1,57 @@
+"""The last page of an install says who can reach the web server, and how."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bootstrap.base.console import Console
+from bootstrap.commands import installing
+from bootstrap.facts.network import address_for_others
+from bootstrap.state.outcome import Outcome
+from tests.support import receipts
+
+FIB = """Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 192.0.2.0
+        /24 link UNICAST
+     |-- 192.0.2.17
+        /32 host LOCAL
+"""
+
+
+def said(tmp_path: Path, host: str) -> str:
+    out = io.StringIO()
+    found = replace(receipts.sample(tmp_path), web_host=host, web_port=8080, bundle_file="airflow.run")
+    installing.report(Outcome(found, ())).show(Console(out, out), "install", json=False)
+    return re.sub(r"\s+", " ", out.getvalue())
+
+
+def test_an_address_that_other_machines_can_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installing, "address_for_others", lambda: "192.0.2.17")
+    text = said(tmp_path, "0.0.0.0")
+    assert "http://192.0.2.17:8080" in text
+    assert "localhost" not in text
+    assert "plain HTTP, and the web server listens on every address of this host, port 8080" in text
+    assert "--host 127.0.0.1" in text
+
+
+@pytest.mark.parametrize(("host", "plain"), [("127.0.0.1", False), ("192.0.2.9", True)])
+def test_one_address_was_asked_for(host: str, plain: bool, tmp_path: Path) -> None:
+    text = said(tmp_path, host)
+    assert f"http://{host}:8080" in text
+    assert ("plain HTTP" in text) == plain
+    assert ("on this host alone." in text) == (not plain)
+
+
+def test_local_addresses_of_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "no-such-host.invalid")
+    (tmp_path / "fib").write_text(FIB)
+    assert address_for_others(tmp_path / "fib") == "192.0.2.17"
+    assert address_for_others(tmp_path / "none") == ""
