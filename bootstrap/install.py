@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional
 
 from bootstrap import handoff
-from bootstrap.base import lock
+from bootstrap.base import account, lock
 from bootstrap.base.secret import Secret
 from bootstrap.change import upgrade as upgrades
+from bootstrap.change import upgrade_rules
 from bootstrap.change.steps import tidy, undo
 from bootstrap.handoff import Given
 from bootstrap.installed.drift import of_configuration
@@ -34,7 +36,7 @@ from bootstrap.steps.packages import LinkStep, ReleaseStep
 from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
-from wheelhouse import timestamp
+from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
@@ -69,8 +71,43 @@ def _database(installation: Installation, handed: Handed) -> List[Step]:
 
 
 def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
-    """What an install would do; nothing is changed."""
-    return Planned(tuple(describe(chosen, bundle, options)), drift(chosen), chosen)
+    """What an install would do; nothing is changed, and root looks at a home as its owner."""
+    home = Home(Path(chosen.home))
+    handed = handoff.database(options)
+    lines: List[str] = []
+    if os.geteuid() == 0:
+        lines.append(f"Make the account {chosen.account} unless it is there, and {home.path} for it")
+        if home.path.is_dir() and home.path.stat().st_uid != 0:
+            return _planned_by_owner(home, chosen, bundle, handed, lines)
+    return Planned((*lines, *describe(chosen, bundle, handed)), drift(chosen), chosen)
+
+
+def _planned_by_owner(
+    home: Home, chosen: Receipt, bundle: Bundle, handed: Handed, lines: List[str]
+) -> Planned:
+    earlier = _other_bundle(home, chosen)
+    if earlier:
+        upgrade_rules.check(earlier, chosen)
+    for name in _IMPORTED_LATE:  # the owner may be unable to read where they come from
+        importlib.import_module(name)
+
+    def look() -> str:
+        return codec.dumps(Planned(tuple(describe(chosen, bundle, handed)), drift(chosen), chosen))
+
+    text = account.look_as_owner(home.path, look)
+    try:
+        found = codec.loads(Planned, text or "")
+    except codec.Malformed:
+        unseen = f"Complete whatever is missing in {home.path} (it cannot be looked into now)"
+        return Planned((*lines, unseen), None, chosen)
+    return replace(found, plan=(*lines, *found.plan), receipt=chosen)
+
+
+_IMPORTED_LATE = (
+    "bootstrap.services.systemd",
+    "bootstrap.services.supervisor",
+    "bootstrap.postgres.external",
+)
 
 
 def drift(chosen: Receipt) -> Optional[Drift]:
@@ -81,22 +118,18 @@ def drift(chosen: Receipt) -> Optional[Drift]:
         return None
 
 
-def describe(chosen: Receipt, bundle: Bundle, options: Options) -> List[str]:
+def describe(chosen: Receipt, bundle: Bundle, handed: Handed) -> List[str]:
     """The plan as lines for ``--dry-run``; nothing is changed."""
     home = Home(Path(chosen.home))
-    lines = []
-    if os.geteuid() == 0:
-        lines.append(f"Make the account {chosen.account} unless it is there, and {home.path} for it")
     if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
-        return [*lines, f"Complete whatever is missing in {home.path} (it cannot be looked into now)"]
+        return [f"Complete whatever is missing in {home.path} (it cannot be looked into now)"]
     earlier = _other_bundle(home, chosen)
     if earlier:
-        return [*lines, *upgrades.describe(earlier, chosen, bundle)]
-    lines += [
+        return upgrades.describe(earlier, chosen, bundle)
+    return [
         step.describe() + ("" if _todo(step) else " (already done)")
-        for step in steps(Installation(chosen), bundle, handed=handoff.database(options))
+        for step in steps(Installation(chosen), bundle, handed=handed)
     ]
-    return lines
 
 
 def _todo(step: Step) -> bool:

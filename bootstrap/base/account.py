@@ -7,9 +7,10 @@ import os
 import pwd
 import re
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 from bootstrap.base import process
 from wheelhouse.errors import AirferryError
@@ -137,6 +138,38 @@ def become(account: Account) -> None:
     os.setgid(account.gid)
     os.setuid(account.uid)
     os.environ.update({"USER": account.name, "LOGNAME": account.name})
+
+
+def look_as_owner(path: Path, look: Callable[[], str], seconds: int = 120) -> Optional[str]:
+    """As root, what `look` finds as the owner of `path`, in a process of its own; None when it fails.
+
+    What lies there may name programs, links and pipes: whoever put them there gets no more than it has.
+    """
+    owner = path.stat()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            signal.alarm(seconds)  # a pipe may hold it for ever
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
+            os.environ["PATH"] = SYSTEM_PATH
+            with os.fdopen(writing, "w", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(look())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
+        found = stream.read(_LARGEST_LOOK)
+    _, ended = os.waitpid(child, 0)
+    return found if ended == 0 else None
+
+
+_LARGEST_LOOK = 16 << 20
 
 
 def run_as(account: Account, path: Path) -> None:
