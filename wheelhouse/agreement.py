@@ -31,6 +31,8 @@ def problems(bundle: Bundle) -> List[str]:
         found.append("the archive is not as it is written: its directory, or bytes between the members")
     if manifest.airferry == __version__ and not _is_own_header(bundle, before):
         found.append(f"the header is not the one that airferry {__version__} writes")
+    if manifest.airferry == __version__ and bundle.text != manifest.dumps():
+        found.append(f"the manifest is not written as airferry {__version__} writes it")
     return found
 
 

@@ -51,10 +51,10 @@ class Bundle:
             )
         try:
             self._archive = zipfile.ZipFile(stream)
-            text = self._manifest().decode()
+            self.text = self._manifest().decode()
         except Exception as error:
             raise BundleDamaged(f"{path} is damaged.", found=str(error), hint=_COPY_AGAIN) from error
-        self.manifest = Manifest.loads(text)
+        self.manifest = Manifest.loads(self.text)
         self._files: Dict[str, File] = {file.path: file for file in self.manifest.files}
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,3 +71,10 @@ def _program(bundle: Bundle) -> Iterator[str]:
             f"The program inside says that it is airferry {__version__}, and is not the same as this one: "
             f"{', '.join(other[:3])}{more}."
         )
+
+
+@functools.cache
+def _own() -> dict[str, str]:
+    """This program's files by the name that they have in a bundle, with their sha256."""
+    files = ((item.name, item.content) for item in payload.program())
+    return {name: file_digest(content) for name, content in files if isinstance(content, Path)}

@@ -47,6 +47,9 @@ class Forgery:
     def tell(self, change: Callable[[dict[str, Any]], object]) -> None:
         data = self.manifest
         change(data)
+        self.say(data)
+
+    def say(self, data: object) -> None:
         text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         self.contents[layout.MANIFEST] = text.encode("utf-8", "surrogatepass")
 

@@ -30,7 +30,8 @@ def seen(data: dict[str, Any], path: str, content: bytes, *, role: str = "") -> 
 
 
 def payload_in_the_header(found: Forgery, _: Path) -> None:
-    found.script = found.script.replace(b"set -u\n", b"set -u; id >/tmp/owned\n")
+    found.script = found.script.replace(b"set -uC\n", b"set -u; id >/tmp/owned\n")
+    assert b"owned" in found.script
 
 
 def trojan_tool(found: Forgery, folder: Path) -> None:
