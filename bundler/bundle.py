@@ -82,6 +82,7 @@ class _Making:
         self.cache = cache
         self.session = session
         self.index = Index(request.settings.index_url, session)
+        self.further = [Index(url, session) for url in request.settings.extra_index_urls]
         self.fetcher = Fetcher(session, cache, offline=request.settings.offline)
         self.uv = Uv(cache)
         self.resolver: Resolver = self._pip_tools() if request.settings.resolver == "pip-tools" else self.uv
@@ -146,7 +147,7 @@ class _Making:
 
     def _resolve(self) -> Resolution:
         with self._timed("resolve"), self.progress.step("Resolve the packages") as step:
-            resolved = resolution.resolve(self.request, self.index, self.resolver, self.cache)
+            resolved = resolution.resolve(self.request, self.index, self.further, self.resolver, self.cache)
             step.outcome = f"Airflow {resolved.release.version}, {len(resolved.locked)} packages"
         for warning in (*self.request.warnings, *resolved.warnings):
             self._warn(warning)

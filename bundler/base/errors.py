@@ -13,10 +13,15 @@ class ConstraintsUnavailable(AirferryError):
 
 
 class ResolutionFailed(AirferryError):
-    """No set of packages meets all requirements; ``found`` holds the resolver's own words."""
+    """No set of packages meets all requirements; ``found`` holds the resolver's own words.
+
+    `left_out` are packages of which a date leaves out what is needed, and when that came out (RFC 3339; empty
+    where the index does not tell).
+    """
 
     reference = "resolution-failed"
     exit_code = 21
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 class DownloadFailed(AirferryError):

@@ -76,6 +76,13 @@ class Index:
             raise DownloadFailed(f"The page {url} is not a package index's.", found=repr(error)) from error
         return tuple(replace(item, url=urljoin(answer.url, item.url)) for item in found)
 
+    def offered(self, project: str) -> tuple[IndexFile, ...]:
+        """The same; nothing from an index that has no such project, or does not answer."""
+        try:
+            return self.files(project)
+        except DownloadFailed:
+            return ()
+
 
 def from_environment() -> str:
     """The index that this environment names, else the public one."""

@@ -20,10 +20,11 @@ from packaging.version import Version
 from bootstrap.base import process
 from bundler.base.errors import DownloadFailed, InvalidRequest, ResolutionFailed
 from bundler.index.cache import Cache
-from bundler.index.simple import Index, IndexFile
+from bundler.index.simple import Index
 from bundler.lock.lockfile import Artifact, Locked
-from bundler.resolver import Question, failure
+from bundler.resolver import Question
 from bundler.resolver.environment import network, secrets
+from bundler.resolver.failures import failure
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
 
@@ -79,7 +80,7 @@ class PipTools:
             timeout=1800,
         )
         if result.status:
-            raise failure(_words(result.stderr))
+            raise failure(_words(result.stderr), question)
         lines = (folder / "pins.txt").read_text(encoding="utf-8").splitlines()
         return [
             Requirement(line.split(" --hash")[0]) for line in lines if line.strip() and line[0] not in "#-"
@@ -108,7 +109,7 @@ class PipTools:
         if pin.url:
             return _from_url(name, pin.url)
         version = Version(next(iter(pin.specifier)).version)
-        files = [item for index in self._indexes for item in _files(index, name) if item.version == version]
+        files = [item for index in self._indexes for item in index.offered(name) if item.version == version]
         if not files:
             local = [path for link in question.find_links for path in _linked(link, name, version)]
             if not local:
@@ -143,13 +144,6 @@ def _check_target(target: Target) -> None:
             needed="the target's Python and architecture, here",
             hint="Leave --resolver out (uv resolves for any target), or run airferry with that Python.",
         )
-
-
-def _files(index: Index, name: str) -> tuple[IndexFile, ...]:
-    try:
-        return index.files(name)
-    except DownloadFailed:
-        return ()  # the other index has it
 
 
 def _linked(link: str, name: str, version: Version) -> list[Path]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -26,6 +27,7 @@ from bundler.request.base_bundle import Base
 from bundler.request.requirements import Wanted
 from bundler.request.spec import BundleRequest, default_extras
 from bundler.resolver import Question, Resolver, advisories, exceptions, substitutes
+from bundler.resolver.failures import CONSTRAINED
 from bundler.resolver.resolution_cache import FRESH, Memory, Remembered
 from wheelhouse import timestamp
 from wheelhouse.manifest import Constraints
@@ -51,15 +53,17 @@ class Resolution:
     warnings: tuple[str, ...]
 
 
-def resolve(request: BundleRequest, index: Index, resolver: Resolver, cache: Cache) -> Resolution:
-    """Resolve a request, or recall how it was resolved minutes ago.
+def resolve(
+    request: BundleRequest, index: Index, further: Sequence[Index], resolver: Resolver, cache: Cache
+) -> Resolution:
+    """Resolve a request from an index and `further` ones, or recall how it was resolved minutes ago.
 
     Raises the errors of :mod:`bundler.base.errors`; offline, DownloadFailed for what was never resolved here.
     """
     memory = Memory(cache, request, resolver.tool)
     answer = memory.recall(math.inf if request.settings.offline else 0 if request.settings.refresh else FRESH)
     if answer is None:
-        answer = _resolve(request, index, resolver)
+        answer = _resolve(request, index, further, resolver)
         memory.keep(answer)
     version = answer.release.version
     wanted = _wanted(request, version)
@@ -76,7 +80,9 @@ def resolve(request: BundleRequest, index: Index, resolver: Resolver, cache: Cac
     )
 
 
-def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Remembered:
+def _resolve(
+    request: BundleRequest, index: Index, further: Sequence[Index], resolver: Resolver
+) -> Remembered:
     if request.settings.offline:
         raise DownloadFailed(
             "This request is not in the cache.",
@@ -102,13 +108,14 @@ def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Rememb
         constraints=base.constrain(constraint_set.text) if base else constraint_set.text,
         exclude_newer=constraint_set.exclude_newer,
     )
+    asked = [item.name for item in request.requirements if item.name]
+    answered = partial(exceptions.resolve, resolver, asked=asked, index=index, further=further)
     if base:
-        locked = _onto(base, resolver, question)
-        told: tuple[str, ...] = ()
+        locked, told = _onto(base, answered, question)
     else:
         question = substitutes.put_in(question, request.requirements)
         question = advisories.shun(question, found.version)
-        locked, waited = exceptions.resolve(resolver, question)
+        locked, waited = answered(question)
         told = (*substitutes.told(question, locked), *waited)
     record = constraint_set.record
     if not constraint_set.text:
@@ -127,21 +134,25 @@ def _resolve(request: BundleRequest, index: Index, resolver: Resolver) -> Rememb
     return Remembered(found, record, constraint_set.exclude_newer, tuple(warnings), locked)
 
 
-def _onto(base: Base, resolver: Resolver, question: Question) -> tuple[Locked, ...]:
-    """What the base lacks of the answer, and Airflow itself if that is in it."""
+def _onto(
+    base: Base, answered: Callable[[Question], tuple[tuple[Locked, ...], tuple[str, ...]]], question: Question
+) -> tuple[tuple[Locked, ...], tuple[str, ...]]:
+    """What the base lacks of the answer, and Airflow itself if that is in it; and what is told."""
     with tempfile.TemporaryDirectory(prefix="airferry-") as name:
         base.unpack_unpublished(Path(name))
         links = (*question.find_links, name) if any(Path(name).iterdir()) else question.find_links
         try:
-            locked = resolver.resolve(replace(question, find_links=links))
+            locked, told = answered(replace(question, find_links=links))
         except ResolutionFailed as error:
             raise ResolutionFailed(
                 f"This cannot be added to {base.identity} as it stands: every version there is fixed.",
                 found=error.found,
-                hint="Ask for versions that agree, or make a whole bundle with them, to upgrade with.",
+                hint="Ask for versions that agree, or make a whole bundle with them, to upgrade with."
+                if error.hint == CONSTRAINED
+                else error.hint,
             ) from error
     missing = base.lacking(locked)
-    return tuple(item for item in locked if item in missing or item.name == release.PROJECT)
+    return tuple(item for item in locked if item in missing or item.name == release.PROJECT), told
 
 
 def _question(

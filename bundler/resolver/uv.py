@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,14 +17,19 @@ from bundler.base.errors import DownloadFailed, InvalidRequest, OutputFailed, Re
 from bundler.index.cache import Cache
 from bundler.lock import lockfile
 from bundler.lock.graph import full_version
-from bundler.resolver import Question, failure
+from bundler.resolver import Question
 from bundler.resolver.environment import network, secrets
+from bundler.resolver.failures import failure
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
 
 # glibc versions that uv can resolve for (uv pip compile --help); the next lower one is the safe side.
 _GLIBC = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
 _MACHINES = ("x86_64", "aarch64")
+# What it does, for the day on which it does not come to an end; nobody sees it before.
+_LOG = "uv_resolver=debug,uv_distribution=debug"
+_DOING = re.compile(r"Preparing metadata for: (\S+)|Selecting: (\S+)")
+_SECONDS = 600.0
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Could not connect", "client error", "timed out")
 
 
@@ -98,16 +104,21 @@ class Uv:
                 arguments += ["--constraints", "constraints.txt"]
             (folder / "requirements.in").write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
             arguments.append("requirements.in")
-            result = process.run(
-                arguments,
-                what="resolve the packages",
-                env=self.environment(question),
-                cwd=folder,
-                ok=range(256),
-                secrets=secrets(question),
-            )
+            try:
+                result = process.run(
+                    arguments,
+                    what="resolve the packages",
+                    env={**self.environment(question), "RUST_LOG": _LOG},
+                    cwd=folder,
+                    ok=range(256),
+                    log=folder / "uv.log",
+                    secrets=secrets(question),
+                    timeout=_SECONDS,
+                )
+            except process.CommandFailed as error:
+                raise _stopped(error, folder / "uv.log") from error
             if result.status:
-                raise _failure(result.stderr)
+                raise _failure(result.stderr, question)
             return lockfile.read(result.stdout, folder)
 
 
@@ -129,12 +140,30 @@ def platform_name(target: Target) -> str:
     return f"{host.machine}-manylinux_2_{min(known, default=max(_GLIBC))}"
 
 
-def _failure(text: str) -> DownloadFailed | OutputFailed | ResolutionFailed:
-    words = "\n".join(line for line in text.strip().splitlines() if not line.startswith("warning: "))
+def _stopped(error: process.CommandFailed, log: Path) -> process.CommandFailed:
+    """The error of a uv that did not come to its end, with what it was doing."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    steps = _DOING.findall(text)
+    if not steps:
+        return error
+    building, chosen = steps[-1]
+    doing = f"It was building {building} from source, to know what that needs." if building else ""
+    return process.CommandFailed(
+        error.message,
+        found=doing or f"It was choosing versions; the last was {chosen}.",
+        hint="Run it again: what was built and fetched is kept. A constraint file (--constraints) leaves "
+        "less to choose, and a version with a wheel is not built.",
+    )
+
+
+def _failure(text: str, question: Question) -> DownloadFailed | OutputFailed | ResolutionFailed:
+    words = "\n".join(
+        line for line in text.strip().splitlines() if not line.startswith(("warning: ", "DEBUG "))
+    )
     if any(sign in words for sign in _UNREACHABLE):
         return DownloadFailed(
             "The package index cannot be read while resolving.",
             found=words,
             hint="Check this machine's network and proxy settings, or name a mirror with --index-url.",
         )
-    return failure(words)
+    return failure(words, question)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from bootstrap.base.process import CommandFailed
 from bundler.base.errors import ResolutionFailed
-from bundler.resolver import advisories
+from bundler.resolver import advisories, uv
 from tests.bundler.conftest import Make
-from tests.bundler.making import make_wheel
+from tests.bundler.making import make_sdist, make_wheel
 from tests.bundler.server import LocalIndex
 
 AS_OF = "release-date"
+
+
+@pytest.fixture
+def own() -> Iterator[LocalIndex]:
+    """A site's own index, which tells no upload times."""
+    server = LocalIndex(times=False)
+    server.start()
+    yield server
+    server.stop()
 
 
 def versions(make: Make, **options: Any) -> dict[str, str]:
@@ -85,3 +95,89 @@ def test_the_table_of_pairs_is_sound() -> None:
 def test_a_patch_level_in_requires_python_is_met(make: Make, airflow: LocalIndex, files: Path) -> None:
     airflow.add(make_wheel(files, "strict", "1.0", requires_python=">=3.11.1"))
     assert versions(make, requirements=("strict",))["strict"] == "1.0"
+
+
+def test_what_the_own_index_holds_has_no_date(
+    make: Make, airflow: LocalIndex, files: Path, own: LocalIndex
+) -> None:
+    """Nexus and Artifactory tell no upload times, which a resolution as of a date needs."""
+    own.add(make_wheel(files, "corp-tool", "1.0", requires=["corp-base", "alpha"]))
+    own.add(make_wheel(files, "corp-base", "1.0"))
+    result = make(constraints=AS_OF, requirements=("corp-tool",), extra_index_urls=(own.url,))
+    found = {item.name: item.version for item in result.manifest.packages}
+    assert (found["corp-tool"], found["corp-base"], found["alpha"]) == ("1.0", "1.0", "1.5")
+    for name in ("corp-tool", "corp-base"):
+        assert f"{name} is of {own.url}: the date of the release does not hold for it." in result.warnings
+    # one that tells times: what came after the release counts, too
+    own.times = True
+    own.add(make_wheel(files, "corp-tool", "2.0"), uploaded="2027-01-01T00:00:00Z")
+    asked = {"requirements": ("corp-tool",), "extra_index_urls": (own.url,), "refresh": True}
+    assert versions(make, constraints=AS_OF, **asked)["corp-tool"] == "2.0"
+    # a copy of the public index is not the site's own
+    own.times = False
+    own.add(make_wheel(files, "fab-provider", "9.0"))
+    with pytest.raises(ResolutionFailed) as caught:
+        make(constraints=AS_OF, **asked)
+    assert "the index that has fab-provider tells no upload times" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("requirement", "pins", "hint"),
+    [
+        ("alphaa", "alpha==1.5\n", "alpha is meant?"),
+        ("no-such-thing", "alpha==1.5\n", "how no-such-thing is written"),
+        ("lost", "", "how gone is written"),
+        ("alpha==2.0", "", "alpha came out on 2026-06-01"),
+        ("alpha==7", "", "Ask for a version of alpha that the index has"),
+        ("alpha==1.0", "alpha==1.5\n", "With constraints every version is fixed"),
+        ("beta>=1", "", "Ask for a version of beta"),
+        ("newer", "", "Choose another --python"),
+        ("corp==2.0", "", "Of corp the first index"),
+    ],
+)
+def test_the_hint_of_a_failure_fits(
+    make: Make, airflow: LocalIndex, files: Path, tmp_path: Path, own: LocalIndex, requirement: str,
+    pins: str, hint: str,
+) -> None:  # fmt: skip
+    own.times = True
+    own.add(make_wheel(files, "corp", "1.0"))
+    airflow.add(
+        make_wheel(files, "lost", "1.0", requires=["gone"]), make_wheel(files, "beta", "1.0b1"),
+        make_wheel(files, "newer", "1.0", requires_python=">=3.12"), make_wheel(files, "corp", "2.0"),
+    )  # fmt: skip
+    path = tmp_path / "constraints.txt"
+    path.write_text(pins)
+    with pytest.raises(ResolutionFailed) as caught:
+        make(
+            constraints=str(path) if pins else AS_OF, requirements=(requirement,), extra_index_urls=(own.url,)
+        )
+    assert hint in caught.value.hint
+    assert "because" in caught.value.found.lower()
+    for word in ("exclude-newer", "--prerelease", "--index-strategy", "DEBUG"):
+        assert word not in caught.value.found + caught.value.hint
+
+
+def test_a_resolver_out_of_time_says_what_it_was_doing(
+    make: Make, airflow: LocalIndex, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = '[build-system]\nrequires = []\nbuild-backend = "own_backend"\nbackend-path = ["."]\n'
+    airflow.add(
+        make_sdist(
+            files,
+            "slow",
+            "1.0",
+            files={
+                "PKG-INFO": "Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n",
+                "pyproject.toml": backend,
+                "own_backend.py": "import time\ntime.sleep(100)\n",
+            },
+        )
+    )
+    monkeypatch.setattr(uv, "_SECONDS", 5.0)
+    with pytest.raises(CommandFailed, match="still running after 5 seconds") as caught:
+        make(constraints=AS_OF, requirements=("slow",))
+    # how far it comes depends on the machine
+    assert caught.value.found in (
+        "It was building slow==1.0 from source, to know what that needs.",
+        "It was choosing versions; the last was slow==1.0.",
+    )
