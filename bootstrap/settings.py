@@ -89,7 +89,7 @@ def change(
     with held(home.lock):
         text = config.read(home.airflow_cfg)
         before = config.get(text, section, option)
-        if value == before:
+        if value == before and not text.startswith(config.BOM):
             return ()
         if value is not None and not force and (section, option.lower()) not in config.listed(text):
             known = _defaults(installation)

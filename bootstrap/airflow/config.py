@@ -18,6 +18,9 @@ from wheelhouse.errors import AirferryError
 
 Option = Tuple[str, str]  # section and option of airflow.cfg
 
+BOM = "\ufeff"  # Notepad puts it in front; configparser takes it for a part of the first line
+# byte order marks of UTF-16, as surrogateescape reads them
+_UTF16 = ("\udcff\udcfe", "\udcfe\udcff")
 _SECTION = re.compile(r"\[(?P<header>.+)\]")
 _OPTION = re.compile(r"(?P<option>.*?)\s*(?:(?P<delimiter>=|:)\s*(?P<value>.*))$")
 _DEFAULT = re.compile(r"# (?P<option>[A-Za-z0-9_.-]+) = ?(?P<value>.*)$")
@@ -63,9 +66,19 @@ class _Entry:
 
 
 def read(path: Path) -> str:
-    """Read a file so that :func:`write` gives back the same bytes, whatever its newlines and encoding."""
+    """Read a file so that :func:`write` gives back the same bytes, whatever its newlines and encoding.
+
+    Raises :class:`ConfigurationError` for UTF-16: there every line would look like one without options.
+    """
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        return stream.read()
+        text = stream.read()
+    if text.startswith(_UTF16):
+        raise ConfigurationError(
+            f"{path} is UTF-16.",
+            needed="UTF-8, or Airflow cannot read it",
+            hint=f"Save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 {path} > NEW, then put NEW in its place.",
+        )
+    return text
 
 
 def write(path: Path, text: str) -> None:
@@ -102,7 +115,7 @@ def get(text: str, section: str, option: str) -> Optional[str]:
 
 
 def edit(text: str, settings: Sequence[Setting]) -> str:
-    """Give `text` the values of `settings` and change no other line.
+    """Give `text` the values of `settings` and change no other line; a byte order mark goes.
 
     An option that has the value already keeps its line as it is. A commented default ``# option = `` becomes
     the option in place; an option that is not there is added at the end of its section, and a section that is
@@ -281,7 +294,7 @@ def _scan(lines: Sequence[str]) -> List[_Entry]:
 
 def _lines(text: str) -> List[str]:
     # Not str.splitlines: that also splits at form feeds and other characters that configparser keeps.
-    return list(io.StringIO(text, newline=""))
+    return list(io.StringIO(text[len(BOM) :] if text.startswith(BOM) else text, newline=""))
 
 
 def _ending(line: str) -> str:

@@ -11,6 +11,7 @@ from typing import Dict, List, Optional, Set, Tuple
 from urllib.parse import urlsplit
 
 from bootstrap.airflow import config
+from bootstrap.airflow.config import ConfigurationError
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 
@@ -73,7 +74,7 @@ def collect(installation: Installation) -> Configuration:
     code = tuple(filter(None, (_code_error(installation.home.path / name) for name in CODE)))
     try:
         text, written = config.read(path), path.stat().st_mtime
-    except OSError as error:
+    except (OSError, ConfigurationError) as error:
         return Configuration(str(path), str(error), code=code)
     problem = _problem(text)
     if problem:
@@ -118,6 +119,8 @@ def _code_error(path: Path) -> str:
 
 def _problem(text: str) -> str:
     """Why Airflow cannot read the file: it parses strictly and expands ``%`` in every value."""
+    if text.startswith(config.BOM):
+        return "begins with a byte order mark (Notepad writes one), which Airflow cannot read"
     parser = configparser.ConfigParser()
     try:
         parser.read_string(text, "airflow.cfg")

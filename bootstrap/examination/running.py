@@ -48,7 +48,7 @@ def collect(installation: Installation) -> Tuple[Running, ...]:
         item.pid: name for name, item in states.items() if item.pid and name in installation.components
     }
     text = ""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, config.ConfigurationError):
         text = config.read(installation.home.airflow_cfg)
     found = [_running(name, pid, text, installation, managed=True) for pid, name in managed.items()]
     # a component that was started anew a moment ago has another number, but the same mark

@@ -33,11 +33,12 @@ class ConfigurationStep:
         """One line for the admin."""
         kept = "edit" if self.path.exists() else "write"
         executor = self.installation.executor.name
-        return f"{kept.capitalize()} {self.path}: PostgreSQL, {executor}, no example DAGs, keys"
+        marked = "; its byte order mark is taken away" if self._marked() else ""
+        return f"{kept.capitalize()} {self.path}: PostgreSQL, {executor}, no example DAGs, keys{marked}"
 
     def done(self) -> bool:
         """Whether the file is there and no intended value has changed."""
-        return self.path.is_file() and not self.managed.changed()
+        return self.path.is_file() and not self._marked() and not self.managed.changed()
 
     def apply(self) -> None:
         """Edit the file in one step; one that airferry did not make is copied first."""
@@ -57,6 +58,9 @@ class ConfigurationStep:
         address = DATABASE_URL.at(self.installation.version.numbers)
         url = [item for item in self.managed.settings() if (item.section, item.option) == address]
         config.write(self.path, config.edit(config.read(self.path), url))
+
+    def _marked(self) -> bool:
+        return self.path.is_file() and config.read(self.path).startswith(config.BOM)
 
     def _keep_copy(self) -> None:
         copy = Path(f"{self.path}.{timestamp.compact(timestamp.now())}.bak")

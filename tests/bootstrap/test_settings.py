@@ -16,6 +16,7 @@ from bootstrap.airflow.managed_options import affected, is_secret, managed_optio
 from bootstrap.airflow.release import release_for
 from bootstrap.base.account import current
 from bootstrap.base.secret import Secret
+from bootstrap.examination import configuration
 from bootstrap.installed.installation import Installation
 from bootstrap.state import journal
 from bootstrap.state import receipt as receipts
@@ -99,6 +100,41 @@ def test_the_file_keeps_all_else_and_a_copy(installation: Installation, home: Ho
     settings.change(installation, "smtp", "smtp_host", None)
     assert "smtp_host" not in home.airflow_cfg.read_text()
     assert settings.find(installation, "smtp", "SMTP_HOST").value == "localhost"
+
+
+def test_byte_order_mark_goes_and_the_keys_are_adopted(installation: Installation, home: Home) -> None:
+    key = "cryptographically_worthless_key_of_another_host="
+    home.airflow_cfg.write_bytes(f"\ufeff[core]\r\nfernet_key = {key}\r\n# kept\r\n".encode())
+    text = config.read(home.airflow_cfg)
+    assert config.get(text, "core", "fernet_key") == key
+    assert ("core", "fernet_key") in config.options(text) and ("core", "fernet_key") in config.listed(text)
+    assert "byte order mark" in configuration.collect(installation).problem
+    step = ConfigurationStep(installation)
+    assert not step.done() and "byte order mark" in step.describe()
+    step.managed.record.unlink()  # as on the first install into a home that has the file
+    step.apply()
+    written = home.airflow_cfg.read_text(encoding="utf-8")
+    assert written.startswith("[core]\n") and written.count("[core]") == 1
+    assert (home.secrets / "fernet-key").read_text().strip() == key
+    assert config.get(written, "core", "fernet_key") == key
+    assert step.done() and "byte order mark" not in step.describe()
+    [copy] = home.path.glob("airflow.cfg.*Z.bak")
+    assert copy.read_bytes().startswith(b"\xef\xbb\xbf")
+    # and one that an editor has put there later, by the next edit
+    home.airflow_cfg.write_text("\ufeff" + written, encoding="utf-8")
+    assert settings.find(installation, "core", "fernet_key").set
+    settings.change(installation, "smtp", "smtp_host", "mail.example", force=True)
+    assert not home.airflow_cfg.read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_utf_16_is_refused_and_not_appended_to(installation: Installation, home: Home) -> None:
+    before = home.airflow_cfg.read_text().encode("utf-16")
+    home.airflow_cfg.write_bytes(before)
+    with pytest.raises(config.ConfigurationError, match="is UTF-16") as caught:
+        settings.change(installation, "smtp", "smtp_host", "mail.example", force=True)
+    assert "iconv" in caught.value.hint
+    assert "UTF-16" in configuration.collect(installation).problem
+    assert home.airflow_cfg.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ def check(installed: Installed) -> Iterator[Finding]:
         yield CONFIG_UNREADABLE.found(
             f"{found.path}: {found.problem}",
             needed="a file that Airflow can read",
-            remedy="Mend that line; a % in a value is written %%.",
+            remedy="Mend that line; a % in a value is written %%. Save it as UTF-8 without a byte order mark;"
+            " an install takes one away.",
         )
         return
     problems = list(_options(found))
