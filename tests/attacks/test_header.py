@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,20 @@ def test_one_flipped_bit_leaves_nothing_behind(tiny_bundle: Path, tmp_path: Path
     for written in (b">&2", b'<"$file"', b"2>&-"):
         flips += [(content.index(written) + place, bit) for place in range(2) for bit in range(8)]
     check_flips(content, flips, shell, tmp_path)
+
+
+def test_an_archive_behind_the_end_is_not_run_by_sh(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Python itself runs the last archive of a file: ``sh FILE`` can be kept from it, ``python3 FILE`` not."""
+    evil = io.BytesIO()
+    with zipfile.ZipFile(evil, "w") as archive:
+        archive.writestr("__main__.py", "open('ran', 'w').close()")
+    file = tmp_path / "b.run"
+    file.write_bytes(tiny_bundle.read_bytes() + evil.getvalue())
+    assert start(["sh"], file, tmp_path).returncode == 10
+    with pytest.raises(BundleDamaged, match="not whole"):
+        Bundle.open(file)
+    assert list(tmp_path.iterdir()) == [file]
+    # what a second bundle behind the first one runs is stage 0, and that refuses
+    file.write_bytes(tiny_bundle.read_bytes() * 2)
+    ran = start([sys.executable], file, tmp_path)
+    assert (ran.returncode, b"bundle-damaged" in ran.stderr) == (10, True), ran
