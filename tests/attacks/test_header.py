@@ -91,7 +91,7 @@ def test_one_flipped_bit_leaves_nothing_behind(tiny_bundle: Path, tmp_path: Path
 
 
 def test_an_archive_behind_the_end_is_not_run_by_sh(tiny_bundle: Path, tmp_path: Path) -> None:
-    """Python itself runs the last archive of a file: ``sh FILE`` can be kept from it, ``python3 FILE`` not."""
+    """Python runs the last archive of a file: ``sh FILE`` can be kept from it, ``python3 FILE`` not."""
     evil = io.BytesIO()
     with zipfile.ZipFile(evil, "w") as archive:
         archive.writestr("__main__.py", "open('ran', 'w').close()")
