@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import posixpath
 import re
 import shutil
 import sys
@@ -22,7 +21,7 @@ from typing import Iterator, List, Optional, Set, Tuple
 from bootstrap.base import process
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import Receipt
-from wheelhouse import layout
+from wheelhouse import layout, unpacking
 from wheelhouse.errors import AirferryError, BundleDamaged
 from wheelhouse.manifest import CarriedPython
 from wheelhouse.reader import Bundle
@@ -216,16 +215,7 @@ def _members(archive: tarfile.TarFile) -> Iterator[Tuple[tarfile.TarInfo, str]]:
         name = member.name
         if name == _TOP.rstrip("/"):
             continue
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        above = {"/".join(name.split("/")[:depth]) for depth in range(1, name.count("/") + 1)}
-        if (
-            not layout.is_safe(name)
-            or not name.startswith(_TOP)
-            or not (member.isreg() or member.isdir() or member.issym() or member.islnk())
-            or (member.issym() and not target.startswith(_TOP))
-            or (member.islnk() and not posixpath.normpath(member.linkname).startswith(_TOP))
-            or above & links
-        ):
+        if not layout.is_safe(name) or unpacking.unsafe(member, links, _TOP.rstrip("/")):
             raise BundleDamaged("The carried Python holds a member that is not safe.", found=repr(name))
         if member.issym():
             links.add(name)

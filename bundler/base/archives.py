@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import posixpath
 import shutil
 import tarfile
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bundler.base.errors import BuildFailed
+from wheelhouse import unpacking
 
 
 def unpack(archive: Path, filename: str, folder: Path) -> Path:
@@ -42,24 +42,11 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
         archive.extractall(folder, filter="data")
         return
     members = archive.getmembers()
-    links = {PurePosixPath(item.name) for item in members if item.issym()}
+    links = unpacking.symlinks(members)
     for item in members:
-        known = item.isreg() or item.isdir() or item.issym() or item.islnk()
-        inside = _is_inside(item.name) and _is_inside(link_target(item))
-        if not (known and inside) or links & set(PurePosixPath(item.name).parents):
+        if unpacking.unsafe(item, links):
             raise tarfile.ExtractError(f"{item.name!r} would be written outside of its folder")
     archive.extractall(folder)  # noqa: S202 - checked
-
-
-def link_target(link: tarfile.TarInfo) -> str:
-    """Where a link leads, from the archive's top, from which a hard link names its target."""
-    base = posixpath.dirname(link.name) if link.issym() else ""
-    return posixpath.normpath(posixpath.join(base, link.linkname))
-
-
-def _is_inside(name: str) -> bool:
-    plain = posixpath.normpath(name)  # "." for an empty one
-    return plain != ".." and not plain.startswith(("../", "/"))
 
 
 def copy_project(project: Path, folder: Path) -> Path:

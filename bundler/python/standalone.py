@@ -15,9 +15,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
-from bundler.base.archives import link_target
 from bundler.base.errors import PythonUnfit
-from wheelhouse import layout
+from wheelhouse import layout, unpacking
 from wheelhouse.target import Target
 
 TOP = "python"
@@ -100,34 +99,19 @@ def _judge(
 
 def _unsafe(members: list[tarfile.TarInfo]) -> Iterator[str]:
     """What sh and tar on the closed host must never meet."""
-    links = {item.name for item in members if item.issym()}
+    links = unpacking.symlinks(members)
     seen: set[str] = set()
     for item in members:
-        name = item.name
-        if not layout.is_safe(name) or name.split("/")[0] != TOP or name.startswith("-"):
+        name, reason = item.name, unpacking.unsafe(item, links, TOP)
+        if not layout.is_safe(name) or name.startswith("-"):
             yield f"{name!r}: outside of {TOP}/"
-        elif not (item.isreg() or item.isdir() or item.issym() or item.islnk()):
-            yield f"{name}: neither file, folder nor link"
+        elif reason:
+            yield f"{name}: {reason}"
         elif item.mode & (stat.S_ISUID | stat.S_ISGID):
             yield f"{name}: gives its user the rights of its owner"
-        elif any(parent in links for parent in _parents(name)):
-            yield f"{name}: below a link"
-        elif (item.issym() or item.islnk()) and not _inside(item):
-            yield f"{name}: a link to {item.linkname}"
         if name in seen and not item.isdir():
             yield f"{name}: there twice"
         seen.add(name)
-
-
-def _inside(link: tarfile.TarInfo) -> bool:
-    """Whether a link stays in the folder."""
-    return link_target(link).split("/")[0] == TOP
-
-
-def _parents(name: str) -> Iterator[str]:
-    while "/" in name:
-        name = name.rpartition("/")[0]
-        yield name
 
 
 def _version(archive: tarfile.TarFile, members: list[tarfile.TarInfo], filename: str, minor: str) -> str:
