@@ -28,7 +28,7 @@ from bundler.lock import lockfile, shortage
 from bundler.lock.lockfile import Artifact, Locked
 from bundler.lock.shortage import Shortage
 from bundler.request.spec import BundleRequest
-from bundler.resolver import Resolver, advisories, resolution
+from bundler.resolver import Resolver, advisories, resolution, substitutes
 from bundler.resolver.resolution import Resolution
 from bundler.resolver.uv import Uv
 from wheelhouse import __version__, layout, timestamp
@@ -251,6 +251,10 @@ class _Making:
             )
         )
         whole = (*described, *tools, *services, *postgres)
+        asked = (wheels, resolved.requirements, target, self.cache)
+        chosen = {wheel.name: wheel.version for wheel in wheels}
+        for text in substitutes.told(chosen, assemble.asking_for(substitutes.SOURCE, *asked)):
+            self._note(text)
         base = self.request.base
         if not postgres and not base:
             self._note(

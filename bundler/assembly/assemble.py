@@ -26,7 +26,7 @@ from wheelhouse.target import Target
 from wheelhouse.writer import Member, Prepared, Written
 
 # What is in the cache was worked out by these rules; another number leaves it alone.
-_RULES = "2"
+_RULES = "3"
 # The first second that a ZIP member can bear.
 _EARLIEST = datetime(1980, 1, 1, tzinfo=timezone.utc)
 
@@ -44,6 +44,26 @@ def packages(
 ) -> tuple[Package, ...]:
     """Describe the wheels for the manifest, each with who needs it; raises DownloadFailed."""
     wheels = sorted(wheels, key=lambda wheel: wheel.name)
+    found = _askers(wheels, requirements, target, cache)
+    return tuple(
+        _package(wheel, layout.WHEELS, unpacked, tuple(askers))
+        for wheel in wheels
+        for unpacked, askers in (found[wheel.name],)
+    )
+
+
+def asking_for(
+    name: str, wheels: Sequence[Wheel], requirements: Sequence[str], target: Target, cache: Cache
+) -> tuple[str, ...]:
+    """Which of the wheels ask for a package, be it among them or not; raises DownloadFailed."""
+    wheels = sorted(wheels, key=lambda wheel: wheel.name)
+    return tuple(_askers(wheels, requirements, target, cache).get(name, (0, ()))[1])
+
+
+def _askers(
+    wheels: Sequence[Wheel], requirements: Sequence[str], target: Target, cache: Cache
+) -> Mapping[str, tuple[int, Sequence[str]]]:
+    """By name of what is there or asked for: its unpacked bytes (0 when not there), and who asks for it."""
     parts = [
         target.python,
         target.platform,
@@ -54,14 +74,10 @@ def packages(
     def work_out() -> dict[str, Any]:
         known = {wheel.name: _metadata(wheel) for wheel in wheels}
         askers = graph.required_by([Requirement(text) for text in requirements], known, target)
-        return {name: (known[name].unpacked, askers.get(name, ())) for name in known}
+        return {name: (known[name].unpacked if name in known else 0, who) for name, who in askers.items()}
 
-    found = cache.answer(["packages", _RULES, *parts], work_out)
-    return tuple(
-        _package(wheel, layout.WHEELS, unpacked, tuple(askers))
-        for wheel in wheels
-        for unpacked, askers in (found[wheel.name],)
-    )
+    found: Mapping[str, tuple[int, Sequence[str]]] = cache.answer(["packages", _RULES, *parts], work_out)
+    return found
 
 
 def carried(

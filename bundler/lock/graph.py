@@ -106,8 +106,8 @@ def required_by(
 ) -> dict[str, tuple[str, ...]]:
     """Which packages ask for which, following only the extras that are really asked for.
 
-    Keys of `metadata` and of the result are normalised names; a package that only the request asks for
-    has nobody. The base of an add-on is not in `metadata`: what leads through it is not followed.
+    Keys of `metadata` and of the result are normalised names, of the result also those that are asked for
+    and not in `metadata`; a package that only the request asks for has nobody. The base of an add-on is not in `metadata`: what leads through it is not followed.
     """
     fixed = environment(target)
     askers: dict[str, set[str]] = defaultdict(set)
@@ -132,4 +132,4 @@ def required_by(
             waiting += [
                 (child, canonicalize_name(wanted) if wanted else "") for wanted in ("", *requirement.extras)
             ]
-    return {name: tuple(sorted(askers.get(name, ()))) for name in metadata}
+    return {name: tuple(sorted(askers.get(name, ()))) for name in {**metadata, **askers}}

@@ -115,8 +115,7 @@ def _resolve(
     else:
         question = substitutes.put_in(question, request.requirements)
         question = advisories.shun(question, found.version)
-        locked, waited = answered(question)
-        told = (*substitutes.told(question, locked), *waited)
+        locked, told = answered(question)
     record = constraint_set.record
     if not constraint_set.text:
         record = replace(record, sha256=constraints.pins_digest({item.name: item.version for item in locked}))

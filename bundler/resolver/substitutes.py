@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bundler.lock.lockfile import Locked
 from bundler.request.requirements import Wanted
 from bundler.resolver import Question
 
@@ -29,13 +28,13 @@ def put_in(question: Question, wanted: Sequence[Wanted]) -> Question:
     return replace(question, without=(*question.without, SOURCE), constraints=constraints)
 
 
-def told(question: Question, locked: Sequence[Locked]) -> tuple[str, ...]:
-    """What is to be said of it, when the constraints name the other one."""
-    version = next((item.version for item in locked if item.name == WHEEL), "")
-    if not (version and SOURCE in question.without and _PIN.search(question.constraints)):
+def told(versions: Mapping[str, str], askers: Sequence[str]) -> tuple[str, ...]:
+    """What is to be said of it: `versions` are those that were chosen, `askers` who asks for psycopg2."""
+    if WHEEL not in versions or SOURCE in versions or not askers:
         return ()
     text = (
-        f"{WHEEL} {version} takes the place of {SOURCE}, which has no wheel: it is the same code, with the "
-        f"PostgreSQL client library inside. Ask for {SOURCE} itself to have it built."
+        f"{WHEEL} {versions[WHEEL]} takes the place of {SOURCE}, which has no wheel: it is the same code, "
+        f"with the PostgreSQL client library inside. {', '.join(askers)} asked for {SOURCE}; ask for it "
+        "yourself to have it built."
     )
     return (text,)

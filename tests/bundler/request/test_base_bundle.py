@@ -184,4 +184,4 @@ def test_who_needs_what_is_told_also_behind_the_base() -> None:
     }
     target = Target.parse("3.11", "manylinux_2_28_x86_64")
     found = graph.required_by([Requirement("apache-airflow[fab]")], known, target)
-    assert found == {"fab-provider": (), "fab": ("fab-provider",), "saml": ()}
+    assert found == {"fab-provider": (), "fab": ("fab-provider",), "saml": (), "alpha": ("fab-provider",)}

@@ -45,8 +45,15 @@ def test_the_wheel_of_the_same_code_takes_the_place_of_psycopg2(
     result = make(constraints=str(path), requirements=("provider",))
     found = {item.name: item.version for item in result.manifest.packages}
     assert (found["psycopg2-binary"], "psycopg2" in found) == ("2.9.3", False)
-    assert any("psycopg2-binary 2.9.3 takes the place of psycopg2" in text for text in result.warnings)
-    assert "psycopg2" not in versions(make, requirements=("provider",), refresh=True)
+    (note,) = [text for text in result.manifest.notes if "takes the place of psycopg2" in text]
+    assert note.startswith("psycopg2-binary 2.9.3") and "provider asked for psycopg2" in note
+    # as of the release's date nothing is pinned, and the provider asks for it all the same
+    dated = make(constraints=AS_OF, requirements=("provider",), refresh=True)
+    assert "psycopg2" not in {item.name for item in dated.manifest.packages}
+    (note,) = [text for text in dated.manifest.notes if "takes the place of psycopg2" in text]
+    assert note in dated.warnings
+    # where nobody asks for it, nothing is said
+    assert not [text for text in make().manifest.notes if "psycopg2" in text]
     # whoever asks for it by its name gets it
     assert versions(make, requirements=("provider", "psycopg2"), refresh=True)["psycopg2"] == "2.9.3"
 
