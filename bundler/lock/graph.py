@@ -107,7 +107,8 @@ def required_by(
     """Which packages ask for which, following only the extras that are really asked for.
 
     Keys of `metadata` and of the result are normalised names, of the result also those that are asked for
-    and not in `metadata`; a package that only the request asks for has nobody. The base of an add-on is not in `metadata`: what leads through it is not followed.
+    and not in `metadata`; a package that only the request asks for has nobody. The base of an add-on is not
+    in `metadata`: what leads through it is not followed.
     """
     fixed = environment(target)
     askers: dict[str, set[str]] = defaultdict(set)
