@@ -58,7 +58,7 @@ def copy_back(source: Path, home: Home, *, without: List[str]) -> None:
         temporary = target.with_name(target.name + ".new")
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
-        _copy(source / name, temporary, _mode(name))
+        _copy(source / name, temporary, _mode(name, target))
         temporary.replace(target)
 
 
@@ -90,10 +90,12 @@ def _code(home: Home) -> Iterator[Path]:
                 yield path
 
 
-def _mode(name: str) -> int:
+def _mode(name: str, there: Path) -> int:
     if name.startswith("bin/") or name == "etc/service.sh":
         return 0o755
-    return 0o644 if name in ("etc/environment.sh", _RECEIPT) else 0o600
+    if name.startswith("etc/") and there.is_file():
+        return there.stat().st_mode & 0o777  # it is made anew by each release, which knows who reads it
+    return 0o640 if name in ("etc/environment.sh", _RECEIPT) else 0o600
 
 
 def _copy(source: Path, target: Path, mode: int) -> None:

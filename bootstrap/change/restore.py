@@ -189,18 +189,25 @@ def _restore(
     running = airflow_runs(installation)
     change = Change(change_record.SCHEMA, kind, old, saved, now, running=running, source=str(place.path))
     change_record.begin(home, change)
-    as_saved = None if saved.bundle_id == old.bundle_id else place.state
-    crossing = clusters.crosses(old, saved)
-    steps: List[Step] = [
-        StopStep(installation), SaveStep(installation, change),
-        MoveStep(installation) if crossing else PutInStep(installation, place.dump),
-        StateStep(target, place.state), ServicesStep(target), *servers(target),
-        *([FillStep(target, place.dump)] if crossing else []), SchemaStep(target),
-        SwitchStep(target, as_saved),
-    ]  # fmt: skip
     with undone_on_failure(change, progress):
-        done = plan.execute(steps, progress, journal)
+        done = plan.execute(_steps(installation, target, place, change), progress, journal)
     return _finish(change, done, progress, journal)
+
+
+def _steps(before: Installation, after: Installation, place: SavedBackup, change: Change) -> List[Step]:
+    same_release = before.receipt.bundle_id == after.receipt.bundle_id
+    crossing = clusters.crosses(before.receipt, after.receipt)
+    return [
+        StopStep(before),
+        SaveStep(before, change),
+        MoveStep(before) if crossing else PutInStep(before, place.dump),
+        StateStep(after, place.state),
+        ServicesStep(after),
+        *servers(after),
+        *([FillStep(after, place.dump)] if crossing else []),
+        SchemaStep(after),
+        SwitchStep(after, None if same_release else place.state),
+    ]
 
 
 def _finish(change: Change, done: List[Done], progress: Progress, journal: Journal) -> Restored:
