@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-
 from wheelhouse import layout
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "__main__.py",
-        "wheels/a-1.0-py3-none-any.whl",
-        "runtime/a/b/c.py",
-        "dags/한글.py",
-        "dags/..a",
-        "a/...",
-        ".x",
-    ],
-)
-def test_safe(name: str) -> None:
-    assert layout.is_safe(name)
+def test_safe() -> None:
+    names = ["__main__.py", "wheels/a-1.0-py3-none-any.whl", "runtime/a/b/c.py", "dags/한글.py", "dags/..a",
+             "a/...", ".x"]  # fmt: skip
+    assert [name for name in names if not layout.is_safe(name)] == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "/etc/passwd",
-        "../x",
-        "dags/../../x",
-        "dags/..",
-        "dags//x",
-        "dags/",
-        "./x",
-        "dags/./x",
-        "//x",
-        "dags\\..\\x",
-        "dags/a\0b",
-        "dags/a\nb",
-        "dags/\x1b[2Jx",
-    ],
-)
-def test_unsafe(name: str) -> None:
-    assert not layout.is_safe(name)
+def test_unsafe() -> None:
+    names = ["", "/etc/passwd", "../x", "dags/../../x", "dags/..", "dags//x", "dags/", "./x", "dags/./x",
+             "//x", "dags\\..\\x", "dags/a\0b", "dags/a\nb", "dags/\x1b[2Jx"]  # fmt: skip
+    assert [name for name in names if layout.is_safe(name)] == []
 
 
 def test_bundle_name() -> None:

@@ -41,11 +41,9 @@ SHOWN: list[Callable[[Secret], str]] = [
 ]
 
 
-@pytest.mark.parametrize("show", SHOWN)
-def test_shown_as_stars(show: Callable[[Secret], str]) -> None:
-    text = show(Secret(TEXT))
-    assert TEXT not in text
-    assert "***" in text
+def test_shown_as_stars() -> None:
+    shown = [show(Secret(TEXT)) for show in SHOWN]
+    assert [text for text in shown if TEXT in text or "***" not in text] == []
 
 
 def test_not_in_a_traceback_or_log(caplog: pytest.LogCaptureFixture) -> None:
