@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import bundles, surroundings
+from tests.support import bundles, releases, surroundings
 
 # Before any module of tests looks around.
 surroundings.default_signals()
@@ -33,3 +33,9 @@ def closed_host(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole bundle of a few kilobytes for Python 3.11; it must not be changed."""
     return bundles.write(tmp_path_factory.mktemp("bundle") / "airflow-3.3.2-cp311-test.run")
+
+
+@pytest.fixture(scope="session")
+def bundle_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with small packages that can be installed; it must not be changed."""
+    return releases.write(tmp_path_factory.mktemp("release"))

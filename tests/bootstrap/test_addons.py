@@ -18,15 +18,15 @@ from bootstrap.state import receipt
 from bootstrap.state.receipt import Added
 from bootstrap.steps.packages import ReleaseStep
 from bootstrap.steps.secrets import FoldersStep
-from tests.bootstrap.state.test_plan import Watcher
-from tests.bootstrap.steps.test_packages_step import BASE, bundle_path, carried  # noqa: F401 - a fixture
 from tests.support import bundles, receipts, wheels
+from tests.support.plans import Watcher
+from tests.support.releases import BASE, carried
 from wheelhouse import writer
 from wheelhouse.reader import Bundle
 
 
 @pytest.fixture(scope="module")
-def release(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:  # noqa: F811
+def release(bundle_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """An installation whose release is real; nothing runs."""
     with Bundle.open(bundle_path) as bundle:
         chosen = receipts.sample(tmp_path_factory.mktemp("made") / "it's 홈", bundle.manifest.bundle_id)
@@ -157,7 +157,7 @@ from bootstrap import addons
 from bootstrap.python import venv
 from bootstrap.state import receipt
 from bootstrap.installed.installation import Installation
-from tests.bootstrap.state.test_plan import Watcher
+from tests.support.plans import Watcher
 from wheelhouse.reader import Bundle
 place, name = sys.argv[2].rsplit(".", 1)
 holder = {"Additions": addons.Additions, "addons": addons}[place]

@@ -10,17 +10,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bootstrap.base.account import current
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
+from tests.support.commands import CODE, ROOT, run
 from tests.support.receipts import sample
-
-ROOT = Path(__file__).parents[2]
-CODE = "import sys; from bootstrap import cli; sys.argv[0] = '.'; sys.exit(cli.main())"
 
 
 @pytest.fixture
@@ -33,12 +30,6 @@ def home(tmp_path: Path) -> Home:
         home.receipt, replace(sample(home.path), account=current().name, library_path="", web_port=9)
     )
     return home
-
-
-def run(home: Home, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CODE, *arguments, "--home", str(home.path)]
-    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, **more}
-    return subprocess.run(command, cwd=ROOT, check=False, **options)
 
 
 def test_env_is_for_any_shell_and_clears_what_would_win_over_the_file(home: Home) -> None:

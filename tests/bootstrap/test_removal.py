@@ -19,8 +19,8 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state import journal, registry
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
-from tests.bootstrap.test_daily import CODE, ROOT
 from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
+from tests.support.commands import CODE, ROOT
 from tests.support.receipts import sample
 
 DATA = {

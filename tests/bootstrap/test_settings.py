@@ -24,7 +24,7 @@ from bootstrap.state.home import Home
 from bootstrap.state.receipt import HEAD
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.secrets import FoldersStep
-from tests.bootstrap.test_daily import run
+from tests.support.commands import run
 from tests.support.receipts import sample
 
 # Writes a default airflow.cfg as Airflow does.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,8 @@ from bundler.lock.lockfile import Artifact
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from tests.bundler.making import make_sdist, make_wheel
-from tests.bundler.runner import Run
+from tests.bundler.runner import AIRFLOW, Make, Run
 from tests.bundler.server import LocalIndex
-
-AIRFLOW = "3.3.2"
 
 
 @pytest.fixture(autouse=True)
@@ -120,9 +118,6 @@ def carried(tmp_path: Path) -> Payload:
         postgres_version="18.6",
         runtime=(one("typer", "0.20.1"), one("rich", "14.3.4")),
     )
-
-
-Make = Callable[..., BundleResult]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from bundler.lock.lockfile import Artifact
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from bundler.resolver.uv import Uv
-from tests.bundler.conftest import Make
+from tests.bundler.runner import Make
 from tests.bundler.server import UPLOADED, LocalIndex
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from bundler.inspection import contents, difference
-from tests.bundler.conftest import Make
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 
 
 def test_inspect_tells_sizes_licences_floors_and_reasons(run: Run, make: Make) -> None:

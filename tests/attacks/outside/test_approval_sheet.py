@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_wheel
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from tests.support.forging import Forgery
 from wheelhouse import layout
 

@@ -15,8 +15,8 @@ from bundler.index.cache import Cache
 from bundler.index.transport import recorded
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
-from tests.bundler.conftest import Make
 from tests.bundler.making import OWN_BACKEND, make_sdist, make_wheel
+from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
 
 EARLY = "2026-01-01T00:00:00Z"

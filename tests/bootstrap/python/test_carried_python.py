@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bootstrap.test_stage0 import PROGRAMS, SHELLS, start
 from tests.support import bundles, pythons, relocatable
+from tests.support.starts import PROGRAMS, SHELLS, start
 from wheelhouse import writer
 from wheelhouse.manifest import CarriedPython
 from wheelhouse.writer import Member

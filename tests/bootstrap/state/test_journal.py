@@ -15,8 +15,8 @@ from bootstrap.base import account
 from bootstrap.base.lock import HomeBusy
 from bootstrap.state.journal import Journal, JournalStep, read
 from bootstrap.state.plan import execute
-from tests.bootstrap.state.test_plan import FileStep, Watcher
 from tests.support.accounts import Folder, in_process
+from tests.support.plans import FileStep, Watcher
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -10,63 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Done, execute
+from tests.support.plans import FileStep, Watcher
 from wheelhouse.errors import AirferryError
 
 ROOT = Path(__file__).parents[3]
-
-
-class FileStep:
-    """Makes a file; `error` is raised once its first half is written."""
-
-    def __init__(self, path: Path, error: BaseException | None = None) -> None:
-        self.path = path
-        self.error = error
-        self.applied = 0
-
-    @property
-    def name(self) -> str:
-        return self.path.name
-
-    def describe(self) -> str:
-        return f"Make {self.path.name}"
-
-    def done(self) -> bool:
-        return self.path.exists()
-
-    def apply(self) -> None:
-        self.applied += 1
-        if self.error:
-            raise self.error
-        self.path.touch()
-
-
-class Shown:
-    def __init__(self) -> None:
-        self.outcome = "done"
-
-
-class Watcher:
-    """Progress that remembers; `lines` holds title and outcome of each step."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str]] = []
-
-    @contextlib.contextmanager
-    def step(self, title: str) -> Iterator[Shown]:
-        shown = Shown()
-        try:
-            yield shown
-        except BaseException:
-            self.lines.append((title, "failed"))
-            raise
-        self.lines.append((title, shown.outcome))
 
 
 def events(path: Path) -> list[tuple[str, str]]:
@@ -158,7 +110,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.bootstrap.state.test_plan import FileStep, Watcher
+from tests.support.plans import FileStep, Watcher
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import execute
 class Slow(FileStep):

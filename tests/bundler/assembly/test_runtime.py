@@ -11,7 +11,7 @@ from bundler.assembly import payload, runtime
 from bundler.assembly.payload import Payload
 from bundler.index.cache import Cache
 from bundler.lock import graph
-from tests.bundler.conftest import Make
+from tests.bundler.runner import Make
 from wheelhouse import writer
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify

@@ -10,9 +10,8 @@ import pytest
 from bundler.base.errors import BuildFailed, NoFittingWheel
 from bundler.build import buildneeds
 from bundler.lock import shortage
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_sdist, make_wheel
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 from wheelhouse.target import Target
 

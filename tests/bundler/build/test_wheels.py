@@ -18,8 +18,8 @@ from bundler.base import archives
 from bundler.base.errors import BuildFailed, NoFittingWheel
 from bundler.build import interpreters
 from bundler.index.cache import Cache
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_c_sdist, make_sdist
+from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
 from wheelhouse.reader import Bundle
 

@@ -13,8 +13,7 @@ from bootstrap.facts import saved
 from bootstrap.facts.host import Facts
 from bootstrap.facts.python import Interpreter
 from bundler.host import host_choice
-from tests.bundler.conftest import Make
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from wheelhouse.errors import InvalidTarget
 from wheelhouse.reader import Bundle
 

@@ -10,9 +10,8 @@ import pytest
 from bundler.base.errors import DownloadFailed, OutputFailed
 from bundler.index.cache import Cache
 from bundler.resolver import resolution_cache
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_wheel
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 
 

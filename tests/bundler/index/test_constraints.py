@@ -10,7 +10,7 @@ import pytest
 
 from bundler.base.errors import ConstraintsUnavailable
 from bundler.index import constraints
-from tests.bundler.conftest import AIRFLOW, Make
+from tests.bundler.runner import AIRFLOW, Make
 from tests.bundler.server import LocalIndex
 
 TEXT = """

@@ -9,8 +9,8 @@ from bundler.base.errors import DownloadFailed, InvalidRequest
 from bundler.index import release
 from bundler.index.simple import Index
 from bundler.index.transport import Session, credentials, without_credentials
-from tests.bundler.conftest import AIRFLOW, Make
 from tests.bundler.making import make_sdist, make_wheel
+from tests.bundler.runner import AIRFLOW, Make
 from tests.bundler.server import UPLOADED, LocalIndex
 from wheelhouse.target import Target
 

@@ -16,8 +16,7 @@ from bundler.base.errors import DownloadFailed, HashMismatch, InvalidRequest, Py
 from bundler.bundle import BundleResult
 from bundler.index.cache import Cache
 from bundler.resolver.uv import Uv
-from tests.bundler.conftest import Make
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 from tests.support import relocatable
 from wheelhouse.reader import Bundle

@@ -14,9 +14,8 @@ from bootstrap import cli
 from bundler.base.errors import InvalidRequest, ResolutionFailed
 from bundler.lock import graph
 from bundler.request import base_bundle as bases
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_wheel
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 from wheelhouse.reader import Bundle
 from wheelhouse.target import Target

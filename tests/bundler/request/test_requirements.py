@@ -14,9 +14,8 @@ from bundler.base import archives
 from bundler.base.errors import DownloadFailed, HashMismatch, InvalidRequest, ResolutionFailed
 from bundler.request import platforms
 from bundler.request.requirements import gather
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_sdist, make_wheel
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 from wheelhouse.errors import InvalidTarget
 

@@ -13,8 +13,8 @@ from bundler.lock.graph import WheelMetadata
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from bundler.resolver import advisories
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_wheel
+from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
 from wheelhouse.target import Target
 

@@ -11,8 +11,8 @@ from bundler.bundle import make_bundle
 from bundler.request.platforms import default_platform
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_sdist, make_wheel
+from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
 from wheelhouse.manifest import Tool
 

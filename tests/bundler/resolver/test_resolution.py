@@ -12,8 +12,8 @@ from packaging.specifiers import SpecifierSet
 from bootstrap.base.process import CommandFailed
 from bundler.base.errors import ResolutionFailed
 from bundler.resolver import advisories, uv
-from tests.bundler.conftest import Make
 from tests.bundler.making import make_sdist, make_wheel
+from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
 
 AS_OF = "release-date"

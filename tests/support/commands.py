@@ -1,0 +1,19 @@
+"""The commands of an installation, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bootstrap.state.home import Home
+
+ROOT = Path(__file__).parents[2]
+CODE = "import sys; from bootstrap import cli; sys.argv[0] = '.'; sys.exit(cli.main())"
+
+
+def run(home: Home, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", CODE, *arguments, "--home", str(home.path)]
+    options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, **more}
+    return subprocess.run(command, cwd=ROOT, check=False, **options)
