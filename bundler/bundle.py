@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from packaging.tags import Tag
 
-from bundler.assembly import assemble, payload, runtime
+from bundler.assembly import assemble, composition, payload
 from bundler.assembly.payload import Payload
 from bundler.base.errors import DownloadFailed, InvalidRequest, ResolutionFailed
 from bundler.base.progress import Reporter, Silent
@@ -31,9 +31,7 @@ from bundler.request.spec import BundleRequest
 from bundler.resolver import Resolver, advisories, resolution, substitutes
 from bundler.resolver.resolution import Resolution
 from bundler.resolver.uv import Uv
-from wheelhouse import __version__, layout, timestamp
-from wheelhouse.manifest import SCHEMA, CarriedPostgres, CarriedPython, Manifest
-from wheelhouse.writer import Member, Prepared
+from wheelhouse.manifest import CarriedPython, Manifest
 
 if TYPE_CHECKING:
     from bundler.build.wheels import Builder
@@ -240,61 +238,30 @@ class _Making:
         carried: Payload,
         files: dict[str, Path],
     ) -> BundleResult:
-        target = self.request.target
-        described = assemble.packages(wheels, resolved.requirements, target, self.cache)
-        tools, services, postgres = (
-            assemble.carried(items, files, folder, self.cache)
-            for items, folder in (
-                (carried.tools, layout.TOOLS),
-                (carried.services, layout.SERVICES),
-                ((carried.postgres,) if carried.postgres else (), layout.POSTGRES),
-            )
-        )
-        whole = (*described, *tools, *services, *postgres)
-        asked = (wheels, resolved.requirements, target, self.cache)
-        chosen = {wheel.name: wheel.version for wheel in wheels}
-        for text in substitutes.told(chosen, assemble.asking_for(substitutes.SOURCE, *asked)):
+        asked = (wheels, resolved.requirements, self.request.target, self.cache)
+        versions = {wheel.name: wheel.version for wheel in wheels}
+        for text in substitutes.told(versions, assemble.asking_for(substitutes.SOURCE, *asked)):
             self._note(text)
-        base = self.request.base
-        if not postgres and not base:
+        if not carried.postgres and not self.request.base:
             self._note(
-                f"No PostgreSQL server is carried: none exists as a wheel for {target.platform}. "
-                "The host needs its own, or one on another host."
+                "No PostgreSQL server is carried: none exists as a wheel for "
+                f"{self.request.target.platform}. The host needs its own, or one on another host."
             )
-        moment = assemble.created(
-            (*(wheel.uploaded for wheel in wheels), *(item.uploaded for item in carried.artifacts))
-        )
-        manifest = Manifest(
-            schema=SCHEMA,
-            airferry=__version__,
-            airflow=resolved.release.version,
-            target=target,
-            floor=assemble.highest_floor(whole, target),
-            extras=resolved.extras,
-            requirements=resolved.requirements,
-            constraints=resolved.constraints,
+        made = composition.compose(
+            self.request,
+            resolved,
+            wheels,
+            carried,
+            files,
+            python=self.python,
             resolver=self.resolver.tool,
-            created=timestamp.at(moment.timestamp()),
-            packages=described,
-            tools=tools,
-            services=services,
-            postgres=CarriedPostgres(carried.postgres_version, postgres[0]) if postgres else None,
-            files=(),
-            notes=tuple(self.notes),
-            base=base.identity if base else "",
-            made_for=self.request.settings.made_for,
-            python=self.python[0] if self.python else None,
+            notes=self.notes,
+            cache=self.cache,
         )
-        by_hash = {**files, **{wheel.sha256: wheel.path for wheel in wheels}}
-        members: list[Member | Prepared] = [
-            *runtime.members([item.artifact.sha256 for item in carried.runtime], files, self.cache),
-            assemble.pylock(described, target, self.cache),
-            *(() if base else payload.dags()),
-            *assemble.members(whole, by_hash),
-            *([Member(self.python[0].path, self.python[1])] if self.python else ()),
-        ]
-        with self.progress.progress(sum(member.size for member in members), "Write the bundle") as advance:
-            path, beside, written = assemble.write(self.request.output, manifest, members, moment, advance)
+        with self.progress.progress(made.size, "Write the bundle") as advance:
+            path, beside, written = assemble.write(
+                self.request.output, made.manifest, made.members, made.moment, advance
+            )
         return BundleResult(
             path, beside, written.size, written.sha256, written.manifest, tuple(self.warnings), self.seconds
         )
@@ -311,10 +278,7 @@ class _Making:
         """The same file at the index that was named; one that lacks it leaves the public address."""
         if artifact.path is not None or (self.cache.files / artifact.sha256).exists():
             return artifact
-        try:
-            found = [item.url for item in self.index.files(name) if item.filename == artifact.filename]
-        except DownloadFailed:
-            found = []
+        found = [item.url for item in self.index.offered(name) if item.filename == artifact.filename]
         return replace(artifact, url=found[0]) if found else artifact
 
     def _note(self, text: str) -> None:
