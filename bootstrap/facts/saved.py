@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 from bootstrap.base import smallfile
 from bootstrap.facts.host import SCHEMA, Facts
-from wheelhouse import codec
+from wheelhouse import codec, text
 from wheelhouse.errors import AirferryError
 
 # accounts that every host has, and that say nothing about who works there
 _COMMON = {"", "root", "airflow", "postgres", "nobody"}
 
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}[A-Za-z0-9.+~_-]{0,60}")
 _MOST = 2**22  # bytes; a host of many programs has some 100,000
 
 
@@ -48,7 +49,11 @@ def load(path: Path) -> Facts:
                 needed=f"facts schema {SCHEMA} or older",
                 hint="Read it with that version, or collect the facts again with this one.",
             )
-        return codec.decode(Facts, data)
+        found = codec.decode(Facts, data)
+        problems = _problems(found)
+        if problems:
+            raise codec.Malformed(problems)
+        return found
     except (OSError, UnicodeDecodeError, codec.Malformed) as error:
         problems = error.problems[:10] if isinstance(error, codec.Malformed) else [str(error)]
         raise FactsUnreadable(
@@ -57,6 +62,20 @@ def load(path: Path) -> Facts:
             needed="a file that was written with: doctor --save FILE",
             hint="Copy it again; it is JSON text, and no editor may have changed it.",
         ) from error
+
+
+def _problems(facts: Facts) -> List[str]:
+    """Versions that are none: they are compared by their numbers, and name what is asked for elsewhere."""
+    named = [(f"facts.pythons[{index}]", item.version) for index, item in enumerate(facts.pythons or ())]
+    named += [
+        (f"facts.pythons[{index}].sqlite", item.sqlite) for index, item in enumerate(facts.pythons or ())
+    ]
+    named += [("facts.libc", facts.libc.version)] if facts.libc else []
+    return [
+        f"{where}: not a version: {text.shown(version)}"
+        for where, version in named
+        if version and not _VERSION.fullmatch(version)
+    ]
 
 
 def redact(facts: Facts) -> Facts:

@@ -197,6 +197,15 @@ def mutated(data: Any, source: random.Random) -> Any:
         return data
 
 
+def test_a_version_in_facts_is_one(run: Run, tmp_path: Path) -> None:
+    data = json.loads((HOSTS / "debian-12.json").read_text(encoding="utf-8"))
+    data["pythons"][0]["version"] = "3.-R/x"
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    status, _, err = run("doctor", "--host", str(path))
+    assert (status, "facts.pythons[0]: not a version: '3.-R/x'" in err) == (2, True), err
+
+
 def test_facts_of_a_host_are_an_answer_or_an_error(run: Run, tmp_path: Path) -> None:
     source = random.Random(20261128)
     known = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(HOSTS.glob("*.json"))]
