@@ -27,6 +27,7 @@ from bootstrap.commands.shared import (
     STRICT,
     ExplainingCommand,
     application,
+    asked,
     bundle_file,
     home_of,
     open_bundle,
@@ -66,6 +67,7 @@ class Saved:
 
 @app.command()
 def install(
+    context: typer.Context,
     home: Optional[Path] = HOME,
     name: Optional[str] = NAME,
     python: Optional[str] = PYTHON,
@@ -141,7 +143,7 @@ def install(
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
         judgement = preflight.judge(bundle, chosen, options)
-        again = f"sh {bundle_file().name} doctor --home {chosen.home}"
+        again = f"sh {shlex.quote(bundle_file().name)} doctor{asked(context)}"
         _stop_where_blocked(judgement.report, ignore or [], again, json=json)
         chosen = choice.decided(chosen, judgement.python)
         lost = addons.left_behind(options.home, bundle.manifest)
@@ -159,6 +161,7 @@ def install(
 
 @app.command(name="doctor", cls=ExplainingCommand)
 def doctor(
+    context: typer.Context,
     home: Optional[Path] = HOME,
     name: Optional[str] = NAME,
     python: Optional[str] = PYTHON,
@@ -211,10 +214,12 @@ def doctor(
         if deep:
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 report = report.plus([preflight.whole(bundle, advance)])
-    file = bundle_file().name
-    server = f" --postgres {shlex.quote(postgres)}" if postgres else ""
+    file = shlex.quote(bundle_file().name)
     return doctor_results.judged(
-        report, strict=strict, next_command=f"sh {file} install{server}", again=f"sh {file} doctor{server}"
+        report,
+        strict=strict,
+        next_command=f"sh {file} install{asked(context)}",
+        again=f"sh {file} doctor{asked(context, 'saved', 'deep', 'strict')}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import List, Optional, Union
 
@@ -60,7 +61,7 @@ def doctor_home(
         return doctor_results.explained(explain)
     installation = daily.enter_as_account(home_of(home))
     report = checkup.judge(installation)
-    command = f"{installation.home.bin}/airferry"
+    command = shlex.quote(f"{installation.home.bin}/airferry")
     return doctor_results.judged(
         report, strict=strict, next_command=f"{command} status", again=f"{command} doctor"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -46,6 +47,31 @@ EXPLAIN = typer.Option(
     None, metavar="[ID]", help="Explain one finding, or list all of them; do nothing else."
 )
 STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
+
+
+# what install and doctor of a bundle both take
+_BOTH = (
+    "home", "name", "python", "port", "account", "postgres", "postgres_password_file", "postgres_admin_user",
+    "postgres_admin_password_file", "adopt_database",
+)  # fmt: skip
+
+
+def asked(context: typer.Context, *more: str) -> str:
+    """The options of install and doctor on this command line, as sh reads them, a blank before each.
+
+    `more` names parameters of this command that are to be kept as well.
+    """
+    words = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name not in (*_BOTH, *more) or source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        words.append(parameter.opts[0])
+        if value is not True:
+            words.append(str(value))
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 class ExplainingCommand(typer.core.TyperCommand):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
+from bootstrap.base.mounts import same_place
+
 COMPONENTS = (
     "webserver", "scheduler", "triggerer", "api[-_]server", "dag[-_]processor", "standalone",
     "celery +worker", "kerberos",
@@ -22,7 +24,8 @@ class Process:
     """A process: `kind` is airflow, postgres or firewalld.
 
     `what` is Airflow's component or PostgreSQL's data folder, `home` the AIRFLOW_HOME of an Airflow; both
-    are empty where they cannot be seen. `user` is the name of its account.
+    are empty where they cannot be seen, or name another place than here (a container's). `user` is the
+    name of its account.
     """
 
     kind: str
@@ -41,6 +44,9 @@ def collect(proc: Path = Path("/proc")) -> Tuple[Process, ...]:
             kind, what = _known(folder, arguments)
             if kind:
                 home = _variable(folder, "AIRFLOW_HOME") if kind == "airflow" else ""
+                home = home if same_place(folder, home) else ""
+                if kind == "postgres" and not same_place(folder, what):
+                    what = ""
                 found.append(Process(kind, int(folder.name), user_of(folder.stat().st_uid), what, home))
     return tuple(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -38,7 +39,10 @@ def save(facts: Facts, path: Path, *, redacted: bool = False) -> None:
 
 
 def load(path: Path) -> Facts:
-    """Read facts that :func:`save` wrote, here or elsewhere; raises :class:`FactsUnreadable`."""
+    """Read facts that :func:`save` wrote, here or elsewhere, process ids left out (0).
+
+    Raises :class:`FactsUnreadable`.
+    """
     try:
         data = codec.parse(codec.read(path, _MOST))
         schema = data.get("schema") if isinstance(data, dict) else None
@@ -53,7 +57,7 @@ def load(path: Path) -> Facts:
         problems = _problems(found)
         if problems:
             raise codec.Malformed(problems)
-        return found
+        return _without_numbers(found)
     except (OSError, UnicodeDecodeError, codec.Malformed) as error:
         problems = error.problems[:10] if isinstance(error, codec.Malformed) else [str(error)]
         raise FactsUnreadable(
@@ -76,6 +80,16 @@ def _problems(facts: Facts) -> List[str]:
         for where, version in named
         if version and not _VERSION.fullmatch(version)
     ]
+
+
+def _without_numbers(facts: Facts) -> Facts:
+    """The facts without process ids: by now each may be that of another process."""
+    airflows, postgres = facts.airflows, facts.postgres
+    if airflows:
+        airflows = replace(airflows, running=tuple(replace(item, pid=0) for item in airflows.running))
+    if postgres:
+        postgres = replace(postgres, servers=tuple(replace(item, pid=0) for item in postgres.servers))
+    return replace(facts, airflows=airflows, postgres=postgres)
 
 
 def redact(facts: Facts) -> Facts:

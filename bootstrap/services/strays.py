@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import List
 
+from bootstrap.base.mounts import same_place
+
 # In the environment of every process that a service manager of ours started, and of all below it (proc(5)).
 MARK = "AIRFERRY_SERVICE"
 
@@ -34,7 +36,9 @@ def find(home: Path, proc: Path = Path("/proc")) -> List[int]:
         with contextlib.suppress(OSError):
             if entry.stat().st_uid != os.geteuid() or _stat(entry)[0] in "ZX":
                 continue
-            if int(_stat(entry)[3]) == session or mark in (entry / "environ").read_bytes().split(b"\0"):
+            if int(_stat(entry)[3]) == session or (
+                mark in (entry / "environ").read_bytes().split(b"\0") and same_place(entry, str(home))
+            ):
                 found.append(int(entry.name))
     return sorted(found)
 
@@ -67,7 +71,8 @@ def _users(folder: Path, proc: Path, *, programs_only: bool) -> List[int]:
                 continue
             command = (entry / "cmdline").read_bytes()
             named = command.partition(b"\0")[0] if programs_only else command
-            if below in named or below in os.readlink(os.fsencode(entry / "exe")):
+            ours = below in named or below in os.readlink(os.fsencode(entry / "exe"))
+            if ours and same_place(entry, str(folder)):
                 found.append(int(entry.name))
     return found
 

@@ -90,7 +90,7 @@ def bundle(file: Path, host: Path, *, strict: bool) -> Result[Judgement]:
     with Bundle.open(file) as bundle:
         report = diagnose(there, needs_of_bundle(bundle.manifest, there))
     again = f"airferry doctor {quoted(str(file))} --host {quoted(str(host))}"
-    return judged(report, strict=strict, next_command=f"sh {file.name} install", again=again)
+    return judged(report, strict=strict, next_command=f"sh {quoted(file.name)} install", again=again)
 
 
 def outside(index_url: str, output: Path, *, strict: bool) -> Result[Judgement]:

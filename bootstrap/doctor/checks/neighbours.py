@@ -84,7 +84,9 @@ def airflows(facts: Facts, needs: Needs) -> Iterator[Finding]:
             _described(here),
             needed="nothing that runs from this home",
             remedy="Stop it first; its airflow.cfg is edited, and its ports are taken.",
-            commands=(f"kill {' '.join(str(item.pid) for item in here)}",),
+            commands=(f"kill {' '.join(str(item.pid) for item in here)}",)
+            if all(item.pid for item in here)
+            else (),  # facts that were saved
             needs_root=_foreign(here, facts),
         )
     if others:
@@ -140,7 +142,7 @@ def _described(processes: Sequence[Process]) -> str:
 
 
 def _name(item: Process) -> str:
-    return f"pid {item.pid}, account {item.user}"
+    return f"pid {item.pid}, account {item.user}" if item.pid else f"account {item.user}"
 
 
 def _foreign(processes: Sequence[Process], facts: Facts) -> bool:

@@ -26,14 +26,14 @@ def here() -> Facts:
 def test_what_is_saved_is_what_is_loaded(here: Facts, tmp_path: Path) -> None:
     path = tmp_path / "host.json"
     saved.save(here, path)
-    assert saved.load(path) == here
+    assert saved.load(path) == saved._without_numbers(here)
     assert [item.name for item in tmp_path.iterdir()] == ["host.json"]
 
 
 def test_a_name_that_is_no_text_comes_back(here: Facts, tmp_path: Path) -> None:
     odd = replace(here, request=replace(here.request, home=os.fsdecode(b"/srv/\xff \xed\x95\x9c")))
     saved.save(odd, tmp_path / "host.json")
-    assert saved.load(tmp_path / "host.json") == odd
+    assert saved.load(tmp_path / "host.json") == saved._without_numbers(odd)
 
 
 @pytest.mark.parametrize(
