@@ -118,21 +118,17 @@ class _Making:
                 raise
         with self._timed("build"):
             if builder:
-                wheels += [self._build(builder, item) for item in missing]
+                wheels += self._build(builder, missing)
         with self._timed("assemble"):
             return self._assemble(resolved, wheels, carried, files)
 
-    def _build(self, builder: Builder, item: Locked) -> Wheel:
-        from bundler.base import isolation
-
-        if isolation.unavailable() and not self.network_told:
-            self.network_told = True
-            self._warn(
-                "What is built from source can reach the network here: this machine allows no network "
-                f"namespace ({isolation.unavailable()})."
-            )
-        with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
-            return builder.build(item)
+    def _build(self, builder: Builder, missing: list[Locked]) -> list[Wheel]:
+        built = []
+        with builder.side_by_side(missing) as running:
+            for item, result in zip(missing, running, strict=True):
+                with self.progress.step(f"Build {item.name} {item.version}".rstrip()):
+                    built.append(result.result())
+        return built
 
     def _get_python(self) -> None:
         """Get the interpreter first: an address that does not answer is told before anything else is done."""

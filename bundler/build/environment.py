@@ -15,11 +15,11 @@ from pathlib import Path
 
 from bootstrap.base import process
 from bundler.base import isolation
-from bundler.base.errors import BuildFailed
+from bundler.base.errors import BuildFailed, ResolutionFailed
 from bundler.index.fetch import Fetcher
 from bundler.lock import lockfile
 from bundler.resolver import Question
-from bundler.resolver.uv import Uv
+from bundler.resolver.uv import BUILD_CONSTRAINTS, Uv
 
 # What a build may take from this host beside the few that every child inherits.
 _COMPILING = ("CC", "CXX", "CFLAGS", "CPPFLAGS", "LDFLAGS", "PKG_CONFIG_PATH", "CARGO_HOME", "RUSTUP_HOME")
@@ -66,11 +66,16 @@ class BuildEnvironment:
         question = replace(
             self._question,
             requirements=tuple(sorted(requirements)),
-            constraints=constraints,
+            constraints=f"{constraints}\n{BUILD_CONSTRAINTS}",
             exclude_newer=as_of,
         )
+        try:
+            locked = self._uv.resolve(question)
+        except ResolutionFailed:
+            # what is built, or the user, may insist on one of those
+            locked = self._uv.resolve(replace(question, constraints=constraints))
         tags = lockfile.target_tags(question.target)
-        chosen = {item: lockfile.choose(item.wheels, tags) for item in self._uv.resolve(question)}
+        chosen = {item: lockfile.choose(item.wheels, tags) for item in locked}
         lacking = [f"{item.name} {item.version}" for item, wheel in chosen.items() if wheel is None]
         if lacking:
             raise BuildFailed(

@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -30,6 +30,8 @@ _MACHINES = ("x86_64", "aarch64")
 _LOG = "uv_resolver=debug,uv_distribution=debug"
 _DOING = re.compile(r"Preparing metadata for: (\S+)|Selecting: (\S+)")
 _SECONDS = 600.0
+# For what is built: these look at 960 requirements in each of a dozen commands, and take four times as long.
+BUILD_CONSTRAINTS = "setuptools!=60.9.*,!=60.10.*,!=61.*,!=62.*\n"
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Could not connect", "client error", "timed out")
 
 
@@ -104,22 +106,31 @@ class Uv:
                 arguments += ["--constraints", "constraints.txt"]
             (folder / "requirements.in").write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
             arguments.append("requirements.in")
-            try:
-                result = process.run(
-                    arguments,
-                    what="resolve the packages",
-                    env={**self.environment(question), "RUST_LOG": _LOG},
-                    cwd=folder,
-                    ok=range(256),
-                    log=folder / "uv.log",
-                    secrets=secrets(question),
-                    timeout=_SECONDS,
-                )
-            except process.CommandFailed as error:
-                raise _stopped(error, folder / "uv.log") from error
+            (folder / "build.txt").write_text(BUILD_CONSTRAINTS, encoding="utf-8")
+            result = self._compile([*arguments, "--build-constraints", "build.txt"], question, folder)
+            if result.status and "setuptools" in result.stderr:
+                # a source may insist on one of them
+                result = self._compile(arguments, question, folder)
             if result.status:
                 raise _failure(result.stderr, question)
             return lockfile.read(result.stdout, folder)
+
+    def _compile(
+        self, arguments: Sequence[process.Argument], question: Question, folder: Path
+    ) -> process.Completed:
+        try:
+            return process.run(
+                arguments,
+                what="resolve the packages",
+                env={**self.environment(question), "RUST_LOG": _LOG},
+                cwd=folder,
+                ok=range(256),
+                log=folder / "uv.log",
+                secrets=secrets(question),
+                timeout=_SECONDS,
+            )
+        except process.CommandFailed as error:
+            raise _stopped(error, folder / "uv.log") from error
 
 
 def platform_name(target: Target) -> str:

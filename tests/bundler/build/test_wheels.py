@@ -18,7 +18,7 @@ from bundler.base import archives
 from bundler.base.errors import BuildFailed, NoFittingWheel
 from bundler.build import interpreters
 from bundler.index.cache import Cache
-from tests.bundler.making import make_c_sdist, make_sdist
+from tests.bundler.making import OWN_BACKEND, make_c_sdist, make_sdist, make_wheel
 from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
 from wheelhouse.reader import Bundle
@@ -51,6 +51,51 @@ def test_a_build_is_done_once_and_then_comes_from_the_cache(make: Make) -> None:
     assert not (Cache.default().files / built.built_from.sha256).exists()
 
 
+def sdist_with(files: Path, name: str, requires: str, wanted: str) -> Path:
+    """A source whose metadata has to be built, and whose backend runs beside one setuptools alone."""
+    backend = OWN_BACKEND.format(name=name, module=name, version="1.0")
+    own = {
+        "PKG-INFO": f"Metadata-Version: 1.0\nName: {name}\nVersion: 1.0\n",
+        "pyproject.toml": f'[build-system]\nrequires = ["{requires}"]\n'
+        'build-backend = "own_backend"\nbackend-path = ["."]\n',
+        "own_backend.py": "from importlib.metadata import version\n"
+        f"assert version('setuptools') == '{wanted}', version('setuptools')\n{backend}",
+    }
+    return make_sdist(files, name, "1.0", files=own)
+
+
+def test_slow_setuptools_is_left_out_where_no_source_insists_on_it(
+    make: Make, airflow: LocalIndex, files: Path
+) -> None:
+    airflow.add(
+        make_wheel(files, "setuptools", "60.8.2"), make_wheel(files, "setuptools", "61.3.1"),
+        sdist_with(files, "any", "setuptools", "60.8.2"),
+        sdist_with(files, "new", "setuptools>=61", "61.3.1"),
+    )  # fmt: skip
+    for name, version in (("any", "60.8.2"), ("new", "61.3.1")):
+        built = next(item for item in make(requirements=(name,)).manifest.packages if item.name == name)
+        assert built.built_from is not None
+        assert built.built_from.build_requires == (f"setuptools=={version}",)
+
+
+def test_two_builds_run_side_by_side(make: Make, airflow: LocalIndex, files: Path, tmp_path: Path) -> None:
+    """Each waits for the other to begin: one after the other they would never end well."""
+    for name, other in (("left", "right"), ("right", "left")):
+        wait = (
+            "import pathlib, time\n"
+            f"here = pathlib.Path({str(tmp_path)!r})\n"
+            f"(here / '{name}').touch()\n"
+            "end = time.monotonic() + 60\n"
+            f"while not (here / '{other}').exists():\n"
+            "    assert time.monotonic() < end, 'alone'\n"
+            "    time.sleep(0.02)\n"
+        )
+        backend = OWN_BACKEND.format(name=name, module=name, version="1.0")
+        airflow.add(make_sdist(files, name, "1.0", files={"own_backend.py": wait + backend}))
+    packages = make(requirements=("left", "right")).manifest.packages
+    assert {"left", "right"} <= {item.name for item in packages if item.built_from}
+
+
 def test_another_target_builds_pure_packages_just_the_same(make: Make) -> None:
     assert make(python="3.14", platform="manylinux_2_28_aarch64").manifest.packages
 
@@ -66,7 +111,9 @@ def test_a_backend_that_fails_is_shown_with_its_last_words(
     assert "no luck today" in caught.value.found
     log = Path(caught.value.hint.removeprefix("The whole log is ").split(". A newer")[0])
     assert "no luck today" in log.read_text()
-    assert [path.name for path in Cache.default().wheels.iterdir() if path.is_dir()] == []
+    # what was built beside it is whole, and of itself nothing is left
+    left = [path for path in Cache.default().wheels.iterdir() if path.is_dir()]
+    assert all((path / "build.json").exists() for path in left)
 
 
 @pytest.mark.parametrize(
