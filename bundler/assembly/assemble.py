@@ -25,8 +25,8 @@ from wheelhouse.tags import floor
 from wheelhouse.target import Target
 from wheelhouse.writer import Member, Prepared, Written
 
-# What is in the cache was worked out by these rules; another number leaves it alone.
-_RULES = "3"
+# What is in the cache was worked out by these rules, of each kind; another number leaves it alone.
+_METADATA, _PACKAGES, _PYLOCK = "metadata 3", "packages 3", "pylock 3"
 # The first second that a ZIP member can bear.
 _EARLIEST = datetime(1980, 1, 1, tzinfo=timezone.utc)
 
@@ -34,7 +34,7 @@ _EARLIEST = datetime(1980, 1, 1, tzinfo=timezone.utc)
 def metadata(name: str, artifact: Artifact, path: Path, cache: Cache) -> graph.WheelMetadata:
     """What a fetched wheel says about itself; raises DownloadFailed for one that cannot be read."""
     wheel = Wheel.of(name, "", artifact, path)
-    found = cache.answer(["metadata", _RULES, wheel.sha256], lambda: asdict(_metadata(wheel)))
+    found = cache.answer([_METADATA, wheel.sha256], lambda: asdict(_metadata(wheel)))
     lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
     return graph.WheelMetadata(**{**found, **lists})
 
@@ -76,7 +76,7 @@ def _askers(
         askers = graph.required_by([Requirement(text) for text in requirements], known, target)
         return {name: (known[name].unpacked if name in known else 0, who) for name, who in askers.items()}
 
-    found: Mapping[str, tuple[int, Sequence[str]]] = cache.answer(["packages", _RULES, *parts], work_out)
+    found: Mapping[str, tuple[int, Sequence[str]]] = cache.answer([_PACKAGES, *parts], work_out)
     return found
 
 
@@ -105,7 +105,7 @@ def pylock(described: Sequence[Package], target: Target, cache: Cache) -> Member
     parts = [target.python, *(f"{item.version} {item.size} {item.sha256} {item.path}" for item in described)]
     return Member(
         layout.LOCK,
-        str(cache.answer(["pylock", _RULES, *parts], lambda: lockfile.write(described, target))).encode(),
+        str(cache.answer([_PYLOCK, *parts], lambda: lockfile.write(described, target))).encode(),
     )
 
 

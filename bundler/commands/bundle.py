@@ -34,11 +34,11 @@ def bundle(
     settings = given.over(settings_file.read(file)) if file else given
     if settings.host:
         # doctor takes as long to import as all else, and only facts of a host need it
-        from bundler.host.fit_to_host import tailor  # noqa: PLC0415
+        from bundler.host.fit_to_host import fit_settings  # noqa: PLC0415
 
-        tailored = tailor(settings, settings.host)
-        settings = tailored.settings
-        report.choice(tailored.choice, console)
+        fitted = fit_settings(settings, settings.host)
+        settings = fitted.settings
+        report.choice(fitted.choice, console)
     request = BundleRequest.parse(settings)
     result = make_bundle(request, console)
     return Result(report.made(result), lambda console: None if quiet else report.summary(result, console))

@@ -21,14 +21,14 @@ from bundler.request.settings import Settings
 
 
 @dataclass(frozen=True)
-class Tailored:
+class FittedSettings:
     """The settings with what was chosen for the host in them, and the choice."""
 
     settings: Settings
     choice: Choice
 
 
-def tailor(given: Settings, host: Path) -> Tailored:
+def fit_settings(given: Settings, host: Path) -> FittedSettings:
     """Choose Python and platform for the host whose facts are in the file `host`.
 
     What is `given` wins, and is judged all the same. Without a release the newest of the index is taken;
@@ -67,7 +67,7 @@ def tailor(given: Settings, host: Path) -> Tailored:
         machine="",
         made_for=choice.made_for,
     )
-    return Tailored(settings, choice)
+    return FittedSettings(settings, choice)
 
 
 def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:

@@ -48,7 +48,7 @@ def _untested(airflow: WheelMetadata, python: str) -> Iterator[str]:
         )
 
 
-def shun(question: Question, airflow: str) -> Question:
+def exclude_broken(question: Question, airflow: str) -> Question:
     """Keep a resolution as of a date from provider versions that cannot work with the release.
 
     Where the version that works came after the release, a date of its own holds for it.
@@ -75,7 +75,7 @@ def broken(airflow: str, versions: Mapping[str, str]) -> Iterator[str]:
 
 
 def kept_from(airflow: str, versions: Mapping[str, str]) -> Iterator[str]:
-    """What is told of packages whose choice :func:`shun` has narrowed."""
+    """What is told of packages whose choice :func:`exclude_broken` has narrowed."""
     for entry in pairs():
         if entry["package"] in versions and _is_for(entry, airflow):
             yield (

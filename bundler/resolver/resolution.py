@@ -26,9 +26,9 @@ from bundler.lock.lockfile import Artifact, Locked
 from bundler.request.base_bundle import Base
 from bundler.request.requirements import Wanted
 from bundler.request.spec import BundleRequest, default_extras
-from bundler.resolver import Question, Resolver, advisories, exceptions, substitutes
+from bundler.resolver import Question, Resolver, advisories, dates, substitutes
 from bundler.resolver.failures import CONSTRAINED
-from bundler.resolver.resolution_cache import FRESH, Memory, Remembered
+from bundler.resolver.resolution_cache import FRESH, CachedAnswer, ResolutionCache
 from wheelhouse import timestamp
 from wheelhouse.manifest import Constraints
 from wheelhouse.target import Target
@@ -60,7 +60,7 @@ def resolve(
 
     Raises the errors of :mod:`bundler.base.errors`; offline, DownloadFailed for what was never resolved here.
     """
-    memory = Memory(cache, request, resolver.tool)
+    memory = ResolutionCache(cache, request, resolver.tool)
     answer = memory.recall(math.inf if request.settings.offline else 0 if request.settings.refresh else FRESH)
     if answer is None:
         answer = _resolve(request, index, further, resolver)
@@ -82,7 +82,7 @@ def resolve(
 
 def _resolve(
     request: BundleRequest, index: Index, further: Sequence[Index], resolver: Resolver
-) -> Remembered:
+) -> CachedAnswer:
     if request.settings.offline:
         raise DownloadFailed(
             "This request is not in the cache.",
@@ -109,12 +109,12 @@ def _resolve(
         exclude_newer=constraint_set.exclude_newer,
     )
     asked = [item.name for item in request.requirements if item.name]
-    answered = partial(exceptions.resolve, resolver, asked=asked, index=index, further=further)
+    answered = partial(dates.resolve, resolver, asked=asked, index=index, further=further)
     if base:
         locked, told = _onto(base, answered, question)
     else:
         question = substitutes.put_in(question, request.requirements)
-        question = advisories.shun(question, found.version)
+        question = advisories.exclude_broken(question, found.version)
         locked, told = answered(question)
     record = constraint_set.record
     if not constraint_set.text:
@@ -130,7 +130,7 @@ def _resolve(
             f"Airflow {found.version} was withdrawn from the index by its makers: take another release."
         )
     warnings += _stale(constraint_set, found, request.target.python)
-    return Remembered(found, record, constraint_set.exclude_newer, tuple(warnings), locked)
+    return CachedAnswer(found, record, constraint_set.exclude_newer, tuple(warnings), locked)
 
 
 def _onto(

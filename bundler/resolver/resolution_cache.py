@@ -26,7 +26,7 @@ _SCHEMA = 3
 
 
 @dataclass(frozen=True)
-class Remembered:
+class CachedAnswer:
     """An earlier answer: what was `locked`, and the date (RFC 3339) after which nothing counted."""
 
     release: Release
@@ -36,14 +36,14 @@ class Remembered:
     locked: tuple[Locked, ...]
 
 
-class Memory:
+class ResolutionCache:
     """Earlier answers in the cache, by request."""
 
     def __init__(self, cache: Cache, request: BundleRequest, tool: Tool) -> None:
         self._path = cache.locks / f"{_key(request, tool)}.json"
         self._usable = _is_repeatable(request)
 
-    def recall(self, max_age: float) -> Remembered | None:
+    def recall(self, max_age: float) -> CachedAnswer | None:
         """The earlier answer, if there is one that is at most `max_age` seconds old."""
         if not self._usable:
             return None
@@ -51,7 +51,7 @@ class Memory:
             data = json.loads(self._path.read_text(encoding="utf-8"))
             if time.time() - float(data["time"]) > max_age:
                 return None
-            return Remembered(
+            return CachedAnswer(
                 Release(**data["release"]),
                 codec.decode(Constraints, data["constraints"]),
                 data["exclude_newer"],
@@ -61,7 +61,7 @@ class Memory:
         except (OSError, ValueError, KeyError, TypeError):
             return None  # not there, or cut off: as if it had never been
 
-    def keep(self, answer: Remembered) -> None:
+    def keep(self, answer: CachedAnswer) -> None:
         """Remember an answer."""
         if not self._usable:
             return
