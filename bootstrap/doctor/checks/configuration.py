@@ -73,7 +73,7 @@ CONFIG_OBSOLETE = Entry(
     "config-obsolete",
     NOTE,
     "Options of older releases are set",
-    "2.x still reads some of them from their old place; 3.x reads none of them.",
+    "A release reads some of them from their old place still, and others not at all; a later one fewer.",
     "Compared with what the installed release itself tells of older options.",
 )
 CONFIG_UNKNOWN = Entry(

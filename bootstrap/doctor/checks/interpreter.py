@@ -24,6 +24,12 @@ PYTHON_MISSING = Entry(
     " the usual folders (/usr/local/bin, /opt/*/bin, software collections, pyenv, uv). Install that"
     " version, name its path with --python, or have the bundle made for a Python that is here.",
 )
+PYTHON_UNEXAMINED = Entry(
+    "python-unexamined",
+    WARNING,
+    "Of this Python only the version is known",
+    "The facts are of the probe for sh, which asks an interpreter for nothing else; modules may be missing.",
+)
 PYTHON_VERSION = Entry(
     "python-version",
     BLOCKER,
@@ -106,7 +112,11 @@ def uses_carried(facts: Facts, needs: Needs) -> bool:
     """Whether the bundle's interpreter is taken: it was asked for, or none of the host's does."""
     if needs.carried is None or not carried.starts(needs.carried, facts):
         return False
-    return needs.carried_only or any(item.severity == BLOCKER for item in _problems(facts, needs))
+    return (
+        needs.carried_only
+        or choose(facts, needs) is None
+        or any(item.severity == BLOCKER for item in _problems(facts, needs))
+    )
 
 
 def _problems(facts: Facts, needs: Needs) -> List[Finding]:
@@ -156,6 +166,16 @@ def _missing(facts: Facts, needs: Needs) -> Finding:
             f"{named.path} is {_described(named)}",
             needed=needed,
             remedy="Name an interpreter of that version with --python, or leave the option out." + hint,
+        )
+    unexamined = [
+        item for item in pythons if item.minor == needs.python and not item.asked and not item.error
+    ]
+    if unexamined:
+        return PYTHON_UNEXAMINED.found(
+            "\n".join(f"{item.path} is {_described(item)}" for item in unexamined),
+            needed=needed,
+            remedy="Run the probe for Python there (outside: airferry probe, without --sh), or the doctor of"
+            " the bundle on that host.",
         )
     broken = [item for item in pythons if item.minor == needs.python and item.error]
     found = [f"{item.path}: {item.error}" for item in broken]

@@ -94,6 +94,7 @@ CASES: list[tuple[Change, str, str]] = [
     (lambda facts: replace(facts, pythons=()), "python-missing", BLOCKER),
     (python(version="3.12.1"), "python-missing", BLOCKER),
     (python(error="cannot execute"), "python-missing", BLOCKER),
+    (python(version="3.11.2", asked=False), "python-unexamined", WARNING),
     (python(implementation="pypy"), "python-implementation", BLOCKER),
     (python(bits=32), "python-32-bit", BLOCKER),
     (python(free_threaded=True), "python-free-threaded", BLOCKER),
@@ -419,6 +420,13 @@ def test_all_interpreters_are_listed_when_none_fits(facts: Facts, needs: Needs) 
         "/usr/bin/python2.7 is Python 2.7",
         "/usr/bin/python3.9 is CPython 3.9.2",
     ]
+
+
+def test_python_of_which_the_probe_knows_the_version_is_not_missing(facts: Facts, needs: Needs) -> None:
+    known = Interpreter("/usr/bin/python3.11", "3.11.2", "path", "3.11")
+    report = diagnose(replace(facts, pythons=(known,)), needs)
+    assert "/usr/bin/python3.11" in one(report, "python-unexamined").found
+    assert not [item for item in report.findings if item.id in ("python-missing", "python-ok")]
 
 
 def test_best_interpreter_is_chosen_not_the_first(facts: Facts, needs: Needs) -> None:
