@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from bootstrap.base import process
+from wheelhouse.target import Target
 
 _PLACES = (
     "/usr/bin",
@@ -46,3 +48,9 @@ def _is(path: Path, minor: str) -> bool:
     except process.CommandFailed:
         return False
     return result.stdout.split() == ["cpython", minor]
+
+
+def can_serve(target: Target) -> bool:
+    """Whether this machine is of the target's architecture and has its kind of C library."""
+    same_libc = (platform.libc_ver()[0] == "glibc") == (target.host.libc == "glibc")
+    return same_libc and platform.machine() == target.host.machine

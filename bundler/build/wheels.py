@@ -90,7 +90,7 @@ class Builder:
     @cached_property
     def _own(self) -> Path | None:
         """An interpreter like the target's, when this machine has one that can be used."""
-        return interpreters.find(self._target.python) if _fits_this_machine(self._target) else None
+        return interpreters.find(self._target.python) if interpreters.can_serve(self._target) else None
 
     @property
     def _python(self) -> Path:
@@ -274,12 +274,6 @@ def _honest(wheel: Path, folder: Path, log: Path) -> Path:
         oldest = f"manylinux_2_17_{platform.machine()}"
         process.run([*command, "--plat", oldest], what=what, env=env, log=log)
     return next(folder.glob("*.whl"))
-
-
-def _fits_this_machine(target: Target) -> bool:
-    return platform.machine() == target.host.machine and (platform.libc_ver()[0] == "glibc") == (
-        target.host.libc == "glibc"
-    )
 
 
 def _is_whole(folder: Path) -> bool:
