@@ -54,7 +54,7 @@ def check(path):
             hasher.update(chunk)
     if not said or hasher.hexdigest() != said.group(1).decode():
         stop(
-            "this file is not what was bundled, nothing was changed (bundle-damaged)",
+            "this file is damaged, nothing was changed (bundle-damaged)",
             "sha256 %s" % hasher.hexdigest(),
             "sha256 %s" % (said.group(1).decode() if said else "in the header"),
             "Copy it again from the medium, then compare: sha256sum -c %s.sha256"
@@ -88,7 +88,7 @@ def main():
     unpacked = getattr(sys, "_xoptions", {}).get("unpacked")
     if unpacked:
         clean_up(unpacked)
-    whole = "CPython %d.%d or newer with its whole standard library" % NEEDED
+    whole = "CPython %d.%d or newer with its complete standard library" % NEEDED
     if sys.version_info < NEEDED:
         stop(
             "this Python is too old to run it (python-version); nothing was changed",

@@ -54,7 +54,7 @@ class Additions:
         manifest, found = bundle.manifest, self.installation.receipt
         if not manifest.base:
             raise AddOnRefused(
-                f"{bundle.path.name} is a whole bundle of Airflow, no add-on.",
+                f"{bundle.path.name} is a complete Airflow bundle, not an add-on.",
                 hint=f"sh {bundle.path.name} install --home {found.home}",
             )
         bases = [found.bundle_id, *(item.bundle_id for item in found.added)]
@@ -78,7 +78,8 @@ class Additions:
             raise AddOnRefused(
                 f"{bundle.path.name} would change packages that are installed.",
                 found="\n".join(other),
-                hint="Make a whole bundle with it on the internet host, and upgrade with that.",
+                hint="Make a complete bundle that includes it on the internet host, and"
+                " upgrade with that bundle.",
             )
 
     def place(self, bundle: Bundle) -> None:
@@ -190,7 +191,7 @@ def left_behind(home: Home, manifest: Manifest) -> str:
     """A sentence on what the add-ons of this home have brought and the bundle does not hold; or empty."""
     found = receipt.find(home.receipt)
     lost = dropped(found, manifest) if found else []
-    return f"This bundle does not hold what add-ons have brought: {', '.join(lost)}." if lost else ""
+    return f"This bundle lacks packages from installed add-ons: {', '.join(lost)}." if lost else ""
 
 
 def dropped(found: Receipt, manifest: Manifest) -> List[str]:
@@ -219,7 +220,7 @@ def _turn(
         additions.switch(earlier.added)
         additions.sweep(earlier.added)
         if running:
-            with progress.step("Bring the earlier state back"):
+            with progress.step("Restore the earlier state"):
                 installation.services.stop(installation.components)
                 start(installation)
         raise

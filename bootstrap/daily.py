@@ -38,7 +38,7 @@ def enter_as_account(home: Home) -> Installation:
     if known:
         if known.account != owner.name:
             raise account.AccountError(
-                f"{home.receipt} names another account than root's own record of this installation.",
+                f"{home.receipt} names a different account than root's own record of this installation.",
                 found=owner.name,
                 needed=known.account,
                 hint="The receipt was changed. As root, run the install again with the right --account.",
@@ -116,6 +116,6 @@ def _check(installation: Installation, names: Sequence[str]) -> None:
 def _readable(home: Home) -> None:
     if Path(home.path).exists() and not os.access(str(home.path), os.X_OK):
         raise account.AccountError(
-            f"{home.path} cannot be entered by {account.current().name}.",
+            f"{home.path} is not accessible to {account.current().name}.",
             hint="Run this as the account that owns it, or as root.",
         )

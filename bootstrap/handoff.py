@@ -126,7 +126,7 @@ def run(chosen: Receipt, opened: Bundle, options: Options, *, json: bool = False
         raise AccountError(
             "Airflow and PostgreSQL are not run as root.",
             needed="an ordinary account",
-            hint=f"Leave out --account: {accounts.DEFAULT} is made for you.",
+            hint=f"Leave out --account: {accounts.DEFAULT} is created for you.",
         )
     _give(home.path, account)
     external = options.external
@@ -222,7 +222,8 @@ def _give(home: Path, account: Account) -> None:
             f"{home} is not empty and does not belong to {account.name}.",
             found=f"owner {owner}",
             needed=f"an empty folder, or one of {account.name}'s",
-            hint=f"Choose another folder with --home, or give it away first: chown -R {account.name} {home}",
+            hint="Choose another folder with --home, or change its owner first: chown -R"
+            f" {account.name} {home}",
         )
     os.chown(str(home), account.uid, account.gid)
 
@@ -236,7 +237,7 @@ def first_line(path: Path) -> Secret:
             f"{path} is not text in UTF-8.", needed="the password in its first line"
         ) from error
     if not found.reveal():
-        raise InvalidOption(f"{path} holds no password.", needed="the password in its first line")
+        raise InvalidOption(f"{path} contains no password.", needed="the password in its first line")
     return found
 
 

@@ -76,7 +76,7 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
     handed = handoff.database(options)
     lines: List[str] = []
     if os.geteuid() == 0:
-        lines.append(f"Make the account {chosen.account} unless it is there, and {home.path} for it")
+        lines.append(f"Create the account {chosen.account} unless it exists, and {home.path} for it")
         if home.path.is_dir() and home.path.stat().st_uid != 0:
             return _planned_by_owner(home, chosen, bundle, handed, lines)
     return Planned((*lines, *describe(chosen, bundle, handed)), drift(chosen), chosen)
@@ -98,7 +98,7 @@ def _planned_by_owner(
     try:
         found = codec.loads(Planned, text or "")
     except codec.Malformed:
-        unseen = f"Complete whatever is missing in {home.path} (it cannot be looked into now)"
+        unseen = f"Complete missing steps in {home.path} (it cannot be read now)"
         return Planned((*lines, unseen), None, chosen)
     return replace(found, plan=(*lines, *found.plan), receipt=chosen)
 
@@ -122,7 +122,7 @@ def describe(chosen: Receipt, bundle: Bundle, handed: Handed) -> List[str]:
     """The plan as lines for ``--dry-run``; nothing is changed."""
     home = Home(Path(chosen.home))
     if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
-        return [f"Complete whatever is missing in {home.path} (it cannot be looked into now)"]
+        return [f"Complete missing steps in {home.path} (it cannot be read now)"]
     earlier = _other_bundle(home, chosen)
     if earlier:
         return upgrades.describe(earlier, chosen, bundle)

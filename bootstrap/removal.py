@@ -41,8 +41,8 @@ _DATA: Dict[str, str] = {
     "etc": "settings that were changed by hand",
     "airflow.cfg": "Airflow's configuration",
     "webserver_config.py": "Airflow's login configuration",
-    "journal.jsonl": "what was done when",
-    "receipt.json": "the choices of the install: an install into this home takes them up again",
+    "journal.jsonl": "the history of commands",
+    "receipt.json": "the options of the install, used again by an install into this home",
 }
 # What Airflow, the cluster and the installer leave beside these.
 _TRACES = (
@@ -153,7 +153,7 @@ def remove_account(name: str, home: Path) -> str:
     except KeyError:
         return ""
     if Path(found.pw_dir) != home or not found.pw_shell.endswith("nologin") or found.pw_uid == 0:
-        return "no install of this home has made it"
+        return "it was not created by this installation"
     if _has_processes(found.pw_uid):
         return "processes run as it"
     files = _files_of(found.pw_uid, home)

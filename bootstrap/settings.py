@@ -85,7 +85,7 @@ def change(
     managed = managed_options(installation.version, installation.executor)
     instead = managed.get((section, option.lower()))
     if instead:
-        raise SettingRefused(f"[{section}] {option} is not to be changed here.", hint=instead)
+        raise SettingRefused(f"[{section}] {option} cannot be changed with this command.", hint=instead)
     with held(home.lock):
         text = config.read(home.airflow_cfg)
         before = config.get(text, section, option)
@@ -141,7 +141,7 @@ def _check_place(installation: Installation, section: str, option: str) -> None:
         release = installation.receipt.airflow
         raise SettingRefused(
             f"Airflow {release} does not read [{section}] {option}.",
-            hint=f"In this release it is [{now[0]}] {now[1]}." if now else "It has no such option any more.",
+            hint=f"In this release it is [{now[0]}] {now[1]}." if now else "The option was removed.",
         )
 
 
@@ -165,6 +165,6 @@ def _unknown(
     close = same or difflib.get_close_matches(f"[{section}] {option}", names, 3, 0.7)
     return OptionUnknown(
         f"Airflow {installation.receipt.airflow} has no option [{section}] {option}.",
-        found="close to it: " + ", ".join(close) if close else "",
-        hint="--force sets it all the same: packages added later may read it.",
+        found="similar options: " + ", ".join(close) if close else "",
+        hint="--force sets it anyway: packages added later may read it.",
     )

@@ -80,7 +80,7 @@ def _left(home: Home, found: Receipt, *, purge: bool, account: str = "") -> Unin
     left = [Left(what, why) for what, why in removal.left(home)]
     if found.database.kind != "private":
         server = f"{found.database.host}:{found.database.port}"
-        left.append(Left(f"{found.database.name} on {server}", "the database, which is another server's"))
+        left.append(Left(f"{found.database.name} on {server}", "the database on an external server"))
     if account:
         left.append(Left(f"account {found.account}", account))
     return Uninstalled(str(home.path), purge, tuple(left))

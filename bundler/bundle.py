@@ -164,14 +164,14 @@ class _Making:
         empty = resolution.check_extras(resolved, airflow)
         if empty and self.request.settings.extras:
             raise ResolutionFailed(
-                f"The extra {', '.join(empty)} brings nothing on {self.request.target.label}.",
+                f"The extra {', '.join(empty)} adds no package on {self.request.target.label}.",
                 needed="a Python that Airflow's packages for it support",
                 hint="Choose another --python, or leave the extra out.",
             )
         for extra in empty:
             self._note(
-                f"Airflow {airflow.version} has nothing for its extra {extra} on Python "
-                f"{self.request.target.python}: the bundle goes without it."
+                f"Airflow {airflow.version} has no packages for its extra {extra} on "
+                f"Python {self.request.target.python}: it is left out."
             )
         if base:
             return replace(resolved, locked=base.lacking(resolved.locked))
@@ -183,7 +183,7 @@ class _Making:
         base = self.request.base
         if base and not resolved.locked:
             raise InvalidRequest(
-                f"There is nothing to add: {base.identity} has all of it.",
+                f"There is nothing to add: {base.identity} has all of this.",
                 found=", ".join(
                     f"{item.name} {base.pins[item.name]}" for item in self.request.requirements if item.name
                 ),

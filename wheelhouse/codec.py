@@ -81,7 +81,7 @@ def _whole(digits: str) -> int:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def loads(cls: Type[T], text: str) -> T:

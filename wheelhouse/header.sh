@@ -8,7 +8,7 @@ case ${0+'
 # airferry bundle: Apache Airflow @AIRFLOW@ for @LABEL@.
 #   sh FILE doctor     judges this host and changes nothing
 #   sh FILE install    installs; sh FILE --help lists everything
-# Everything behind the last line of this script is a ZIP archive.
+# Everything after the last line of this script is a ZIP archive.
 # The two lines below the first fail where the file ends with them, and tell of line ends that were changed.
 # Until the digest is known nothing can be written, whatever byte of this script has changed: what could be is
 # done in /proc, where no file can be made, and without the names of files that could be overwritten (-C).
@@ -25,7 +25,7 @@ stop() {
 }
 
 damaged() {
-    stop "this file is not whole, nothing was changed (bundle-damaged)" "$@" \
+    stop "this file is incomplete or damaged, nothing was changed (bundle-damaged)" "$@" \
         "Copy it again from the medium, then compare: sha256sum -c $(basename "$file").sha256"
 }
 
@@ -236,7 +236,7 @@ carry() {
 }
 
 unpacked='' why=''
-whole="Install the whole of that Python (on Debian python3, not only python3-minimal). One that was built
+whole="Install the complete Python (on Debian python3, not only python3-minimal). One that was built
 without the headers of zlib (Debian: zlib1g-dev, RHEL: zlib-devel): install them and build it again.
 Or name another interpreter with --python."
 if [ "$named" = carried ]; then
@@ -249,7 +249,7 @@ elif [ -n "$named" ] && [ "$named" != host ]; then
     [ "$rank" -gt 0 ] || stop "$named is not a Python interpreter that can be run" ${seen:+"found:$seen"} \
         "needed: CPython $need"
     [ "$rank" -ge 2 ] || stop "this Python cannot run this bundle (python-missing)" "found:$seen" \
-        "needed: CPython $need with its whole standard library" "$whole"
+        "needed: CPython $need with its complete standard library" "$whole"
 else
     # pyenv's and asdf's scripts take longer than all else here, and lead to the last folders below
     for name in "python$need" python3 python; do

@@ -161,4 +161,4 @@ def _url(where: str, url: str) -> Iterator[str]:
 def _twice(where: str, names: Iterable[str]) -> Iterator[str]:
     for name, count in sorted(Counter(names).items()):
         if count > 1:
-            yield f"{where}: {text.shown(name)} is there twice"
+            yield f"{where}: {text.shown(name)} is listed twice"

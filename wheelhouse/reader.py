@@ -44,7 +44,7 @@ class Bundle:
         size = stream.seek(0, os.SEEK_END)
         if size != found.size:
             raise BundleDamaged(
-                f"{path} is not whole.",
+                f"{path} is incomplete.",
                 found=f"{size:,} bytes",
                 needed=f"{found.size:,} bytes",
                 hint=_COPY_AGAIN,
@@ -148,7 +148,7 @@ class Bundle:
         for name in self._files:
             if name.startswith(prefix):
                 if not layout.is_safe(name):
-                    raise BundleDamaged(f"{self.path} holds a member with an unsafe name.", found=name)
+                    raise BundleDamaged(f"{self.path} has a member with an unsafe name.", found=name)
                 target = destination / name[len(prefix) :]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self.extract(name, target)

@@ -26,7 +26,7 @@ def verify(bundle: Bundle, progress: Optional[Callable[[int], None]] = None) -> 
         problems = ["the bytes between the members (header or directory) were changed"]
     if problems:
         raise BundleDamaged(
-            f"{bundle.path} is not what was bundled.",
+            f"{bundle.path} is damaged.",
             found="\n".join(problems[:20]),
             needed=f"{len(bundle.manifest.files)} members, each with the sha256 in the manifest",
             hint=_HINT,
@@ -39,7 +39,7 @@ def structure(bundle: Bundle) -> None:
     problems = [*_membership(bundle), *agreement.sizes(bundle), *agreement.problems(bundle)]
     if problems:
         raise BundleDamaged(
-            f"{bundle.path} is not as it is bundled.", found="\n".join(problems[:20]), hint=_HINT
+            f"{bundle.path} is not a valid bundle.", found="\n".join(problems[:20]), hint=_HINT
         )
 
 
@@ -48,7 +48,7 @@ def _membership(bundle: Bundle) -> List[str]:
     listed = {file.path for file in bundle.manifest.files} | {layout.MANIFEST}
     problems = [f"{name}: not listed in the manifest" for name in sorted(set(names) - listed)]
     problems += [f"{name}: missing" for name in sorted(listed - set(names))]
-    problems += [f"{name}: there twice" for name, count in sorted(Counter(names).items()) if count > 1]
+    problems += [f"{name}: duplicate" for name, count in sorted(Counter(names).items()) if count > 1]
     problems += [f"{name!r}: unsafe name" for name in names if not layout.is_safe(name)]
     return problems
 

@@ -151,7 +151,8 @@ def _object(url: str, status: int, content: bytes) -> Dict[str, Any]:
         raise LoginFailed(
             "Airflow's web server refused the admin account.",
             found=f"HTTP {status} from {url}",
-            hint="If the password was changed in Airflow itself, the one kept by the installation is old.",
+            hint="If the password was changed in Airflow itself, the one stored by the"
+            " installation is outdated.",
         )
     try:
         answer = json.loads(text)
@@ -159,7 +160,7 @@ def _object(url: str, status: int, content: bytes) -> Dict[str, Any]:
         answer = None
     if not 200 <= status < 300 or not isinstance(answer, dict):
         raise RequestFailed(
-            f"Airflow's web server did not do what was asked at {url}.",
+            f"Airflow's web server could not complete the request to {url}.",
             found=f"HTTP {status}: {text[:500]}",
             hint="Look at the web server's log.",
         )

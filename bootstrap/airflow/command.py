@@ -38,7 +38,7 @@ def unknown_login(user: str, known: str) -> UnknownLogin:
     return UnknownLogin(
         f"Airflow has no account {user}.",
         found=f"accounts: {known or 'none'}",
-        hint="An account is made on the web pages (Security, List Users) or with bin/airflow users create.",
+        hint="Create it on the web pages (Security, List Users) or with bin/airflow users create.",
     )
 
 
@@ -124,7 +124,7 @@ class Airflow:
             ).stdout
         if self.release.version not in said:
             raise CommandFailed(
-                f"Airflow {self.release.version} says that it is another one.", found=said.strip()[-300:]
+                f"Airflow {self.release.version} reports another version.", found=said.strip()[-300:]
             )
 
     def config_changes(self) -> str:
@@ -135,7 +135,7 @@ class Airflow:
         try:
             return process.run(
                 [self._python, "-m", "airflow", *changes],
-                what="ask what has changed in airflow.cfg",
+                what="list the changed options of airflow.cfg",
                 env=self.environment(),
                 # releases from 3.0 on have it; an earlier 3 without it says so with status 2
                 ok=(0, 1, 2),

@@ -252,7 +252,7 @@ def _check(before: Sequence[_Entry], after: Sequence[_Entry], setting: Setting, 
     if values(after) != wanted:
         raise ConfigurationError(
             f"airflow.cfg cannot hold the value wanted for [{setting.section}] {setting.option}.",
-            needed="text without blanks at its ends, and no line that begins with # or ;",
+            needed="text without leading or trailing spaces, and no line that begins with # or ;",
         )
 
 

@@ -155,7 +155,7 @@ WEB_HOST: Row[OptionPlace] = _row(
     "web address", ("2.2.2", ("webserver", "web_server_host")), ("3.0.0", ("api", "host"))
 )
 BASE_URL: Row[OptionPlace] = _row(
-    "address in links and mails", ("2.2.2", ("webserver", "base_url")), ("3.0.0", ("api", "base_url"))
+    "address in links and e-mails", ("2.2.2", ("webserver", "base_url")), ("3.0.0", ("api", "base_url"))
 )
 SECRET_KEY: Row[OptionPlace] = _row(
     "key of web sessions", ("2.2.2", ("webserver", "secret_key")), ("3.0.2", ("api", "secret_key"))
@@ -181,7 +181,7 @@ EXECUTION_API: Row[OptionPlace] = _row(
     "task API address", ("2.2.2", None), ("3.0.0", ("core", "execution_api_server_url"))
 )
 DAG_SCAN: Row[OptionPlace] = _row(
-    "seconds between looks for new DAG files",
+    "seconds between scans for new DAG files",
     ("2.2.2", ("scheduler", "dag_dir_list_interval")),
     ("3.0.0", ("dag_processor", "refresh_interval")),
 )

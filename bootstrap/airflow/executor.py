@@ -94,8 +94,11 @@ class Local:
     def managed_options(self) -> Mapping[Tuple[str, str], str]:
         """The executor itself, and what PostgreSQL is set up for."""
         return {
-            ("core", "executor"): f"Only {self.name} runs with what is installed here.",
-            ("core", "parallelism"): "PostgreSQL is set up for as many: sh FILE install --parallelism N.",
+            ("core", "executor"): f"Only {self.name} is supported by this installation.",
+            (
+                "core",
+                "parallelism",
+            ): "PostgreSQL is configured for this number: sh FILE install --parallelism N.",
         }
 
     def components(self, version: Version, role: str) -> Tuple[Component, ...]:
@@ -139,7 +142,7 @@ def executor_of(name: str) -> Executor:
     """The executor of that name; raises :class:`UnsupportedAirflow` for one that cannot be installed."""
     if name not in EXECUTORS:
         raise UnsupportedAirflow(
-            f"Airflow's {name!r} is not an executor that can be installed.",
+            f"Airflow's {name!r} is not a supported executor.",
             needed=" or ".join(EXECUTORS),
             hint="The receipt names it: use the bundle file that installed it, or correct the receipt.",
         )

@@ -19,27 +19,27 @@ _HARMLESS = re.compile(r"expir|time|leeway|issuer|audience|algorithm|_file$|_nam
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]+@")
 
 _BY_INSTALL: Tuple[Tuple[Row[OptionPlace], str], ...] = (
-    (differences.DATABASE_URL, "The database is chosen by the install: --postgres, --postgres-port."),
-    (differences.ASYNC_DATABASE_URL, "It follows the database: sh FILE install --postgres."),
-    (differences.WEB_PORT, "It is chosen by the install: sh FILE install --port N."),
-    (differences.WEB_HOST, "It is chosen by the install: sh FILE install --host ADDRESS."),
+    (differences.DATABASE_URL, "The install sets the database: --postgres, --postgres-port."),
+    (differences.ASYNC_DATABASE_URL, "It is derived from the database: sh FILE install --postgres."),
+    (differences.WEB_PORT, "The install sets it: sh FILE install --port N."),
+    (differences.WEB_HOST, "The install sets it: sh FILE install --host ADDRESS."),
     (
         differences.EXECUTION_API,
-        "It follows the address of the web server: sh FILE install --port N.",
+        "It is derived from the address of the web server: sh FILE install --port N.",
     ),
-    (differences.AUTH_MANAGER, "It is chosen by the install: sh FILE install --auth fab or simple."),
-    (differences.SECRET_KEY, "Every component and the file secrets/secret-key must have the same."),
-    (differences.JWT_SECRET, "Every component and the file secrets/jwt-secret must have the same."),
-    (differences.TRIGGER_LOG_PORT, "It is chosen by the install, which finds a free one."),
+    (differences.AUTH_MANAGER, "The install sets it: sh FILE install --auth fab or simple."),
+    (differences.SECRET_KEY, "Every component and the file secrets/secret-key must have the same value."),
+    (differences.JWT_SECRET, "Every component and the file secrets/jwt-secret must have the same value."),
+    (differences.TRIGGER_LOG_PORT, "The install sets it to a free port."),
 )
 _ALWAYS: Dict[Option, str] = {
     (
         "core",
         "fernet_key",
-    ): "Stored passwords of connections could not be read any more. Airflow's own way to a"
-    " new key: airflow rotate-fernet-key.",
-    ("core", "simple_auth_manager_passwords_file"): "It is where airferry passwd writes.",
-    ("logging", "worker_log_server_port"): "It is chosen by the install, which finds a free one.",
+    ): "With another key, stored passwords of connections are unreadable. To change the key:"
+    " airflow rotate-fernet-key.",
+    ("core", "simple_auth_manager_passwords_file"): "airferry passwd writes this file.",
+    ("logging", "worker_log_server_port"): "The install sets it to a free port.",
 }
 
 

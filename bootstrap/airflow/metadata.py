@@ -63,5 +63,5 @@ def _run(dag_id: str, run_id: str) -> str:
 
 def _text(name: str) -> str:
     if not _ID.fullmatch(name):
-        raise ValueError(f"not an id of Airflow's: {name!r}")
+        raise ValueError(f"not a valid Airflow id: {name!r}")
     return f"'{name}'"

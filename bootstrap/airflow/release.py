@@ -164,7 +164,7 @@ def release_for(version: str) -> AirflowRelease:
             f"Airflow {version} cannot be installed.",
             found=version,
             needed=f"{OLDEST} or newer",
-            hint=f"Older releases were never tried without a network; choose one from {OLDEST} to {NEWEST}.",
+            hint=f"Older releases are not tested without a network; choose one from {OLDEST} to {NEWEST}.",
         )
     return AirflowRelease(version, numbers, numbers <= differences.numbers(NEWEST))
 
@@ -185,7 +185,7 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     """
     if parameters.auth not in release.auth_managers:
         raise UnsupportedAirflow(
-            f"Airflow {release.version} has no login of the kind {parameters.auth!r}.",
+            f"Airflow {release.version} does not support --auth {parameters.auth!r}.",
             needed=" or ".join(release.auth_managers),
         )
     numbers = release.numbers

@@ -44,7 +44,7 @@ def check(installation: Installation, place: SavedBackup) -> None:
     ]
     if problems:
         raise BackupDamaged(
-            f"The backup {place.path} restores, but not to what was saved.",
+            f"The backup {place.path} can be restored, but its contents differ from what was saved.",
             found="\n".join(problems[:10]),
             hint="Make a new one: airferry backup --verify",
         )

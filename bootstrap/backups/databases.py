@@ -131,9 +131,7 @@ def _alone(installation: Installation, names: List[str], sql: str) -> None:
     )
     for attempt in range(_TRIES):
         try:
-            installation.cluster.script(
-                Secret(end + sql), what="put the databases in their places", timeout=_SECONDS
-            )
+            installation.cluster.script(Secret(end + sql), what="rename the databases", timeout=_SECONDS)
             return
         except CommandFailed as error:
             if "being accessed by other users" not in error.found or attempt == _TRIES - 1:

@@ -28,7 +28,7 @@ _LEFT = (
 
 
 class AccountError(AirferryError):
-    """The service account cannot be made or used, or the wrong account runs the command."""
+    """The service account cannot be created or used, or the wrong account runs the command."""
 
     reference = "account-error"
     exit_code = 36
@@ -100,7 +100,7 @@ def ensure(name: str, home: Path, log: Optional[Path] = None) -> Account:
             needed="letters, digits, _, - and ., at most 32, a letter or _ first",
             hint="Name another with --account.",
         )
-    what, hint = f"make the account {name}", f"Make the account {name} by hand and run again."
+    what, hint = f"create the account {name}", f"Create the account {name} by hand and run the command again."
     shell = _program("nologin") or "/sbin/nologin"
     useradd, addgroup, adduser = (_program(command) for command in ("useradd", "addgroup", "adduser"))
     if useradd:

@@ -39,7 +39,7 @@ def guard(run: Callable[[], int], console: Console, *, command: str = "", json: 
         failed = error
         console.error(failed)
     except KeyboardInterrupt:
-        failed = Interrupted("Interrupted. Nothing is lost: the same command again goes on from here.")
+        failed = Interrupted("Interrupted. No work is lost: run the same command again to continue.")
         console.warning(failed.message)
     except OSError as error:
         # A full disk or a missing right: not ours to have foreseen in every place, and no bug either.
@@ -93,7 +93,8 @@ def _from_os(error: OSError) -> HostError:
     return HostError(
         f"The operating system refused an operation: {error.strerror or error}.",
         found=str(error),
-        hint="Make room or give the right (df -h, df -i, ls -ld), then run the same command again: it goes on"
+        hint="Free up space or grant the permission (df -h, df -i, ls -ld), then run the same"
+        " command again: it continues"
         " from here.",
     )
 
@@ -118,8 +119,8 @@ def _bug(error: Exception) -> Bug:
     return Bug(
         f"This is a bug in airferry: {type(error).__name__}: {masked(str(error))}",
         found=f"{place.filename}:{place.lineno} in {place.name}, airferry {__version__}",
-        hint=f"{details} to whoever gave you airferry; no passwords are in there. The same command again may"
-        " go on from here.",
+        hint=f"{details} to the person who supports airferry at your site; they contain no passwords. Running"
+        " the same command again may continue.",
     )
 
 

@@ -42,8 +42,8 @@ def held(path: Path) -> Iterator[None]:
         except OSError as error:
             holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
             raise HomeBusy(
-                f"Another airferry is at work in {path.parent}.",
-                found=holder or "a process that did not name itself",
+                f"Another airferry command is running in {path.parent}.",
+                found=holder or "an unidentified process",
                 hint="Wait until it has ended, then run the same command again.",
             ) from error
         os.ftruncate(descriptor, 0)

@@ -138,7 +138,8 @@ def _full_disk(result: Completed) -> str:
     said = (result.stderr + result.stdout).lower()
     if "no space left on device" in said or "disk quota exceeded" in said:
         return (
-            "The disk is full: make room (df -h, df -i) and run the same command again; it goes on from here."
+            "The disk is full: make room (df -h, df -i) and run the same command again; it"
+            " continues from here."
         )
     return ""
 
@@ -166,7 +167,7 @@ def _start(
         raise CommandFailed(
             f"Could not {what}: {command[0]} did not start: {error.strerror}.",
             found=str(error),
-            hint=hint or "Check that the file exists, is executable, and that its filesystem is not noexec.",
+            hint=hint or "Check that the file exists, is executable, and is not on a noexec filesystem.",
         ) from error
 
 
@@ -245,4 +246,4 @@ def _tail(result: Completed, lines: int = 15) -> str:
 
 
 def _see(log: Optional[Path]) -> str:
-    return f"Its whole output is in {log}." if log else ""
+    return f"The full output is in {log}." if log else ""

@@ -85,7 +85,7 @@ class SchemaStep:
         problem = f"no table {', '.join(missing)}" if missing else self.installation.airflow.schema_problem()
         if problem:
             raise MigrationFailed(
-                f"The restored database is not that of Airflow {self.installation.receipt.airflow}.",
+                f"The restored database does not match Airflow {self.installation.receipt.airflow}.",
                 found=problem,
                 hint=f"Its output is in {self.installation.home.install_log}.",
             )
@@ -101,18 +101,18 @@ def wanted(installation: Installation, name: str) -> SavedBackup:
     found = place.backup
     if found.home != str(installation.home.path):
         raise RestoreRefused(
-            f"The backup {found.id} was made in another home, and its files name that one.",
+            f"The backup {found.id} was made in another home, and its files contain that path.",
             found=f"this home is {installation.home.path}",
             needed=f"a home {found.home}",
             hint=f"Install there, then restore: sh {found.bundle_file} install --home {found.home}",
         )
     if not installation.home.release(found.bundle_id).complete.exists():
         raise RestoreRefused(
-            f"The release that the backup {found.id} belongs to is not here any more.",
+            f"The release of the backup {found.id} is no longer installed.",
             found=f"no complete {installation.home.release(found.bundle_id).path}",
             needed=f"Airflow {found.airflow} from {found.bundle_file} ({found.bundle_id})",
-            hint=f"Stop this installation and move {installation.home.path} away, install that very file in"
-            f" its place, and restore from there: airferry restore MOVED/backups/{found.id}",
+            hint=f"Stop this installation and move {installation.home.path} away, install that bundle file"
+            f" in its place, and restore from there: airferry restore MOVED/backups/{found.id}",
         )
     return place
 
@@ -128,7 +128,7 @@ def for_rollback(installation: Installation) -> SavedBackup:
         raise NothingToRollBack(
             "There is no upgrade to undo.",
             found=f"Airflow {found.airflow} ({found.bundle_id})"
-            + (f", and no backup of {found.previous}" if found.previous else ", installed afresh"),
+            + (f", and no backup of {found.previous}" if found.previous else ", a new installation"),
             hint="Any backup can be restored: airferry backups, then airferry restore BACKUP",
         )
     return wanted(installation, str(place.path))

@@ -45,9 +45,9 @@ def _undone(change: Change, error: BaseException, progress: Progress) -> None:
         if change_record.find(home) is None:
             again = f"{home.bin}/airferry start"
         raise UpgradeFailed(
-            f"The {change.title} failed, and what was there before is not up again: {second}",
+            f"The {change.title} failed, and the previous state could not be restored: {second}",
             found=f"{_said(error)}\n{getattr(second, 'found', '')}".strip(),
-            hint=f"Nothing is lost. When the cause is gone: {again}",
+            hint=f"No data is lost. When the cause is fixed: {again}",
         ) from error
     if isinstance(error, (AirferryError, OSError)):
         hint = getattr(error, "hint", "")

@@ -86,7 +86,7 @@ class AsideStep(_Always):
 
     def describe(self) -> str:
         """One line for the admin."""
-        return "Set a copy of the database aside"
+        return "Keep a copy of the database"
 
     def apply(self) -> None:
         """Copy it inside the cluster."""
@@ -123,7 +123,7 @@ class FillStep(_Always):
 
     def describe(self) -> str:
         """One line for the admin."""
-        return f"Read the database into PostgreSQL {self.installation.receipt.database.server}"
+        return f"Load the database into PostgreSQL {self.installation.receipt.database.server}"
 
     def apply(self) -> None:
         """Restore the dump."""

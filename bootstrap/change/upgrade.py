@@ -164,7 +164,7 @@ def check_room(home: Home, size: int) -> None:
     free = shutil.disk_usage(str(home.path)).free
     if free < needed:
         raise NoRoom(
-            f"{home.path} has no room to keep the old database beside the new one.",
+            f"{home.path} has not enough space for the old and the new database.",
             found=f"{free >> 20} MB free",
             needed=f"{needed >> 20} MB: the database takes {size >> 20} MB",
             hint=f"Make room, for example: {home.bin}/airflow db clean --clean-before-timestamp DATE, or"
@@ -177,12 +177,14 @@ def _left_behind(old: Receipt) -> List[str]:
     names = [name for item in old.added for name in item.packages]
     if not names:
         return []
-    said = f"The add-ons of Airflow {old.airflow} stay with it: {', '.join(names)}."
-    return [f"{said} Bundle them with the next one, or make an add-on to this: airferry bundle --onto FILE"]
+    said = f"The add-ons of Airflow {old.airflow} are not carried over: {', '.join(names)}."
+    return [
+        f"{said} Include them in the next bundle, or make an add-on to this one: airferry bundle --onto FILE"
+    ]
 
 
 def _broken_dags(errors: Dict[str, str]) -> List[str]:
-    return [f"{name} could be imported before and cannot any more: {text}" for name, text in errors.items()]
+    return [f"{name} can no longer be imported: {text}" for name, text in errors.items()]
 
 
 def _tidy(installation: Installation) -> List[str]:
@@ -193,7 +195,7 @@ def _tidy(installation: Installation) -> List[str]:
         _prune(installation)
         backups.rotate(home.backups, backups.KEEP, installation.receipt)
     except (AirferryError, OSError) as error:
-        return [f"Something old could not be removed: {error}"]
+        return [f"An old file could not be removed: {error}"]
     return []
 
 

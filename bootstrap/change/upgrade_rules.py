@@ -35,13 +35,13 @@ def check(old: Receipt, new: Receipt) -> None:
             f"install does not downgrade Airflow ({old.airflow} to {new.airflow}).",
             found=f"Airflow {old.airflow} in {old.home}",
             needed=f"a bundle of Airflow {old.airflow} or newer",
-            hint=f"{back}The older Airflow beside it, with a database of its own: --home PATH",
+            hint=f"{back}To install the older Airflow beside it, with its own database: --home PATH",
         )
     if after >= (3, 0, 0) and before < _FIRST_TO_3:
         raise UpgradeRefused(
             f"Airflow {old.airflow} is not upgraded to {new.airflow} in one step.",
             found=f"Airflow {old.airflow} in {old.home}",
-            needed=f"Airflow {'.'.join(map(str, _FIRST_TO_3))} or newer, for a step to Airflow 3",
+            needed=f"Airflow {'.'.join(map(str, _FIRST_TO_3))} or newer, for an upgrade to Airflow 3",
             hint=f"Install a bundle of Airflow {_LAST_STOP} into this home first, then this one. On the"
             f" internet host: airferry bundle --airflow {_LAST_STOP} --python {_python(old)}",
         )
@@ -52,12 +52,13 @@ def check(old: Receipt, new: Receipt) -> None:
             "The bundle carries an older PostgreSQL than the one that holds the database.",
             found=f"PostgreSQL {old.database.server} in {old.home}",
             needed=f"a bundle with PostgreSQL {clusters.major(old.database.server)} or newer",
-            hint="It was made for a host with an older glibc; for this one: airferry bundle --like NAME",
+            hint="The bundle was made for a host with an older glibc. For this host: airferry"
+            " bundle --like NAME",
         )
     managers = release_for(new.airflow).auth_managers
     if old.auth not in managers:
         raise UpgradeRefused(
-            f"Airflow {new.airflow} has no login of the kind {old.auth}.", needed=" or ".join(managers)
+            f"Airflow {new.airflow} does not support --auth {old.auth}.", needed=" or ".join(managers)
         )
 
 
@@ -67,18 +68,18 @@ def advice(old: Receipt, new: Receipt, database_size: int) -> List[str]:
     if not release_for(new.airflow).known:
         found.append(
             f"Airflow {new.airflow} is newer than {differences.NEWEST}, the newest that this airferry was"
-            " tried with."
+            " tested with."
         )
     before, after = differences.numbers(old.airflow), differences.numbers(new.airflow)
     if before < (3, 0, 0) <= after:
         found.append(
-            "Airflow 3 reads DAG files otherwise than Airflow 2: those that it cannot import are listed at"
-            " the end, and stay as they are."
+            "Airflow 3 reads DAG files differently from Airflow 2: files that it cannot import are listed"
+            " at the end and left unchanged."
         )
         if database_size > _LARGE:
             found.append(
-                f"The database takes {database_size >> 20} MB and all of it is migrated. Shorter: stop here,"
-                f" and first run {old.home}/bin/airflow db clean --clean-before-timestamp DATE"
+                f"The database has {database_size >> 20} MB, and all of it is migrated. To shorten this, stop"
+                f" here and first run {old.home}/bin/airflow db clean --clean-before-timestamp DATE"
             )
     return found
 

@@ -17,7 +17,9 @@ class KeysStep:
 
     def describe(self) -> str:
         """One line for the admin."""
-        return f"Move what Airflow {self.installation.receipt.airflow} has renamed in airflow.cfg"
+        return (
+            f"Update the options in airflow.cfg that Airflow {self.installation.receipt.airflow} has renamed"
+        )
 
     def done(self) -> bool:
         """Whether there is nothing left to do."""
@@ -40,7 +42,7 @@ class TrialStep:
 
     def describe(self) -> str:
         """One line for the admin."""
-        return f"Try whether Airflow {self.installation.receipt.airflow} starts on this host"
+        return f"Check that Airflow {self.installation.receipt.airflow} starts on this host"
 
     def done(self) -> bool:
         """Whether there is nothing left to do."""

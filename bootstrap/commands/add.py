@@ -27,7 +27,7 @@ class AddOns:
 def add(
     file: str = typer.Argument(..., metavar="FILE", help="An add-on, made with: airferry bundle --onto."),
     remove: bool = typer.Option(
-        False, "--remove", help="Take it out again; FILE is the add-on's file name or bundle id."
+        False, "--remove", help="Remove the add-on; FILE is its file name or bundle id."
     ),
     restart: bool = typer.Option(
         True, "--restart/--no-restart", show_default=False, help="Restart Airflow (default: yes)."

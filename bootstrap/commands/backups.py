@@ -24,10 +24,10 @@ from bootstrap.state.plan import Done
 from bootstrap.state.receipt import Receipt
 
 _OUTPUT = typer.Option(
-    None, "--output", metavar="DIR", help="The folder to make it in (default: HOME/backups)."
+    None, "--output", metavar="DIR", help="The folder for the backup (default: HOME/backups)."
 )
 
-_YES = typer.Option(False, "--yes", "-y", help="Do not ask.")
+_YES = typer.Option(False, "--yes", "-y", help="Do not ask for confirmation.")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ class WentBack:
 def backup(
     output: Optional[Path] = _OUTPUT,
     keep: int = typer.Option(KEEP, min=1, help="How many to keep in HOME/backups."),
-    verify: bool = typer.Option(False, "--verify", help="Prove it: restore it into a scratch cluster."),
+    verify: bool = typer.Option(
+        False, "--verify", help="Verify the backup: restore it into a scratch cluster."
+    ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[BackupMade]:
@@ -89,7 +91,7 @@ def backup(
 
     def show(console: Console) -> None:
         console.print(f"{made.place.path} ({size_text(made.place.backup.size)})")
-        console.note("It holds the keys and passwords of this installation: keep it as you keep those.")
+        console.note("It contains the keys and passwords of this installation: protect it accordingly.")
         for removed in made.removed:
             console.note(f"Removed the old backup {removed} (--keep {keep}).")
 
@@ -121,7 +123,7 @@ def _made(place: SavedBackup, *, checked: bool, removed: Tuple[str, ...] = ()) -
 
 def restore(
     name: str = typer.Argument(..., metavar="BACKUP", help="An id from `airferry backups`, or a path."),
-    check: bool = typer.Option(False, "--check", help="Only prove that it can be restored."),
+    check: bool = typer.Option(False, "--check", help="Only check that it can be restored."),
     yes: bool = _YES,
     home: Optional[Path] = HOME,
     json: bool = JSON,
@@ -164,8 +166,8 @@ def _go_back(
         console.print(f"Airflow {done.receipt.airflow} runs as it was at {place.backup.finished}.")
         if differing:
             console.note(
-                f"{len(differing)} DAG files are not as they were then, and were left alone; as they were"
-                f" they lie in {place.path / found_backups.DAGS_ARCHIVE}."
+                f"{len(differing)} DAG files differ from the backup and were left unchanged; the saved ones"
+                f" are in {place.path / found_backups.DAGS_ARCHIVE}."
             )
 
     return Result(WentBack(done.receipt, tuple(done.steps), runs, tuple(differing)), show)
@@ -176,10 +178,10 @@ def _confirm(installation: Installation, place: SavedBackup, runs: int, console:
     found = place.backup
     console.warning(
         f"This goes back to Airflow {found.airflow} as it was at {found.finished}. {runs} DAG runs have"
-        " started since then; they are forgotten, and whatever was changed in Airflow, too. What is there"
-        " now is backed up first."
+        " started since then; they and all later changes in Airflow are lost. The current state "
+        "is backed up first."
     )
     if not sys.stdin.isatty():
-        raise InvalidOption("Nobody can be asked here.", needed="--yes", hint="Add --yes to go on.")
-    if not typer.confirm("Go on?", err=True):
+        raise InvalidOption("There is no terminal to ask on.", needed="--yes", hint="Add --yes to continue.")
+    if not typer.confirm("Continue?", err=True):
         raise KeyboardInterrupt

@@ -81,11 +81,11 @@ def install(
     postgres_admin_password_file: Optional[Path] = database.ADMIN_PASSWORD_FILE,
     adopt_database: bool = database.ADOPT,
     postgres_port: Optional[int] = typer.Option(
-        None, min=1, max=65535, help="The port of a PostgreSQL of its own on 127.0.0.1."
+        None, min=1, max=65535, help="The port of its private PostgreSQL on 127.0.0.1."
     ),
     account: Optional[str] = ACCOUNT,
     service: Optional[str] = typer.Option(
-        None, help="What keeps it running: auto (default), systemd, supervisor, or none."
+        None, help="The service manager: auto (default), systemd, supervisor, or none."
     ),
     auth: Optional[str] = typer.Option(
         None, help="Airflow's auth manager: fab (default), or simple (Airflow 3; one account, no roles)."
@@ -98,11 +98,11 @@ def install(
         help="A file whose first line is its password (default: generated).",
     ),
     parallelism: Optional[int] = typer.Option(
-        None, min=1, help="Tasks at once (default: by cores and memory)."
+        None, min=1, help="The number of tasks that run at once (default: by cores and memory)."
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
     ignore: Optional[List[str]] = typer.Option(
-        None, metavar="ID", help="Go on in spite of this finding of doctor."
+        None, metavar="ID", help="Continue despite this finding of doctor."
     ),
     json: bool = JSON,
 ) -> Result[Union[Outcome, Planned]]:
@@ -180,7 +180,7 @@ def doctor(
     saved: Optional[Path] = typer.Option(
         None, "--from", exists=True, dir_okay=False, help="Judge the facts in this file instead of this host."
     ),
-    deep: bool = typer.Option(False, "--deep", help="Read every byte of this file as well."),
+    deep: bool = typer.Option(False, "--deep", help="Also verify every byte of this file."),
     strict: bool = STRICT,
     json: bool = JSON,
 ) -> Result[Union[Judgement, Explained, Saved]]:

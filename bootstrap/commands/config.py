@@ -20,7 +20,7 @@ from bootstrap.settings import Difference
 app = application("config", "Show and change options of airflow.cfg, one at a time; comments stay.")
 SECTION = typer.Argument(..., help="For example core.")
 KEY = typer.Argument(..., help="For example load_examples.")
-RESTART = typer.Option(False, "--restart", help="Restart the components that must read it anew.")
+RESTART = typer.Option(False, "--restart", help="Restart the components that read it.")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def set_option(
     value_file: Optional[Path] = typer.Option(
         None, exists=True, dir_okay=False, help="A file whose first line is the value: for secrets."
     ),
-    force: bool = typer.Option(False, "--force", help="Also an option that Airflow does not know."),
+    force: bool = typer.Option(False, "--force", help="Also set an option that Airflow does not know."),
     restart: bool = RESTART,
     home: Optional[Path] = HOME,
     json: bool = JSON,
@@ -93,7 +93,7 @@ def set_option(
         raise InvalidOption("One new value is needed.", needed="VALUE, or --value-file FILE")
     if value is not None and is_secret(key.lower()):
         raise settings.SettingRefused(
-            f"[{section}] {key} is secret, and the list of processes shows what is typed to everybody here.",
+            f"[{section}] {key} is secret, and every account of this host can see command lines.",
             needed="--value-file FILE",
         )
     hidden = handoff.password(value_file)
@@ -152,11 +152,11 @@ def _edited(
 
     def show(console: Console) -> None:
         if not stale:
-            console.print("It was so already; nothing was changed.")
+            console.print("It has this value already; nothing was changed.")
             return
         console.print(f"[{section}] {key} is {'not set any more' if unset else 'set'}.")
         if not restart:
-            console.print(f"These read it at their start: {names}")
+            console.print(f"These components read it when they start: {names}")
             console.command(f"{installation.home.bin}/airferry restart {names}")
 
     return Result(Edited(section, key, bool(stale), tuple(stale), bool(stale) and restart), show)

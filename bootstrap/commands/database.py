@@ -22,7 +22,7 @@ from bootstrap.state import receipt
 POSTGRES = typer.Option(
     None,
     metavar="WHOSE",
-    help="carried (default), host (programs of the distribution's), or postgresql://ROLE@HOST/DATABASE.",
+    help="carried (default), host (the distribution's programs), or postgresql://ROLE@HOST/DATABASE.",
 )
 PASSWORD_FILE = typer.Option(
     None,
@@ -32,18 +32,16 @@ PASSWORD_FILE = typer.Option(
     help="A file whose first line is that role's password (default: ~/.pgpass, or asked for).",
 )
 ADMIN_USER = typer.Option(
-    None, "--postgres-admin-user", help="A role of that server which makes role and database."
+    None, "--postgres-admin-user", help="A role of that server that creates role and database."
 )
 ADMIN_PASSWORD_FILE = typer.Option(
     None,
     "--postgres-admin-password-file",
     exists=True,
     dir_okay=False,
-    help="A file whose first line is its password, which is not kept.",
+    help="A file whose first line is its password, which is not stored.",
 )
-ADOPT = typer.Option(
-    False, "--adopt-database", help="Take over the tables of an Airflow that the database holds."
-)
+ADOPT = typer.Option(False, "--adopt-database", help="Take over existing Airflow tables in the database.")
 
 
 def whose(
@@ -64,12 +62,12 @@ def whose(
         return "", DatabaseChoice(found, admin or "", adopt, passwords)
     if text not in (None, "carried", "host"):
         raise InvalidOption(
-            f"--postgres {text} is not known.",
+            f"--postgres {text} is not valid.",
             needed="--postgres carried or host, or postgresql://ROLE@HOST:5432/DATABASE",
         )
     if password_file or admin or admin_password_file or adopt:
         raise InvalidOption(
-            "Options for a database server were given, and no server.",
+            "Options for a database server were given without a server.",
             needed="--postgres postgresql://ROLE@HOST:5432/DATABASE beside them",
         )
     return text or "", None

@@ -18,7 +18,12 @@ from wheelhouse import timestamp
 def history(
     home: Optional[Path] = HOME,
     lines: int = typer.Option(
-        20, "--lines", "-n", min=0, show_default=False, help="So many of the newest (default: 20; 0: all)."
+        20,
+        "--lines",
+        "-n",
+        min=0,
+        show_default=False,
+        help="The number of newest entries (default: 20; 0: all).",
     ),
     steps: bool = typer.Option(False, "--steps", help="Show the steps of each command, too."),
     json: bool = JSON,
@@ -31,7 +36,9 @@ def history(
     def show(console: Console) -> None:
         console.table(["time", "command", "outcome", "seconds", "by", ""], _rows(found, lines, steps=steps))
         if found.unreadable:
-            console.note(f"{found.unreadable} lines of {place.journal} are no events and were passed over.")
+            console.note(
+                f"{found.unreadable} lines of {place.journal} are not valid events and were skipped."
+            )
 
     return Result(found, show)
 

@@ -23,7 +23,7 @@ from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, ExplainingCom
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import checkup
 
-app = application("airferry", "Looks after this Airflow installation.")
+app = application("airferry", "Manages this Airflow installation.")
 
 
 # in the order of --help

@@ -21,20 +21,22 @@ _POLL = 250  # milliseconds between looks at the files
 
 
 def logs(
-    component: Optional[List[str]] = typer.Argument(None, help="Only these (default: all)."),
-    follow: bool = typer.Option(False, "--follow", "-f", help="Go on with whatever is written next."),
+    component: Optional[List[str]] = typer.Argument(None, help="Only these components (default: all)."),
+    follow: bool = typer.Option(
+        False, "--follow", "-f", help="Follow the logs: print new lines as they are written."
+    ),
     lines: int = typer.Option(
         20,
         "--lines",
         "-n",
         min=0,
         show_default=False,
-        help="So many of the newest lines of each (default: 20; with --since, all).",
+        help="The number of newest lines of each (default: 20; with --since, all).",
     ),
     since: Optional[str] = typer.Option(
-        None, metavar="TIME", help="From a time on: 30m, 2h or 3d ago, 2026-11-25, '2026-11-25 14:30'."
+        None, metavar="TIME", help="Only lines since then: 30m, 2h or 3d ago, 2026-11-25, '2026-11-25 14:30'."
     ),
-    install: bool = typer.Option(False, "--install", help="The log of the installs."),
+    install: bool = typer.Option(False, "--install", help="Show the install log."),
     home: Optional[Path] = HOME,
 ) -> int:
     """Show the components' logs: the newest lines, those since a time, or, with -f, what comes next.

@@ -35,7 +35,9 @@ def passwd(
         None, exists=True, dir_okay=False, help="A file whose first line is the new password."
     ),
     generate: bool = typer.Option(
-        False, "--generate", help="Make one of 24 letters and digits, and write it to a file below secrets/."
+        False,
+        "--generate",
+        help="Generate one of 24 letters and digits, and write it to a file below secrets/.",
     ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
@@ -47,7 +49,7 @@ def passwd(
     """
     console = Console(quiet=json)
     if generate and password_file:
-        raise InvalidOption("--generate and --password-file exclude each other.", needed="one of them")
+        raise InvalidOption("--generate and --password-file cannot be combined.", needed="one of them")
     # root reads the file while it still may: it can lie where the account cannot
     given = secret.generate() if generate else handoff.password(password_file)
     installation = daily.enter_as_account(home_of(home))
@@ -77,6 +79,6 @@ def _asked(name: str) -> Secret:
     first = getpass.getpass(f"New password for {name}: ")
     if not first:
         raise PasswordMissing("No password was typed; nothing was changed.")
-    if getpass.getpass("The same again: ") != first:
-        raise PasswordMissing("These were two different passwords; nothing was changed.")
+    if getpass.getpass("Repeat the password: ") != first:
+        raise PasswordMissing("The passwords do not match; nothing was changed.")
     return Secret(first)

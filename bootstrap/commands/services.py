@@ -43,7 +43,7 @@ def _show(found: Status, console: Console) -> None:
 
 
 _ACTIONS = {"Start": daily.start, "Stop": daily.stop}
-COMPONENTS = typer.Argument(None, help="Only these (default: all).")
+COMPONENTS = typer.Argument(None, help="Only these components (default: all).")
 
 
 def start(

@@ -33,14 +33,14 @@ PYTHON = typer.Option(
     None,
     "--python",
     metavar="WHICH",
-    help="The Python that Airflow shall run on: carried, host, or a path (default: the host's where it passes"
+    help="The Python to run Airflow on: carried, host, or a path (default: the host's where it passes"
     " doctor, else the carried one).",
 )
 PORT = typer.Option(
     None, "--port", min=1, max=65535, help="The web server's port (default: 8080 or the next free)."
 )
 NAME = typer.Option(
-    None, "--name", help="Tells installations on one host apart (default: airflow); /opt/NAME or ~/NAME."
+    None, "--name", help="The name of this installation (default: airflow); /opt/NAME or ~/NAME."
 )
 ACCOUNT = typer.Option(None, help="The account to run as; root only (default: airflow).")
 EXPLAIN = typer.Option(

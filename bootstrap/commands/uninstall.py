@@ -23,7 +23,7 @@ def uninstall(
     purge: bool = typer.Option(
         False, "--purge", help="Remove the data, too: database, DAGs, logs, backups, configuration, secrets."
     ),
-    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask for confirmation."),
     json: bool = JSON,
 ) -> Result[Uninstalled]:
     """Stop everything and remove what an install makes; the data stays unless --purge is given.
@@ -56,7 +56,7 @@ def _confirm(console: Console, home: Home, found: Receipt, data: str) -> None:
         f"This stops Airflow {found.airflow} in {home.path} and removes its programs. "
         + (f"It DELETES {data}." if data else "The data stays.")
     )
-    if not typer.confirm("Go on?", err=True):
+    if not typer.confirm("Continue?", err=True):
         raise ConfirmationMissing("Nothing was changed.")
 
 

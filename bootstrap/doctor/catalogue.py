@@ -40,7 +40,9 @@ class Catalogue:
         near = get_close_matches(identifier, self.entries, n=3, cutoff=0.4)
         raise UnknownFinding(
             f"There is no finding {identifier!r}.",
-            hint=f"Near it: {', '.join(near)}." if near else "All of them are listed by doctor --explain.",
+            hint=f"Similar ids: {', '.join(near)}."
+            if near
+            else "All of them are listed by doctor --explain.",
         )
 
 

@@ -74,13 +74,16 @@ class Finding:
 
 
 FACTS_INCOMPLETE = Entry(
-    "facts-incomplete", WARNING, "Something could not be looked at", "What depends on it was not judged."
+    "facts-incomplete",
+    WARNING,
+    "Some facts could not be collected",
+    "The checks that depend on them were not done.",
 )
 CHECK_CRASHED = Entry(
     "check-crashed",
     WARNING,
     "A check failed",
-    "This is a fault of airferry's; what the check is about was not judged.",
+    "This is a bug in airferry; what this check covers was not checked.",
 )
 
 

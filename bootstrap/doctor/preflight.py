@@ -29,12 +29,12 @@ from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
 
-BUNDLE_OK = Entry("bundle-ok", OK, "The file is whole")
+BUNDLE_OK = Entry("bundle-ok", OK, "The file is intact")
 BUNDLE_DAMAGED = Entry(
     "bundle-damaged",
     BLOCKER,
-    "The file is not what was bundled",
-    "A changed byte may be in anything that would be installed; nothing from such a file is used.",
+    "The file is damaged",
+    "Any part of the installation may be affected; nothing from such a file is used.",
     "Found with --deep, which reads every byte; install always does so before it changes anything.",
 )
 
@@ -181,6 +181,6 @@ def check(report: Report, ignored: Sequence[str]) -> None:
         f"{len(blockers)} finding{'s' if len(blockers) > 1 else ''} would make the install fail;"
         " nothing was changed.",
         found=", ".join(finding.id for finding in blockers),
-        hint="Do what is said there and run the same command again, or go on against the advice with "
+        hint="Follow these remedies and run the same command again, or continue despite them with "
         + " ".join(f"--ignore {finding.id}" for finding in blockers),
     )

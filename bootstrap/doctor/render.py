@@ -26,7 +26,7 @@ def render(report: Report, console: Console, *, next_command: str, again: str = 
     console.print(_counts(report), "bold")
     if report.blocked:
         if again:
-            console.print("Next: do what is said for each blocker, then look again:")
+            console.print("Next: follow the remedy of each blocker, then run doctor again:")
             console.command(again)
     elif next_command:
         console.print("Next:")

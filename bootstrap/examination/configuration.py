@@ -138,7 +138,7 @@ def _problem(text: str) -> str:
                 continue  # %(name)s of something that Airflow fills in
             except configparser.InterpolationError:
                 # the message would show the value, which may be a password
-                return f"[{section}] {option}: a % stands alone in its value"
+                return f"[{section}] {option}: a single % in its value"
     return ""
 
 

@@ -100,7 +100,7 @@ def _nearest(path: Path) -> Tuple[Path, str]:
             problem = f"{base} is not a folder"
         except (FileNotFoundError, NotADirectoryError):
             if os.path.lexists(base):
-                problem = f"{base} is a link to nothing"
+                problem = f"{base} is a broken link"
         except OSError as error:
             problem = str(error)
     return Path("/"), problem

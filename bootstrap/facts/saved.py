@@ -61,7 +61,7 @@ def load(path: Path) -> Facts:
     except (OSError, UnicodeDecodeError, codec.Malformed) as error:
         problems = error.problems[:10] if isinstance(error, codec.Malformed) else [str(error)]
         raise FactsUnreadable(
-            f"{path} holds no facts of a host.",
+            f"{path} does not contain the facts of a host.",
             found="\n".join(problems),
             needed="a file that was written with: doctor --save FILE",
             hint="Copy it again; it is JSON text, and no editor may have changed it.",

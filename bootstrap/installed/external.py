@@ -97,9 +97,9 @@ def settled(earlier: Receipt, kind: str, choice: Optional[DatabaseChoice]) -> bo
         raise DatabaseChoiceFixed(
             f"The installation in {earlier.home} has its database already.",
             found=_words(earlier.database),
-            needed=f"the same; asked for was {wanted}",
-            hint="Leave out --postgres, or install into another home with --home. A database that was moved"
-            " to another server by whoever runs it is taken up with its new URL and --adopt-database.",
+            needed=f"the same database; requested: {wanted}",
+            hint="Leave out --postgres, or install into another home with --home. If the database was moved"
+            " to another server, give its new URL with --adopt-database.",
         )
     return same and choice is None
 

@@ -195,7 +195,7 @@ class Installation:
         library = self.receipt.library_path
         keep = f"LD_LIBRARY_PATH={shlex.quote(library)} " if library else ""
         environment = (
-            "# Written by airferry; read by sh. What every process of this installation runs with.\n"
+            "# Written by airferry; read by sh. The environment of every process of this installation.\n"
             "for name in $(env | sed -n 's/^\\(AIRFLOW_[A-Za-z0-9_]*\\|PYTHON[A-Z]*\\)=.*/\\1/p'); do\n"
             '    unset "$name"\n'
             "done\n"
@@ -209,9 +209,9 @@ class Installation:
             "# Airflow's command line, with the environment of this installation. Written by airferry.\n"
             f'[ "$(id -u)" -eq 0 ] && [ {shlex.quote(self.receipt.account)} != root ] &&\n'
             f'    exec {home}/bin/airferry run -- {home}/bin/airflow "$@"\n'
-            "# while an upgrade has the database in its hands, also after a power cut\n"
+            "# while an upgrade changes the database, also after a power failure\n"
             f"if [ -e {home}/run/halted ]; then\n"
-            f'    echo "airferry: Airflow is kept down: airferry status says why" >&2\n'
+            f'    echo "airferry: Airflow is kept stopped: see airferry status" >&2\n'
             "    exit 75\n"
             "fi\n"
             f". {home}/etc/environment.sh\n"
@@ -219,7 +219,7 @@ class Installation:
         )
         airferry = (
             "#!/bin/sh\n"
-            "# Looks after this installation: sh airferry --help. Written by airferry.\n"
+            "# Manages this installation: sh airferry --help. Written by airferry.\n"
             f'{keep}AIRFERRY_HOME={home} exec {python} -I -S -B -X utf8 {home}/current/runtime "$@"\n'
         )
         return {

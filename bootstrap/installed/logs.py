@@ -60,7 +60,7 @@ def choose(home: Home, known: Sequence[str], names: Sequence[str], *, install: b
         raise UnknownLog(
             f"There is no component {', '.join(unknown)}.",
             needed="one of " + ", ".join(known),
-            hint="The log of the installs: --install. Those of the tasks lie below " + str(home.logs),
+            hint="The install log: --install. Task logs are below " + str(home.logs),
         )
     wanted = list(names) or ([] if install else list(known))
     logs = [Log(name, home.own_logs / f"{name}.log") for name in wanted]
@@ -79,7 +79,7 @@ def moment(text: str, now: Optional[datetime] = None) -> datetime:
         with contextlib.suppress(ValueError):
             return datetime.strptime(text.strip(), form).astimezone()
     raise UnknownLog(
-        f"--since {text} is no time.", needed="for example 30m, 2h, 3d, 2026-11-25, or '2026-11-25 14:30'"
+        f"--since {text} is not a time.", needed="for example 30m, 2h, 3d, 2026-11-25, or '2026-11-25 14:30'"
     )
 
 

@@ -87,7 +87,7 @@ def look(installation: Installation) -> Status:
 def _unfinished(home: Home) -> str:
     busy = holder(home.lock)
     if busy:
-        return f"Another airferry is at work ({busy})." if change_record.find(home) else ""
+        return f"Another airferry command is running ({busy})." if change_record.find(home) else ""
     try:
         change_record.refuse_unfinished(home)
     except change_record.ChangeUnfinished as error:
@@ -102,4 +102,4 @@ def _external(installation: Installation) -> ComponentStatus:
     except DatabaseUnavailable as error:
         return ComponentStatus(DATABASE, "UNREACHABLE", "", error.said)
     address = installation.database.connection.address
-    return ComponentStatus(DATABASE, "RUNNING", "", f"at {address}, not started or stopped from here")
+    return ComponentStatus(DATABASE, "RUNNING", "", f"at {address}, not managed by this installation")

@@ -110,16 +110,16 @@ def parse(text: str, *, home: Path) -> Connection:
     if not found.user:
         problems.append("it names no role (before the @)")
     if not found.database or "/" in name:
-        problems.append("it names no database (after the /)" if not name else f"{name} is no database's name")
+        problems.append(
+            "it names no database (after the /)" if not name else f"{name} is not a valid database name"
+        )
     if re.search(r"[\x00-\x1f]", found.user + found.database + found.host):
         problems.append("it holds a control character")
     if found.sslmode not in ("", *SSLMODES):
-        problems.append(f"sslmode={found.sslmode} is none of {', '.join(SSLMODES)}")
-    problems += [f"{name}= is not known here" for name in parameters]
+        problems.append(f"sslmode={found.sslmode} is not one of {', '.join(SSLMODES)}")
+    problems += [f"{name}= is not supported" for name in parameters]
     if problems:
-        raise DatabaseUrlInvalid(
-            "The URL of the database cannot be used.", found="\n".join(problems), needed=_EXAMPLE
-        )
+        raise DatabaseUrlInvalid("The database URL is not valid.", found="\n".join(problems), needed=_EXAMPLE)
     return _with_certificate(found, home)
 
 
@@ -130,7 +130,9 @@ def _place(text: str, problems: List[str]) -> Tuple[str, int]:
     )
     if match is None:
         problems.append(
-            "it names several hosts, and Airflow takes one" if "," in text else f"{text} is no host and port"
+            "it names several hosts, and Airflow supports one"
+            if "," in text
+            else f"{text} is not a host and port"
         )
         return "", PORT
     host = unquote(match["six"] or match["name"])
@@ -138,7 +140,7 @@ def _place(text: str, problems: List[str]) -> Tuple[str, int]:
         problems.append("it names no host (a server on this host is 127.0.0.1)")
     port = int(match["port"] or PORT)
     if not 0 < port < 65536:
-        problems.append(f"{port} is no port")
+        problems.append(f"{port} is not a port")
     return host, port
 
 
@@ -157,7 +159,7 @@ def _with_certificate(found: Connection, home: Path) -> Connection:
         raise DatabaseUrlInvalid(
             f"The root certificate {path} cannot be read.",
             found=error.strerror or str(error),
-            needed="a file in PEM format with the certificate of whoever signed the server's",
+            needed="a file in PEM format with the certificate of the authority that signed the server's",
             hint="Name it in the URL: sslrootcert=/path/ca.pem. A host's own list is often"
             " /etc/ssl/certs/ca-certificates.crt or /etc/pki/tls/certs/ca-bundle.crt.",
         ) from error

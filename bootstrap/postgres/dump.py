@@ -146,7 +146,7 @@ def _run(clients: Clients, command: List[Argument], *, what: str) -> str:
     program = Path(command[0])
     if not program.is_file():
         raise DumpFailed(
-            f"PostgreSQL's {program.name} is not there.",
+            f"PostgreSQL's {program.name} is missing.",
             found=f"none in {clients.programs}",
             needed="the client programs beside the server's",
             hint="Install the distribution's PostgreSQL client package of the same version.",

@@ -63,7 +63,7 @@ def programs(release_postgres: Path) -> Path:
     if found:
         return found
     raise PostgresFailed(
-        "This installation carries no PostgreSQL.",
+        "This installation has no PostgreSQL programs.",
         found=f"no programs in {release_postgres}",
         hint="Run the install again: sh FILE install",
     )
@@ -149,7 +149,7 @@ class Cluster:
     def settings(self, connections: int) -> str:
         """The settings of ours, for a file of their own that postgresql.conf includes."""
         return (
-            "# Written by airferry. Put changes of your own below the include in postgresql.conf.\n"
+            "# Written by airferry. Put your own changes below the include in postgresql.conf.\n"
             f"listen_addresses = '{ADDRESS}'\n"
             f"port = {self.port}\n"
             "unix_socket_directories = ''\n"

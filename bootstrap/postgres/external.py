@@ -120,7 +120,7 @@ class External:
             in_bundle = f"those of PostgreSQL {carried}" if carried else "none"
             raise PostgresFailed(
                 f"There are no PostgreSQL client programs for a server of version {version}.",
-                found=f"{in_bundle} in the bundle, and none that new on this host",
+                found=f"{in_bundle} in the bundle, and none of this version or newer on this host",
                 needed=f"pg_dump, pg_restore and psql of PostgreSQL {version} or newer",
                 hint=f"Install the distribution's client package (postgresql-client, postgresql{version}).",
             )

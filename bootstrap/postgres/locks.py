@@ -48,7 +48,7 @@ def wait(query: Query, seconds: float = SECONDS / 2) -> None:
         if not found:
             return
         if time.monotonic() > deadline:
-            raise _held("Tables of Airflow's are in use, though it is stopped.", found)
+            raise _held("Airflow's tables are in use although Airflow is stopped.", found)
         time.sleep(0.5)
 
 
@@ -66,6 +66,6 @@ def _held(message: str, found: List[str]) -> DatabaseHeld:
         message,
         found="\n".join(found[: _SHOWN + 1]),
         needed="no other session in these tables",
-        hint="End these sessions (whoever runs them can, or the server's administrator, with SELECT"
+        hint="End these sessions (their owner can, or the server's administrator, with SELECT"
         " pg_terminate_backend(NUMBER)), then run the same command again.",
     )

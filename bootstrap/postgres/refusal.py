@@ -17,14 +17,14 @@ FULL = "full"  # no connection left
 REFUSED = "refused"  # anything else that the server says
 
 _HINTS = {
-    UNREACHABLE: "Check host and port, whether the server runs, and the firewalls on the way.",
-    SILENT: "Check host and port, and the firewalls on the way: a packet that is dropped gets no answer.",
+    UNREACHABLE: "Check host and port, whether the server runs, and the firewalls in between.",
+    SILENT: "Check host and port, and the firewalls in between: a packet that is dropped gets no answer.",
     STRANGE: "Check the port.",
-    TLS: "Check sslmode and sslrootcert of --postgres with whoever runs the server.",
+    TLS: "Check sslmode and sslrootcert of --postgres with the administrator of the server.",
     LOGIN: "Check the role and its password (--postgres-password-file FILE, or a line in ~/.pgpass).",
-    MISSING: "Check the name, have the database made, or give --postgres-admin-user.",
-    FULL: "Have max_connections of the server raised, or the connections of others ended.",
-    REFUSED: "Ask whoever runs the server.",
+    MISSING: "Check the name, have the database created, or give --postgres-admin-user.",
+    FULL: "Have max_connections of the server raised, or other connections closed.",
+    REFUSED: "Ask the administrator of the server.",
 }
 
 

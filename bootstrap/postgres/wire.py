@@ -133,7 +133,7 @@ class Link:
             head = self.read(5)
             length = struct.unpack("!i", head[1:])[0] - 4
             if not 0 <= length <= _LONGEST:
-                raise DatabaseUnavailable(refusal.STRANGE, "what answers there is no PostgreSQL server")
+                raise DatabaseUnavailable(refusal.STRANGE, "the answer is not from a PostgreSQL server")
             body = self.read(length)
             if head[:1] not in b"NSAK":
                 return head[:1], body
@@ -178,7 +178,7 @@ def _connect(
             refusal.TLS, f"the server offers no TLS, and sslmode={connection.sslmode} needs it"
         )
     if answer != b"S":
-        raise DatabaseUnavailable(refusal.STRANGE, "what answers there is no PostgreSQL server")
+        raise DatabaseUnavailable(refusal.STRANGE, "the answer is not from a PostgreSQL server")
     stream.settimeout(_left(deadline))
     with _translated(refusal.TLS):
         secured = stack.enter_context(contextlib.closing(_secured(stream, connection)))
@@ -240,7 +240,7 @@ def _login(
         if kind == b"E":
             raise _refused(_error(body), encrypted)
         if kind != b"R":
-            raise DatabaseUnavailable(refusal.STRANGE, "what answers there is no PostgreSQL server")
+            raise DatabaseUnavailable(refusal.STRANGE, "the answer is not from a PostgreSQL server")
         code, body = struct.unpack("!i", body[:4])[0], body[4:]
         if code == 0:
             return
@@ -261,7 +261,8 @@ def _login(
                 proof.verify(body)
             else:
                 raise scram.Refused(
-                    f"the server asks for a kind of login that airferry lacks (number {code})"
+                    "the server asks for an authentication method that airferry does not "
+                    f"support (number {code})"
                 )
         except (scram.Refused, ValueError) as error:
             raise DatabaseUnavailable(refusal.LOGIN, str(error)) from None

@@ -53,7 +53,7 @@ def settle(named: Optional[str], bundle: Bundle, home: Home, earlier: Optional[R
             raise NoCarriedPython(
                 f"{bundle.path.name} carries no Python.",
                 needed="a bundle that was made with --with-python",
-                hint="Take one of this host: --python host, or --python PATH.",
+                hint="Use one of this host: --python host, or --python PATH.",
             )
         return PythonChoice(str(Carried(home, described).program), CARRIED)
     if named == HOST:

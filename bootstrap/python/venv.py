@@ -81,7 +81,7 @@ class Tools:
 
 def _changed(path: Path, found: str, needed: str) -> ToolChanged:
     return ToolChanged(
-        f"{path} is not the tool that the bundle names.",
+        f"{path} is not the tool that is listed in the bundle.",
         found=found[:200],
         needed=needed,
         hint="Nothing was installed with it. Run the install from the bundle file again.",
@@ -164,9 +164,9 @@ class Venv:
 def _whole(problems: Sequence[str], place: Path) -> None:
     if problems:
         raise PackagesDamaged(
-            f"The packages in {place} are not whole.",
+            f"The packages in {place} are incomplete.",
             found="\n".join(problems[:10]),
-            hint="Look at the free space (df -h, df -i) and run the same command again.",
+            hint="Check the free space (df -h, df -i) and run the same command again.",
         )
 
 
@@ -235,7 +235,7 @@ def _differs(path: Path, sizes: Mapping[str, str]) -> List[str]:
     except OSError:
         return [f"{name}: {path} is missing" for name in sizes]
     if not stat.S_ISREG(found.st_mode):
-        return [f"{name}: {path} is no file" for name in sizes]
+        return [f"{name}: {path} is not a file" for name in sizes]
     if "" in sizes.values() or str(found.st_size) in sizes.values():
         return []
     return [f"{name}: {path} has {found.st_size} bytes, not {size}" for name, size in sizes.items()]

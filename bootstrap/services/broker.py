@@ -195,9 +195,9 @@ def _parse(line: bytes) -> Dict[str, Any]:
     try:
         request = codec.parse(line.decode("utf-8", "replace"))
     except codec.Malformed as error:
-        raise ServiceError("That is no request.") from error
+        raise ServiceError("Invalid request.") from error
     if not isinstance(request, dict):
-        raise ServiceError("That is no request.")
+        raise ServiceError("Invalid request.")
     return request
 
 
@@ -211,5 +211,5 @@ def _gone(found: str) -> BrokerGone:
     return BrokerGone(
         "Root's process, which starts and stops the units, does not answer.",
         found=found,
-        hint="Run the same command again as root: it goes on from here.",
+        hint="Run the same command again as root: it continues from here.",
     )

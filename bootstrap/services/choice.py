@@ -48,7 +48,7 @@ def choose(asked: Optional[str], earlier: str, layout: Layout) -> str:
             "systemd cannot run this installation.",
             found=trouble,
             needed="systemd as process 1; for an ordinary account its own manager as well",
-            hint="Leave out --service: supervisor takes its place (after a reboot: HOME/bin/airferry start).",
+            hint="Leave out --service: supervisor is used instead (after a reboot: HOME/bin/airferry start).",
         )
     return SUPERVISOR
 
@@ -66,7 +66,7 @@ def enable_linger(account: str) -> None:
         process.run(["loginctl", "--no-ask-password", "enable-linger"], what="enable linger", timeout=60)
     if not lingers(account):
         raise ServicesUnavailable(
-            f"The services of {account} would end with its last login.",
+            f"The services of {account} would end when its last session ends.",
             found="linger is off, and this account may not turn it on",
             needed="linger",
             hint=f"As root: loginctl enable-linger {account}. Or choose --service supervisor.",

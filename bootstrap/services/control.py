@@ -168,7 +168,7 @@ class Systemctl:
                 env={**environment, "SYSTEMD_COLORS": "0"},
                 timeout=_PATIENCE,
                 ok=ok,
-                hint=f"{see} says more.",
+                hint=f"See {see}.",
             )
         except process.CommandFailed as error:
             if not self.user and os.geteuid() != 0 and verb != "show":

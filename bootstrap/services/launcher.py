@@ -19,7 +19,7 @@ SCRIPT = "etc/service.sh"
 ENVIRONMENT = "etc/services.env"
 OWN_ENVIRONMENT = "etc/local.env"
 OWN_ENVIRONMENT_TEXT = """\
-# Variables of your own for every process of this installation, NAME="value" a line: AIRFLOW_CONN_..., ...
+# Your own variables for every process of this installation, one NAME="value" per line: AIRFLOW_CONN_..., ...
 # Read by sh, as the account. airferry never changes this file; restart after an edit.
 """
 
@@ -75,9 +75,9 @@ class Launcher:
             f"home={shlex.quote(str(self.home.path))}",
             f"python={shlex.quote(self.python)}",
             'relay() { exec "$python" -I -S "$home/current/runtime/bootstrap/services/relay.py" "$@"; }',
-            # while an upgrade has the database in its hands, also after a power cut
+            # while an upgrade changes the database, also after a power failure
             "halted() {",
-            '    [ ! -e "$home/run/halted" ] || { echo "kept down: airferry status says why" >&2; exit 75; }',
+            '    [ ! -e "$home/run/halted" ] || { echo "kept stopped: see airferry status" >&2; exit 75; }',
             "}",
             # systemd names the server that it has started: one that has ended will never be ready
             "alive() {",
@@ -110,7 +110,7 @@ class Launcher:
 
 def environment(variables: Mapping[str, str]) -> str:
     """The variables as sh reads them, and systemd's EnvironmentFile of older units (systemd.exec(5))."""
-    return "# Written by airferry; yours go into local.env.\n" + "".join(
+    return "# Written by airferry; put your own into local.env.\n" + "".join(
         f'{name}="{_escaped(value)}"\n' for name, value in sorted(variables.items())
     )
 

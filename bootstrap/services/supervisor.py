@@ -216,7 +216,7 @@ class Supervisor:
         )
         while any(state.pid for name, state in self.states().items() if name in names):
             if time.monotonic() > deadline:
-                raise ServiceError(f"{', '.join(names)}: still up.", hint=f"The log is {self.log}.")
+                raise ServiceError(f"{', '.join(names)}: still running.", hint=f"The log is {self.log}.")
             time.sleep(0.1)
         for group in groups:
             process.kill_group(group)

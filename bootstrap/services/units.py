@@ -63,11 +63,11 @@ class Layout:
 def problem(layout: Layout) -> str:
     """Why units for this installation cannot be written; empty when they can."""
     if not _NAME.fullmatch(layout.name):
-        return f"the name {layout.name!r} is not made of small letters, digits, - and _"
+        return f"the name {layout.name!r} has characters other than small letters, digits, - and _"
     if not Path(layout.home).is_absolute() or _UNUSABLE.search(layout.home):
         return f"systemd cannot take the path {layout.home!r} in all places"
     if layout.account and not _ACCOUNT.fullmatch(layout.account):
-        return f"systemd does not take the account name {layout.account!r}"
+        return f"systemd does not support the account name {layout.account!r}"
     unknown = [name for name in layout.components if name not in KNOWN[1:]]
     return f"no such component: {', '.join(unknown)}" if unknown else ""
 
@@ -109,7 +109,7 @@ def _service(layout: Layout, name: str) -> str:
         *_order(layout, name),
         f"RequiresMountsFor={_path(layout.home)}",
         f"AssertPathExists={_value(layout.home)}/{SCRIPT}",
-        "# A database elsewhere may be away for hours, and must not need a person when it is back.",
+        "# A remote database may be unavailable for hours; components recover by themselves when it is back.",
         "StartLimitIntervalSec=0",
         "",
         "[Service]",
@@ -121,22 +121,22 @@ def _service(layout: Layout, name: str) -> str:
     ]
     if name == POSTGRES:
         lines += [
-            "# Started means that it accepts connections; after a power cut it recovers first.",
+            "# Started means that it accepts connections; after a power failure it recovers first.",
             command.replace("ExecStart=", "ExecStartPost=") + f"{name}-ready",
             "TimeoutStartSec=600",
-            "# Fast shutdown: it does not wait for clients to leave.",
+            "# Fast shutdown: it does not wait for clients to disconnect.",
             "KillSignal=SIGINT",
         ]
     lines += [
-        "# The signal to end goes to the component; what is left when it has ended is killed.",
+        "# The stop signal goes to the component only; processes that are left when it has ended are killed.",
         "KillMode=mixed",
         f"TimeoutStopSec={stop_seconds(name, layout.runs_tasks)}",
-        "# A component never ends of its own accord: an end that looks clean is none.",
+        "# A component never exits by itself: a clean exit is a failure, too.",
         "Restart=on-failure",
         "RestartForceExitStatus=0 143 SIGTERM",
         "SuccessExitStatus=143",
         "RestartSec=2",
-        "# One task that takes all memory must not take the component with it.",
+        "# A task that uses up the memory must not stop the component.",
         "OOMPolicy=continue",
         "LimitNOFILE=65536",
         "UMask=0027",
@@ -185,7 +185,7 @@ def _hardening(layout: Layout, name: str) -> List[str]:
 
 
 def _text(layout: Layout, lines: List[str]) -> str:
-    head = [mark(layout.home), "# Written by airferry. Changes belong into a drop-in: systemctl edit UNIT."]
+    head = [mark(layout.home), "# Written by airferry. Make changes in a drop-in: systemctl edit UNIT."]
     return "\n".join([*head, *lines, ""])
 
 

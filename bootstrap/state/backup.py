@@ -114,7 +114,7 @@ def load(folder: Path) -> SavedBackup:
         text = (folder / DESCRIPTION).read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BackupNotFound(
-            f"{folder} is no finished backup.",
+            f"{folder} is not a finished backup.",
             found=f"no {DESCRIPTION} there",
             hint="List them: airferry backups",
         ) from error
@@ -125,7 +125,7 @@ def load(folder: Path) -> SavedBackup:
             f"{folder / DESCRIPTION} cannot be read.",
             found="\n".join(error.problems[:5]),
             needed=f"a backup of schema {SCHEMA}",
-            hint="It was damaged, or made by a newer airferry. Take another one: airferry backups",
+            hint="It was damaged, or made by a newer airferry. Use another one: airferry backups",
         ) from error
 
 
@@ -184,10 +184,10 @@ def compare(place: SavedBackup) -> None:
             problems.append(f"{item.path}: {found[0]} bytes, sha256 {found[1]}, not {item.sha256}")
     if problems:
         raise BackupDamaged(
-            f"The backup {place.path} is not what was written.",
+            f"The backup {place.path} is damaged.",
             found="\n".join(problems[:5]),
             needed="every file as backup.json lists it",
-            hint="Take another one: airferry backups",
+            hint="Use another one: airferry backups",
         )
 
 

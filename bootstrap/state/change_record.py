@@ -68,7 +68,7 @@ def find(home: Home) -> Optional[Change]:
         return codec.loads(Change, text)
     except codec.Malformed as error:
         raise ChangeUnfinished(
-            f"{_file(home)} cannot be read, and it tells how far a change has come.",
+            f"{_file(home)} cannot be read. It records the progress of a change.",
             found="\n".join(error.problems[:5]),
             needed=f"a record of schema {SCHEMA}",
             hint="Use the bundle file that began the change, or a newer one: sh FILE install",
@@ -130,7 +130,7 @@ def refuse_unfinished(home: Home) -> None:
         return
     raise ChangeUnfinished(
         f"The {change.title} was interrupted.",
-        found=f"begun {change.started}, " + ("not proven yet" if is_switched(home) else "not finished"),
+        found=f"started {change.started}, " + ("not verified yet" if is_switched(home) else "not finished"),
         hint=" ".join(ways_out(home, change)),
     )
 

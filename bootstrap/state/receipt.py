@@ -160,7 +160,7 @@ def _way_out(path: Path) -> str:
         with contextlib.suppress(OSError, codec.Malformed, AttributeError):
             if codec.parse(copy.read_text(encoding="utf-8", errors="replace")).get("bundle_id") == in_use:
                 return f"A backup has a copy of it: cp {shlex.quote(str(copy))} {shlex.quote(str(path))}"
-    return "Moving the receipt away makes an install start afresh; the database in postgres/ is kept."
+    return "With the receipt moved away, an install starts from scratch; the database in postgres/ is kept."
 
 
 def load(path: Path) -> Receipt:

@@ -76,7 +76,7 @@ class MigrationStep:
         missing = metadata.missing_tables(self.installation.database.query, receipt.auth)
         if missing:
             raise MigrationFailed(
-                "Airflow called its migration done, but the schema is not whole.",
+                "Airflow reported a finished migration, but the schema is incomplete.",
                 found=f"no table {', '.join(missing)}",
                 hint=f"Its output is in {self.installation.home.install_log}. Run the same command again.",
             )

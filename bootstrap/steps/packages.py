@@ -34,7 +34,7 @@ class ReleaseStep:
         """One line for the admin."""
         count, path = len(self.bundle.manifest.packages), self.installation.release.path
         if self.installation.release.complete.exists():
-            return f"Keep the {count} packages in {path}, without bytecode that a full disk has cut off"
+            return f"Keep the {count} packages in {path}, and remove truncated bytecode"
         return f"Install {count} packages into {path}"
 
     def done(self) -> bool:

@@ -22,10 +22,10 @@ class ServicesStep:
         """One line for the admin."""
         if self.kind in (SYSTEMD, SYSTEMD_USER):
             control = self.installation.control_of(self.kind)
-            return f"Write the units of {control.layout.target} to {control.folder}, started with the host"
+            return f"Write the units of {control.layout.target} to {control.folder}, started at boot"
         if self.kind == NONE:
-            return "Run nothing after the install: that was asked for"
-        return "Have supervisor run the components; it is started by bin/airferry start, not with the host"
+            return "Start nothing after the install (--service none)"
+        return "Run the components under supervisor, started by bin/airferry start, not at boot"
 
     def done(self) -> bool:
         """Whether the chosen manager knows everything and no other knows anything."""
@@ -64,7 +64,7 @@ class RestStep:
 
     def describe(self) -> str:
         """One line for the admin."""
-        return "Stop everything again: nothing is to run (--service none)"
+        return "Stop everything again (--service none)"
 
     def done(self) -> bool:
         """Whether nothing runs."""

@@ -104,7 +104,9 @@ def libraries(wheels: Iterable[Path]) -> Iterator[Member]:
                     info.is_dir() or info.filename.endswith((".pyc", "/RECORD")) or parts[0].endswith(".data")
                 )
                 if info.filename.endswith((".so", ".pyd")):
-                    raise ValueError(f"{path.name} holds a compiled file, which one Python alone could load")
+                    raise ValueError(
+                        f"{path.name} holds a compiled file, which only one Python version can load"
+                    )
                 if not skip and not set(parts) & set(_LEFT_OUT):
                     yield Member(layout.RUNTIME + info.filename, wheel.read(info))
 
@@ -128,7 +130,7 @@ def _fitting(carried: Iterable[Locked], name: str, target: Target) -> PayloadFil
         if artifact is not None and Version(f"{target.python}.99") in allowed:
             return PayloadFile(item.name, item.version, artifact)
     raise NoFittingWheel(
-        f"There is no {name} for {target.label}, and a bundle does not install without it.",
+        f"There is no {name} for {target.label}, and a bundle cannot be installed without it.",
         found=", ".join(wheel.filename for item in versions for wheel in item.wheels),
         needed=f"a wheel for {target.platform}",
     )

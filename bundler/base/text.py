@@ -28,11 +28,11 @@ def decode(data: bytes) -> str:
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _decoded(data[len(mark) :], encoding, "its byte order mark says so")
+            return _decoded(data[len(mark) :], encoding, "according to its byte order mark")
     for line in data.split(b"\n")[:2]:
         named = _CODING.search(line) if line.startswith(b"#") else None
         if named:
-            return _decoded(data, named[1].decode("ascii"), "its coding line says so")
+            return _decoded(data, named[1].decode("ascii"), "according to its coding line")
     return _decoded(data, "utf-8", "")
 
 
@@ -46,5 +46,5 @@ def _decoded(data: bytes, encoding: str, why: str) -> str:
     except LookupError as error:
         raise NotText(f"its encoding {encoding} is not known; save the file as UTF-8") from error
     if "\0" in text:
-        raise NotText("it holds NUL characters, as UTF-16 without a byte order mark; save the file as UTF-8")
+        raise NotText("it has NUL characters, as UTF-16 without a byte order mark; save the file as UTF-8")
     return text

@@ -90,7 +90,7 @@ def _look(name: str, probe: Mapping[str, str], interpreter: Path) -> BuildNeed:
     header = probe["header"]
     compiler = shutil.which("c++" if header.endswith("re2.h") else "cc")
     if compiler is None:
-        return BuildNeed(name, there=False, found=f"{header}: not looked for, as there is no C compiler")
+        return BuildNeed(name, there=False, found=f"{header}: not checked, as there is no C compiler")
     try:
         asked = process.run([interpreter, "-I", "-c", _INCLUDES], what="ask Python for its headers")
         with tempfile.TemporaryDirectory(prefix="airferry-") as folder:

@@ -204,7 +204,7 @@ class Builder:
                 f"{package.name} {package.version} cannot be built from source.",
                 found=_last_words(error, log),
                 needed=f"a wheel for {self._target.label}, and the index has none",
-                hint=" ".join([f"The whole log is {_kept(log, self._cache)}.", *self._advice(package, tree)]),
+                hint=" ".join([f"The full log is {_kept(log, self._cache)}.", *self._advice(package, tree)]),
             ) from error
         stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
         archives.normalise(wheel, stamp)
@@ -227,22 +227,22 @@ class Builder:
     def _advice(self, package: Locked, tree: Path) -> list[str]:
         needs = buildneeds.collect(buildneeds.of(package.name, tree), self._python)
         missing = [need for need in needs if not need.there]
-        advice = [f"This machine lacks what it may need: {buildneeds.remedy(missing)}."] if missing else []
+        advice = [f"Build dependencies may be missing: {buildneeds.remedy(missing)}."] if missing else []
         other = "A newer Airflow, another --python or another --platform may need no build."
         return [*advice, self._explain(package).help or other]
 
     def _check(self, package: Locked, filename: str) -> None:
         _, version, _, tags = parse_wheel_filename(filename)
         if canonicalize_name(filename.split("-", maxsplit=1)[0]) != package.name:
-            raise BuildFailed(f"Building {package.name} gave another package.", found=filename)
+            raise BuildFailed(f"Building {package.name} produced another package.", found=filename)
         if package.version and str(version) != package.version:
             raise BuildFailed(
-                f"Building {package.name} {package.version} gave another version.", found=filename
+                f"Building {package.name} {package.version} produced another version.", found=filename
             )
         if not tags & set(self._tags):
             host = self._target.host
             raise NoFittingWheel(
-                f"{package.name} {version} was built, but what came out does not run on the target.",
+                f"{package.name} {version} was built, but the wheel does not run on the target.",
                 found=filename,
                 needed=self._target.label,
                 hint=f"Build it with Python {self._target.python} on a {host.machine} machine that has "

@@ -11,7 +11,7 @@ from bootstrap.facts.disk import DiskPlace
 from bundler.build import buildneeds
 from bundler.builder_host.facts import Outside
 
-TOOLS_OK = Entry("tools-ok", OK, "The tools answer")
+TOOLS_OK = Entry("tools-ok", OK, "The tools work")
 UV_BROKEN = Entry(
     "uv-broken",
     BLOCKER,
@@ -19,7 +19,7 @@ UV_BROKEN = Entry(
     "It resolves the packages, and builds those that exist only as source.",
 )
 PIP_TOOLS_BROKEN = Entry(
-    "pip-tools-broken", NOTE, "pip-tools does not run", "It is pip's own resolver, on request."
+    "pip-tools-broken", NOTE, "pip-tools does not run", "It is pip's own resolver, used only on request."
 )
 CACHE_OK = Entry("cache-ok", OK, "The cache can be used")
 CACHE_CLOSED = Entry(
@@ -31,7 +31,7 @@ CACHE_CLOSED = Entry(
 CACHE_FULL = Entry(
     "cache-full",
     BLOCKER,
-    "Little room for the cache",
+    "Little disk space for the cache",
     "It holds every wheel that was fetched: see airferry cache.",
 )
 OUTPUT_OK = Entry("output-ok", OK, "The folder for the bundle can be used")
@@ -41,7 +41,7 @@ OUTPUT_CLOSED = Entry(
 OUTPUT_FULL = Entry(
     "output-full",
     BLOCKER,
-    "Little room for the bundle",
+    "Little disk space for the bundle",
     "A bundle takes about 110 MB, and as much again while an older one of the same name is there.",
 )
 INDEX_OK = Entry("index-ok", OK, "The package index answers")
@@ -49,23 +49,26 @@ INDEX_UNREACHABLE = Entry(
     "index-unreachable",
     BLOCKER,
     "The package index does not answer",
-    "All packages come from there; only --offline, which makes an earlier bundle again, does without.",
+    "All packages come from there; only --offline, which makes an earlier bundle again, works without it.",
 )
 CONSTRAINTS_OK = Entry("constraints-ok", OK, "The Airflow project's constraint files can be reached")
 CONSTRAINTS_UNREACHABLE = Entry(
     "constraints-unreachable",
     NOTE,
     "The Airflow project's constraint files cannot be reached",
-    "--constraints auto resolves as of the day of the release instead, and says so.",
+    "--constraints auto resolves as of the day of the release instead, and warns.",
 )
 CERTIFICATES_MISSING = Entry(
     "certificates-missing",
     BLOCKER,
-    "A file of certificates is not there",
-    "No address can be trusted without it, and none is asked.",
+    "A file of certificates is missing",
+    "No server can be verified without it, and nothing is fetched.",
 )
 PROXIES_USED = Entry(
-    "proxies-used", NOTE, "Proxies and certificates are taken from the environment", "Fetching goes by them."
+    "proxies-used",
+    NOTE,
+    "Proxies and certificates are taken from the environment",
+    "They are used for all downloads.",
 )
 OUTSIDE_CLOCK = Entry(
     "outside-clock",
@@ -83,7 +86,7 @@ BUILD_BASICS_MISSING = Entry(
 BUILD_LIBRARIES_MISSING = Entry(
     "build-libraries-missing",
     NOTE,
-    "Some libraries for building are not here",
+    "Some build libraries are missing",
     "They matter only for packages that need them and have no wheel for the closed host.",
 )
 
@@ -112,7 +115,7 @@ def programs(facts: Outside) -> Iterator[Finding]:
     if by_name["uv"].error:
         yield UV_BROKEN.found(
             by_name["uv"].error,
-            needed="uv, which airferry brings along",
+            needed="uv, which is installed with airferry",
             remedy=again,
             commands=("pipx install --force airferry",),
         )
@@ -177,7 +180,7 @@ def addresses(facts: Outside) -> Iterator[Finding]:
     if constraints and constraints.error:
         yield CONSTRAINTS_UNREACHABLE.found(
             f"{constraints.url}: {constraints.error}",
-            remedy="A copy of the file is taken with --constraints FILE.",
+            remedy="Name a copy of the file with --constraints FILE.",
         )
     elif constraints:
         yield CONSTRAINTS_OK.found(f"{constraints.url} ({constraints.seconds:.1f} s)")
@@ -192,7 +195,7 @@ def variables(facts: Outside) -> Iterator[Finding]:
         yield CERTIFICATES_MISSING.found(
             f"{name} names {found.certificates[name]}",
             needed="a file of certificates that can be read",
-            remedy=f"Correct the variable, or take it away: unset {name}",
+            remedy=f"Correct the variable, or remove it: unset {name}",
         )
     used = [*found.proxies, *(name for name in found.certificates if name not in found.missing)]
     if used:

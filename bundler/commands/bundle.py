@@ -22,7 +22,11 @@ from bundler.request.spec import BundleRequest
 @takes_settings
 def bundle(
     file: Optional[Path] = typer.Option(
-        None, "--file", "-f", metavar="FILE", help="An airferry.toml; what is given here wins over it."
+        None,
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="An airferry.toml; the command line overrides it.",
     ),
     *,
     given: Settings,

@@ -26,7 +26,7 @@ class CacheUse:
 
 def cache(
     prune: Optional[int] = typer.Option(
-        None, metavar="DAYS", min=0, help="Remove what was not used for so many days; 0 empties it."
+        None, metavar="DAYS", min=0, help="Remove entries not used for this many days; 0 removes all."
     ),
     json: bool = JSON,
 ) -> Result[CacheUse]:
@@ -37,7 +37,7 @@ def cache(
 
     def show(console: Console) -> None:
         if freed is not None:
-            console.print(f"{size_text(freed)} were freed.")
+            console.print(f"{size_text(freed)} freed.")
         rows = [(part.name, f"{part.entries} entries, {size_text(part.size)}") for part in usage]
         console.summary([*rows, ("together", size_text(sum(part.size for part in usage)))], str(kept.root))
 

@@ -47,7 +47,7 @@ def diff(
 
 def _show(found: BundleDifference, console: Console) -> None:
     if found.same:
-        console.print("The two bundles are whole and have the same content.")
+        console.print("The two bundles are intact and have the same content.")
         return
     console.summary([(change.name, _described(change)) for change in found.settings])
     if found.packages:

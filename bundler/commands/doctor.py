@@ -30,8 +30,8 @@ def doctor(
     build: bool = typer.Option(
         False, "--build", help="Whether this machine can build packages that exist only as source."
     ),
-    index_url: str = typer.Option("", metavar="URL", help="Ask this package index (default: as bundle)."),
-    output: Path = typer.Option(Path("dist"), metavar="FOLDER", help="Where the bundle would go."),
+    index_url: str = typer.Option("", metavar="URL", help="The package index to check (default: as bundle)."),
+    output: Path = typer.Option(Path("dist"), metavar="FOLDER", help="The folder for the bundle."),
     explain: Optional[str] = EXPLAIN,
     strict: bool = STRICT,
     json: bool = JSON,
@@ -51,7 +51,7 @@ def doctor(
         return judgement.prospect(host, airflow or NEWEST, python, strict=strict)
     if file or airflow:
         raise InvalidRequest(
-            "Which host? FILE and --airflow are judged for a closed host.",
+            "No host is named: FILE and --airflow are judged for a closed host.",
             hint="Name its facts with --host FACTS, or judge it there: sh FILE doctor.",
         )
     if build:

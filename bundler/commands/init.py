@@ -33,7 +33,7 @@ def init(
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError as error:
-        raise InvalidRequest(f"{file} exists and stays as it is.", hint="Name another file.") from error
+        raise InvalidRequest(f"{file} exists and was not changed.", hint="Name another file.") from error
     except OSError as error:
         raise OutputFailed(f"{file} cannot be written: {error.strerror}.") from error
 

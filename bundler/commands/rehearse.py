@@ -24,7 +24,7 @@ def rehearse(
     with console.step(f"Rehearse {file.name} (some minutes)"):
         found = rehearsing.rehearse(file, python)
     if found.isolation != "namespace":
-        console.warning(f"The network was not cut off, this proves less: {found.isolation}")
+        console.warning(f"The network was not cut off; this proves less: {found.isolation}")
 
     def show(console: Console) -> None:
         console.summary([(step.name, f"{step.seconds:.1f} s") for step in found.steps])

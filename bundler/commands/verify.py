@@ -42,7 +42,7 @@ def verify(
     declared = _declared(beside)
     if declared:
         _compare(file, beside, declared)
-    also = f", and is what {beside.name} says" if declared else f"; {beside.name} is not beside it"
+    also = f", and matches {beside.name}" if declared else f"; {beside.name} is not beside it"
     said = f"{file} is whole: {members} members, bundle {identity}{also}."
     return Result(
         VerifiedFile(str(file), identity, members, bool(declared), found.notes),
@@ -61,8 +61,8 @@ def _compare(file: Path, beside: Path, declared: str) -> None:
     found = file_digest(file)
     if found != declared.lower():
         raise BundleDamaged(
-            f"{file} is a whole bundle, but not the one that {beside.name} was written for.",
+            f"{file} is an intact bundle, but not the one that {beside.name} was written for.",
             found=f"sha256 {found}",
             needed=f"sha256 {declared}",
-            hint="Find out which of the two was exchanged before anything is installed from it.",
+            hint="Find out which of the two files was replaced before anything is installed from it.",
         )

@@ -37,7 +37,7 @@ def fit_settings(given: Settings, host: Path) -> FittedSettings:
     """
     if given.onto:
         raise InvalidRequest(
-            "An add-on fits what it is added to: --for and --onto cannot be given together.",
+            "--for and --onto cannot be combined: an add-on is for the same host as its base.",
             hint="Leave --for out.",
         )
     for identifier in given.ignore:
@@ -73,14 +73,14 @@ def fit_settings(given: Settings, host: Path) -> FittedSettings:
 def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:
     blockers = [finding for finding in choice.report.blockers if finding.id not in ignored]
     if blockers:
-        carry = "A Python can be carried: --with-python. " if any(i.entry in PYTHON for i in blockers) else ""
+        carry = "To carry a Python: --with-python. " if any(i.entry in PYTHON for i in blockers) else ""
         raise HostUnfit(
             f"A bundle of Airflow {choice.airflow} would not work on the host of {host}.",
             found="\n".join(f"{item.title}: {item.found} [{item.id}]" for item in blockers),
             needed="\n".join(item.needed for item in blockers if item.needed),
             hint="What to do about each: "
-            f"airferry doctor --host {quoted(str(host))} --airflow {choice.airflow}. {carry}Or go on against "
-            "the advice with " + " ".join(f"--ignore {item.id}" for item in blockers),
+            f"airferry doctor --host {quoted(str(host))} --airflow {choice.airflow}. {carry}Or "
+            "continue despite these findings with " + " ".join(f"--ignore {item.id}" for item in blockers),
         )
 
 

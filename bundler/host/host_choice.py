@@ -291,7 +291,7 @@ def _python_reason(python: str, found: Interpreter | None, facts: Facts, *, carr
         how = "which has to be installed there, or carried with --with-python"
         return f"{python}, {how}: no interpreter there fits{_older(facts)}"
     others = len({item.minor for item in facts.pythons or () if item.minor} - {found.minor})
-    why = "the distribution's own" if _own(found) else "the best that is there"
+    why = "the distribution's own" if _own(found) else "the best one there"
     return f"{python}: {found.path}, {why}" + (f" ({others} other versions looked at)" if others else "")
 
 
@@ -315,7 +315,7 @@ def _older(facts: Facts) -> str:
 def _platform_reason(facts: Facts, target: Target, *, named: bool) -> str:
     libc = facts.libc
     if libc is None or not libc.name:
-        return "the usual one, as the C library there is not known"
+        return "the default, as the C library there is not known"
     if named:
         return f"as asked for; the host has {libc.name} {libc.version}"
     return f"what the host has, {libc.name} {libc.version} on {libc.machine}"

@@ -55,7 +55,7 @@ def find(choice: str, airflow: str, python: str, *, index_url: str, as_of: str) 
     """Get the constraints that `choice` names (``--constraints``).
 
     `as_of` is the date to resolve at for ``release-date`` and the fall-back of ``auto``; empty when the
-    index does not tell upload times. Raises :class:`ConstraintsUnavailable`.
+    index does not report upload times. Raises :class:`ConstraintsUnavailable`.
     """
     if choice == "release-date":
         return _release_date(index_url, as_of)
@@ -113,7 +113,7 @@ def _official(airflow: str, python: str) -> ConstraintSet:
     if answer.status_code != 200:
         raise Unreachable(f"HTTP {answer.status_code}")
     if not PIN.search(answer.text):
-        raise Unreachable("what came back is not a constraint file")
+        raise Unreachable("the answer is not a constraint file")
     return _from_text("official", url, answer.content)
 
 
@@ -187,7 +187,7 @@ def _from_text(source: str, url: str, content: bytes) -> ConstraintSet:
 def _release_date(index_url: str, as_of: str) -> ConstraintSet:
     if not as_of:
         raise ConstraintsUnavailable(
-            "Nothing can be resolved as of the day of the release: the index does not tell upload times.",
+            "Nothing can be resolved as of the day of the release: the index does not report upload times.",
             found=without_credentials(index_url),
             needed="an index with the JSON simple API and upload times (PEP 700), or --constraints PATH|URL",
         )

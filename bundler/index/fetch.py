@@ -166,7 +166,7 @@ class Fetcher:
                         have += len(chunk)
                         advance(len(chunk))
                 except NoAnswer as error:
-                    problem = f"the connection broke after {have:,} bytes ({error})"
+                    problem = f"the connection was lost after {have:,} bytes ({error})"
                     continue
             if hasher.hexdigest() == item.sha256:
                 part.flush()
@@ -181,14 +181,14 @@ class Fetcher:
                     found=f"sha256 {hasher.hexdigest()} ({have:,} bytes)\n"
                     f"from {without_credentials(item.url)}",
                     needed=f"sha256 {item.sha256}",
-                    hint="Try again; if it stays so, the index or a proxy on the way changes files.",
+                    hint="Try again; if it happens again, the index or a proxy in between changes files.",
                 )
             # The piece from an earlier run may have been the bad one: once more from the beginning.
             hasher, resumed, have = hashlib.sha256(), 0, 0
         raise DownloadFailed(
             f"{item.filename} cannot be fetched.",
             found=f"{problem} from {without_credentials(item.url)}",
-            hint="What arrived is kept: the same command goes on from there.",
+            hint="The downloaded part is kept: the same command resumes from there.",
         )
 
 

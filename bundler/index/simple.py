@@ -65,7 +65,7 @@ class Index:
             ) from error
         if answer.status_code != 200:
             raise DownloadFailed(
-                f"The package index gave no page for {project}.",
+                f"The package index has no page for {project}.",
                 found=f"HTTP {answer.status_code} for {url}",
                 hint="Check --index-url; a private index may need credentials (netrc, or in the URL).",
             )
@@ -73,7 +73,7 @@ class Index:
         try:
             found = _from_json(answer.json()) if "json" in kind else _from_html(answer.text)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DownloadFailed(f"The page {url} is not a package index's.", found=repr(error)) from error
+            raise DownloadFailed(f"The page {url} is not from a package index.", found=repr(error)) from error
         return tuple(replace(item, url=urljoin(answer.url, item.url)) for item in found)
 
     def offered(self, project: str) -> tuple[IndexFile, ...]:

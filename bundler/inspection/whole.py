@@ -48,7 +48,7 @@ def _check_lock(bundle: Bundle) -> None:
         raise BundleDamaged(f"The lock in {bundle.path} cannot be read.", found=repr(error)[:200]) from error
     if found != told:
         raise BundleDamaged(
-            f"The lock in {bundle.path} names other packages than its manifest.",
+            f"The lock in {bundle.path} lists other packages than its manifest.",
             found=", ".join(f"{name} {version}" for name, version, *_ in set(found) ^ set(told)),
             needed="the packages of the manifest, each with its sha256",
         )
@@ -68,7 +68,7 @@ def _program(bundle: Bundle) -> Iterator[str]:
     if other:
         more = f" and {len(other) - 3} more" if len(other) > 3 else ""
         yield (
-            f"The program inside says that it is airferry {__version__}, and is not the same as this one: "
+            f"The bundled program says that it is airferry {__version__}, but differs from this one: "
             f"{', '.join(other[:3])}{more}."
         )
 

@@ -109,7 +109,7 @@ def _published(request: BundleRequest, uv: Uv) -> Artifact:
     ]
     if not fitting:
         raise PythonUnavailable(
-            f"uv {uv.tool.version} knows no Python {target.python} for {target.label} that can be carried.",
+            f"uv {uv.tool.version} has no Python {target.python} for {target.label} that can be carried.",
             hint="Name an archive in the layout of python-build-standalone: --with-python PATH or URL.",
         )
     newest = max(fitting, key=lambda item: item["version_parts"]["patch"])

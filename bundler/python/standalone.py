@@ -68,7 +68,7 @@ def _judge(
     if found is None:
         raise _unfit(
             filename,
-            f"is no CPython {target.python} in the layout of python-build-standalone",
+            f"is not a CPython {target.python} in the layout of python-build-standalone",
             [f"no file {program} in it"],
         )
     problems = []
@@ -110,7 +110,7 @@ def _unsafe(members: list[tarfile.TarInfo]) -> Iterator[str]:
         elif item.mode & (stat.S_ISUID | stat.S_ISGID):
             yield f"{name}: gives its user the rights of its owner"
         if name in seen and not item.isdir():
-            yield f"{name}: there twice"
+            yield f"{name}: duplicate"
         seen.add(name)
 
 

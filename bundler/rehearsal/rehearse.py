@@ -32,8 +32,8 @@ from wheelhouse.verify import verify
 _ACCOUNT = "nobody"
 _SECONDS = 1800.0
 _GUARD = (
-    "guard (weaker than a namespace): connections of Python beyond loopback were refused, those that "
-    "compiled code makes by itself were not seen"
+    "guard (weaker than a namespace): connections of Python beyond loopback were refused, those made "
+    "by compiled code were not seen"
 )
 # The child's environment is ours to make, so it is told where this package lies.
 _CUT_OFF = (

@@ -53,10 +53,10 @@ class Base:
         found = self.constraints
         if found.source == "url":
             raise InvalidRequest(
-                "The base had its constraints from an address of its own.",
+                "The base bundle has its constraints from a custom URL.",
                 found=f"{found.url}, sha256 {found.sha256}",
-                needed="the constraints to resolve with, named by you",
-                hint="What a bundle names is not opened. Where you know it, name it: --constraints.",
+                needed="the constraints to resolve with, named explicitly",
+                hint="URLs in a bundle are not opened. If you trust it, name it with --constraints.",
             )
         return found.source if found.source == "release-date" else "auto"
 
@@ -85,9 +85,9 @@ class Base:
                 missing.append(item)
             elif not item.version or Version(item.version) != Version(pins[item.name]):
                 raise ResolutionFailed(
-                    f"{item.name} {pins[item.name]} is inside already, and an add-on cannot change it.",
+                    f"{item.name} {pins[item.name]} is in the base already, and an add-on cannot change it.",
                     found=f"{item.name} {item.version or 'from a folder'}",
-                    hint="Make a whole bundle with it instead, to upgrade with.",
+                    hint="Make a complete bundle with it instead, and upgrade with that.",
                 )
         return tuple(missing)
 

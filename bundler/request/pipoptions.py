@@ -34,14 +34,14 @@ _PASSED_OVER = {
     "--constraint": "--constraints says which constraints hold",
     "--prefer-binary": "wheels are taken wherever they fit",
     "--require-hashes": "every file is recorded and checked by its sha256, and lines with --hash must agree",
-    "--no-require-hashes": "every file is recorded and checked by its sha256 all the same",
-    "--only-final": "early releases are taken only where they are named",
+    "--no-require-hashes": "every file is recorded and checked by its sha256 anyway",
+    "--only-final": "pre-releases are used only where they are named",
 }
 _REFUSED = {
     "--no-index": "Airflow itself comes from an index: give your own wheels with --find-links, and --offline "
     "to make a bundle again without a network",
-    "--pre": "name the early release itself: package==1.0b1",
-    "--all-releases": "name the early release itself: package==1.0b1",
+    "--pre": "name the pre-release itself: package==1.0b1",
+    "--all-releases": "name the pre-release itself: package==1.0b1",
     "--trusted-host": "an index is known by its certificate: PIP_CERT or SSL_CERT_FILE names its authority",
     "--no-binary": "what exists only as source is built, all else is taken as published",
     "--only-binary": "what exists only as source is built, and named before it is",
@@ -66,7 +66,7 @@ class FileOptions:
     def take(self, name: str, value: str, folder: Path, where: str) -> None:
         """Take an option of a file in `folder`; `name` is as :func:`split` gives it."""
         if name in ("--index-url", "--extra-index-url", "--find-links") and not value:
-            self.problems.append(f"{where}{name} names nothing")
+            self.problems.append(f"{where}{name} has no value")
         elif name == "--index-url":
             if self.index_url not in ("", value):
                 self.problems.append(
@@ -74,7 +74,8 @@ class FileOptions:
                 )
             self.index_url = value
             self.warnings.append(
-                f"{where}{name} {without_credentials(value)} holds for everything in the bundle, Airflow too."
+                f"{where}{name} {without_credentials(value)} applies to everything in the "
+                "bundle, Airflow too."
             )
         elif name == "--extra-index-url":
             self.extra_index_urls.append(value)
@@ -85,12 +86,14 @@ class FileOptions:
             advice = "name the folder without it, and a wheel is built"
             if _VCS.match(value):
                 advice = "clone it, and name the folder without -e; a wheel is built"
-            self.problems.append(f"{where}{name} has no place in a bundle's file: {advice}")
+            self.problems.append(f"{where}{name} is not supported in a bundle's requirement file: {advice}")
         elif name in _PASSED_OVER:
             shown = f"{name} {without_credentials(value)}".rstrip()
-            self.warnings.append(f"{where}{shown} is passed over: {_PASSED_OVER[name]}.")
+            self.warnings.append(f"{where}{shown} is ignored: {_PASSED_OVER[name]}.")
         else:
-            self.problems.append(f"{where}{name} has no place in a bundle's file: {_REFUSED[name]}")
+            self.problems.append(
+                f"{where}{name} is not supported in a bundle's requirement file: {_REFUSED[name]}"
+            )
 
 
 def split(line: str, where: str, problems: list[str]) -> tuple[str, list[tuple[str, str]]]:
@@ -104,7 +107,7 @@ def split(line: str, where: str, problems: list[str]) -> tuple[str, list[tuple[s
         problems.append(f"{where}{shown(str(error))}")
         return "", []
     if rest:
-        problems.append(f"{where}{shown(' '.join(rest))}: behind an option, and none itself")
+        problems.append(f"{where}{shown(' '.join(rest))}: after an option, and not an option itself")
     return " ".join(words[:at]).strip(), found
 
 

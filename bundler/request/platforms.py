@@ -32,7 +32,7 @@ def platform_tag(*, tag: str = "", glibc: str = "", like: str = "", machine: str
     At most one of the three may be given; raises :class:`InvalidTarget`.
     """
     if sum(map(bool, (tag, glibc, like))) > 1:
-        raise InvalidTarget("--platform, --glibc and --like say the same thing in three ways: give one.")
+        raise InvalidTarget("--platform, --glibc and --like exclude each other: give one.")
     if tag:
         if machine and not tag.endswith(f"_{machine}"):
             raise InvalidTarget(f"--platform {tag} is not for --machine {machine}.")
@@ -66,7 +66,7 @@ def _library(like: str) -> str:
             version = _data()[library].get(candidate)
             if version:
                 return f"{prefix}_{version.replace('.', '_')}"
-    raise InvalidTarget(f"--like {like} is not a distribution that is known here.", needed=", ".join(names()))
+    raise InvalidTarget(f"--like {like} is not a known distribution.", needed=", ".join(names()))
 
 
 @cache

@@ -61,7 +61,7 @@ class Settings:
         tuple[str, ...],
         Argument(
             metavar="REQUIREMENT",
-            help="What else comes along, resolved together with Airflow: requirements, wheels, project "
+            help="Additional packages, resolved together with Airflow: requirements, wheels, project "
             "folders.",
             show_default=False,
         ),
@@ -78,7 +78,7 @@ class Settings:
     ] = None
     ignore: Annotated[
         tuple[str, ...],
-        Option(metavar="ID", help="With --for: go on in spite of this finding about the host, repeatable."),
+        Option(metavar="ID", help="With --for: continue despite this finding about the host, repeatable."),
         NOT_IN_FILE,
     ] = ()
     python: Annotated[str, Option(metavar="X.Y", help="The host's Python (default: this one's version).")] = (
@@ -116,7 +116,7 @@ class Settings:
         FromFolder(_is_constraint_file),
     ] = ""
     output: Annotated[
-        Path | None, Option(metavar="FOLDER", help="Where the bundle goes (default: dist).")
+        Path | None, Option(metavar="FOLDER", help="The folder for the bundle (default: dist).")
     ] = None
     index_url: Annotated[
         str,
@@ -145,7 +145,7 @@ class Settings:
     ] = ()
     build_constraints: Annotated[
         Path | None,
-        Option(metavar="FILE", help="Constraints for what builds packages that exist only as source."),
+        Option(metavar="FILE", help="Constraints for the builds of packages that exist only as source."),
     ] = None
     resolver: Annotated[
         str,
@@ -181,12 +181,12 @@ class Settings:
     ] = field(default="", repr=False)
     offline: Annotated[
         bool,
-        Option("--offline", help="Make it again from the cache alone; nothing is asked over the network."),
+        Option("--offline", help="Make the bundle again from the cache only, without the network."),
         NOT_IN_FILE,
     ] = False
     refresh: Annotated[
         bool,
-        Option("--refresh", help="Resolve anew, even if it was done minutes ago."),
+        Option("--refresh", help="Resolve again, even if there is a recent result in the cache."),
         NOT_IN_FILE,
     ] = False
     made_for: MadeFor | None = None

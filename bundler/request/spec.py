@@ -78,7 +78,7 @@ class BundleRequest:
                 problems.append("--onto: name what is to be added, as requirements, -r or --extra")
         if problems or target is None:
             raise InvalidRequest(
-                "This bundle cannot be made as asked.",
+                "This bundle cannot be made as requested.",
                 found="\n".join(problems),
                 hint="airferry bundle --help lists every option.",
             )

@@ -190,5 +190,5 @@ def test_root_gives_itself_up_for_it_and_removes_what_the_account_cannot(purge: 
 
 def test_an_account_that_no_install_made_is_left(tmp_path: Path) -> None:
     assert removal.remove_account("no-such-account", tmp_path) == ""
-    assert removal.remove_account("root", tmp_path) == "no install of this home has made it"
-    assert removal.remove_account("daemon", tmp_path) == "no install of this home has made it"
+    assert removal.remove_account("root", tmp_path) == "it was not created by this installation"
+    assert removal.remove_account("daemon", tmp_path) == "it was not created by this installation"

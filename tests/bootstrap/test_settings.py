@@ -150,7 +150,7 @@ def test_utf_16_is_refused_and_not_appended_to(installation: Installation, home:
         (("webserver", "web_server_port"), "[api] port"),
         (("core", "sql_alchemy_conn"), "[database] sql_alchemy_conn"),
         (("scheduler", "dag_dir_list_interval"), "[dag_processor] refresh_interval"),
-        (("database", "load_default_connections"), "no such option any more"),
+        (("database", "load_default_connections"), "option was removed"),
     ],
 )
 def test_what_would_break_it_is_refused_with_the_way_to_go(

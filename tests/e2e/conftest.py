@@ -41,7 +41,7 @@ def python() -> str:
     else:
         ran = subprocess.run([found, "-c", check], check=False)
     if ran.returncode:
-        pytest.skip(f"{found} cannot be run by an ordinary account with its whole standard library")
+        pytest.skip(f"{found} cannot be run by an ordinary account with its complete standard library")
     return found
 
 

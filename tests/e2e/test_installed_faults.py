@@ -186,7 +186,7 @@ def test_folder_instead_of_a_file(lab: Lab) -> None:
     with lab.kept(lab.site / "jwt" / "api_jwt.py") as path:
         path.unlink()
         path.mkdir()
-        assert "is no file" in lab.expect("packages-damaged")["found"]
+        assert "is not a file" in lab.expect("packages-damaged")["found"]
 
 
 @fault("bytecode-damaged", "bytecode of an installed package cut off, as by a full disk")

@@ -185,7 +185,7 @@ def test_two_members_of_one_name(tmp_path: Path) -> None:
     bundles.reseal(path)
     found = problem(path.read_bytes())
     assert found
-    assert found.found == f"{WHEEL}: there twice"
+    assert found.found == f"{WHEEL}: duplicate"
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "runtime/../../evil", "runtime/a\nb", "runtime\\x"])

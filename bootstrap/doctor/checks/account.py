@@ -15,7 +15,7 @@ ACCOUNT_OK = Entry("account-ok", OK, "The account can be used")
 ACCOUNT_MADE = Entry(
     "account-made",
     NOTE,
-    "The service account will be made",
+    "The service account will be created",
     "PostgreSQL refuses to run as root, and Airflow does not need it.",
 )
 ACCOUNT_ROOT = Entry(
@@ -24,7 +24,7 @@ ACCOUNT_ROOT = Entry(
 ACCOUNT_NO_USERADD = Entry(
     "account-no-useradd",
     BLOCKER,
-    "The service account cannot be made",
+    "The service account cannot be created",
     "PostgreSQL refuses to run as root, and this host has neither useradd nor adduser.",
 )
 ACCOUNT_UNNAMED = Entry(
@@ -45,20 +45,20 @@ ACCOUNT_EXPIRED = Entry(
 ACCOUNT_LOCKED = Entry(
     "account-locked",
     NOTE,
-    "Nobody can log in as the service account",
-    "That is as it should be: the commands in bin/ change to it when root runs them.",
+    "The service account has no login",
+    "This is normal: the commands in bin/ change to it when root runs them.",
 )
 ACCOUNT_REMOTE = Entry(
     "account-remote",
     NOTE,
-    "The account comes from a directory of the network",
-    "Where that does not answer, nothing can be started as this account.",
+    "The account comes from a directory service",
+    "When the service does not answer, nothing can be started as this account.",
 )
 SUDO_MISSING = Entry(
     "sudo-missing",
     NOTE,
     "There is no sudo",
-    "What is marked 'as root' is for an admin who has root's password.",
+    "Commands marked 'as root' need an administrator with root's password.",
 )
 
 _RUN_AS = "Run the install as an ordinary account."
@@ -94,7 +94,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
             needs_root=True,
         )
     elif other and user is None:
-        yield ACCOUNT_MADE.found(f"{account.useradd} will make {needs.account}")
+        yield ACCOUNT_MADE.found(f"{account.useradd} will create {needs.account}")
     else:
         yield ACCOUNT_OK.found(f"{user.name if user else needs.account} runs everything")
     if user is not None and user.uid != 0 and user.name:
@@ -111,7 +111,7 @@ def _login(user: User) -> Iterator[Finding]:
         yield ACCOUNT_EXPIRED.found(
             f"{user.name}: {user.expired}",
             needed="an account that is not expired",
-            remedy="Give it a longer life:",
+            remedy="Extend it:",
             commands=(f"chage -E -1 -M -1 {user.name}",),
             needs_root=True,
         )

@@ -16,17 +16,17 @@ PYTHON_CARRIED = Entry(
     "python-carried",
     OK,
     "The carried Python is used",
-    "Nothing of the host's own Pythons matters then: an update of theirs cannot break the installation.",
-    "A bundle may carry an interpreter (airferry bundle --with-python). It is taken where no Python of"
-    " the host passes, or with --python carried; it lies in HOME/python/.",
+    "The host's own Pythons are not used: updating them cannot break the installation.",
+    "A bundle may carry an interpreter (airferry bundle --with-python). It is used where no Python of"
+    " the host passes, or with --python carried; it is in HOME/python/.",
 )
 AUTHORITIES_MISSING = Entry(
     "authorities-missing",
     NOTE,
     "This host has no file of trusted certificates",
-    "The carried Python trusts whom the host trusts; without such a file a DAG that opens a TLS"
-    " connection to a server of yours cannot verify it. Airflow itself runs.",
-    "The usual files of Debian, RHEL, SUSE and Alpine are looked for; their package is ca-certificates.",
+    "The carried Python uses the host's trusted certificates; without them a DAG that opens a"
+    " TLS connection cannot verify the server. Airflow itself runs.",
+    "The usual files of Debian, RHEL, SUSE and Alpine are checked; their package is ca-certificates.",
 )
 PYTHON_CARRIED_UNFIT = Entry(
     "python-carried-unfit",
@@ -47,7 +47,7 @@ def starts(carried: CarriedPython, facts: Facts) -> bool:
 
 def used(carried: CarriedPython, facts: Facts, problems: Sequence[Finding]) -> Iterator[Finding]:
     """Say that it is taken; the `problems` of the host's own are no obstacle any more."""
-    remedy = f"Nothing is to be done: the carried Python {carried.version} is used."
+    remedy = f"No action is needed: the carried Python {carried.version} is used."
     for problem in problems:
         if problem.severity == BLOCKER:
             yield replace(problem, severity=NOTE, remedy=remedy, commands=(), needs_root=False)

@@ -11,9 +11,9 @@ from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.installed import ComponentState, Installed
 from bootstrap.examination.running import Running
 
-COMPONENTS_OK = Entry("components-ok", OK, "Everything runs")
+COMPONENTS_OK = Entry("components-ok", OK, "All components run")
 COMPONENTS_STOPPED = Entry(
-    "components-stopped", WARNING, "Nothing runs", "Schedules that pass are missed or caught up later."
+    "components-stopped", WARNING, "No component runs", "Schedules that pass are missed or caught up later."
 )
 COMPONENT_DOWN = Entry(
     "component-down", BLOCKER, "A component does not run", "Without any one of them tasks do not run."
@@ -27,27 +27,27 @@ COMPONENT_ILL = Entry(
 COMPONENT_STRAY = Entry(
     "component-stray",
     WARNING,
-    "An Airflow of this home runs beside the installation's own",
+    "Other Airflow processes use this home",
     "It was started by hand: no service manager restarts or stops it, and it keeps an old configuration.",
 )
 COMPONENT_VARIABLES = Entry(
     "component-variables",
     WARNING,
     "Components run with AIRFLOW__ variables",
-    "They win over airflow.cfg: what is changed there has no effect, and commands in another session see"
+    "They override airflow.cfg: changes in that file have no effect, and commands in another session see"
     " other settings.",
 )
 COMPONENT_STALE = Entry(
     "component-stale",
     WARNING,
-    "Components have not read airflow.cfg as it is now",
-    "They read it once, when they start: half of Airflow may work with the old settings.",
+    "Components run with an outdated airflow.cfg",
+    "They read it only when they start: some components may use the old settings.",
 )
 COMPONENT_DATABASE = Entry(
     "component-database",
     BLOCKER,
-    "Components work on different databases",
-    "One writes what the other never sees: runs stay queued, or seem to vanish.",
+    "Components use different databases",
+    "They do not see each other's data: runs stay queued, or seem to disappear.",
 )
 COMPONENT_KEYS = Entry(
     "component-keys",
@@ -84,8 +84,8 @@ def check(installed: Installed) -> Iterator[Finding]:
         if component.name == DATABASE and component.state != "RUNNING":
             yield database.DATABASE_UNREACHABLE.found(
                 _state(component),
-                needed="a server that lets Airflow in",
-                remedy="Ask whoever runs it; Airflow goes on when it is back.",
+                needed="a server that accepts Airflow's login",
+                remedy="Ask the administrator of the server; Airflow continues when it is available again.",
             )
     own = command(installed)
     logs = f"Its log is {installed.home}/logs/airferry/{{}}.log."
@@ -97,7 +97,7 @@ def check(installed: Installed) -> Iterator[Finding]:
         yield COMPONENT_DOWN.found(
             _state(component),
             needed="RUNNING",
-            remedy=f"{logs.format(component.name)} When the cause is gone, start it:",
+            remedy=f"{logs.format(component.name)} When the cause is fixed, start it:",
             commands=(f"{own} start {component.name}",),
         )
     ill = [item for item in found if item not in down and _is_ill(item)]
@@ -131,17 +131,16 @@ def running(installed: Installed) -> Iterator[Finding]:
         yield COMPONENT_STRAY.found(
             ", ".join(strays),
             needed="components that the installation started itself",
-            remedy="End it; the installation's own goes on.",
+            remedy="End it; the installation's own components continue.",
             commands=(f"kill {pids}",),
         )
     named = [f"{item.name}: {', '.join(item.variables)}" for item in found if item.variables]
     if named:
         yield COMPONENT_VARIABLES.found(
             listed(named),
-            needed="settings in airflow.cfg alone",
-            remedy=f"Take them out of {installed.home}/etc/environment.sh or wherever they come"
-            " from, put what you"
-            " need into airflow.cfg, then restart:",
+            needed="settings in airflow.cfg only",
+            remedy=f"Remove them from {installed.home}/etc/environment.sh or wherever they are"
+            " set, put what you need into airflow.cfg, then restart:",
             commands=(f"{own} restart",),
         )
     yield from _stale(installed, found)
@@ -165,7 +164,7 @@ def _disagreeing(installed: Installed, found: Sequence[Running]) -> Iterator[Fin
     """Databases and keys that follow from a component's own variables, against those of airflow.cfg."""
     seen = [item for item in found if item.seen]
     restart = (f"{command(installed)} restart",)
-    where = "Take away the variable that says so (it is named in component-variables), then restart:"
+    where = "Remove the variable that sets it (see component-variables), then restart:"
     databases = _by_value({item.name: item.database for item in seen})
     if len(databases) > 1:
         lines = [f"{', '.join(names)}: {value or 'none'}" for value, names in databases.items()]
@@ -209,7 +208,7 @@ def ports(installed: Installed) -> Iterator[Finding]:
     for purpose, number in found.own.items():
         holder = held.get(number)
         if holder and found.holders.get(purpose) in down:
-            by = holder.process or "a program that this account may not see"
+            by = holder.process or "a process that this account cannot see"
             yield PORT_TAKEN.found(
                 f"port {number} ({purpose}) is held by {by}",
                 needed="a free port",
@@ -228,9 +227,8 @@ def ports(installed: Installed) -> Iterator[Finding]:
         yield PORT_SHARED.found(
             listed(lines),
             needed="ports of its own for each installation",
-            remedy="Install one of them again with other ports (--port, --postgres-port): it changes"
-            " all places"
-            " together.",
+            remedy="Install one of them again with other ports (--port, --postgres-port): it updates"
+            " all settings together.",
         )
 
 

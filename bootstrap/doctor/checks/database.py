@@ -27,15 +27,15 @@ DATABASE_UNREACHABLE = Entry(
 DATABASE_TLS = Entry(
     "database-tls",
     BLOCKER,
-    "The encrypted connection to the database does not come about",
+    "The encrypted connection to the database fails",
     "Airflow's connections use the same sslmode and root certificate as this one.",
-    "sslmode=require encrypts; verify-ca also checks who signed the server's certificate (sslrootcert),"
-    " verify-full that it was made for the name in the URL, too.",
+    "sslmode=require encrypts; verify-ca also checks the issuer of the server's certificate (sslrootcert),"
+    " verify-full its host name, too.",
 )
 DATABASE_LOGIN = Entry(
     "database-login",
     BLOCKER,
-    "The database server does not let the role in",
+    "The database server refuses the role's login",
     "Airflow logs in with this role and password.",
     "The server's pg_hba.conf says which roles may log in from where, and how. A password comes from"
     " --postgres-password-file, from the file that PGPASSFILE names or ~/.pgpass, or is asked for.",
@@ -43,19 +43,19 @@ DATABASE_LOGIN = Entry(
 DATABASE_MISSING = Entry(
     "database-missing",
     BLOCKER,
-    "The database is not there",
-    "The install makes one only when it is given an administrator of the server.",
+    "The database does not exist",
+    "The install creates one only with an administrator of the server (--postgres-admin-user).",
 )
 DATABASE_ADMINISTRATOR = Entry(
     "database-administrator",
     BLOCKER,
-    "The server's administrator cannot make role and database",
-    "Both are made over that account, once; its password is not kept.",
+    "The server's administrator cannot create role and database",
+    "This account is used once to create both; its password is not stored.",
 )
 DATABASE_MADE = Entry(
     "database-made",
     NOTE,
-    "Role and database will be made",
+    "Role and database will be created",
     "The role owns the database, which is UTF-8; nothing else on the server is changed.",
 )
 DATABASE_VERSION = Entry(
@@ -68,8 +68,8 @@ DATABASE_ENCODING = Entry(
     "database-encoding",
     BLOCKER,
     "The database's encoding is not UTF-8",
-    "Logs and names of tasks hold letters that it refuses; Airflow then loses the state of the task.",
-    "The encoding of a database cannot be changed: another one has to be made, from template0.",
+    "Logs and names of tasks contain characters that it refuses; Airflow then loses the state of the task.",
+    "The encoding of a database cannot be changed: a new database has to be created, from template0.",
 )
 DATABASE_OWNER = Entry(
     "database-owner",
@@ -81,14 +81,14 @@ DATABASE_OWNER = Entry(
 DATABASE_SCHEMA = Entry(
     "database-schema",
     BLOCKER,
-    "The role may not make tables in the database",
+    "The role may not create tables in the database",
     "Airflow's tables go into the first schema of the role's search_path, usually public.",
 )
 DATABASE_READ_ONLY = Entry(
     "database-read-only",
     BLOCKER,
     "The database is read-only",
-    "It is a standby that follows another server, or was set so.",
+    "It is a standby of another server, or was set to read-only.",
 )
 DATABASE_CONNECTIONS = Entry(
     "database-connections",
@@ -107,7 +107,7 @@ DATABASE_OPEN = Entry(
     "database-open",
     WARNING,
     "The connection to the database is not encrypted",
-    "Who sees the network between sees every query, and connections with their passwords.",
+    "Anyone who can read the network traffic sees every query, and the passwords of connections.",
 )
 
 OLDEST = 12
@@ -155,15 +155,14 @@ def _refused(server: ServerFacts, asked: Asked) -> Finding:
         return DATABASE_CONNECTIONS.found(
             said,
             needed="a free connection",
-            remedy="Have max_connections raised, or connections of others ended.",
+            remedy="Have max_connections raised, or other connections closed.",
         )
     if last.kind == refusal.TLS:
         return DATABASE_TLS.found(
             said,
             needed=f"a connection with sslmode={asked.sslmode or 'prefer'}",
-            remedy="Set sslmode and sslrootcert in the URL as whoever runs the server says; for"
-            " verify-full the"
-            f" certificate must bear the name {asked.host}.",
+            remedy="Ask the administrator of the server for sslmode and sslrootcert, and set them"
+            " in the URL; for verify-full the certificate must contain the name {asked.host}.",
         )
     if len(server.refusals) > 1:
         return DATABASE_ADMINISTRATOR.found(
@@ -194,12 +193,12 @@ def _login(server: ServerFacts, asked: Asked, last: Refusal) -> Finding:
             needed=f"a login of {asked.user}",
             remedy="Check role and password: --postgres-password-file FILE, or a line in ~/.pgpass"
             " (mode 0600). If"
-            " it is about pg_hba.conf, whoever runs the server has to allow this host there.",
+            " it is about pg_hba.conf, the administrator of the server has to allow this host there.",
         )
     return DATABASE_UNREACHABLE.found(
         f"{server.address}: {last.said}",
         needed="a PostgreSQL server that answers",
-        remedy="Check host and port, that the server runs and listens there, and the firewalls on the way.",
+        remedy="Check host and port, that the server runs and listens there, and the firewalls in between.",
     )
 
 
@@ -243,13 +242,13 @@ def _itself(server: ServerFacts, asked: Asked, wanted: WantedServer) -> Iterator
         yield DATABASE_CLOCK.found(
             f"the server's is {abs(server.clock):.0f} s {lead} this host's",
             needed=f"within {_CLOCK} s",
-            remedy="Set the clock that is wrong, and have it kept (chrony, ntpd).",
+            remedy="Set the wrong clock, and keep it synchronized (chrony, ntpd).",
             needs_root=True,
         )
     if not server.tls and not _is_local(asked.host):
         yield DATABASE_OPEN.found(
             f"{server.address} without TLS",
-            remedy="Where the server offers it, put sslmode=verify-full&sslrootcert=FILE into the URL.",
+            remedy="If the server supports TLS, put sslmode=verify-full&sslrootcert=FILE into the URL.",
         )
 
 
@@ -258,7 +257,7 @@ def _database(found: DatabaseFacts, server: ServerFacts, asked: Asked) -> Iterat
         yield DATABASE_ENCODING.found(
             f"{asked.database} is {found.encoding}",
             needed="UTF8",
-            remedy="Have another database made, and name it in the URL:",
+            remedy="Have another database created, and name it in the URL:",
             commands=(
                 _psql(
                     asked,
@@ -284,8 +283,8 @@ def _database(found: DatabaseFacts, server: ServerFacts, asked: Asked) -> Iterat
         )
         yield DATABASE_SCHEMA.found(
             f"{asked.user} has {where}",
-            needed="the right to make tables",
-            remedy="Have it given (or search_path of the role mended):",
+            needed="the right to create tables",
+            remedy="Have it given (or the role's search_path corrected):",
             commands=(
                 _psql(
                     asked,
@@ -297,7 +296,7 @@ def _database(found: DatabaseFacts, server: ServerFacts, asked: Asked) -> Iterat
     if found.read_only:
         yield DATABASE_READ_ONLY.found(
             f"{asked.database} at {server.address}",
-            needed="a database to write to",
+            needed="a writable database",
             remedy="Name the primary server, or have default_transaction_read_only switched off.",
         )
 

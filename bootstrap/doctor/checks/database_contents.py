@@ -13,14 +13,14 @@ from bootstrap.facts.server import Asked, DatabaseFacts
 DATABASE_FOREIGN = Entry(
     "database-foreign",
     BLOCKER,
-    "The database holds tables of something else",
-    "Airflow's own would lie among them, and a restore or an upgrade would touch both.",
-    "An installation shares its database with nothing. Another database on the same server is enough.",
+    "The database contains other tables",
+    "Airflow's tables would be mixed with them, and a restore or an upgrade would touch both.",
+    "An installation needs a database of its own. Another database on the same server is enough.",
 )
 DATABASE_AIRFLOW = Entry(
     "database-airflow",
     BLOCKER,
-    "The database holds the tables of an Airflow",
+    "The database contains the tables of an Airflow",
     "An install would migrate them to this release, which cannot be undone without a backup.",
     "With --adopt-database they are taken over: DAG runs, connections, variables and accounts stay, and"
     " the schema is migrated to this release. Back the database up first.",
@@ -34,17 +34,17 @@ DATABASE_NEWER = Entry(
 DATABASE_IN_USE = Entry(
     "database-in-use",
     BLOCKER,
-    "Another Airflow works on the database",
+    "Another Airflow uses the database",
     "Two schedulers of different installations run each other's tasks, and the older one breaks on the"
     " migrated schema.",
 )
 DATABASE_FERNET = Entry(
     "database-fernet",
     BLOCKER,
-    "The key to the passwords in the database is not here",
+    "The key to the passwords in the database is missing",
     "Connections and variables are encrypted with the fernet key of the Airflow that wrote them; without"
     " it every task that uses one fails.",
-    "The key stands in that Airflow's airflow.cfg, [core] fernet_key (or in its environment,"
+    "The key is in that Airflow's airflow.cfg, [core] fernet_key (or in its environment,"
     " AIRFLOW__CORE__FERNET_KEY). An airflow.cfg in the home is kept, and its keys are taken over.",
 )
 
@@ -77,7 +77,7 @@ def contents(found: DatabaseFacts, asked: Asked, wanted: WantedServer, airflow: 
         yield DATABASE_NEWER.found(
             what,
             needed=f"a schema of Airflow {airflow} or older",
-            remedy="Take a bundle of that Airflow or a newer one.",
+            remedy="Use a bundle of that Airflow or a newer one.",
         )
     elif not wanted.adopt:
         yield DATABASE_AIRFLOW.found(
@@ -88,11 +88,15 @@ def contents(found: DatabaseFacts, asked: Asked, wanted: WantedServer, airflow: 
     else:
         yield DATABASE_AIRFLOW.found(f"{what} in {asked.database} is taken over", severity=NOTE)
         if found.encrypted and not found.opens:
-            here = "no key is here" if found.opens is None else "the key that is here does not open them"
+            here = (
+                "this host has no key"
+                if found.opens is None
+                else "the key on this host does not decrypt them"
+            )
             yield DATABASE_FERNET.found(
                 f"{found.encrypted} connections and variables are encrypted, and {here}",
                 needed="the fernet key of the Airflow that wrote them",
                 remedy="Copy that Airflow's airflow.cfg into the home first: its keys are taken"
-                " over. Or go on"
-                " without (--ignore database-fernet) and enter these passwords anew.",
+                " over. Or continue"
+                " without it (--ignore database-fernet) and enter these passwords again.",
             )

@@ -10,7 +10,7 @@ from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.files import Files
 from bootstrap.examination.installed import Installed
 
-INSTALLATION_OK = Entry("installation-ok", OK, "The installation is whole")
+INSTALLATION_OK = Entry("installation-ok", OK, "The installation is complete")
 INSTALLATION_INCOMPLETE = Entry(
     "installation-incomplete",
     BLOCKER,
@@ -21,7 +21,7 @@ CHANGE_UNFINISHED = Entry(
     "change-unfinished",
     BLOCKER,
     "An upgrade, a restore or a rollback was interrupted",
-    "Until it is finished or undone, Airflow stays down where its database is not what it needs.",
+    "Until it is finished or undone, Airflow stays stopped while its database does not fit the release.",
 )
 LINK_BROKEN = Entry(
     "link-broken", BLOCKER, "The link to the installed release is broken", "Every command goes through it."
@@ -42,16 +42,16 @@ PACKAGES_DAMAGED = Entry(
 BYTECODE_DAMAGED = Entry(
     "bytecode-damaged",
     BLOCKER,
-    "Modules that Python has compiled are cut off",
+    "Compiled Python modules are truncated",
     'Each of these modules fails with "EOFError: marshal data too short" until its file is removed.',
-    "Python keeps what it has compiled in __pycache__; many versions do not notice when the disk is full"
-    " and only a part of it is written.",
+    "Python keeps compiled modules in __pycache__; many versions do not notice when the disk is full and"
+    " only a part is written.",
 )
 MANIFEST_DAMAGED = Entry(
     "manifest-damaged",
     WARNING,
     "The release's manifest is missing or damaged",
-    "What the bundle asks of this host stands in it: that part was not judged.",
+    "It lists what the bundle needs of this host: that part was not checked.",
 )
 SUPERVISOR_BROKEN = Entry(
     "supervisor-broken",
@@ -68,15 +68,15 @@ POSTGRES_BROKEN = Entry(
 COMMANDS_CHANGED = Entry(
     "commands-changed",
     WARNING,
-    "Commands of the installation are not as they were written",
-    "They set the environment that Airflow runs in; the next install writes them anew.",
+    "Commands of the installation were modified",
+    "They set the environment that Airflow runs in; the next install writes them again.",
 )
 OWNER_WRONG = Entry(
     "owner-wrong",
     BLOCKER,
     "Files belong to another account",
-    "PostgreSQL refuses a cluster with such files, Airflow a log that it cannot write. Commands that root"
-    " ran by itself leave them behind; bin/airferry and bin/airflow do not.",
+    "PostgreSQL refuses a cluster with such files, Airflow a log that it cannot write. Commands that were"
+    " run directly as root create such files; bin/airferry and bin/airflow do not.",
     "A blocker when the database's files are among them, otherwise a warning.",
 )
 FILES_UNREADABLE = Entry(
@@ -94,21 +94,21 @@ CLUSTER_MODE = Entry(
 MODES_OPEN = Entry(
     "modes-open",
     WARNING,
-    "Everybody may write to parts of the installation",
-    "Whoever can write a DAG or a command runs it as Airflow's account, with all its passwords.",
+    "Parts of the installation are world-writable",
+    "Anyone who can write a DAG or a command can run code as Airflow's account, with all its passwords.",
 )
 SECRETS_OPEN = Entry(
     "secrets-open",
     WARNING,
     "Other accounts can read passwords or keys",
-    "Whoever has them can log in as admin, read all connections, and forge tokens.",
+    "Anyone who has them can log in as admin, read all connections, and forge tokens.",
 )
 
 SHOWN = 6
-_MEND = "Run the install again with the file it came from; it does only what is missing."
+_MEND = "Run the install again with the bundle file that installed it; only missing steps run."
 _ANEW = (
-    "Stop it, take away the mark that the release is complete, and run the install again with the file it"
-    " came from: it makes the release anew and keeps everything else."
+    "Stop it, remove the marker of a complete release, and run the install again with the bundle file that"
+    " installed it: it creates the release again and keeps everything else."
 )
 
 
@@ -161,7 +161,7 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
         yield ENVIRONMENT_BROKEN.found(
             found.python_error,
             needed="the Python that it was made from",
-            remedy="Bring that Python back (was it removed or upgraded to another minor version?).",
+            remedy="Restore that Python (was it removed or upgraded to another minor version?).",
         )
     if found.damaged:
         yield PACKAGES_DAMAGED.found(
@@ -174,9 +174,8 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
         yield BYTECODE_DAMAGED.found(
             listed(found.bytecode),
             needed="bytecode that Python can read",
-            remedy="See that the disk has room (df -h, df -i), and start Airflow again: that removes"
-            " these files,"
-            " and Python makes them anew.",
+            remedy="Check the free space (df -h, df -i), and start Airflow again: that removes these"
+            " files, and Python compiles them again.",
             commands=(f"{command(installed)} restart",),
         )
     if found.manifest_error:
@@ -218,7 +217,7 @@ def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
         yield OWNER_WRONG.found(
             listed(lines),
             needed="files of the account that runs Airflow",
-            remedy="Give them back:",
+            remedy="Change their owner:",
             commands=(f"chown -R --reference={home}/receipt.json {home}",),
             needs_root=True,
             severity=BLOCKER if cluster else WARNING,
@@ -227,7 +226,7 @@ def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
         yield FILES_UNREADABLE.found(
             listed(found.unreadable),
             needed="files that the account that runs Airflow can read",
-            remedy="Open them for it (chmod, chown).",
+            remedy="Make them readable for it (chmod, chown).",
             needs_root=True,
         )
     cluster = [line for line in found.loose if line.startswith(f"{installed.home}/postgres (")]
@@ -235,7 +234,7 @@ def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
         yield CLUSTER_MODE.found(
             listed(cluster),
             needed="mode 0700",
-            remedy="Close it:",
+            remedy="Restrict its mode:",
             commands=(f"chmod 700 {home}/postgres",),
         )
     loose = _without(found.loose, cluster)
@@ -243,8 +242,8 @@ def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
         paths = [remedies.quoted(line.rpartition(" (mode ")[0]) for line in loose[:SHOWN]]
         yield MODES_OPEN.found(
             listed(loose),
-            needed="nothing that every account may write",
-            remedy="Close them:",
+            needed="nothing world-writable",
+            remedy="Restrict their modes:",
             commands=(f"chmod go-w {' '.join(paths)}",),
         )
     if found.open_secrets:
@@ -252,7 +251,7 @@ def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
         yield SECRETS_OPEN.found(
             "\n".join(found.open_secrets),
             needed="readable by their owner alone",
-            remedy="Close them:",
+            remedy="Restrict their modes:",
             commands=(f"chmod go= {' '.join(paths)}",),
         )
 

@@ -13,7 +13,7 @@ from bootstrap.examination.growth import DAYS, Growth
 from bootstrap.examination.installed import Installed
 from bootstrap.facts.disk import DiskPlace
 
-GROWTH_OK = Entry("growth-ok", OK, "Logs and database have room")
+GROWTH_OK = Entry("growth-ok", OK, "There is space for logs and database")
 LOGS_CLOSED = Entry(
     "logs-closed",
     BLOCKER,
@@ -40,7 +40,7 @@ DISK_FILLING = Entry(
     WARNING,
     "The disk will be full within weeks",
     "A full disk stops PostgreSQL and with it every task.",
-    "Reckoned from the logs of the last seven days and from the database's size by its age.",
+    "Calculated from the logs of the last seven days and from the database's size by its age.",
 )
 BACKUP_OK = Entry("backup-ok", OK, "There is a backup")
 BACKUP_NONE = Entry(
@@ -54,7 +54,7 @@ BACKUP_OLD = Entry(
     "backup-old",
     WARNING,
     "The newest backup is old",
-    "What was changed since then would be lost with the disk.",
+    "Changes since then would be lost with the disk.",
 )
 
 _LEAST = 100_000_000
@@ -92,11 +92,11 @@ def _folder(place: DiskPlace, closed: Entry, full: Entry, installed: Installed) 
     where = f"{place.path} ({place.mount or place.base})"
     if place.kind != "folder" or not place.writable or place.read_only:
         state = "is mounted read-only" if place.read_only else "cannot be written"
-        found = f"{where} {state}" if place.kind == "folder" else f"{place.path} is no folder"
+        found = f"{where} {state}" if place.kind == "folder" else f"{place.path} is not a folder"
         yield closed.found(
             found,
             needed="a folder that the account may write",
-            remedy="Give it back to the account, and mount it writable.",
+            remedy="Make the account its owner, and mount it writable.",
             needs_root=True,
         )
     elif place.free_bytes < _LEAST or 0 <= place.free_inodes < _INODES:
@@ -120,7 +120,7 @@ def _pace(found: Growth, installed: Installed) -> Iterator[Finding]:
         yield DISK_FILLING.found(
             f"{size_text(daily)} a day, {size_text(found.logs.free_bytes)} free: full in {left:.0f} days",
             needed=f"room for {_SOON} days",
-            remedy="Let DAGs write less, move logs/ to a larger disk, or delete old task logs:",
+            remedy="Let DAGs log less, move logs/ to a larger disk, or delete old task logs:",
             commands=_old_logs(installed),
         )
 

@@ -13,10 +13,10 @@ from bootstrap.facts.host import Facts
 BUNDLE_NOTES = Entry(
     "bundle-notes",
     NOTE,
-    "Said when the bundle was made",
-    "It is known of these versions, and was accepted outside.",
+    "A warning from when the bundle was made",
+    "It is a known issue of these versions, and was accepted when the bundle was made.",
 )
-SERVICES_OK = Entry("services-ok", OK, "Something here can start Airflow after a restart")
+SERVICES_OK = Entry("services-ok", OK, "Airflow is started after a restart of the host")
 SYSTEMD_MISSING = Entry(
     "systemd-missing",
     NOTE,
@@ -27,14 +27,14 @@ SYSTEMD_MISSING = Entry(
 USER_SYSTEMD_MISSING = Entry(
     "user-systemd-missing",
     NOTE,
-    "systemd does nothing for this account",
+    "systemd is not available to this account",
     "Components run under the supervisor in the installation; after a restart of the host an admin, or"
     " cron (@reboot), has to start it: bin/airferry start.",
 )
 LINGER_OFF = Entry(
     "linger-off",
     NOTE,
-    "What this account runs may end when it logs out",
+    "Processes of this account may end when it logs out",
     "That holds for units of its own (systemctl --user), and for everything where logind is set to"
     " KillUserProcesses. The install turns linger on where the account may; otherwise the supervisor in"
     " the installation runs the components: after a restart of the host, bin/airferry start.",
@@ -43,15 +43,15 @@ FIREWALL_CLOSED = Entry(
     "firewall-closed",
     WARNING,
     "The firewall blocks the web server",
-    "Airflow runs and is healthy, and no browser reaches it from another host.",
-    "Only firewalld's default zone, ufw's own rules and nftables' input chains are looked at. An"
+    "Airflow runs and is healthy, but browsers on other hosts cannot reach it.",
+    "Only firewalld's default zone, ufw's own rules and nftables' input chains are checked. An"
     " installation that listens on 127.0.0.1 alone (--host) needs no open port.",
 )
 FIREWALL_ON = Entry(
     "firewall-on",
     NOTE,
     "A firewall is on",
-    "Whether it lets others to the web server cannot be seen by this account.",
+    "This account cannot see whether it allows access to the web server.",
 )
 
 _WEB = "web server"
@@ -74,12 +74,12 @@ def services(facts: Facts, needs: Needs) -> Iterator[Finding]:
         name = facts.account.me.name if facts.account else ""
         yield LINGER_OFF.found(
             "systemd starts nothing for this account before it logs in",
-            remedy="Let it go on:",
+            remedy="Enable linger:",
             commands=(f"loginctl enable-linger {name}".strip(),),
             needs_root=True,
         )
     else:
-        yield SERVICES_OK.found("systemd of this account, which outlives its logins")
+        yield SERVICES_OK.found("systemd of this account, which keeps running after logout")
 
 
 def firewall(facts: Facts, needs: Needs) -> Iterator[Finding]:
@@ -90,13 +90,13 @@ def firewall(facts: Facts, needs: Needs) -> Iterator[Finding]:
         return
     where = found.kind + (f", zone {found.zone}" if found.zone else "")
     if found.ports is None:
-        yield FIREWALL_ON.found(f"{where}: its rules are for root to read")
+        yield FIREWALL_ON.found(f"{where}: only root can read its rules")
     elif not _is_open(web, found.ports):
         shown = ", ".join(found.ports) or "none"
         yield FIREWALL_CLOSED.found(
             f"{where}: open are {shown}",
             needed=f"port {web} open for its users",
-            remedy="Open it, or let a web server of this host pass requests on:",
+            remedy="Open it, or use a reverse proxy on this host:",
             commands=_open(found, web),
             needs_root=True,
         )

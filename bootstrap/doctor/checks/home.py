@@ -15,7 +15,7 @@ from bootstrap.facts.host import Facts
 
 HOME_OK = Entry("home-ok", OK, "The home can be used")
 HOME_NOT_A_FOLDER = Entry(
-    "home-not-a-folder", BLOCKER, "Something else is in the home's place", "A folder is needed there."
+    "home-not-a-folder", BLOCKER, "The home's path is not a folder", "A folder is needed there."
 )
 HOME_READ_ONLY = Entry(
     "home-read-only",
@@ -27,7 +27,7 @@ HOME_NOT_WRITABLE = Entry(
     "home-not-writable",
     BLOCKER,
     "The home cannot be written",
-    "The account that installs must be able to make folders there.",
+    "The account that installs must be able to create folders there.",
 )
 HOME_NOEXEC = Entry(
     "home-noexec",
@@ -53,13 +53,13 @@ HOME_NETWORK = Entry(
 HOME_VOLATILE = Entry(
     "home-volatile",
     WARNING,
-    "The home does not last",
+    "The home is on a temporary filesystem",
     "Database, DAGs and logs would be gone after the next restart or clean-up.",
 )
 HOME_FOREIGN = Entry(
     "home-foreign",
     BLOCKER,
-    "The home holds something else",
+    "The home contains other files",
     "An installation owns its home: it makes folders such as bin, logs and releases there, and root"
     " gives all of it to the service account.",
     "A folder that holds an airflow.cfg, an earlier airferry installation, or nothing but dags, plugins"
@@ -75,8 +75,8 @@ HOME_PATH = Entry(
     "home-path",
     BLOCKER,
     "The home's path cannot be used",
-    "A colon ends a folder in PATH, control characters end lines in configuration files, and uv makes"
-    " no environment in a path that is not UTF-8 (measured). Blanks, Korean and other letters are fine.",
+    "A colon ends a folder in PATH, control characters end lines in configuration files, and uv creates"
+    " no environment in a path that is not UTF-8. Spaces, Korean and other letters are fine.",
 )
 HOME_PATH_UNUSUAL = Entry(
     "home-path-unusual",
@@ -88,7 +88,7 @@ AIRFLOW_CFG_KEPT = Entry(
     "airflow-cfg-kept",
     NOTE,
     "There is an airflow.cfg already",
-    "Only the settings that this installation needs are changed in it; the file as it was is kept beside it.",
+    "Only the settings that this installation needs are changed in it; the original is kept beside it.",
 )
 INSTALLATION_FOUND = Entry(
     "installation-found",
@@ -174,7 +174,7 @@ def _rights(home: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield HOME_NOT_WRITABLE.found(
             f"{home.base} (mode {home.mode:04o}, owner {home.uid}) is closed to {me}",
             needed=f"a folder that {me} may write",
-            remedy=f"{ELSEWHERE} Or have the folder made:",
+            remedy=f"{ELSEWHERE} Or have the folder created:",
             commands=(f"install -d -o {owner} {folder}",) if owner else (f"mkdir -p {folder}",),
             needs_root=True,
         )
@@ -183,7 +183,7 @@ def _rights(home: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
         yield HOME_HIDDEN.found(
             f"{gate.path} (mode {gate.mode:04o}) hides {home.path} from {needs.account}",
             needed=f"a folder that the account {needs.account} can reach",
-            remedy=f"{ELSEWHERE} Or open that folder for passing through:",
+            remedy=f"{ELSEWHERE} Or allow access through that folder:",
             commands=(f"chmod o+x {remedies.quoted(gate.path)}",),
             needs_root=True,
             severity=WARNING if gate.acl else BLOCKER,

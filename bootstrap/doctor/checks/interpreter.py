@@ -72,9 +72,9 @@ PYTHON_HIDDEN = Entry(
     "The service account cannot reach this Python",
     "Everything runs as that account, because PostgreSQL refuses root; a home folder of mode 0700 hides"
     " a Python below it.",
-    "Use a Python outside of home folders (/usr/bin, /usr/local, /opt), or open the folders named for"
-    " passing through (chmod o+x). Doctor does not weigh access control lists; where one is set it only"
-    " warns.",
+    "Use a Python outside of home folders (/usr/bin, /usr/local, /opt), or allow access through the"
+    " named folders (chmod o+x). Doctor does not evaluate access control lists; where one is set it"
+    " only warns.",
 )
 
 
@@ -151,7 +151,7 @@ def _weight(problems: List[Finding]) -> Tuple[int, ...]:
 
 def _missing(facts: Facts, needs: Needs) -> Finding:
     pythons = facts.pythons or ()
-    needed = f"CPython {needs.python} with its whole standard library"
+    needed = f"CPython {needs.python} with its complete standard library"
     named = next((item for item in pythons if item.origin == "named"), None)
     others = [item for item in pythons if item.minor == needs.python and item.asked and not item.error]
     if needs.interpreter is not None and named is not None:
@@ -234,9 +234,8 @@ def _reach(python: Interpreter, facts: Facts, needs: Needs) -> Iterator[Finding]
         yield PYTHON_HIDDEN.found(
             f"{gate.path} (mode {gate.mode:04o}) hides {python.path} from {needs.account}",
             needed=f"a CPython {needs.python} that the account {needs.account} can read and execute",
-            remedy="Name an interpreter outside of home folders with --python, or open that folder"
-            " for passing"
-            " through.",
+            remedy="Name an interpreter outside of home folders with --python, or allow access"
+            " through that folder.",
             commands=(
                 f"chmod o+{'r' if gate.path == python.resolved else ''}x {remedies.quoted(gate.path)}",
             ),

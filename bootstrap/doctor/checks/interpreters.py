@@ -15,7 +15,7 @@ from bootstrap.facts.python import Interpreter
 PYTHON_OPTIONAL_MISSING = Entry(
     "python-optional-missing",
     NOTE,
-    "This Python lacks modules that are missed rarely",
+    "This Python lacks modules that are rarely needed",
     "Airflow runs without them.",
     "readline needs its headers (Debian: libreadline-dev, RHEL: readline-devel), _uuid those of libuuid"
     " (uuid-dev, libuuid-devel); venv is a package of its own on Debian and Ubuntu (python3-venv). "
@@ -33,19 +33,19 @@ PYTHON_SQLITE_OLD = Entry(
     "python-sqlite-old",
     NOTE,
     "This Python's SQLite is old",
-    "Airflow asks for 3.15 only where its metadata lie in SQLite; airferry uses PostgreSQL.",
+    "Airflow needs 3.15 only where its metadata are in SQLite; airferry uses PostgreSQL.",
 )
 PYTHON_MANAGED = Entry(
     "python-managed",
     NOTE,
-    "The distribution looks after this Python",
+    "This Python is managed by the distribution",
     "pip must not install into it; airferry makes an environment of its own and changes nothing there.",
 )
 PYTHON_OTHERS = Entry(
     "python-others",
     NOTE,
-    "Several Pythons are here",
-    "The one with the fewest problems is taken, among equals the first on PATH; --python names another.",
+    "There are several Pythons",
+    "The one with the fewest problems is used, among equals the first on PATH; --python names another.",
 )
 
 _SHOWN = 8
@@ -89,7 +89,7 @@ def others(
     ]
     if lines:
         more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-        taken = f"{chosen.path}: CPython {chosen.version}, would be taken"
+        taken = f"{chosen.path}: CPython {chosen.version}, would be used"
         yield PYTHON_OTHERS.found("\n".join([taken, *lines[:_SHOWN], *more]))
 
 
@@ -97,7 +97,7 @@ def _reason(python: Interpreter, needs: Needs, judge: Callable[[Interpreter], Li
     if python.minor and python.minor != needs.python:
         return f"{python.version}, not {needs.python}"
     if python.error or not python.asked:
-        return python.error or "was not asked"
+        return python.error or "was not checked"
     if needs.interpreter is not None and python.origin != "named":
         return f"{python.version}, not the one that was named"
     problems = [item.title for item in judge(python) if item.severity in (BLOCKER, WARNING)]

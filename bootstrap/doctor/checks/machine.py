@@ -20,7 +20,7 @@ AIRFLOW_UNKNOWN = Entry(
     "airflow-unknown",
     WARNING,
     "This Airflow is newer than the airferry that carries it",
-    "What has changed since the newest release that it knows is not taken into account; the example"
+    "Changes since the newest release that it knows are not taken into account; the example"
     " pipeline at the end of the install shows whether that matters.",
 )
 MACHINE_OK = Entry("machine-ok", OK, "The machine and its C library fit")
@@ -54,13 +54,13 @@ KERNEL_OLD = Entry(
     "kernel-old",
     WARNING,
     "The kernel is old",
-    "airferry, uv and PostgreSQL were not tried on kernels as old as this.",
+    "airferry, uv and PostgreSQL were not tested on kernels this old.",
 )
 POSTGRES_UNFIT = Entry(
     "postgres-unfit",
     BLOCKER,
     "The carried PostgreSQL does not run here",
-    "Airflow's metadata live in PostgreSQL: without a server nothing starts.",
+    "Airflow's metadata are in PostgreSQL: without a server nothing starts.",
 )
 
 _NAMED = 8
@@ -117,7 +117,7 @@ def _kernel(libc: Libc) -> Iterator[Finding]:
         yield KERNEL_OLD.found(
             f"Linux {libc.kernel}",
             needed=f"Linux {_KERNEL[0]}.{_KERNEL[1]} or newer",
-            remedy="Have the host brought to a newer release of its distribution.",
+            remedy="Have the host upgraded to a newer release of its distribution.",
             needs_root=True,
         )
 
@@ -130,7 +130,7 @@ def _postgres(facts: Facts, needs: Needs, reason: str) -> Iterator[Finding]:
     own = (
         "Use this host's own: install with --postgres host."
         if there
-        else ("Install this distribution's PostgreSQL server, and take it with --postgres host.")
+        else ("Install this distribution's PostgreSQL server, and use it with --postgres host.")
     )
     yield POSTGRES_UNFIT.found(
         f"{needs.postgres} {reason}",

@@ -11,12 +11,12 @@ from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.installed import Installed
 from bootstrap.examination.metadata import Metadata
 
-DATABASE_OK = Entry("database-ok", OK, "The database answers, and is that of this release")
+DATABASE_OK = Entry("database-ok", OK, "The database answers and fits this release")
 DATABASE_REFUSED = Entry(
     "database-refused",
     BLOCKER,
     "The database does not answer Airflow's role",
-    "Nothing of Airflow works without it.",
+    "Airflow does not work without it.",
 )
 SCHEMA_BEHIND = Entry(
     "schema-behind",
@@ -35,25 +35,25 @@ CHECKSUMS_OFF = Entry(
     "checksums-off",
     NOTE,
     "The database's pages have no checksums",
-    "A disk that returns wrong data is noticed late. Airferry switches them on when it makes a cluster.",
+    "A disk that returns wrong data is noticed late. airferry enables them when it creates a cluster.",
 )
 CONNECTIONS_MANY = Entry(
     "connections-many",
     WARNING,
-    "The database has few connections to spare",
+    "The database has few free connections",
     "At the limit every component and task fails with 'too many clients already'.",
 )
 HEARTBEAT_OLD = Entry(
     "heartbeat-old",
     BLOCKER,
-    "A component runs, but gives no sign of life",
-    "It hangs: tasks wait for it. Its process alone says nothing.",
+    "A component runs, but sends no heartbeat",
+    "It hangs, and tasks wait for it; the process alone does not show it.",
 )
 DAG_IMPORT_ERRORS = Entry(
     "dag-import-errors",
     WARNING,
     "DAG files cannot be imported",
-    "Their pipelines do not run, and vanish from the list after a while.",
+    "Their pipelines do not run, and disappear from the list after a while.",
 )
 
 _SILENT = 60.0  # Airflow itself calls a component ill after 30 s without a sign of life
@@ -84,8 +84,8 @@ def check(installed: Installed) -> Iterator[Finding]:
         yield DAG_IMPORT_ERRORS.found(
             listed(lines),
             needed="DAG files that can be imported",
-            remedy="Mend them; each is read again within a minute. The whole error is on the first"
-            " page of Airflow.",
+            remedy="Correct them; each is read again within a minute. The full error is on Airflow's"
+            " home page.",
         )
 
 
@@ -107,8 +107,8 @@ def _schema(found: Metadata, installed: Installed) -> Iterator[Finding]:
         yield TABLES_MISSING.found(
             ", ".join(found.missing),
             needed=f"every table of Airflow {installed.airflow}",
-            remedy="Restore a backup. Without one: move postgres/ away, and the install makes an"
-            " empty database.",
+            remedy="Restore a backup. Without one: move postgres/ away, and the install creates"
+            " an empty database.",
         )
 
 
@@ -118,8 +118,9 @@ def _server(found: Metadata) -> Iterator[Finding]:
     if found.most and found.connections > _USED * found.most:
         yield CONNECTIONS_MANY.found(
             f"{found.connections} of {found.most} connections are in use",
-            needed="some to spare",
-            remedy="Look for clients that do not let go (SELECT * FROM pg_stat_activity), or raise"
+            needed="free connections",
+            remedy="Look for clients that do not close their connections (SELECT * FROM"
+            " pg_stat_activity), or raise"
             " max_connections"
             " in postgres/postgresql.conf below the include, then restart.",
         )
@@ -140,7 +141,7 @@ def _life(found: Metadata, installed: Installed) -> Iterator[Finding]:
     if silent:
         yield HEARTBEAT_OLD.found(
             listed(silent),
-            needed=f"a sign of life within {_SILENT:.0f} seconds",
+            needed=f"a heartbeat within {_SILENT:.0f} seconds",
             remedy="Look at its log, then restart it:",
             commands=(f"{command(installed)} restart",),
         )

@@ -20,8 +20,8 @@ PYTHON_MINIMAL = Entry(
     "python-minimal",
     BLOCKER,
     "This Python lacks parts of its standard library",
-    "Airflow imports them at once; pip and uv need some of them too.",
-    "Debian and Ubuntu cut Python in two: python3-minimal holds the interpreter and a few"
+    "Airflow imports them when it starts; pip and uv need some of them too.",
+    "Debian and Ubuntu split Python: python3-minimal holds the interpreter and a few"
     " modules for the system's own start, python3.X all the rest.",
 )
 PYTHON_DISTUTILS_MISSING = Entry(
@@ -37,7 +37,7 @@ PYTHON_CTYPES_MISSING = Entry(
     BLOCKER,
     "This Python lacks the module ctypes",
     "The install would succeed and 'airflow version' would answer, but the scheduler, the"
-    " dag-processor, the triggerer and the web server would die at once.",
+    " dag-processor, the triggerer and the web server would exit at once.",
     "_ctypes is built only where the headers of libffi are installed (Debian: libffi-dev, RHEL:"
     " libffi-devel). " + BUILT_BY_HAND,
 )
@@ -45,7 +45,7 @@ PYTHON_SSL_MISSING = Entry(
     "python-ssl-missing",
     BLOCKER,
     "This Python lacks the module ssl",
-    "The install would succeed, but Airflow's components import it and die.",
+    "The install would succeed, but Airflow's components import it and fail.",
     "_ssl needs OpenSSL 1.1.1 or newer with its headers (Debian: libssl-dev, RHEL: openssl-devel). "
     + BUILT_BY_HAND,
 )
@@ -100,8 +100,8 @@ def check(python: Interpreter, facts: Facts, needs: Needs) -> Iterator[Finding]:
         found = "\n".join(f"{python.path}: {errors[name]}" for name in lost)
         yield PYTHON_MINIMAL.found(
             found,
-            needed=f"CPython {needs.python} with its whole standard library",
-            remedy="Install the whole of that Python (on Debian python3, not only python3-minimal).",
+            needed=f"CPython {needs.python} with its complete standard library",
+            remedy="Install the complete Python (on Debian python3, not only python3-minimal).",
             commands=remedies.install_python(facts.distribution, needs.python),
             needs_root=True,
         )
@@ -115,7 +115,7 @@ def check(python: Interpreter, facts: Facts, needs: Needs) -> Iterator[Finding]:
     if needs.python in _WITH_DISTUTILS and "distutils.dist" in errors:
         yield PYTHON_DISTUTILS_MISSING.found(
             f"{python.path}: {errors['distutils.dist']}",
-            needed=f"CPython {needs.python} with its whole standard library",
+            needed=f"CPython {needs.python} with its complete standard library",
             remedy="Install the package that holds the rest of this Python (on Debian and Ubuntu"
             " python3-distutils),"
             " or name another interpreter with --python.",
@@ -156,7 +156,7 @@ def _missing(
         return entry.found(
             found,
             needed=needed,
-            remedy=f"Install the whole of the distribution's Python, {better}",
+            remedy=f"Install the distribution's complete Python, {better}",
             commands=remedies.install_python(facts.distribution, needs.python),
             needs_root=True,
         )

@@ -15,26 +15,26 @@ from bootstrap.postgres.programs import NEEDED, ProgramFolder, complete
 AIRFLOW_FOUND = Entry(
     "airflow-found",
     NOTE,
-    "There is another Airflow",
+    "Another Airflow is installed",
     "It is not touched: environment, home and database are separate. Its command may come first on PATH.",
 )
 AIRFLOW_RUNNING = Entry(
     "airflow-running",
     NOTE,
     "Another Airflow runs",
-    "It shares memory and processors; ports that it holds are passed over.",
+    "It shares memory and processors; its ports are skipped.",
 )
 AIRFLOW_RUNNING_HERE = Entry(
     "airflow-running-here",
     WARNING,
-    "An Airflow runs from this very home",
-    "Two schedulers on one airflow.cfg: after the install one of them works on the other's database.",
+    "An Airflow already runs from this home",
+    "Two schedulers on one airflow.cfg: after the install one of them uses the other's database.",
 )
 POSTGRES_FOUND = Entry(
     "postgres-found",
     NOTE,
     "This host has PostgreSQL of its own",
-    "It is not touched; --postgres host would take its programs for a private cluster.",
+    "It is not touched; --postgres host would use its programs for a private cluster.",
 )
 POSTGRES_RUNNING = Entry(
     "postgres-running",
@@ -45,8 +45,8 @@ POSTGRES_RUNNING = Entry(
 POSTGRES_INCOMPLETE = Entry(
     "postgres-incomplete",
     NOTE,
-    "This host's PostgreSQL is not whole",
-    "--postgres host cannot take it; the carried one needs none of it.",
+    "This host's PostgreSQL is incomplete",
+    "--postgres host cannot use it; the carried one does not need it.",
 )
 POSTGRES_PROGRAMS_MISSING = Entry(
     "postgres-programs-missing",

@@ -9,7 +9,7 @@ from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK
 from bootstrap.facts.host import Facts
 
-NETWORK_OK = Entry("network-ok", OK, "This host finds itself")
+NETWORK_OK = Entry("network-ok", OK, "This host can connect to itself")
 LOOPBACK_DOWN = Entry(
     "loopback-down",
     BLOCKER,
@@ -20,7 +20,7 @@ HOSTNAME_SLOW = Entry(
     "hostname-slow",
     NOTE,
     "Looking up this host's own name takes long",
-    "Airflow looks it up for every task; where DNS is a black hole each one waits. airferry sets"
+    "Airflow looks it up for every task; where DNS does not answer, each one waits. airferry sets"
     " hostname_callable so that Airflow does not ask (2.6 and newer).",
 )
 HOSTNAME_UNKNOWN = Entry(
@@ -63,7 +63,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if own.timed_out or own.seconds > _SLOW:
         yield HOSTNAME_SLOW.found(
             f"{own.name}: {own.error or f'{own.seconds:.1f} s'}",
-            remedy=f"A line in /etc/hosts ends the waiting: 127.0.1.1 {own.name}",
+            remedy=f"Add a line to /etc/hosts: 127.0.1.1 {own.name}",
             needs_root=True,
         )
     elif own.error:

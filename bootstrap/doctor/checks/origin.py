@@ -13,9 +13,9 @@ HOST_OTHER = Entry(
     "host-other",
     WARNING,
     "The bundle was made for another host",
-    "What was judged before the trip was the host that it was made for.",
-    "airferry bundle --for FACTS stamps a bundle with the host's machine, C library and Python, and with"
-    " nothing that singles a host out. Where the other findings say that it fits, it works here too.",
+    "The host that was judged in advance was the one that it was made for.",
+    "airferry bundle --for FACTS stamps a bundle with the host's machine, C library and Python, but with"
+    " nothing that identifies one host. If the other findings say that it fits, it works here, too.",
 )
 
 

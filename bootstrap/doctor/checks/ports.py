@@ -18,7 +18,7 @@ PORT_OTHER = Entry(
     "port-other",
     NOTE,
     "The usual port is in use",
-    "The installer takes the next free one and says which in the end.",
+    "The installer takes the next free port and shows it at the end.",
 )
 PORT_PRIVILEGED = Entry(
     "port-privileged",
@@ -44,7 +44,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
             yield PORT_PRIVILEGED.found(
                 f"{wanted.number} for the {wanted.purpose}",
                 needed="1024 or higher",
-                remedy="Choose another port, and let a web server of the host pass requests on to it.",
+                remedy="Choose another port, and use a reverse proxy on the host.",
             )
         elif wanted.named:
             yield PORT_IN_USE.found(
@@ -60,6 +60,6 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
 
 def _holder(port: PortState) -> str:
     if port.state == "unknown":
-        return f"port {port.number} cannot be taken"
-    by = port.process or "a program that this account may not see"
+        return f"port {port.number} cannot be used"
+    by = port.process or "a process that this account cannot see"
     return f"port {port.number} is held by {by}" + (f", account {port.user}" if port.user else "")

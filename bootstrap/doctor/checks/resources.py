@@ -12,7 +12,7 @@ from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.resources import WRITABLE, Resources
 
-RESOURCES_OK = Entry("resources-ok", OK, "There is memory")
+RESOURCES_OK = Entry("resources-ok", OK, "There is enough memory")
 MEMORY_SHORT = Entry(
     "memory-short",
     BLOCKER,
@@ -46,7 +46,7 @@ PROCESSES_LOW = Entry(
 CPU_SINGLE = Entry(
     "cpu-single",
     NOTE,
-    "There is one processor",
+    "There is only one processor",
     "Scheduler, web server, PostgreSQL and tasks share it: the start takes a minute, not seconds.",
 )
 GROUP_PROCESSES_LOW = Entry(
@@ -59,8 +59,8 @@ GROUP_PROCESSES_LOW = Entry(
 FILE_SIZE_LIMITED = Entry(
     "file-size-limited",
     BLOCKER,
-    "Files may not grow",
-    "A longer file is cut off and its program killed (SIGXFSZ): libraries do not unpack, PostgreSQL stops"
+    "The size of files is limited",
+    "A longer file is truncated and its program killed (SIGXFSZ): libraries do not unpack, PostgreSQL stops"
     " at a large table, logs end.",
 )
 ADDRESS_SPACE_LIMITED = Entry(
@@ -139,7 +139,7 @@ def _limits(resources: Resources, needs: Needs) -> Iterator[Finding]:
         yield FILE_SIZE_LIMITED.found(
             f"{size_text(resources.file_size)} (ulimit -f)",
             needed="files of any length",
-            remedy="Take the limit away for the account in /etc/security/limits.conf (fsize).",
+            remedy="Remove the limit for the account in /etc/security/limits.conf (fsize).",
             needs_root=True,
             severity=BLOCKER if resources.file_size < _FILE_LEAST else WARNING,
         )
@@ -147,7 +147,7 @@ def _limits(resources: Resources, needs: Needs) -> Iterator[Finding]:
         yield ADDRESS_SPACE_LIMITED.found(
             f"{size_text(resources.address_space)} (ulimit -v)",
             needed=f"{size_text(_ADDRESSES)} and more for each process",
-            remedy="Take the limit away for the account in /etc/security/limits.conf (as).",
+            remedy="Remove the limit for the account in /etc/security/limits.conf (as).",
             needs_root=True,
         )
     if resources.usable_cpus < 2:

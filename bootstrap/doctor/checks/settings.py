@@ -17,26 +17,26 @@ ENVIRONMENT_IGNORED = Entry(
     "environment-ignored",
     NOTE,
     "Settings in the environment are ignored",
-    "They would reach into the installation, and make it come out differently on each host.",
+    "They would change the installation, with a different result on each host.",
 )
 AIRFLOW_VARIABLES = Entry(
     "airflow-variables",
     NOTE,
     "AIRFLOW variables are set",
-    "They win over airflow.cfg. airferry starts Airflow without them: what you need goes into that file.",
+    "They override airflow.cfg. airferry starts Airflow without them: put what you need into that file.",
 )
 LOCALE_OTHER = Entry(
     "locale-other",
     NOTE,
     "The locale is not UTF-8",
-    "Airflow and PostgreSQL are started with UTF-8 all the same.",
+    "Airflow and PostgreSQL are started with UTF-8 anyway.",
 )
 CLOCK_BEHIND = Entry(
     "clock-behind",
     WARNING,
     "The clock is behind",
-    "Schedules, tokens and certificates depend on it; when it is set right later, Airflow runs all that"
-    " seems to have been missed.",
+    "Schedules, tokens and certificates depend on it; when it is corrected later, Airflow runs everything"
+    " that seems to have been missed.",
 )
 FIPS_MD5 = Entry(
     "fips-md5",
@@ -51,11 +51,11 @@ FAPOLICYD_ON = Entry(
     "fapolicyd-on",
     WARNING,
     "fapolicyd is running",
-    "It refuses to execute programs that it does not know, and the home will be full of those"
-    " ('Operation not permitted').",
+    "It refuses to execute programs that it does not know, and the home will contain many of"
+    " them ('Operation not permitted').",
 )
 SELINUX_ENFORCING = Entry(
-    "selinux-enforcing", NOTE, "SELinux is on", "Its usual policy lets an installation like this one run."
+    "selinux-enforcing", NOTE, "SELinux is on", "Its default policy allows an installation like this one."
 )
 TIMEZONE_LOCAL = Entry(
     "timezone-local",
@@ -68,19 +68,20 @@ TIMEZONE_UNKNOWN = Entry(
     "timezone-unknown",
     WARNING,
     "The time zone has no data",
-    "Programs take it for UTC without a word; DAGs that name such a zone do not import.",
+    "Programs silently use UTC instead; DAGs that name such a zone do not import.",
 )
 CLOCK_AHEAD = Entry(
     "clock-ahead",
     WARNING,
     "The clock is far ahead",
-    "Runs get dates that never were; when it is set right later, Airflow waits for them to come.",
+    "Runs get dates in the future; when the clock is corrected later, Airflow waits until then.",
 )
 CLOCK_UNSYNCHRONISED = Entry(
     "clock-unsynchronised",
     NOTE,
-    "No time service keeps the clock right",
-    "It drifts by seconds a week. One host alone does not mind, but logs of several tell other times.",
+    "No time service synchronizes the clock",
+    "It drifts by seconds a week. On one host this is harmless, but logs of several hosts show "
+    "different times.",
 )
 
 _MD5_UNTIL = (2, 7, 3)
@@ -135,7 +136,7 @@ def _clock(found: Region, needs: Needs) -> Iterator[Finding]:
     """Nobody here knows the time; the bundle and the system's own files say what it cannot be."""
     limits = (
         (needs.created, "when the newest file of the bundle was published"),
-        (_later(found.newest, -_MAY_LEAD), "because this system has written files then"),
+        (_later(found.newest, -_MAY_LEAD), "because this system wrote files at that time"),
     )
     passed = max((limit for limit in limits if limit[0]), default=("", ""))
     set_it = ("date -u -s 'YYYY-MM-DD HH:MM:SS'",)
@@ -151,12 +152,12 @@ def _clock(found: Region, needs: Needs) -> Iterator[Finding]:
         yield CLOCK_AHEAD.found(
             f"{found.now} (UTC)",
             needed=f"not years after {needs.created}, when the bundle's newest file was published",
-            remedy="Set the clock, unless the file is really as old as that:",
+            remedy="Set the clock, unless the file really is that old:",
             commands=set_it,
             needs_root=True,
         )
     if found.synchronised is False:
-        yield CLOCK_UNSYNCHRONISED.found("the kernel's clock is steered by nobody")
+        yield CLOCK_UNSYNCHRONISED.found("the kernel's clock is not synchronized")
 
 
 def _later(moment: str, seconds: int) -> str:
@@ -185,7 +186,7 @@ def security(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if found.fapolicyd:
         yield FAPOLICYD_ON.found(
             "/run/fapolicyd/fapolicyd.fifo",
-            remedy="Have the home trusted once the install is done (and again after each upgrade):",
+            remedy="Have the home trusted after the install (and again after each upgrade):",
             commands=(f"fapolicyd-cli --file add {remedies.quoted(needs.home)}/", "fapolicyd-cli --update"),
             needs_root=True,
         )

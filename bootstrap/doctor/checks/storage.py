@@ -14,24 +14,24 @@ from bootstrap.facts.account import User
 from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.host import Facts
 
-DISK_OK = Entry("disk-ok", OK, "There is room")
+DISK_OK = Entry("disk-ok", OK, "There is enough disk space")
 DISK_FULL = Entry(
     "disk-full",
     BLOCKER,
-    "Not enough room for the installation",
+    "Not enough disk space for the installation",
     "The install would stop half-way; a full disk later stops PostgreSQL and with it every task.",
 )
 DISK_LOW = Entry(
     "disk-low",
     WARNING,
-    "Little room to grow",
+    "Little disk space for growth",
     "Task logs and the database grow every day; a full disk stops PostgreSQL and with it every task.",
 )
 INODES_FEW = Entry(
     "inodes-few",
     BLOCKER,
     "Not enough inodes for the installation",
-    "Packages are many small files: the disk is full for them although there is room.",
+    "Packages are many small files: the disk is full for them although space is left.",
 )
 TMP_FULL = Entry(
     "tmp-full",
@@ -43,7 +43,7 @@ TMP_NOEXEC = Entry(
     "tmp-noexec",
     NOTE,
     "Programs in the folder for temporary files cannot be executed",
-    "Nothing of airferry runs from there.",
+    "airferry runs no programs from there.",
 )
 TMP_CLOSED = Entry(
     "tmp-closed",
@@ -66,7 +66,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
 def _home(home: DiskPlace, needs: Needs) -> Iterator[Finding]:
     where = f"{home.mount or home.base} ({home.filesystem})"
     found = f"{size_text(home.free_bytes)} free on {where}"
-    wanted = f"{size_text(needs.room + needs.growth)}: {size_text(needs.room)} now, the rest to grow"
+    wanted = f"{size_text(needs.room + needs.growth)}: {size_text(needs.room)} now, the rest for growth"
     ours = "releases" in home.entries
     larger = "Make room there, or choose a larger disk with --home."
     if home.free_bytes < needs.room and not ours:

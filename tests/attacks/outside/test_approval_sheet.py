@@ -121,7 +121,7 @@ def test_an_untouched_copy_is_whole_and_the_same(run: Run, original: Path, tmp_p
     assert copy.read_bytes() == original.read_bytes()
     status, out, err = run("diff", str(original), str(copy))
     assert (status, err) == (0, "")
-    assert "whole and have the same content" in out
+    assert "intact and have the same content" in out
 
 
 def test_another_package_under_the_name_is_found_by_its_metadata(

@@ -85,7 +85,7 @@ def test_a_path_in_the_manifest_is_not_read(run: Run, tmp_path: Path) -> None:
 
     status, said = ask(run, onto(tmp_path / "manifest.json", change))
     assert "TOPSECRET" not in said
-    assert (status, "named by you" in said) == (27, True)
+    assert (status, "named explicitly" in said) == (27, True)
 
 
 @pytest.mark.usefixtures("beta")

@@ -169,7 +169,7 @@ def test_changes_of_the_configuration_are_asked_for_and_no_log_shows_it(home: Ho
     (home.path / "airflow.cfg").write_text(f"[core]\nfernet_key = {PASSWORD.reveal()}\n")
     home.fail("config update", status)
     if status == 7:
-        with pytest.raises(CommandFailed, match="what has changed") as caught:
+        with pytest.raises(CommandFailed, match="list the changed options") as caught:
             home.airflow().config_changes()
         assert PASSWORD.reveal() not in str(caught.value.as_dict())
     else:

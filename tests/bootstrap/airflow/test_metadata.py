@@ -89,6 +89,6 @@ def test_a_name_cannot_carry_sql(name: str) -> None:
         return ""
 
     checked: Query = query
-    with pytest.raises(ValueError, match="not an id"):
+    with pytest.raises(ValueError, match="not a valid Airflow id"):
         metadata.run_state(checked, "d", name)
     assert asked == []

@@ -86,7 +86,7 @@ def test_every_failure_is_json_as_well(error: BaseException, reference: str, bug
 def test_ctrl_c() -> None:
     shown = Shown(KeyboardInterrupt())
     assert shown.status == INTERRUPTED == 130
-    assert "Nothing is lost" in shown.err
+    assert "No work is lost" in shown.err
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
@@ -186,7 +186,7 @@ def test_no_program_is_left_after_a_signal(tmp_path: Path, number: signal.Signal
         time.sleep(0.01)
     _, err = child.communicate(timeout=30)
     assert child.returncode == INTERRUPTED
-    assert "Nothing is lost" in err
+    assert "No work is lost" in err
     assert (tmp_path / "cleaned").exists()
     assert wait_until_gone(int((tmp_path / "pid").read_text()))
 

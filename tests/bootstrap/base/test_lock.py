@@ -41,7 +41,7 @@ def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with holder(path) as child:
-        with pytest.raises(HomeBusy, match=f"at work in {tmp_path}") as caught, held(path):
+        with pytest.raises(HomeBusy, match=f"running in {tmp_path}") as caught, held(path):
             pass
         assert caught.value.exit_code == 35
         assert caught.value.found.startswith(f"process {child.pid} since 20")

@@ -54,7 +54,7 @@ def test_a_step_down_is_refused_and_rollback_named_where_there_is_one() -> None:
 
 
 def test_a_login_that_the_new_release_lacks_is_refused() -> None:
-    with pytest.raises(UpgradeRefused, match="no login of the kind simple"):
+    with pytest.raises(UpgradeRefused, match="does not support --auth simple"):
         upgrade_rules.check(receipt("2.10.5", auth="simple"), receipt("2.11.2"))
 
 

@@ -72,7 +72,7 @@ def test_other_commands_are_told_both_ways_out(home: Home, *, switched: bool) ->
         caught.value.hint
     )
     assert f"{home.path}/bin/airferry rollback" in caught.value.hint
-    assert ("not proven" in caught.value.found) is switched
+    assert ("not verified" in caught.value.found) is switched
 
 
 def test_a_record_of_a_newer_airferry_is_not_passed_over(home: Home) -> None:

@@ -105,7 +105,7 @@ def test_failure_after_the_end_is_not_undone(change: Change) -> None:
 def test_what_cannot_be_undone_stays_recorded(change: Change) -> None:
     home = Home(Path(change.old.home))
     change_record.save(home, replace(change, backup="20261001T120000Z-gone"))
-    with pytest.raises(UpgradeFailed, match="is not up again") as caught:
+    with pytest.raises(UpgradeFailed, match="could not be restored") as caught:
         fail(change, AirferryError("No luck."))
     assert caught.value.found.startswith("No luck.")
     kept = change_record.find(home)

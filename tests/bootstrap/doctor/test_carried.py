@@ -49,7 +49,7 @@ def test_no_python_is_no_obstacle(facts: Facts, offered: Needs) -> None:
     assert uses_carried(bare, offered)
     assert severities(bare, offered) == {"python-missing": NOTE, "python-carried": OK}
     found = next(item for item in diagnose(bare, offered).findings if item.id == "python-missing")
-    assert found.remedy == "Nothing is to be done: the carried Python 3.11.9 is used."
+    assert found.remedy == "No action is needed: the carried Python 3.11.9 is used."
     assert found.commands == ()
 
 

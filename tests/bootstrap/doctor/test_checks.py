@@ -314,7 +314,7 @@ def test_every_interpreter_is_told_with_its_reason(facts: Facts, needs: Needs) -
     )
     finding = one(diagnose(replace(facts, pythons=found), needs), "python-others")
     assert finding.found.splitlines() == [
-        "/usr/bin/python3: CPython 3.11.2, would be taken",
+        "/usr/bin/python3: CPython 3.11.2, would be used",
         "/a/python3.11: 3.11.2, This Python lacks the module ctypes",
         "/b/python3.11: 3.11.2, fits as well",
         "/c/python3.12: 3.12, not 3.11",

@@ -229,7 +229,7 @@ def test_settings_of_the_admins_own_are_no_finding(installation: Installation) -
     [
         ("[core]\nexecutor = LocalExecutor\n", "section 'core' already exists"),
         ("[smtp]\nsmtp_host = a\nsmtp_host = b\n", "option 'smtp_host' in section 'smtp' already exists"),
-        ("[smtp]\nsmtp_password = top%secret\n", "[smtp] smtp_password: a % stands alone in its value"),
+        ("[smtp]\nsmtp_password = top%secret\n", "[smtp] smtp_password: a single % in its value"),
         ("[smtp]\nsmtp_password topsecret\n", "cannot be parsed: line "),
     ],
 )

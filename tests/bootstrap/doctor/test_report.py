@@ -108,7 +108,7 @@ def test_report_reads_well_in_a_pipe(needs: Needs) -> None:
           needed:  a CPython 3.11 that can import ctypes
           why:     The install would succeed and 'airflow version' would answer, but the
                    scheduler, the dag-processor, the triggerer and the web server would
-                   die at once.
+                   exit at once.
           remedy:  This Python was built without the headers (libffi-devel): install
                    them and build it again, or name another interpreter with --python.
           as root: yum install libffi-devel
@@ -118,10 +118,10 @@ def test_report_reads_well_in_a_pipe(needs: Needs) -> None:
     )
     assert shown.endswith(
         textwrap.dedent("""\
-        ok:      Something here can start Airflow after a restart: systemd
+        ok:      Airflow is started after a restart of the host: systemd
 
         3 blockers, 3 notes. Nothing was changed.
-        Next: do what is said for each blocker, then look again:
+        Next: follow the remedy of each blocker, then run doctor again:
             sh FILE doctor
         """)
     )

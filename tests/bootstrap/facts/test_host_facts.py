@@ -118,8 +118,8 @@ def test_place_behind_a_link(tmp_path: Path) -> None:
     [
         ("file", "file", "is not a folder"),
         ("file/below", "", "is not a folder"),
-        ("dangling", "other", "is a link to nothing"),
-        ("dangling/below", "", "is a link to nothing"),
+        ("dangling", "other", "is a broken link"),
+        ("dangling/below", "", "is a broken link"),
         ("pipe", "other", "is not a folder"),
         ("x" * 300, "", "File name too long"),
     ],

@@ -58,7 +58,7 @@ def test_what_postgres_says(tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match="--postgres mine is not known"):
         database.whose("mine")
     for given in ({"password_file": password}, {"admin": "dba"}, {"adopt": True}):
-        with pytest.raises(InvalidOption, match="and no server"):
+        with pytest.raises(InvalidOption, match="without a server"):
             database.whose("carried", **given)
     password.write_text("\n")
     with pytest.raises(InvalidOption, match="holds no password"):

@@ -394,7 +394,7 @@ def test_root_is_refused_by_postgresql_itself(cluster: Cluster) -> None:
 
 
 def test_programs_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(PostgresFailed, match="carries no PostgreSQL"):
+    with pytest.raises(PostgresFailed, match="has no PostgreSQL programs"):
         embedded.programs(tmp_path)
 
 

@@ -241,12 +241,12 @@ def test_tables_of_an_airflow(server: RealServer, asked: Asked, needs: Needs) ->
         f"INSERT INTO connection VALUES (NULL, '{TOKEN}', true), ('plain', NULL, false)", asked.database
     )
     finding = only(judge(facts(asked), needs, adopt=True))
-    assert (finding.id, "no key is here" in finding.found) == ("database-fernet", True)
+    assert (finding.id, "this host has no key" in finding.found) == ("database-fernet", True)
     assert "database-server-ok" in judge(facts(asked, key=KEY), needs, adopt=True)
     assert "database-server-ok" in judge(facts(asked, key=f"{OTHER_KEY}, {KEY}"), needs, adopt=True)
     for wrong in (OTHER_KEY, "junk"):
         finding = only(judge(facts(asked, key=wrong), needs, adopt=True))
-        assert (finding.id, "does not open" in finding.found) == ("database-fernet", True)
+        assert (finding.id, "does not decrypt" in finding.found) == ("database-fernet", True)
     server.sql("INSERT INTO job VALUES ('running', 'old-host', now())", asked.database)
     finding = only(judge(facts(asked, key=KEY), needs, adopt=True))
     assert (finding.id, "old-host" in finding.found) == ("database-in-use", True)

@@ -90,7 +90,7 @@ def test_who_holds_what(server: RealServer, installation: Installation) -> None:
     with held(server, installation, "ACCESS SHARE"):
         (said,) = locks.holders(query)
         assert said.endswith(" of postgres (report of the night): dag")
-        with pytest.raises(DatabaseHeld, match="though it is stopped") as caught:
+        with pytest.raises(DatabaseHeld, match="although Airflow is stopped") as caught:
             locks.wait(query, 0.2)
         assert said in caught.value.found
         with pytest.raises(DatabaseHeld, match="in vain") as blamed:

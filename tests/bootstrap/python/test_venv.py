@@ -230,7 +230,7 @@ def test_installer_that_says_success_and_left_files_out(
         encoding="utf-8",
     )
     tools.uv.chmod(0o755)
-    with pytest.raises(PackagesDamaged, match="are not whole") as caught:
+    with pytest.raises(PackagesDamaged, match="are incomplete") as caught:
         create(tmp_path, tools, staged)
     assert caught.value.exit_code == 39
     assert "beta-1.0.dist-info: " in caught.value.found

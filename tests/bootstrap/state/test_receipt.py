@@ -87,7 +87,7 @@ def test_broken_receipt(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(NotInstalled, match="cannot be read") as caught:
         receipt.find(path)
     assert caught.value.found
-    assert "Moving the receipt away" in caught.value.hint
+    assert "With the receipt moved away" in caught.value.hint
 
 
 def test_broken_receipt_of_which_a_backup_has_a_copy(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_backend_that_fails_is_shown_with_its_last_words(
     with pytest.raises(BuildFailed, match=r"bad 1\.0 cannot be built") as caught:
         make(requirements=("bad",))
     assert "no luck today" in caught.value.found
-    log = Path(caught.value.hint.removeprefix("The whole log is ").split(". A newer")[0])
+    log = Path(caught.value.hint.removeprefix("The full log is ").split(". A newer")[0])
     assert "no luck today" in log.read_text()
     # what was built beside it is whole, and of itself nothing is left
     left = [path for path in Cache.default().wheels.iterdir() if path.is_dir()]

@@ -188,7 +188,7 @@ def test_a_bundle_that_cannot_work_is_refused_before_anything_is_fetched(run: Ru
     assert "[host-unfit]" in err
     assert "python-ctypes-missing" in err
     assert "Resolve" not in err
-    assert "A Python can be carried: --with-python." in " ".join(err.split())
+    assert "To carry a Python: --with-python." in " ".join(err.split())
     assert not (tmp_path / "dist").exists()
     status, _, err = run(*command, "--for", str(DATA / "debian-12.json"), "--python", "3.12")
     assert status == 55
@@ -199,7 +199,7 @@ def test_a_bundle_that_cannot_work_is_refused_before_anything_is_fetched(run: Ru
     assert status == 0, err
     status, _, err = run(*command, "--for", str(DATA / "debian-12.json"), "--ignore", "python-mising")
     assert status == 2
-    assert "Near it: python-missing" in err
+    assert "Similar ids: python-missing" in err
 
 
 def test_the_file_may_name_the_host(run: Run, tmp_path: Path) -> None:

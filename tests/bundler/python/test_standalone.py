@@ -78,7 +78,7 @@ def test_real_interpreter_says_what_it_needs() -> None:
         (entry("python/x", type=tarfile.CHRTYPE), "neither file, folder nor link"),
         (entry("python/x", type=tarfile.FIFOTYPE), "neither file, folder nor link"),
         (entry("python/x", mode=0o4755), "the rights of its owner"),
-        (entry("python/bin/python3.11"), "there twice"),
+        (entry("python/bin/python3.11"), "duplicate"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

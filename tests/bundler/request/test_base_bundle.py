@@ -117,7 +117,7 @@ def test_a_constraint_file_holds_beneath_the_pins(
         "apache-airflow-providers-own 1.0"
     ]
     constraints.write_text("alpha==1.5\n")
-    with pytest.raises(ResolutionFailed, match="constraints do not know"):
+    with pytest.raises(ResolutionFailed, match="constraints do not pin"):
         make(onto=(whole.path,), requirements=("apache-airflow-providers-own",), **options)
 
 

@@ -223,7 +223,7 @@ def test_options_are_honoured_as_pip_does(tmp_path: Path, monkeypatch: pytest.Mo
         ("--use-feature fast-deps", "does not resolve"),
         ("--use-fewer x", "no such option: --use-fewer"),
         ("--index-url", "requires 1 argument"),
-        ("--index-url ''", "names nothing"),
+        ("--index-url ''", "has no value"),
         ("-e git+https://me:s3cret@a.test/x.git#egg=x", "clone it"),
         ("git+https://me:s3cret@a.test/x.git#egg=x", "clone it"),
         ("x @ git+ssh://a.test/x.git", "clone it"),
