@@ -44,7 +44,7 @@ class Bundle:
         size = stream.seek(0, os.SEEK_END)
         if size != found.size:
             raise BundleDamaged(
-                f"{path} is incomplete.",
+                f"{path} has the wrong size.",
                 found=f"{size:,} bytes",
                 needed=f"{found.size:,} bytes",
                 hint=_COPY_AGAIN,

@@ -303,5 +303,5 @@ def test_a_run(airflow: Airflow, version: str) -> None:
         ("PATCH", {"is_paused": False}),
         ("POST", {"dag_run_id": "r+1", "logical_date": "2026-11-20T00:00:00+00:00"}),
     ]
-    with pytest.raises(RequestFailed, match="did not do"):
+    with pytest.raises(RequestFailed, match="could not complete"):
         session.run_state("d", "none")

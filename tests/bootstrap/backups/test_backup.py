@@ -76,7 +76,7 @@ def test_damage_is_found(tmp_path: Path, damage: str) -> None:
         place.dump.write_bytes(b"dumb")
     else:
         place.dump.unlink()
-    with pytest.raises(BackupDamaged, match="not what was written") as caught:
+    with pytest.raises(BackupDamaged, match="is damaged") as caught:
         backups.compare(place)
     assert backups.DUMP in caught.value.found
 

@@ -91,7 +91,7 @@ def test_name_that_cannot_be_one() -> None:
 @on_own_etc
 def test_read_only_etc() -> None:
     subprocess.run(["mount", "-o", "remount,bind,ro", "/etc"], check=True)
-    with pytest.raises(CommandFailed, match="Could not make the account"):
+    with pytest.raises(CommandFailed, match="Could not create the account"):
         accounts.ensure(NAME, Path("/opt/x"))
 
 

@@ -55,13 +55,13 @@ def test_what_postgres_says(tmp_path: Path) -> None:
     assert database.whose(URL, password, "dba", adopt=True) == (
         "", DatabaseChoice(THERE, "dba", True, Passwords(Secret("pw"))),
     )  # fmt: skip
-    with pytest.raises(InvalidOption, match="--postgres mine is not known"):
+    with pytest.raises(InvalidOption, match="--postgres mine is not valid"):
         database.whose("mine")
     for given in ({"password_file": password}, {"admin": "dba"}, {"adopt": True}):
         with pytest.raises(InvalidOption, match="without a server"):
             database.whose("carried", **given)
     password.write_text("\n")
-    with pytest.raises(InvalidOption, match="holds no password"):
+    with pytest.raises(InvalidOption, match="contains no password"):
         database.whose(URL, password)
 
 

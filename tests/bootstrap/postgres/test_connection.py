@@ -49,7 +49,7 @@ def test_urls(text: str, expected: Connection) -> None:
         ("postgresql://air@h:x/d", ["not a host and port"]),
         ("postgresql://air@h/a/b", ["a/b is not a valid database name"]),
         ("postgresql://air@h/d%0A", ["control character"]),
-        ("postgresql://air@h/d?sslmode=on&options=-c", ["sslmode=on", "options= is not known"]),
+        ("postgresql://air@h/d?sslmode=on&options=-c", ["sslmode=on", "options= is not supported"]),
     ],
 )
 def test_urls_that_cannot_be_used(text: str, problems: list[str]) -> None:

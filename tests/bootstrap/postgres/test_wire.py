@@ -114,7 +114,7 @@ def test_refusals(server: RealServer, link: Connection) -> None:
     assert problem(link, "").said == "the server asks for postgres's password"
     assert problem(replace(link, database="none")).kind == refusal.MISSING
     assert problem(replace(link, user="nobody")).kind == refusal.LOGIN
-    assert "kind of login" not in problem(replace(link, user="peer")).said
+    assert "authentication method" not in problem(replace(link, user="peer")).said
     assert problem(replace(link, user="tlsonly", sslmode="disable"), "pw").kind == refusal.TLS
     assert version(replace(link, user="tlsonly", sslmode="allow"), "pw") == "TLSv1.3"
 

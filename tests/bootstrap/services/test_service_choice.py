@@ -140,6 +140,6 @@ def test_root_believes_its_record_and_not_the_receipt(
     found = replace(receipts.sample(home.path), account="nobody")
     receipt.save(home.receipt, found)
     registry.save(registry.record_of(replace(found, account="airflow")))
-    with pytest.raises(AccountError, match="another account") as caught:
+    with pytest.raises(AccountError, match="a different account") as caught:
         daily.enter_as_account(home)
     assert (caught.value.found, caught.value.needed) == ("nobody", "airflow")

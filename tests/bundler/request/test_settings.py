@@ -40,7 +40,7 @@ def test_init_never_overwrites(run: Run, tmp_path: Path) -> None:
     written(tmp_path, "mine")
     status, _, err = run("init")
     assert status == 27
-    assert "stays as it is" in " ".join(err.split())
+    assert "was not changed" in " ".join(err.split())
     assert (tmp_path / "airferry.toml").read_text() == "mine"
     assert run("init", "no/such/folder/airferry.toml")[0] == 26
 
