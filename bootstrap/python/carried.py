@@ -101,7 +101,7 @@ class Carried:
                 f"The Python that the bundle carries does not start in {self.path}.",
                 found=error.found or error.message,
                 needed=self.described.floor or "a C library of the kind that it was built for",
-                hint="Take one of this host: --python host, or --python PATH.",
+                hint="Use one of this host: --python host, or --python PATH.",
             ) from error
 
     @contextlib.contextmanager
@@ -216,7 +216,7 @@ def _members(archive: tarfile.TarFile) -> Iterator[Tuple[tarfile.TarInfo, str]]:
         if name == _TOP.rstrip("/"):
             continue
         if not layout.is_safe(name) or unpacking.unsafe(member, links, _TOP.rstrip("/")):
-            raise BundleDamaged("The carried Python holds a member that is not safe.", found=repr(name))
+            raise BundleDamaged("The carried Python contains an unsafe member.", found=repr(name))
         if member.issym():
             links.add(name)
         yield member, name[len(_TOP) :]
@@ -245,10 +245,10 @@ def _mode(member: tarfile.TarInfo) -> int:
 def _differs(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
     """What is wrong with a file on the disk; empty when it is as in the archive."""
     if member.isdir():
-        return "" if path.is_dir() else f"{path} is no folder"
+        return "" if path.is_dir() else f"{path} is not a folder"
     if member.issym():
         same = path.is_symlink() and os.readlink(str(path)) == member.linkname
-        return "" if same else f"{path} is not the link that it was"
+        return "" if same else f"{path} is another link than it was"
     if path.is_symlink() or not path.is_file():
         return f"{path} is missing"
     if path.stat().st_mode & 0o777 != _mode(member):

@@ -88,7 +88,7 @@ def _resolve(
             "This request is not in the cache.",
             needed="the same request once without --offline",
             hint="What depends on folders of this machine (--find-links, local wheels and projects) is never "
-            "taken from memory.",
+            "taken from the cache.",
         )
     base = request.base
     found = release.find(index, request.settings.airflow)
@@ -126,9 +126,7 @@ def _resolve(
     shown = advisories.kept_from if constraint_set.exclude_newer else advisories.broken
     warnings += [*told, *shown(found.version, versions)]
     if found.yanked:
-        warnings.append(
-            f"Airflow {found.version} was withdrawn from the index by its makers: take another release."
-        )
+        warnings.append(f"Airflow {found.version} was yanked from the index: choose another release.")
     warnings += _stale(constraint_set, found, request.target.python)
     return CachedAnswer(found, record, constraint_set.exclude_newer, tuple(warnings), locked)
 
@@ -144,9 +142,9 @@ def _onto(
             locked, told = answered(replace(question, find_links=links))
         except ResolutionFailed as error:
             raise ResolutionFailed(
-                f"This cannot be added to {base.identity} as it stands: every version there is fixed.",
+                f"This cannot be added to {base.identity}: every version there is fixed.",
                 found=error.found,
-                hint="Ask for versions that agree, or make a whole bundle with them, to upgrade with."
+                hint="Ask for versions that agree, or make a complete bundle with them and upgrade with that."
                 if error.hint == CONSTRAINED
                 else error.hint,
             ) from error
@@ -243,7 +241,7 @@ def _check_providers(locked: tuple[Locked, ...], found: ConstraintSet, wanted: t
     ]
     if missing:
         raise ResolutionFailed(
-            f"The constraints do not know {', '.join(missing)}: this release was not tested with it.",
+            f"The constraints do not pin {', '.join(missing)}: this release was not tested with it.",
             found=f"{found.record.source}: {found.record.url}",
             needed="a constraint file that pins every provider that is asked for",
             hint="Leave the extra out, or name a version of the provider yourself, as a requirement: "

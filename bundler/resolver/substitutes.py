@@ -33,8 +33,8 @@ def told(versions: Mapping[str, str], askers: Sequence[str]) -> tuple[str, ...]:
     if WHEEL not in versions or SOURCE in versions or not askers:
         return ()
     text = (
-        f"{WHEEL} {versions[WHEEL]} takes the place of {SOURCE}, which has no wheel: it is the same code, "
-        f"with the PostgreSQL client library inside. {', '.join(askers)} asked for {SOURCE}; ask for it "
+        f"{WHEEL} {versions[WHEEL]} replaces {SOURCE}, which has no wheel: it is the same code, "
+        f"with the PostgreSQL client library inside. {', '.join(askers)} asked for {SOURCE}; require it "
         "yourself to have it built."
     )
     return (text,)

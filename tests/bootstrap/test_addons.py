@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_refused(installation: Installation, tmp_path: Path
         else:
             added(installation, add_on(tmp_path, base, name, "2.0"))
     expected = {
-        "whole bundle": "whole bundle",
+        "whole bundle": "a complete Airflow bundle",
         "another base": "another installation",
         "unknown": "no add-on",
     }
