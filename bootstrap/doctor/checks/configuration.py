@@ -28,26 +28,26 @@ CONFIG_SQLITE = Entry(
     "config-sqlite",
     BLOCKER,
     "airflow.cfg names an SQLite database",
-    "Airflow 2 refuses to start LocalExecutor on it; Airflow 3 starts, looks healthy, and knows nothing"
-    " of the DAG runs so far.",
+    "Airflow 2 refuses to start LocalExecutor on it; Airflow 3 starts, looks healthy, and does not have"
+    " the DAG runs so far.",
 )
 CONFIG_DATABASE = Entry(
     "config-database",
     WARNING,
     "airflow.cfg names another database",
-    "This installation looks after its own; the other one is not started, checked or backed up by it.",
+    "This installation manages its own database; the other one is not started, checked or backed up.",
 )
 CONFIG_EXECUTOR = Entry(
     "config-executor",
     WARNING,
     "Another executor is configured",
-    "This installation starts what LocalExecutor needs, and nothing more.",
+    "This installation starts only what LocalExecutor needs.",
 )
 CONFIG_PORT = Entry(
     "config-port",
     WARNING,
-    "airflow.cfg has another port than the installation knows",
-    "status and doctor ask the port that they know.",
+    "airflow.cfg has a different port than the installation",
+    "status and doctor check the installation's port.",
 )
 CONFIG_EXECUTION_API = Entry(
     "config-execution-api",
@@ -65,28 +65,29 @@ CONFIG_KEYS = Entry(
 CONFIG_SECTION = Entry(
     "config-section",
     WARNING,
-    "Options stand in a section that this release does not read",
-    "They look as if they counted, and do not: a key or an address set there is not in force.",
-    "Compared with the list of options that the installed release itself brings (config.yml).",
+    "Options are in a section that this release does not read",
+    "They have no effect: a key or an address that is set there is ignored.",
+    "Compared with the list of options that comes with the installed release (config.yml).",
 )
 CONFIG_OBSOLETE = Entry(
     "config-obsolete",
     NOTE,
     "Options of older releases are set",
     "A release reads some of them from their old place still, and others not at all; a later one fewer.",
-    "Compared with what the installed release itself tells of older options.",
+    "Compared with the installed release's own list of older options.",
 )
 CONFIG_UNKNOWN = Entry(
     "config-unknown",
     NOTE,
     "Options are set that this release does not know",
-    "A slip of the pen, an option of another release, or one of your own for your DAGs.",
+    "A typing error, an option of another release, or your own option for your DAGs.",
 )
 SETTINGS_CODE_BROKEN = Entry(
     "settings-code-broken",
     BLOCKER,
     "Settings in Python cannot be read",
-    "Airflow runs webserver_config.py and airflow_local_settings.py at its start, and dies of an error.",
+    "Airflow runs webserver_config.py and airflow_local_settings.py when it starts, and an "
+    "error in them stops it.",
 )
 
 _KEYS = ("fernet_key", "secret_key", "jwt_secret")
@@ -102,7 +103,8 @@ def check(installed: Installed) -> Iterator[Finding]:
         yield CONFIG_UNREADABLE.found(
             f"{found.path}: {found.problem}",
             needed="a file that Airflow can read",
-            remedy="Mend that line; a % in a value is written %%. Save it as UTF-8 without a byte order mark;"
+            remedy="Correct that line; a % in a value is written %%. Save it as UTF-8 without a"
+            " byte order mark;"
             " an install takes one away.",
         )
         return
@@ -154,7 +156,7 @@ def _ports(
         yield CONFIG_PORT.found(
             _shown(port),
             needed=port.wanted,
-            remedy="Change the port with the install command (--port): it changes all places together.",
+            remedy="Change the port with the install command (--port): it updates all settings together.",
         )
     tasks = options.get("execution_api_server_url")
     if port and tasks and f":{port.found}/" not in f"{tasks.found}/":
@@ -188,7 +190,7 @@ def _code(found: Configuration) -> Iterator[Finding]:
         yield SETTINGS_CODE_BROKEN.found(
             listed(found.code),
             needed="files that Python can read",
-            remedy="Mend that line.",
+            remedy="Correct that line.",
         )
 
 
