@@ -77,7 +77,8 @@ def installation() -> Iterator[None]:
             if not Path(name).exists():
                 _write(Path(name), text, undo)
         for port in record.ports:
-            undo.enter_context(_listening(port))
+            with contextlib.suppress(OSError):  # a port that another program holds is taken as well
+                undo.enter_context(_listening(port))
         component = [sys.executable, f"{HOME}/airflow", "scheduler"]
         running = subprocess.Popen(component, env={**os.environ, **VARIABLES}, cwd=HOME)
         undo.callback(running.wait)
