@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from bootstrap.state import registry
 from tests.e2e.hosts import Host, hostile, wait_until
 from tests.support import exposure
 from tests.support.postgres import programs
@@ -25,6 +26,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 # The proof of a living Airflow is in every install: it ends with a run of the example pipeline.
 
 
+# root's own; a test's own process sees another place
+RECORDS = registry.SYSTEM
 # where the web server and PostgreSQL usually listen
 USUAL_PORTS = (8080, 25432)
 
@@ -261,10 +264,13 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
         said = root_host.run(home / "bin" / "airflow", "dags", "list")
         assert "airferry_pipeline" in said.stdout, said.stderr
     finally:
-        root_host.run(home / "bin" / "airferry", "stop")
+        # with its record in /etc, and the account if the install made it
+        root_host.run("sh", carried, "uninstall", "--home", home, "--yes", "--purge")
         assert root_host.processes(home) == []
         if "airflow" not in known:
-            subprocess.run(["userdel", "airflow"], check=False)
+            subprocess.run(["userdel", "airflow"], check=False, capture_output=True)
+    assert not home.exists()
+    assert [path for path in RECORDS.glob("*.json") if str(home) in path.read_text()] == []
 
 
 def test_the_namespace_has_no_way_out(user_host: Host) -> None:
