@@ -20,7 +20,7 @@ from bootstrap.state import journal, registry
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
-from tests.support.commands import CODE, ROOT
+from tests.support.commands import CODE, PLAIN, ROOT
 from tests.support.receipts import sample
 
 DATA = {
@@ -54,8 +54,8 @@ def names(home: Home) -> set[str]:
     return {path.name for path in home.path.iterdir()}
 
 
-def run(home: Home, *options: str) -> Any:
-    command = [sys.executable, "-c", CODE, "uninstall", "--home", str(home.path), "--json", *options]
+def run(home: Home, *options: str, code: str = CODE) -> Any:
+    command = [sys.executable, "-c", code, "uninstall", "--home", str(home.path), "--json", *options]
     ran = subprocess.run(
         command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
@@ -170,7 +170,7 @@ def _uninstall_as_root(purge: bool) -> None:
         # what root left there, the account cannot remove
         (home.path / "releases" / "x" / "__pycache__").mkdir(parents=True)
         (home.path / "releases" / "x" / "__pycache__" / "a.pyc").write_text("")
-        said = run(home, "--yes", *(["--purge"] if purge else []))
+        said = run(home, "--yes", *(["--purge"] if purge else []), code=PLAIN)
         assert (home.path.exists(), (home.path / "releases").exists()) == (not purge, False)
         left = {item["what"]: item["why"] for item in said["left"]}
         if purge:

@@ -37,7 +37,7 @@ def become_ordinary() -> None:
 
 
 def own_etc() -> None:
-    """Leave the machine's accounts alone: what this process writes to /etc goes to a copy of its own."""
+    """Leave the machine alone: this process has a copy of /etc, without the records of installations."""
     clone_newns = 0x00020000
     if ctypes.CDLL(None).unshare(clone_newns):
         raise OSError("no mount namespaces here")
@@ -45,6 +45,7 @@ def own_etc() -> None:
         ["mount", "--make-rprivate", "/"],
         ["mount", "-t", "tmpfs", "none", "/mnt"],
         ["cp", "-a", "/etc/.", "/mnt"],
+        ["rm", "-rf", "/mnt/airferry"],
         ["mount", "--bind", "/mnt", "/etc"],
     ):
         subprocess.run(command, check=True, capture_output=True)

@@ -10,7 +10,22 @@ from typing import Any
 from bootstrap.state.home import Home
 
 ROOT = Path(__file__).parents[2]
-CODE = "import sys; from bootstrap import cli; sys.argv[0] = '.'; sys.exit(cli.main())"
+# for a test whose /etc is its own
+PLAIN = "import sys; from bootstrap import cli; sys.argv[0] = '.'; sys.exit(cli.main())"
+# as tests/support/surroundings.py closes the host for a test's own process; before others import these
+CODE = """
+import os, sys
+from pathlib import Path
+from bootstrap.services import control
+from bootstrap.state import home, registry
+folder = Path(os.environ["HOME"])
+registry.SYSTEM = folder / "etc" / "airferry" / "installations.d"
+home.ROOT_HOMES = folder / "opt"
+control.SYSTEM_UNITS = folder / "etc" / "systemd" / "system"
+from bootstrap import cli
+sys.argv[0] = "."
+sys.exit(cli.main())
+"""
 
 
 def run(home: Home, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

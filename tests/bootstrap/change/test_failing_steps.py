@@ -32,7 +32,7 @@ from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.packages import LinkStep
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import ServicesStep
-from tests.bootstrap.change.test_reversal import Silent
+from tests.support.plans import Watcher
 from tests.support.receipts import sample
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -209,10 +209,10 @@ def test_upgrade_that_fails_after_its_backup_is_reversed_exactly(
         touched = {}
         with (
             pytest.raises(UpgradeFailed, match=r"Airflow 3\.3\.1 is back\.$"),
-            undone_on_failure(change, Silent()),
+            undone_on_failure(change, Watcher()),
         ):
             try:
-                plan.execute(steps, Silent(), Journal(home.journal))
+                plan.execute(steps, Watcher(), Journal(home.journal))
             finally:
                 touched = snapshot(home, server)
     assert (touched != as_it_was) == (failing != "aside")

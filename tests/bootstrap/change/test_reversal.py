@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,22 +18,9 @@ from bootstrap.state.journal import Journal
 from bootstrap.state.marker import MIGRATED, PROVED
 from bootstrap.state.plan import execute
 from tests.support import receipts
+from tests.support.plans import Watcher
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
-
-
-class Shown:
-    outcome = ""
-
-
-class Silent:
-    def __init__(self) -> None:
-        self.titles: list[str] = []
-
-    @contextlib.contextmanager
-    def step(self, title: str) -> Iterator[Shown]:
-        self.titles.append(title)
-        yield Shown()
 
 
 class Broken:
@@ -68,8 +53,8 @@ def change(tmp_path: Path) -> Change:
     return made
 
 
-def fail(change: Change, error: BaseException) -> Silent:
-    progress, home = Silent(), Home(Path(change.old.home))
+def fail(change: Change, error: BaseException) -> Watcher:
+    progress, home = Watcher(), Home(Path(change.old.home))
     with undone_on_failure(change, progress):
         execute([Broken(error)], progress, Journal(home.journal))
     return progress

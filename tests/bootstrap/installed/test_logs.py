@@ -18,6 +18,7 @@ from bootstrap.base.account import current
 from bootstrap.installed.logs import Follower, Log, UnknownLog, choose, last, moment, since
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
+from tests.support.commands import CODE
 from tests.support.receipts import sample
 
 ROOT = Path(__file__).parents[3]
@@ -158,9 +159,8 @@ def home(tmp_path: Path) -> Home:
 
 
 def started(home: Home, *arguments: str) -> subprocess.Popen[bytes]:
-    code = "import sys; from bootstrap import cli; sys.argv[0] = '.'; sys.exit(cli.main())"
     return subprocess.Popen(
-        [sys.executable, "-c", code, "logs", "--home", str(home.path), *arguments],
+        [sys.executable, "-c", CODE, "logs", "--home", str(home.path), *arguments],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
