@@ -88,6 +88,17 @@ def _changed(path: Path, found: str, needed: str) -> ToolChanged:
     )
 
 
+# Nothing is resolved or looked up, and the host's settings do not count.
+_LOCKED = ("--no-index", "--no-deps", "--require-hashes")
+_UV = ("--no-config", "--offline", "--quiet")
+_PIP = (
+    "--isolated", "--only-binary=:all:", "--no-compile", "--no-cache-dir", "--disable-pip-version-check",
+    "--no-input", "--quiet",
+)  # fmt: skip
+# --isolated still parses the host's pip.conf, and fails on one that is broken
+_PIP_SETTINGS = {"PIP_CONFIG_FILE": os.devnull}
+
+
 @dataclass(frozen=True)
 class Venv:
     """A virtual environment to make at `path` for the interpreter `python`."""
@@ -115,46 +126,39 @@ class Venv:
         Nothing is resolved, built or looked up: exactly these files. `cache` must lie on the same file
         system, so that uv can link instead of copying. Raises CommandFailed, :class:`PackagesDamaged`.
         """
-        requirements = wheels.parent / f"{self.path.name}-requirements.txt"
-        requirements.write_text("".join(_requirement(item, wheels) for item in packages), encoding="utf-8")
-        if tools.uv_runs(env):
-            isolated = {
-                **env,
-                "UV_CACHE_DIR": str(cache),
-                "UV_LINK_MODE": "hardlink",
-                "UV_PYTHON_DOWNLOADS": "never",
-            }
-            common = ["--no-config", "--offline", "--quiet"]
-            process.run(
-                [tools.uv, "venv", *common, "--no-project", "--python", self.python, self.path],
-                what="make the virtual environment", env=isolated, log=log,
-            )  # fmt: skip
-            process.run(
-                [
-                    tools.uv, "pip", "install", *common, "--python", self.interpreter, "--no-index",
-                    "--no-deps", "--require-hashes", "--no-build", "-r", requirements,
-                ],
-                what="install the packages", env=isolated, log=log,
-            )  # fmt: skip
+        made: List[process.Argument]
+        by_uv = tools.uv_runs(env)
+        isolated = _isolated(env, cache) if by_uv else {**env, **_PIP_SETTINGS}
+        if by_uv:
+            isolated["UV_LINK_MODE"] = "hardlink"
+            made = [tools.uv, "venv", *_UV, "--no-project", "--python", self.python, self.path]
         else:
-            # --isolated still parses the host's pip.conf, and fails on one that is broken
-            isolated = {**env, "PIP_CONFIG_FILE": os.devnull}
-            process.run(
-                [self.python, "-I", "-m", "venv", "--without-pip", self.path],
-                what="make the virtual environment", env=isolated, log=log,
-            )  # fmt: skip
-            process.run(
-                [
-                    self.interpreter, "-I", tools.pip / "pip", "install", "--isolated", "--no-index",
-                    "--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile", "--no-cache-dir",
-                    "--disable-pip-version-check", "--no-input", "--quiet", "-r", requirements,
-                ],
-                what="install the packages", env=isolated, log=log, timeout=1800,
-            )  # fmt: skip
+            made = [self.python, "-I", "-m", "venv", "--without-pip", self.path]
+        process.run(made, what="make the virtual environment", env=isolated, log=log)
+        requirements = wheels.parent / f"{self.path.name}-requirements.txt"
+        listed = _listed(packages, wheels, requirements)
+        self._install(tools, listed, by_uv=by_uv, env=isolated, log=log)
         with contextlib.suppress(FileNotFoundError):
             # uv leaves its lock writable for everybody
             (self.path / ".lock").unlink()
         _whole(self.damaged(), self.path)
+
+    def _install(
+        self,
+        tools: Tools,
+        what: Sequence[process.Argument],
+        *,
+        by_uv: bool,
+        env: Mapping[str, str],
+        log: Optional[Path],
+    ) -> None:
+        """Have uv or pip install exactly what is locked, for this environment's Python."""
+        command: List[process.Argument]
+        if by_uv:
+            command = [tools.uv, "pip", "install", *_UV, "--no-build", "--python", self.interpreter]
+        else:
+            command = [self.interpreter, "-I", tools.pip / "pip", "install", *_PIP]
+        process.run([*command, *what], what="install the packages", env=env, log=log, timeout=1800)
 
     def damaged(self) -> List[str]:
         """What RECORD lists and the disk lacks, a line each (recording installed projects, PEP 376, 627)."""
@@ -197,31 +201,10 @@ def install_beside(
 
     Nothing is resolved, built or looked up. Raises CommandFailed, :class:`PackagesDamaged`.
     """
-    requirements = wheels.parent / "requirements.txt"
-    requirements.write_text("".join(_requirement(item, wheels) for item in packages), encoding="utf-8")
-    common: List[process.Argument] = [
-        "--target",
-        target,
-        "--no-index",
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        requirements,
-    ]
-    command: List[process.Argument]
-    if tools.uv_runs(env):
-        isolated = {**env, "UV_CACHE_DIR": str(wheels.parent / "cache"), "UV_PYTHON_DOWNLOADS": "never"}
-        command = [
-            tools.uv, "pip", "install", "--no-config", "--offline", "--quiet", "--no-build",
-            "--python", venv.interpreter, *common,
-        ]  # fmt: skip
-    else:
-        isolated = {**env, "PIP_CONFIG_FILE": os.devnull}
-        command = [
-            venv.interpreter, "-I", tools.pip / "pip", "install", "--isolated", "--only-binary=:all:",
-            "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet", *common,
-        ]  # fmt: skip
-    process.run(command, what="install the packages", env=isolated, log=log, timeout=1800)
+    listed = _listed(packages, wheels, wheels.parent / "requirements.txt")
+    by_uv = tools.uv_runs(env)
+    isolated = _isolated(env, wheels.parent / "cache") if by_uv else {**env, **_PIP_SETTINGS}
+    venv._install(tools, ["--target", target, *listed], by_uv=by_uv, env=isolated, log=log)
     with contextlib.suppress(FileNotFoundError):
         # uv leaves its lock writable for everybody
         (target / ".lock").unlink()
@@ -239,6 +222,16 @@ def _differs(path: Path, sizes: Mapping[str, str]) -> List[str]:
     if "" in sizes.values() or str(found.st_size) in sizes.values():
         return []
     return [f"{name}: {path} has {found.st_size} bytes, not {size}" for name, size in sizes.items()]
+
+
+def _isolated(env: Mapping[str, str], cache: Path) -> Dict[str, str]:
+    return {**env, "UV_CACHE_DIR": str(cache), "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def _listed(packages: Sequence[Package], wheels: Path, file: Path) -> List[process.Argument]:
+    """The options for exactly these packages, which `file` then lists."""
+    file.write_text("".join(_requirement(item, wheels) for item in packages), encoding="utf-8")
+    return [*_LOCKED, "-r", file]
 
 
 def _requirement(package: Package, wheels: Path) -> str:
