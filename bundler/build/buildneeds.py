@@ -41,6 +41,8 @@ def of(package: str, tree: Path) -> tuple[str, ...]:
     suffixes = {path.suffix for path in tree.rglob("*") if path.is_file()}
     if suffixes & {".c", ".cc", ".cpp", ".cxx", ".pyx"}:
         needs += ["compiler", "headers"]
+    if suffixes & {".cc", ".cpp", ".cxx"}:
+        needs += ["cxx"]
     if any(tree.glob("**/Cargo.toml")):
         needs += ["compiler", "rust"]
     return tuple(sorted(set(needs)))

@@ -33,7 +33,8 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         ("pure", {"a.py": ""}, ()),
         ("fast", {"a.pyx": ""}, ("compiler", "headers")),
         ("rusty", {"src/Cargo.toml": ""}, ("compiler", "rust")),
-        ("python-ldap", {"a.py": ""}, ("compiler", "headers", "ldap")),
+        ("python-ldap", {"a.py": ""}, ("compiler", "headers", "ldap", "sasl")),
+        ("plus", {"a.cpp": ""}, ("compiler", "cxx", "headers")),
         ("cffi", {"c/a.c": ""}, ("compiler", "ffi", "headers")),
     ],
 )
