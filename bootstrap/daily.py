@@ -32,7 +32,7 @@ def enter_as_account(home: Home) -> Installation:
             f"{home.receipt} names another account than the one that {home.path} belongs to.",
             found=owner.name,
             needed=f"the account of uid {place.st_uid}",
-            hint="Somebody changed the receipt. As root, run the install again with the right --account.",
+            hint="The receipt was changed. As root, run the install again with the right --account.",
         )
     known = registry.of_system(home.path) if os.geteuid() == 0 else None
     if known:

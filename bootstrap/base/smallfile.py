@@ -31,7 +31,7 @@ def write(path: Path, text: str, mode: Optional[int] = None, *, errors: str = "s
 
 
 def read(path: Path, owner: int, *, largest: int = 16 << 20) -> bytes:
-    """Read a file of `owner`'s in a folder of its own, as somebody who may read more than it may.
+    """Read a file of `owner`'s in a folder of its own, for a reader with more rights than that account.
 
     A link, a pipe, a device, a file of another's and one larger than `largest` bytes are refused: raises
     OSError. A link in the way to it leads to no other's file either.

@@ -143,7 +143,7 @@ def _same_account(options: Options, earlier: Optional[Receipt]) -> None:
         f"{options.home.receipt} names another account than the one that {options.home.path} belongs to.",
         found=earlier.account,
         needed=f"the account of uid {owner}",
-        hint="Somebody changed the receipt. If it is right, name the account yourself: --account NAME",
+        hint="The receipt was changed. If the new value is right, name the account yourself: --account NAME",
     )
 
 

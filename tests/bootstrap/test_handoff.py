@@ -304,7 +304,7 @@ def test_root_is_no_account_for_it(handover: Handover) -> None:
 
 
 @on_own_etc
-def test_folder_of_somebody_else_is_left_alone(handover: Handover) -> None:
+def test_folder_of_another_account_is_left_alone(handover: Handover) -> None:
     handover.home.path.mkdir(parents=True)
     (handover.home.path / "data").write_text("theirs")
     with pytest.raises(AccountError, match="not empty and does not belong") as caught:
@@ -315,7 +315,7 @@ def test_folder_of_somebody_else_is_left_alone(handover: Handover) -> None:
 
 
 @on_own_etc
-def test_empty_folder_of_somebody_else_is_given(handover: Handover) -> None:
+def test_empty_folder_of_another_account_is_given(handover: Handover) -> None:
     handover.home.path.mkdir(parents=True)
     assert handover.run() == 0
 

@@ -19,7 +19,7 @@ STATE = ("airflow.cfg", "receipt.json", "bin/airflow", "bin/airferry", "etc/envi
 
 @dataclass
 class Life:
-    """The installation, the bundle that it came from, and the newer one; `server` is somebody else's."""
+    """The installation, the bundle that it came from, and the newer one; `server` is an external one."""
 
     host: Host
     home: Path

@@ -53,7 +53,7 @@ time.sleep(600)"""
 def crossing(bundle: Path, user_host: Host) -> Iterator[tuple[Host, Path, dict[str, Any]]]:
     """An install by an ordinary account on a host that does all it can to get in the way.
 
-    Somebody holds the usual ports, and the installer is killed three times on its way.
+    Other programs hold the usual ports, and the installer is killed three times on its way.
     """
     # what other tests have installed there keeps its ports, also while it is stopped
     shutil.rmtree(user_host.folder / ".local" / "state", ignore_errors=True)
@@ -68,7 +68,7 @@ def crossing(bundle: Path, user_host: Host) -> Iterator[tuple[Host, Path, dict[s
         umask=0o077,
     )
     home.mkdir()
-    # somebody else's Airflow was here: their settings stay, their file is kept
+    # another Airflow was here: their settings stay, their file is kept
     (home / "airflow.cfg").write_text("# ours\n[core]\nmax_active_tasks_per_dag = 7\nexecutor = X\n")
     if os.geteuid() == 0:
         for path in (home, home / "airflow.cfg"):

@@ -1,4 +1,4 @@
-"""An installation on somebody else's PostgreSQL, over TLS, in the closed network."""
+"""An installation on an external PostgreSQL, over TLS, in the closed network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def server(user_host: Host) -> Iterator[RealServer]:
             made.stop()
 
 
-def test_install_on_a_server_of_somebodys(bundle: Path, user_host: Host, server: RealServer) -> None:
+def test_install_on_a_external_server(bundle: Path, user_host: Host, server: RealServer) -> None:
     home = user_host.folder / "external"
     password = user_host.folder / "chief"
     password.write_text(ADMIN_PASSWORD + "\n")

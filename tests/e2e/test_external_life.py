@@ -1,4 +1,4 @@
-"""An installation on somebody else's PostgreSQL through its life, then its database under other homes.
+"""An installation on an external PostgreSQL through its life, then its database under other homes.
 
 ``AIRFERRY_FULL=1 make e2e TESTS=tests/e2e/test_external_life.py``. The role may make no database, so no
 copy can lie beside: the backup stands for it. The tests go on from each other, in this order.
@@ -216,7 +216,7 @@ def blocking(other: Life, bundle: Path, *more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def report(server: RealServer, life: Life) -> Iterator[None]:
-    """Somebody's session that has read a table, and sits on it."""
+    """Another session that has read a table, and sits on it."""
     command = [str(server.bin / "psql"), "-X", "-q", "-h", str(server.folder), "-p", str(server.port)]
     child = subprocess.Popen(
         [*command, "-U", "postgres", "-d", DATABASE], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,

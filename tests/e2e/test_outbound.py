@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 IPV6 = Path("/proc/sys/net/ipv6").exists()
 TELEMETRY = "2.10.4"
 RELEASES = {NEWEST: "", "2.2.2": "3.8", TELEMETRY: "3.11"}  # the Python; "": that of the other e2e tests
-# A look at the pages by somebody on this host; the status does not matter here, only what it sets off.
+# A look at the pages from this host; the status does not matter here, only what it sets off.
 LOOK = """
 import sys, urllib.error, urllib.request
 for path in ("", "home", "login/", "auth/login", "health", "api/v2/version", "api/v1/version", "docs"):

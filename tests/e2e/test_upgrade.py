@@ -164,7 +164,7 @@ def kill_in_step(life: Life, step: str, meanwhile: str = "") -> Any:
             f"step {step}", lambda: journal.read_text().count(f'"step": "{step}"') > before, seconds=300
         )
         time.sleep(0.5)
-        # somebody else tries, too
+        # another account tries, too
         said = life.airferry(meanwhile, status=35)["error"] if meanwhile else None
     finally:
         os.killpg(child.pid, signal.SIGKILL)

@@ -148,7 +148,7 @@ class Machine:
 
     @staticmethod
     def locked() -> bool:
-        """Whether somebody holds the home's lock."""
+        """Whether a process holds the home's lock."""
         try:
             descriptor = os.open(HOME / ".airferry.lock", os.O_RDWR)
         except FileNotFoundError:

@@ -157,7 +157,7 @@ def write(
 
 
 def reseal(path: Path) -> None:
-    """Write the seal anew, as somebody would who changed a bundle and knows the format."""
+    """Write the seal anew, as a changer who knows the format would."""
     with path.open("r+b") as stream:
         header.seal(stream)
 

@@ -1,4 +1,4 @@
-"""Bundles as somebody changes them who knows the format: any member and any manifest, sealed anew."""
+"""Bundles changed with knowledge of the format: any member and any manifest, sealed anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the distribution's, run by an ordinary account: somebody else's server."""
+"""A real PostgreSQL of the distribution's, run by an ordinary account: an external server."""
 
 from __future__ import annotations
 

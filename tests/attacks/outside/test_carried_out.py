@@ -27,7 +27,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def onto(path: Path, change: Change | None = None) -> Path:
-    """The ``manifest.json`` of a small installation, as somebody changed it."""
+    """The ``manifest.json`` of a small installation, after a change."""
     data = bundles.as_data(bundles.manifest(packages=(bundles.package("alpha", WHEEL, b"x"),)).dumps())
     if change:
         change(data)

@@ -127,7 +127,7 @@ def test_root_continues_as_the_owner(tmp_path: Path) -> None:
 
 
 @ordinary
-def test_somebody_else_is_refused() -> None:
+def test_another_account_is_refused() -> None:
     me = accounts.current()
     accounts.run_as(me, Path("/opt/x"))
     with pytest.raises(AccountError, match="belongs to the account root") as caught:

@@ -1,4 +1,4 @@
-"""The database set aside and brought back in a real cluster, with somebody connected, and after a kill."""
+"""The database set aside and brought back in a real cluster, with a client connected, and after a kill."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _all(folder: Path) -> None:
         saved = folder / "dump"
         with found.database.clients() as clients:
             dump.save(clients, saved)
-            # somebody's psql keeps the database open
+            # another psql keeps the database open
             command = [*map(str, clients.command("psql", "-c", "SELECT pg_sleep(60)"))]
             stranger = subprocess.Popen(command, env=dict(clients.env), stderr=subprocess.DEVNULL)
         _set_aside_and_back(found, saved)

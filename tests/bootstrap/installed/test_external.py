@@ -1,4 +1,4 @@
-"""The choice of somebody else's server: what --postgres says, whose password it is, and that it stays."""
+"""The choice of an external server: what --postgres says, whose password it is, and that it stays."""
 
 from __future__ import annotations
 

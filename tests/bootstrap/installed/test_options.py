@@ -28,7 +28,7 @@ TASK_LOGS, TRIGGER_LOGS = LOCAL.log_servers
 
 @contextlib.contextmanager
 def listening(address: str = "127.0.0.1", port: int = 0, family: int = socket.AF_INET) -> Iterator[int]:
-    """Somebody's server; gives its port."""
+    """Another server; gives its port."""
     with socket.socket(family, socket.SOCK_STREAM) as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((address, port))

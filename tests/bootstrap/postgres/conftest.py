@@ -1,4 +1,4 @@
-"""Somebody else's PostgreSQL, for real."""
+"""An external PostgreSQL, for real."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT 2 * n';
 
 @pytest.fixture
 def clients(server: RealServer, tmp_path: Path) -> Iterator[Clients]:
-    """The server's own programs on a database of a role that owns it, as somebody else's server has it."""
+    """The server's own programs on a database of a role that owns it, as on an external server."""
     name = f"dumped{next(_NUMBERS)}"
     server.role(name)
     server.database(name, name)

@@ -325,7 +325,7 @@ def test_another_port(made: Cluster) -> None:
 
 
 @ordinary
-def test_port_of_somebody_else(made: Cluster) -> None:
+def test_port_of_another_account(made: Cluster) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", made.port))
         other.listen()

@@ -1,4 +1,4 @@
-"""Somebody else's server for real: role and database made, asked, dumped and restored over TLS."""
+"""An external server for real: role and database made, asked, dumped and restored over TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that makes a server of somebody's an installation's own, against a real server."""
+"""The step that makes a external server an installation's own, against a real server."""
 
 from __future__ import annotations
 

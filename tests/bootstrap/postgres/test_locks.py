@@ -1,4 +1,4 @@
-"""Tables that somebody else holds, on a real server: waited for, named, and nothing of ours is changed."""
+"""Tables that another session holds, on a real server: waited for, named, and nothing of ours is changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NUMBERS = itertools.count()
 
 @pytest.fixture
 def installation(server: RealServer, tmp_path: Path) -> Iterator[Installation]:
-    """One with a table in somebody else's database, of a role that may make no other one."""
+    """One with a table in an external database, of a role that may make no other one."""
     name = f"held {next(_NUMBERS)}"
     server.role(name)
     server.database(name, name)
@@ -137,7 +137,8 @@ def test_dump_does_not_wait_for_ever(
 def test_programs_older_than_the_server(
     server: RealServer, installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bundle carries an older PostgreSQL than somebody's server is: the host's are taken, if they fit."""
+    """The bundle carries an older PostgreSQL than the external server is: the host's are "
+    "taken, if they fit."""
     old = tmp_path / "carried"
     old.mkdir()
     (old / "pg_dump").write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n")

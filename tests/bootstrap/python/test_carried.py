@@ -139,7 +139,7 @@ def test_unused_ones_are_removed(tmp_path: Path) -> None:
 
 
 def test_what_killed_runs_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not what is young, and not what somebody holds."""
+    """Not what is young, and not what a process holds."""
     names = ("own", "old", "young", "held")
     own, old, young, held = (tmp_path / f"{carried.TEMPORARY}{name}" for name in names)
     for path in (own, old, young, held):

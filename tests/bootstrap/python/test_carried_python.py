@@ -176,7 +176,7 @@ def test_bundle_without_one_says_so(bare: Path, tmp_path: Path) -> None:
 def test_changed_archive_is_not_unpacked(
     bundle: Path, tmp_path: Path, scratch: dict[str, str], carried: tuple[CarriedPython, Member]
 ) -> None:
-    """By somebody who wrote the seal anew."""
+    """The seal was written again to match."""
     changed = tmp_path / "b.run"
     content = bytearray(bundle.read_bytes())
     content[content.index(carried[1].content.read_bytes()[:200]) + 5000] ^= 1  # type: ignore[union-attr]

@@ -43,7 +43,7 @@ def test_users_of_a_folder_are_killed_and_others_left_alone(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("services", ["supervisor", "none"])
 def test_stop_ends_the_migration_of_a_killed_install(tmp_path: Path, services: str) -> None:
-    """It runs on the release's own Python; an editor with a file of that release is somebody's."""
+    """It runs on the release's own Python; an editor with a file of that release is not ours."""
     home = tmp_path / "it's 홈"
     installation = Installation(replace(receipts.sample(home), services=services))
     python = installation.release.venv / "bin" / "python"

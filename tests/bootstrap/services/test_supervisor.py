@@ -387,7 +387,7 @@ def test_program_gets_the_environment_of_the_installation(
     assert not {"http_proxy", "AIRFLOW__CORE__EXECUTOR"} & set(seen)
 
 
-def test_folder_of_somebody_else_is_not_used_for_the_socket(make: Make) -> None:
+def test_folder_of_another_account_is_not_used_for_the_socket(make: Make) -> None:
     supervisor = make("a" * 150)
     supervisor.configure([loop(supervisor, "x")])
     supervisor.socket.parent.mkdir(mode=0o777)

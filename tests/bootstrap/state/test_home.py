@@ -42,7 +42,7 @@ def test_relative_airflow_home_is_made_absolute(monkeypatch: pytest.MonkeyPatch,
     assert Home.default().path == tmp_path / "af"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another account")
 @pytest.mark.parametrize(
     ("uid", "env", "expected"),
     [

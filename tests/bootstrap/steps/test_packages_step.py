@@ -88,7 +88,7 @@ def test_killed_again_and_again(step: ReleaseStep) -> None:
     assert_whole(step)
 
 
-def test_folder_that_somebody_still_writes_into(step: ReleaseStep) -> None:
+def test_folder_that_a_process_still_writes_into(step: ReleaseStep) -> None:
     """An orphan makes folders anew as fast as they are removed."""
     path = step.installation.release.path / "venv" / "lib" / "site-packages"
     path.mkdir(parents=True)
