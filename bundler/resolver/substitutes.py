@@ -34,7 +34,6 @@ def told(versions: Mapping[str, str], askers: Sequence[str]) -> tuple[str, ...]:
         return ()
     text = (
         f"{WHEEL} {versions[WHEEL]} replaces {SOURCE}, which has no wheel: it is the same code, "
-        f"with the PostgreSQL client library inside. {', '.join(askers)} asked for {SOURCE}; require it "
-        "yourself to have it built."
+        f"with the PostgreSQL client library inside. {', '.join(askers)} asked for {SOURCE}."
     )
     return (text,)
