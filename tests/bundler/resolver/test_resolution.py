@@ -45,12 +45,12 @@ def test_the_wheel_of_the_same_code_takes_the_place_of_psycopg2(
     result = make(constraints=str(path), requirements=("provider",))
     found = {item.name: item.version for item in result.manifest.packages}
     assert (found["psycopg2-binary"], "psycopg2" in found) == ("2.9.3", False)
-    (note,) = [text for text in result.manifest.notes if "takes the place of psycopg2" in text]
+    (note,) = [text for text in result.manifest.notes if "replaces psycopg2" in text]
     assert note.startswith("psycopg2-binary 2.9.3") and "provider asked for psycopg2" in note
     # as of the release's date nothing is pinned, and the provider asks for it all the same
     dated = make(constraints=AS_OF, requirements=("provider",), refresh=True)
     assert "psycopg2" not in {item.name for item in dated.manifest.packages}
-    (note,) = [text for text in dated.manifest.notes if "takes the place of psycopg2" in text]
+    (note,) = [text for text in dated.manifest.notes if "replaces psycopg2" in text]
     assert note in dated.warnings
     # where nobody asks for it, nothing is said
     assert not [text for text in make().manifest.notes if "psycopg2" in text]
