@@ -30,7 +30,7 @@ _MACHINES = ("x86_64", "aarch64")
 _LOG = "uv_resolver=debug,uv_distribution=debug"
 _DOING = re.compile(r"Preparing metadata for: (\S+)|Selecting: (\S+)")
 _SECONDS = 600.0
-# For what is built: these look at 960 requirements in each of a dozen commands, and take four times as long.
+# For what is built: these parse their own requirements in every command, and take two to four times as long.
 BUILD_CONSTRAINTS = "setuptools!=60.9.*,!=60.10.*,!=61.*,!=62.*\n"
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Could not connect", "client error", "timed out")
 
