@@ -70,7 +70,7 @@ def test_programs_of_the_home_run_as_its_owner(home: Path, tmp_path: Path) -> No
     installation.release.complete.touch()
     give(home)
     said = plan(bundle, home)
-    assert "Make the account nobody" in said
+    assert "Create the account nobody" in said
     assert set((home / "who").read_text().split()) == {str(NOBODY)}
 
 

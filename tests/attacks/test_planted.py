@@ -98,7 +98,7 @@ def test_receipt_that_names_another_account(home: Home) -> None:
     assert receipts.load(home.receipt) == replace(found, account="daemon")
 
     def use() -> None:  # it would give up root for good
-        with pytest.raises(AccountError, match="names a different account"):
+        with pytest.raises(AccountError, match="names another account"):
             daily.enter_as_account(home)
 
     in_process(use, lambda: None)()

@@ -164,7 +164,7 @@ def test_another_program_inside_is_told(run: Run, original: Path, tmp_path: Path
     forged = found.write(tmp_path / "forged.run")
     status, _, err = run("verify", str(forged))
     assert status == 0
-    assert "not the same as this one: runtime/bootstrap/cli.py" in " ".join(err.split())
+    assert "differs from this one: runtime/bootstrap/cli.py" in " ".join(err.split())
 
 
 TOLD: dict[str, Callable[[dict[str, Any]], object]] = {

@@ -99,5 +99,5 @@ def test_full_disk_and_missing_programs_are_told(clients: Clients, tmp_path: Pat
     with pytest.raises(DumpFailed, match="to a file"):
         dump.save(clients, Path("/dev/full"))
     bare = Clients(tmp_path, clients.connection, clients.env)
-    with pytest.raises(DumpFailed, match="pg_dump is not there"):
+    with pytest.raises(DumpFailed, match="pg_dump is missing"):
         dump.save(bare, tmp_path / "dump")
