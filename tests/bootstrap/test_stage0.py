@@ -423,7 +423,7 @@ def test_changed_byte_outside_of_the_script(bundle: Path, tmp_path: Path, starte
         ran = start(["sh" if starter == "sh" else sys.executable, target, "install"])
         assert ran.status != 0, position
         assert ran.said is None, position
-        # where the archive's end is what changed, Python takes the file for a program, or for an empty archive
+        # without the archive's end Python takes the file for a program, or for an empty archive
         by_python = "find '__main__'" in ran.err or "SyntaxError" in ran.err
         if starter == "sh" or (position > stage0 and not by_python):
             assert "bundle-damaged" in ran.err, (position, ran.err)
