@@ -11,6 +11,8 @@ TESTS ?= tests
 SIDE_BY_SIDE ?= --numprocesses auto --dist loadfile
 # those that need no network, no other process and no second
 QUICK := tests/wheelhouse tests/bootstrap/state tests/bootstrap/airflow tests/bundler/lock tests/test_docs.py
+# what the unit tests run beside: CI lays a foreign installation, python -m tests.foreign
+BESIDE ?=
 SEED ?= 7
 COUNT ?= 60
 CUTS ?= 40
@@ -37,7 +39,7 @@ check: lint ## The fast gate: lint and the quick tests
 test: lint unit e2e ## Everything that CI runs
 
 unit: $(VENV)/ready ## Unit and integration tests (minutes)
-	$(BIN)/python -m pytest -m "not e2e" $(SIDE_BY_SIDE) $(TESTS)
+	$(BESIDE) $(BIN)/python -m pytest -m "not e2e" $(SIDE_BY_SIDE) $(TESTS)
 
 e2e: $(VENV)/ready ## Real installs of a real Airflow, cut off from the network
 	$(BIN)/python -m pytest -m e2e $(SIDE_BY_SIDE) $(TESTS)
