@@ -18,7 +18,7 @@ _PINNED = re.compile(r"^psycopg2[-_.]binary\s*==", re.MULTILINE)
 def put_in(question: Question, wanted: Sequence[Wanted]) -> Question:
     """Ask for ``psycopg2-binary`` where packages ask for ``psycopg2``, in the version that is pinned.
 
-    A user who asks for psycopg2 gets it: then it is built.
+    A user who asks for psycopg2 by its name is not given the other.
     """
     if any(item.name == SOURCE for item in wanted):
         return question
