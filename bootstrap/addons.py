@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from bootstrap.base import discard, process, smallfile
+from bootstrap.base import account, discard, process, smallfile
 from bootstrap.base.lock import held
+from bootstrap.examination import packages
 from bootstrap.installed.installation import Installation
 from bootstrap.python.venv import Tools, Venv, install_beside
 from bootstrap.services import strays
@@ -32,6 +33,7 @@ from wheelhouse.reader import Bundle
 
 _UNFINISHED = ".unfinished-"
 _PTH = "airferry-added.pth"
+_SHOWN = 8
 
 
 class AddOnRefused(AirferryError):
@@ -188,10 +190,31 @@ def remove(installation: Installation, named: str, progress: Progress, *, restar
 
 
 def left_behind(home: Home, manifest: Manifest) -> str:
-    """A sentence on what the add-ons of this home have brought and the bundle does not hold; or empty."""
+    """What of this home an upgrade to the bundle would drop, in sentences; or empty.
+
+    That is what add-ons have brought and the bundle does not hold, and what was installed by hand.
+    """
     found = receipt.find(home.receipt)
-    lost = dropped(found, manifest) if found else []
-    return f"This bundle lacks packages from installed add-ons: {', '.join(lost)}." if lost else ""
+    if not found or found.bundle_id == manifest.bundle_id:
+        return ""
+    lost, said = dropped(found, manifest), []
+    if lost:
+        said.append(f"This bundle lacks packages from installed add-ons: {', '.join(lost)}.")
+    by_hand = _by_hand(home, found)
+    if by_hand:
+        shown = ", ".join(by_hand[:_SHOWN]) + (f" and {len(by_hand) - _SHOWN} more" * (len(by_hand) > _SHOWN))
+        said.append(f"An upgrade drops what was changed in the environment by hand: {shown}.")
+    return " ".join(said)
+
+
+def _by_hand(home: Home, found: Receipt) -> List[str]:
+    def look() -> str:
+        handmade = packages.compare(home.release(found.bundle_id))
+        return "\n".join([*handmade.changed, *handmade.added])
+
+    if os.geteuid() == 0 and home.path.stat().st_uid != 0:
+        return (account.look_as_owner(home.path, look) or "").splitlines()
+    return look().splitlines()
 
 
 def dropped(found: Receipt, manifest: Manifest) -> List[str]:

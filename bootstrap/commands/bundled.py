@@ -148,7 +148,7 @@ def install(
         chosen = choice.decided(chosen, judgement.python)
         lost = addons.left_behind(options.home, bundle.manifest)
         if lost:
-            console.warning(f"{lost} DAGs that need it fail after the upgrade.")
+            console.warning(f"{lost} DAGs that need them fail after the upgrade.")
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
             return preview(installing.planned(chosen, bundle, options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
 from bootstrap.base import process
+from bootstrap.examination import packages
+from bootstrap.examination.packages import Handmade
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.python import carried
@@ -34,7 +37,7 @@ class Files:
     files of ours that are missing or not as they were written. `foreign` belong to another account,
     `loose` may be written by everybody or are more open than they may be, `unreadable` cannot be read by
     the account that runs Airflow; each with the reason. `bytecode` are files that Python has compiled and
-    cannot read any more.
+    cannot read any more. `handmade` is what the environment has, or lacks, against its bundle.
     """
 
     complete: bool
@@ -50,6 +53,7 @@ class Files:
     loose: Tuple[str, ...] = ()
     unreadable: Tuple[str, ...] = ()
     bytecode: Tuple[str, ...] = ()
+    handmade: Handmade = Handmade()  # noqa: RUF009  (frozen)
 
 
 def collect(installation: Installation) -> Files:
@@ -62,7 +66,11 @@ def collect(installation: Installation) -> Files:
     return Files(
         complete=release.complete.is_file(),
         linked=link.is_symlink() and link.resolve() == release.path.resolve(),
-        damaged=(*venv.damaged(), *supervisor.damaged(), *carried.damaged(installation.receipt)),
+        damaged=(
+            *venv.damaged(_written(release.complete)),
+            *supervisor.damaged(),
+            *carried.damaged(installation.receipt),
+        ),
         python_error=_error([venv.interpreter, "-I", "-c", "import ctypes, ssl"]),
         open_secrets=tuple(_open_secrets([home.secrets, *sorted(home.secrets.glob("*")), home.airflow_cfg])),
         manifest_error=_manifest_error(release.manifest),
@@ -73,7 +81,15 @@ def collect(installation: Installation) -> Files:
         loose=loose,
         unreadable=unreadable,
         bytecode=tuple(bytecode.damaged(installation)),
+        handmade=packages.compare(release),
     )
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def _error(command: List[object]) -> str:

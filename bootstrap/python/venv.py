@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import hashlib
+import math
 import os
 import stat
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from bootstrap.base import process
 from wheelhouse.errors import AirferryError
@@ -88,6 +91,8 @@ def _changed(path: Path, found: str, needed: str) -> ToolChanged:
     )
 
 
+# Reading every file may take that long; those that are left are compared by size.
+_SECONDS = 3.0
 # Nothing is resolved or looked up, and the host's settings do not count.
 _LOCKED = ("--no-index", "--no-deps", "--require-hashes")
 _UV = ("--no-config", "--offline", "--quiet")
@@ -160,9 +165,12 @@ class Venv:
             command = [self.interpreter, "-I", tools.pip / "pip", "install", *_PIP]
         process.run([*command, *what], what="install the packages", env=env, log=log, timeout=1800)
 
-    def damaged(self) -> List[str]:
-        """What RECORD lists and the disk lacks, a line each (recording installed projects, PEP 376, 627)."""
-        return _lacking(self.path.glob("lib/python3*/site-packages/*.dist-info/RECORD"))
+    def damaged(self, since: float = math.inf) -> List[str]:
+        """What RECORD lists and the disk lacks, a line each (recording installed projects, PEP 376, 627).
+
+        Files that were written after `since` (seconds since 1970) are compared by their hash as well.
+        """
+        return _lacking(self.path.glob("lib/python3*/site-packages/*.dist-info/RECORD"), since=since)
 
 
 def _whole(problems: Sequence[str], place: Path) -> None:
@@ -174,17 +182,22 @@ def _whole(problems: Sequence[str], place: Path) -> None:
         )
 
 
-def _lacking(records: Iterable[Path], *, outside: bool = True) -> List[str]:
+def _lacking(records: Iterable[Path], *, outside: bool = True, since: float = math.inf) -> List[str]:
     # A file that two packages bring (a stray tests/__init__.py) is as the last of them left it.
-    listed: Dict[Path, Dict[str, str]] = {}
+    listed: Dict[Path, Dict[str, Tuple[str, str]]] = {}
     for record in sorted(records):
         with record.open(encoding="utf-8", newline="") as stream:
             for row in csv.reader(stream):
                 # pip leaves the places of programs as they are in an environment, whatever the target
                 if len(row) == 3 and not row[0].endswith(".pyc") and (outside or row[0][:3] != "../"):
                     path = Path(os.path.normpath(record.parent.parent / row[0]))
-                    listed.setdefault(path, {})[record.parent.name] = row[2]
-    return [problem for path, sizes in listed.items() for problem in _differs(path, sizes)]
+                    listed.setdefault(path, {})[record.parent.name] = (row[1], row[2])
+    deadline = time.monotonic() + _SECONDS
+    return [
+        problem
+        for path, rows in listed.items()
+        for problem in _differs(path, rows, since if time.monotonic() < deadline else math.inf)
+    ]
 
 
 def install_beside(
@@ -211,17 +224,26 @@ def install_beside(
     _whole(_lacking(target.glob("*.dist-info/RECORD"), outside=False), target)
 
 
-def _differs(path: Path, sizes: Mapping[str, str]) -> List[str]:
-    """What is wrong with a file that distributions list with these sizes (empty: not stated)."""
+def _differs(path: Path, rows: Mapping[str, Tuple[str, str]], since: float) -> List[str]:
+    """What is wrong with a file that distributions list with these hashes and sizes (empty: not stated)."""
     try:
         found = path.stat()
     except OSError:
-        return [f"{name}: {path} is missing" for name in sizes]
+        return [f"{name}: {path} is missing" for name in rows]
     if not stat.S_ISREG(found.st_mode):
-        return [f"{name}: {path} is not a file" for name in sizes]
-    if "" in sizes.values() or str(found.st_size) in sizes.values():
-        return []
-    return [f"{name}: {path} has {found.st_size} bytes, not {size}" for name, size in sizes.items()]
+        return [f"{name}: {path} is not a file" for name in rows]
+    sizes = [size for _, size in rows.values()]
+    if "" not in sizes and str(found.st_size) not in sizes:
+        return [f"{name}: {path} has {found.st_size} bytes, not {size}" for name, (_, size) in rows.items()]
+    hashes = [value for value, _ in rows.values()]
+    if max(found.st_mtime, found.st_ctime) > since and all(item.startswith("sha256=") for item in hashes):
+        try:
+            digest = hashlib.sha256(path.read_bytes()).digest()
+        except OSError:
+            return []  # that it cannot be read is another finding
+        if "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=") not in hashes:
+            return [f"{name}: {path} has other contents" for name in rows]
+    return []
 
 
 def _isolated(env: Mapping[str, str], cache: Path) -> Dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tests.support import bundles, receipts, wheels
 from tests.support.plans import Watcher
 from tests.support.releases import BASE, carried
 from wheelhouse import writer
+from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
 
 
@@ -158,6 +160,7 @@ from bootstrap.python import venv
 from bootstrap.state import receipt
 from bootstrap.installed.installation import Installation
 from tests.support.plans import Watcher
+from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
 place, name = sys.argv[2].rsplit(".", 1)
 holder = {"Additions": addons.Additions, "addons": addons}[place]
@@ -196,3 +199,20 @@ def test_what_an_upgrade_would_leave_behind(installation: Installation) -> None:
     package = bundles.package("extra", "wheels/extra-1.0-py3-none-any.whl", b"x")
     carried_too = replace(manifest, packages=(package,))
     assert addons.dropped(found, carried_too) == ["package0 1.0"]
+
+
+def test_what_was_installed_by_hand_is_named_before_an_upgrade_drops_it(installation: Installation) -> None:
+    newer = replace(bundles.manifest(), airflow="3.3.3")
+    assert addons.left_behind(installation.home, newer) == ""
+    site = next(installation.release.venv.glob("lib/python3*/site-packages"))
+    folder = site / "tabulate-0.8.10.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Name: tabulate\nVersion: 0.8.10\n")
+    (folder / "RECORD").write_text("tabulate-0.8.10.dist-info/METADATA,,\n")
+    try:
+        said = addons.left_behind(installation.home, newer)
+        assert said == "An upgrade drops what was changed in the environment by hand: tabulate 0.8.10."
+        same = Manifest.loads(installation.release.manifest.read_text())
+        assert addons.left_behind(installation.home, same) == ""
+    finally:
+        shutil.rmtree(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -187,6 +188,29 @@ def test_folder_instead_of_a_file(lab: Lab) -> None:
         path.unlink()
         path.mkdir()
         assert "is not a file" in lab.expect("packages-damaged")["found"]
+
+
+@fault("packages-damaged", "a word in a file of an installed package exchanged for one as long")
+def test_file_of_the_same_size(lab: Lab) -> None:
+    with lab.kept(lab.site / "jwt" / "api_jwt.py") as path:
+        path.write_text(path.read_text().replace("import", "impart", 1))
+        assert "has other contents" in lab.expect("packages-damaged")["found"]
+
+
+@fault("packages-changed", "a package of another version installed into the release by hand")
+def test_package_of_another_version(lab: Lab) -> None:
+    (folder,) = lab.site.glob("tabulate-*.dist-info")
+    with lab.kept(folder / "METADATA") as path:
+        path.write_text("Metadata-Version: 2.1\nName: tabulate\nVersion: 0.8.10\n")
+        record, renamed = folder / "RECORD", folder.with_name("tabulate-0.8.10.dist-info")
+        text = record.read_text()
+        record.write_text(re.sub(r"(?m)^tabulate-[^,]*,.*$\n", "", text))
+        folder.rename(renamed)
+        try:
+            assert "changed: tabulate 0.8.10" in lab.expect("packages-changed")["found"]
+        finally:
+            renamed.rename(folder)
+            record.write_text(text)
 
 
 @fault("bytecode-damaged", "bytecode of an installed package cut off, as by a full disk")

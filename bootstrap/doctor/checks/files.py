@@ -39,6 +39,14 @@ PACKAGES_DAMAGED = Entry(
     "Airflow fails as soon as it needs one of them.",
     "Each package lists its files and their sizes (RECORD); they were compared with the disk.",
 )
+PACKAGES_CHANGED = Entry(
+    "packages-changed",
+    WARNING,
+    "Packages were changed by hand",
+    "An upgrade drops them: it makes a new environment from its bundle, and DAGs that need them fail there.",
+    "The packages of the environment were compared with the manifest of the bundle that it was made from;"
+    " what add-ons brought is not among them. A package that is gone is a blocker.",
+)
 BYTECODE_DAMAGED = Entry(
     "bytecode-damaged",
     BLOCKER,
@@ -170,6 +178,7 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
             remedy=_ANEW,
             commands=anew,
         )
+    yield from _handmade(found, installed, anew)
     if found.bytecode:
         yield BYTECODE_DAMAGED.found(
             listed(found.bytecode),
@@ -206,6 +215,28 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
             remedy=_MEND,
             commands=again,
         )
+
+
+def _handmade(found: Files, installed: Installed, anew: Tuple[str, ...]) -> Iterator[Finding]:
+    """Packages of another version, additional ones, and those that are gone."""
+    kinds = (
+        ("changed", found.handmade.changed),
+        ("added", found.handmade.added),
+        ("removed", found.handmade.removed),
+    )
+    lines = [f"{kind}: {line}" for kind, names in kinds for line in names]
+    if not lines or found.manifest_error:
+        return
+    yield PACKAGES_CHANGED.found(
+        listed(lines),
+        needed="the packages of the bundle, and beside them add-ons",
+        remedy="To keep a package, have an add-on with it made on the internet host (airferry bundle --onto"
+        f" FILE PACKAGE), and add it here: {command(installed)} add ADDON. That lasts, is proven, and can"
+        " be removed again. To go back to the packages of the bundle: stop it, remove the marker of a"
+        " complete release, and run the install again.",
+        commands=anew,
+        severity=BLOCKER if found.handmade.removed else WARNING,
+    )
 
 
 def _rights(found: Files, installed: Installed) -> Iterator[Finding]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import py_compile
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -56,11 +60,15 @@ def installation(tmp_path: Path) -> Installation:
     for name in ("initdb", "postgres", "psql", "pg_isready", "pg_dump", "pg_restore"):
         (programs / name).write_text('#!/bin/sh\n[ "$1" = --version ] || exit 2\n')
         (programs / name).chmod(0o755)
-    made.release.manifest.write_text(bundles.manifest().dumps())
+    tiny = bundles.package("tiny", "wheels/tiny-1-py3-none-any.whl")
+    made.release.manifest.write_text(bundles.manifest(packages=(tiny,)).dumps())
     site = made.release.venv / "lib" / "python3.11" / "site-packages"
     (site / "tiny-1.dist-info").mkdir(parents=True)
     (site / "tiny.py").write_text("answer = 42\n")
-    (site / "tiny-1.dist-info" / "RECORD").write_text("tiny.py,,12\ntiny-1.dist-info/RECORD,,\n")
+    (site / "tiny-1.dist-info" / "METADATA").write_text("Name: tiny\nVersion: 1\n\nName: no more\n")
+    digest = base64.urlsafe_b64encode(hashlib.sha256(b"answer = 42\n").digest()).decode().rstrip("=")
+    rows = f"tiny.py,sha256={digest},12\ntiny-1.dist-info/METADATA,,\ntiny-1.dist-info/RECORD,,\n"
+    (site / "tiny-1.dist-info" / "RECORD").write_text(rows)
     (made.release.venv / "bin").mkdir()
     (made.release.venv / "bin" / "python").symlink_to(sys.executable)
     made.release.complete.write_text(BUNDLE)
@@ -132,6 +140,7 @@ def cut_bytecode(installation: Installation) -> None:
         (end_python, "environment-broken"),
         (remove(module), "packages-damaged"),
         (lambda made: module(made).write_text("x"), "packages-damaged"),
+        (lambda made: module(made).write_text("answer = 43\n"), "packages-damaged"),
         (cut_bytecode, "bytecode-damaged"),
     ],
 )
@@ -141,6 +150,61 @@ def test_damage_on_disk(
     harm(installation)
     found = judge(installation)
     assert found == {**{key: SOUND[key] for key in SOUND if key != "installation-ok"}, identifier: BLOCKER}
+
+
+def install_wheel(installation: Installation, name: str, version: str) -> None:
+    """As pip does it by hand, with what that leaves on the disk."""
+    site = module(installation).parent
+    for old in site.glob(f"{name}-*.dist-info"):
+        shutil.rmtree(old)
+    (site / f"{name}.py").write_text(f"version = {version!r}\n")
+    folder = site / f"{name}-{version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (folder / "INSTALLER").write_text("pip\n")
+    (folder / "RECORD").write_text(
+        f"{name}.py,,\n{folder.name}/METADATA,,\n{folder.name}/INSTALLER,,\n{folder.name}/RECORD,,\n"
+    )
+
+
+def test_packages_that_were_changed_by_hand_are_named(installation: Installation) -> None:
+    install_wheel(installation, "tiny", "0.8.10")
+    install_wheel(installation, "Tabulate_x", "0.9")
+    (module(installation).parent / "helpers.py").write_text("")
+    found = text(installation, "packages-changed").splitlines()
+    assert found == [
+        "changed: tiny 0.8.10, in the bundle 1.0",
+        "added: Tabulate_x 0.9",
+        f"added: {module(installation).parent / 'helpers.py'}",
+    ]
+    (item,) = (
+        item for item in checks.check(installed.collect(installation)) if item.id == "packages-changed"
+    )
+    assert (item.severity, "upgrade drops them" in item.why) == (WARNING, True)
+    assert "airferry' add ADDON" in item.remedy
+
+
+def test_package_that_is_gone_blocks(installation: Installation) -> None:
+    shutil.rmtree(module(installation).parent / "tiny-1.dist-info")
+    module(installation).unlink()
+    assert judge(installation)["packages-changed"] == BLOCKER
+    assert text(installation, "packages-changed") == "removed: tiny 1.0"
+
+
+def test_what_a_venv_and_add_ons_have_beside_the_packages_is_no_change(installation: Installation) -> None:
+    for name in ("_virtualenv.py", "_virtualenv.pth", "airferry-added.pth"):
+        (module(installation).parent / name).write_text("")
+    py_compile.compile(str(module(installation)), doraise=True)
+    assert "packages-changed" not in judge(installation)
+
+
+def test_file_that_was_edited_before_the_release_was_complete_is_compared_by_size_alone(
+    installation: Installation,
+) -> None:
+    module(installation).write_text("answer = 43\n")
+    later = time.time() + 5
+    os.utime(installation.release.complete, (later, later))
+    assert "packages-damaged" not in judge(installation)
 
 
 def test_an_install_whose_proof_failed(installation: Installation) -> None:

@@ -17,6 +17,7 @@ from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
 from bootstrap.examination.installed import ComponentState, Installed
 from bootstrap.examination.metadata import Heartbeat, Metadata
+from bootstrap.examination.packages import Handmade
 from bootstrap.examination.running import Running
 from bootstrap.examination.sharing import Other, Sharing
 from bootstrap.facts.disk import DiskPlace
@@ -108,6 +109,8 @@ CASES: list[tuple[Change, str, str]] = [
     (part("files", manifest_error="no such file"), "manifest-damaged", WARNING),
     (part("files", supervisor_error="No module named 'supervisor'"), "supervisor-broken", BLOCKER),
     (part("files", postgres_error="/x lacks psql"), "postgres-broken", BLOCKER),
+    (part("files", handmade=Handmade(changed=("a 2, in the bundle 1",))), "packages-changed", WARNING),
+    (part("files", handmade=Handmade(removed=("a 1",))), "packages-changed", BLOCKER),
     (part("files", commands=(f"{HOME}/bin/airflow was changed",)), "commands-changed", WARNING),
     (part("files", foreign=(f"{HOME}/dags/a.py (owner 0)",)), "owner-wrong", WARNING),
     (part("files", foreign=(f"{HOME}/postgres/base/1 (owner 0)",)), "owner-wrong", BLOCKER),
