@@ -10,13 +10,11 @@ import typer
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
-from bundler.bundle import make_bundle
 from bundler.commands.settings_options import takes_settings
 from bundler.inspection import report
 from bundler.inspection.report import BundleMade
 from bundler.request import settings_file
 from bundler.request.settings import PUBLISHED, Settings
-from bundler.request.spec import BundleRequest
 
 
 @takes_settings
@@ -43,6 +41,10 @@ def bundle(
         fitted = fit_settings(settings, settings.host)
         settings = fitted.settings
         report.choice(fitted.choice, console)
+    # the resolver, the index and the writer take as long to import as all else, and other commands do without
+    from bundler.bundle import make_bundle  # noqa: PLC0415
+    from bundler.request.spec import BundleRequest  # noqa: PLC0415
+
     request = BundleRequest.parse(settings)
     result = make_bundle(request, console)
     return Result(report.made(result), lambda console: None if quiet else report.summary(result, console))

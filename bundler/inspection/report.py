@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bootstrap.base.console import Console, size_text
-from bundler.bundle import BundleResult
 from wheelhouse.manifest import CarriedPython, Constraints, MadeFor, Manifest
 
 if TYPE_CHECKING:
+    from bundler.bundle import BundleResult
     from bundler.host.host_choice import Choice
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bundler.commands import bundle as bundle_command
+from bundler import bundle as making
 from tests.bundler.runner import Run
 from wheelhouse import __version__
 
@@ -96,7 +96,7 @@ def test_a_bug_leaves_a_log_and_says_where(run: Run, tmp_path: Path, monkeypatch
     def broken(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(bundle_command, "make_bundle", broken)
+    monkeypatch.setattr(making, "make_bundle", broken)
     (tmp_path / "state").mkdir(exist_ok=True)
     status, _, err = run(*BUNDLE, "--index-url", "https://kim:hidden@index.example/simple")
     assert status == 1
@@ -111,7 +111,7 @@ def test_ctrl_c_is_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bundle_command, "make_bundle", interrupted)
+    monkeypatch.setattr(making, "make_bundle", interrupted)
     status, _, err = run(*BUNDLE)
     assert status == 130
     assert "Traceback" not in err
