@@ -60,9 +60,7 @@ def _program(bundle: Bundle) -> Iterator[str]:
         return
     inside = {file.path: file.sha256 for file in bundle.manifest.files}
     packages = (layout.RUNTIME + "bootstrap/", layout.RUNTIME + "wheelhouse/")
-    own = {
-        item.name: file_digest(item.content) for item in payload.program() if isinstance(item.content, Path)
-    }
+    own = _own()
     there = {path for path in inside if path.startswith(packages)} | set(own)
     other = sorted(path for path in there if inside.get(path) != own.get(path))
     if other:
