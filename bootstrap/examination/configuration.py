@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 from urllib.parse import urlsplit
@@ -14,6 +14,8 @@ from bootstrap.airflow import config
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
+from bootstrap.services import localenv
+from bootstrap.services.launcher import OWN_ENVIRONMENT
 
 HIDDEN = "***"
 ANOTHER = "another value"
@@ -57,7 +59,8 @@ class Configuration:
     """airflow.cfg: the `options` that this installation needs, or the `problem` that Airflow has with it.
 
     `written` is when the file was last changed (seconds since 1970), `code` names files of Python beside it
-    that cannot be read, each with the error.
+    that cannot be read, each with the error. `own` are lines of etc/local.env that are not used,
+    `own_remarks` those that may not mean what was meant; `own_written` is when that was last changed.
     """
 
     path: str
@@ -66,10 +69,24 @@ class Configuration:
     strays: Tuple[Stray, ...] = ()
     written: float = 0.0
     code: Tuple[str, ...] = ()
+    own: Tuple[str, ...] = ()
+    own_remarks: Tuple[str, ...] = ()
+    own_written: float = 0.0
 
 
 def collect(installation: Installation) -> Configuration:
-    """airflow.cfg, read as Airflow does."""
+    """airflow.cfg, read as Airflow does, and the files beside it."""
+    path = installation.home.path / OWN_ENVIRONMENT
+    try:
+        own, written = localenv.parse(path.read_bytes()), path.stat().st_mtime
+    except FileNotFoundError:
+        return _airflow_cfg(installation)
+    except OSError as error:
+        return replace(_airflow_cfg(installation), own=(f"all lines: {error.strerror}",))
+    return replace(_airflow_cfg(installation), own=own.problems, own_remarks=own.remarks, own_written=written)
+
+
+def _airflow_cfg(installation: Installation) -> Configuration:
     path = installation.home.airflow_cfg
     code = tuple(filter(None, (_code_error(installation.home.path / name) for name in CODE)))
     try:

@@ -21,7 +21,7 @@ from bootstrap.postgres import embedded
 from bootstrap.postgres.server import MetadataServer
 from bootstrap.services import broker
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
-from bootstrap.services.launcher import OWN_ENVIRONMENT, Launcher
+from bootstrap.services.launcher import Launcher, own_variables
 from bootstrap.services.manager import POSTGRES, SYSTEMD, SYSTEMD_USER, Program, Services
 from bootstrap.services.units import Layout
 from bootstrap.state.home import Home, ReleaseFolder
@@ -200,9 +200,7 @@ class Installation:
             '    unset "$name"\n'
             "done\n"
             f"{exports}"
-            f"if [ -r {home}/{OWN_ENVIRONMENT} ]; then\n"
-            f"    set -a; . {home}/{OWN_ENVIRONMENT}; set +a\n"
-            "fi\n"
+            f"{own_variables(self.receipt.home, self.receipt.python)}\n"
         )
         airflow = (
             "#!/bin/sh\n"

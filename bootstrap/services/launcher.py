@@ -19,9 +19,26 @@ SCRIPT = "etc/service.sh"
 ENVIRONMENT = "etc/services.env"
 OWN_ENVIRONMENT = "etc/local.env"
 OWN_ENVIRONMENT_TEXT = """\
-# Your own variables for every process of this installation, one NAME="value" per line: AIRFLOW_CONN_..., ...
-# Read by sh, as the account. airferry never changes this file; restart after an edit.
+# Your own variables for every process of this installation, one NAME=value per line: AIRFLOW_CONN_..., ...
+# A value is taken as it stands; $ expands nothing, quotes around it are taken off. Check it: airferry doctor
+# airferry never changes this file; restart after an edit.
 """
+_PARSER = "current/runtime/bootstrap/services/localenv.py"
+
+
+def own_variables(home: str, python: str) -> str:
+    """Lines of sh that export what the admin has in ``local.env``; paths as they are.
+
+    A release that has no parser of its own, before a rollback, has it read by sh.
+    """
+    file, parser = shlex.quote(f"{home}/{OWN_ENVIRONMENT}"), shlex.quote(f"{home}/{_PARSER}")
+    return (
+        f"if [ -e {parser} ]; then\n"
+        f'    eval "$({shlex.quote(python)} -I -S {parser} {file})"\n'
+        f"elif [ -r {file} ]; then\n"
+        f"    set -a; . {file}; set +a\n"
+        "fi"
+    )
 
 
 @dataclass(frozen=True)
@@ -61,17 +78,15 @@ class Launcher:
 
     def script(self, programs: Sequence[Program]) -> str:
         """The text of the script: ``sh service.sh COMPONENT``."""
-        environment_file, own = (
-            shlex.quote(f"{self.home.path}/{name}") for name in (ENVIRONMENT, OWN_ENVIRONMENT)
-        )
+        environment_file = shlex.quote(f"{self.home.path}/{ENVIRONMENT}")
         lines = [
             "#!/bin/sh",
             "# Runs one component of this installation in the foreground: sh service.sh COMPONENT.",
             f"# Its environment: {ENVIRONMENT} and {OWN_ENVIRONMENT}. Written by airferry.",
             "set -a",
             f". {environment_file}",
-            f"[ ! -r {own} ] || . {own}",
             "set +a",
+            own_variables(str(self.home.path), self.python),
             f"home={shlex.quote(str(self.home.path))}",
             f"python={shlex.quote(self.python)}",
             'relay() { exec "$python" -I -S "$home/current/runtime/bootstrap/services/relay.py" "$@"; }',

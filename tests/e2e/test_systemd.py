@@ -177,12 +177,12 @@ def test_output_is_in_the_journal_and_in_a_file(machine: Machine, installed: dic
 def test_a_variable_of_the_admins_reaches_components_and_commands(
     machine: Machine, installed: dict[str, Any]
 ) -> None:
-    value = "two  words 100% \\$HOME ; # 한글"
-    line = f'AIRFLOW_VAR_TEST="{value}"'
+    value = '{"it\'s": "two  words 100% $HOME ; # 한글"}'
+    line = f'it is "nothing\nAIRFLOW_VAR_TEST="{value}"\r'
     machine.check("sh", "-c", 'printf "%s\\n" "$1" >> "$2"', "sh", line, f"{HOME}/etc/local.env")
     machine.check(AIRFERRY, "restart", "triggerer")
     child = component_pid(machine, "triggerer")
-    wanted = "AIRFLOW_VAR_TEST=" + value.replace("\\", "")
+    wanted = f"AIRFLOW_VAR_TEST={value}"
     assert wanted in machine.check("cat", f"/proc/{child}/environ").split("\0")
     said = machine.check(f"{HOME}/bin/airferry", "run", "--", "sh", "-c", f". {HOME}/etc/environment.sh; env")
     assert wanted in said.splitlines()

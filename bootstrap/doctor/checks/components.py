@@ -40,8 +40,8 @@ COMPONENT_VARIABLES = Entry(
 COMPONENT_STALE = Entry(
     "component-stale",
     WARNING,
-    "Components run with an outdated airflow.cfg",
-    "They read it only when they start: some components may use the old settings.",
+    "Components run with outdated settings",
+    "They read airflow.cfg and etc/local.env only when they start: some may use the old settings.",
 )
 COMPONENT_DATABASE = Entry(
     "component-database",
@@ -139,7 +139,7 @@ def running(installed: Installed) -> Iterator[Finding]:
         yield COMPONENT_VARIABLES.found(
             listed(named),
             needed="settings in airflow.cfg only",
-            remedy=f"Remove them from {installed.home}/etc/environment.sh or wherever they are"
+            remedy=f"Remove them from {installed.home}/etc/local.env or wherever they are"
             " set, put what you need into airflow.cfg, then restart:",
             commands=(f"{own} restart",),
         )
@@ -148,13 +148,20 @@ def running(installed: Installed) -> Iterator[Finding]:
 
 
 def _stale(installed: Installed, found: Sequence[Running]) -> Iterator[Finding]:
-    written = installed.configuration.written if installed.configuration else 0.0
-    # the file may be written within the second in which a component starts
-    old = [item.name for item in found if 0 < item.started < written - 2]
-    if old:
+    configuration = installed.configuration
+    if configuration is None:
+        return
+    files = {"airflow.cfg": configuration.written, "etc/local.env": configuration.own_written}
+    lines = []
+    for file, written in files.items():
+        # a file may be written within the second in which a component starts
+        old = [item.name for item in found if 0 < item.started < written - 2]
+        if old:
+            lines.append(f"{', '.join(old)}: started before {file} was changed")
+    if lines:
         yield COMPONENT_STALE.found(
-            f"{', '.join(old)}: started before airflow.cfg was changed",
-            needed="components that have read the file as it is now",
+            "\n".join(lines),
+            needed="components that have read the files as they are now",
             remedy="Restart:",
             commands=(f"{command(installed)} restart",),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator
 
-from bootstrap.doctor.checks.files import listed
+from bootstrap.doctor.checks.files import command, listed
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.configuration import (
@@ -89,6 +89,20 @@ SETTINGS_CODE_BROKEN = Entry(
     "Airflow runs webserver_config.py and airflow_local_settings.py when it starts, and an "
     "error in them stops it.",
 )
+LOCAL_ENV_UNUSED = Entry(
+    "local-env-unused",
+    WARNING,
+    "Lines of etc/local.env are not used",
+    "Components and commands run without these variables.",
+    "A line is NAME=value. The value is taken as it stands: $ expands nothing, and quotes around it are"
+    " taken off.",
+)
+LOCAL_ENV_LITERAL = Entry(
+    "local-env-literal",
+    NOTE,
+    "Values in etc/local.env may not be what was meant",
+    "They are taken as they stand.",
+)
 
 _KEYS = ("fernet_key", "secret_key", "jwt_secret")
 
@@ -99,6 +113,7 @@ def check(installed: Installed) -> Iterator[Finding]:
     if found is None:
         return
     yield from _code(found)
+    yield from _own_variables(found, installed)
     if found.problem:
         yield CONFIG_UNREADABLE.found(
             f"{found.path}: {found.problem}",
@@ -113,6 +128,19 @@ def check(installed: Installed) -> Iterator[Finding]:
     yield from _strays(found)
     if not problems:
         yield CONFIG_OK.found(found.path)
+
+
+def _own_variables(found: Configuration, installed: Installed) -> Iterator[Finding]:
+    path = f"{installed.home}/etc/local.env"
+    if found.own:
+        yield LOCAL_ENV_UNUSED.found(
+            listed([f"{path}, {line}" for line in found.own]),
+            needed="NAME=value in each line, in a file that the account can read",
+            remedy="Correct them, then restart:",
+            commands=(f"{command(installed)} restart",),
+        )
+    if found.own_remarks:
+        yield LOCAL_ENV_LITERAL.found(listed([f"{path}, {line}" for line in found.own_remarks]))
 
 
 def _options(found: Configuration) -> Iterator[Finding]:

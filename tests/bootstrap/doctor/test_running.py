@@ -126,10 +126,13 @@ CASES: list[tuple[Change, str, str]] = [
     (part("configuration", strays=(Stray("core", "check_slas", "obsolete"),)), "config-obsolete", NOTE),
     (part("configuration", strays=(Stray("core", "executer", "unknown"),)), "config-unknown", NOTE),
     (part("configuration", code=("webserver_config.py, line 3",)), "settings-code-broken", BLOCKER),
+    (part("configuration", own=("line 3: it is not NAME=value",)), "local-env-unused", WARNING),
+    (part("configuration", own_remarks=("line 3: $",)), "local-env-literal", NOTE),
     # components
     (running(1, managed=False), "component-stray", WARNING),
     (running(1, variables=("AIRFLOW__CORE__PARALLELISM",)), "component-variables", WARNING),
     (running(1, started=900.0), "component-stale", WARNING),
+    (part("configuration", own_written=5000.0), "component-stale", WARNING),
     (running(1, database="sqlite:////x/airflow.db"), "component-database", BLOCKER),
     (running(1, keys={**KEYS, "jwt_secret": "cccccccc"}), "component-keys", BLOCKER),
     (part("sharing", others=(Other("/opt/airflow", {"PostgreSQL": 25432}),)), "port-shared", WARNING),
