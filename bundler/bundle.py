@@ -162,9 +162,10 @@ class _Making:
             own.name, artifact, self.fetcher.fetch([artifact])[artifact.sha256], self.cache
         )
         empty = resolution.check_extras(resolved, airflow)
-        if empty and self.request.settings.extras:
+        asked = [name for name in empty if name in self.request.settings.extras]
+        if asked:
             raise ResolutionFailed(
-                f"The extra {', '.join(empty)} adds no package on {self.request.target.label}.",
+                f"The extra {', '.join(asked)} adds no package on {self.request.target.label}.",
                 needed="a Python that Airflow's packages for it support",
                 hint="Choose another --python, or leave the extra out.",
             )

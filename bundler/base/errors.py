@@ -1,4 +1,4 @@
-"""What can go wrong on the internet side; each class owns its exit code (20 to 29, 65, 66)."""
+"""What can go wrong on the internet side; each class owns its exit code (2, 20 to 29, 65, 66)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class InvalidRequest(AirferryError):
     """What was asked for is not possible or not clear; ``found`` lists every problem."""
 
     reference = "invalid-request"
-    exit_code = 27
+    exit_code = 2
 
 
 class PythonUnavailable(AirferryError):

@@ -103,9 +103,12 @@ class Settings:
         Option(
             "--extra",
             metavar="NAME",
-            help="An extra of Airflow, repeatable (default: postgres, and fab for 3.x).",
+            help="An extra of Airflow, repeatable; added to the defaults: postgres, and fab for 3.x.",
         ),
     ] = ()
+    no_default_extras: Annotated[
+        bool, Option("--no-default-extras", help="Take only the extras that --extra names.")
+    ] = False
     constraints: Annotated[
         str,
         Option(

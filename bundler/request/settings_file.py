@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from bootstrap.base.spelling import did_you_mean
 from bundler.base import toml
 from bundler.base.errors import InvalidRequest
 from bundler.index.transport import credentials
@@ -57,12 +57,16 @@ def _values(table: dict[str, Any], folder: Path, problems: list[str]) -> dict[st
     for key, given in table.items():
         value: Any = PUBLISHED if key == "with-python" and given is True else given
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            problems.append(f"{key}: unknown" + (f"; {near[0]} is meant?" if near else ""))
+            problems.append(f"{key}: unknown. {did_you_mean(key, known)}".rstrip())
             continue
         item = known[key]
         if item.many and not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
             problems.append(f"{key}: a list of texts is needed")
+        elif item.kind is bool:
+            if isinstance(value, bool):
+                values[item.name] = value
+            else:
+                problems.append(f"{key}: true or false is needed")
         elif not item.many and not isinstance(value, str):
             problems.append(f'{key}: a text is needed, such as "{value}"')
         else:

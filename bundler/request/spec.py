@@ -32,10 +32,10 @@ class BundleRequest:
     """A bundle to make. Make it with :meth:`parse`; the fields are then consistent.
 
     `settings` are those that hold: with the defaults, what requirement files and the environment name, and
-    the release of a `base`. An empty `airflow` there is the newest final release, empty `extras` the defaults
-    for it; URLs may hold credentials: they are used, and never shown or stored. `target`, `requirements` and
-    `build_constraints` (the text of a file) are what they mean. With a `base` an add-on is made, for the
-    release and the target of that.
+    the release of a `base`. An empty `airflow` there is the newest final release, `extras` come to the
+    defaults for it; URLs may hold credentials: they are used, and never shown or stored. `target`,
+    `requirements` and `build_constraints` (the text of a file) are what they mean. With a `base` an add-on
+    is made, for the release and the target of that.
     """
 
     settings: Settings

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
+from importlib.resources import files
 
 from packaging.utils import canonicalize_name
 
+from bootstrap.base.spelling import did_you_mean
 from bundler.base.errors import OutputFailed, ResolutionFailed
 from bundler.index.constraints import PIN
 from bundler.resolver import Question
@@ -84,14 +85,17 @@ def _hint(words: str, question: Question, left_out: tuple[tuple[str, str], ...])
 
 
 def _name_hint(name: str, pins: Iterable[tuple[str, str, str]]) -> str:
-    near = difflib.get_close_matches(
-        canonicalize_name(name), [canonicalize_name(pin[0]) for pin in pins], 1, 0.8
-    )
-    meant = f"{near[0]} is meant? Else check" if near else "Check"
+    known = {*(canonicalize_name(pin[0]) for pin in pins), *_usual_names()}
+    meant = did_you_mean(canonicalize_name(name), known, near=0.8)
     return (
-        f"{meant} how {name} is written, or name where it is: --extra-index-url for an index, --find-links "
-        "for a folder with its wheel."
+        f"{meant + ' Else check' if meant else 'Check'} how {name} is written, or name where it is: "
+        "--extra-index-url for an index, --find-links for a folder with its wheel."
     )
+
+
+def _usual_names() -> list[str]:
+    text = files("bundler.resources").joinpath("names.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def _date_hint(left_out: tuple[tuple[str, str], ...], day: str) -> str:

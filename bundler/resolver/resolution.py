@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from bootstrap.airflow.release import release_for
+from bootstrap.base.spelling import did_you_mean
 from bundler.base.errors import DownloadFailed, HashMismatch, InvalidRequest, ResolutionFailed
 from bundler.index import constraints, release
 from bundler.index.cache import Cache
@@ -190,7 +191,8 @@ def check_extras(resolution: Resolution, airflow: graph.WheelMetadata) -> tuple[
     if unknown:
         raise InvalidRequest(
             f"Airflow {resolution.release.version} has no extra {', '.join(unknown)}.",
-            needed=", ".join(sorted(airflow.extras)),
+            needed="one of " + ", ".join(sorted(airflow.extras)),
+            hint=" ".join(filter(None, (did_you_mean(name, airflow.extras) for name in unknown))),
         )
     return tuple(
         extra for extra in resolution.extras if _is_empty(extra, airflow, resolution.question.target)
@@ -210,9 +212,10 @@ def _is_empty(extra: str, airflow: graph.WheelMetadata, target: Target) -> bool:
 
 
 def _extras(request: BundleRequest, version: str) -> tuple[str, ...]:
-    if request.settings.extras or request.base:
-        return request.settings.extras
-    return default_extras(version)
+    asked = request.settings.extras
+    if request.settings.no_default_extras or request.base:
+        return asked
+    return tuple(sorted({*default_extras(version), *asked}))
 
 
 def _wanted(request: BundleRequest, version: str) -> tuple[Wanted, ...]:

@@ -20,6 +20,7 @@ from bundler.lock.lockfile import Artifact
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
 from bundler.resolver.uv import Uv
+from tests.bundler.making import make_wheel
 from tests.bundler.runner import Make
 from tests.bundler.server import UPLOADED, LocalIndex
 from wheelhouse.reader import Bundle
@@ -88,11 +89,17 @@ def test_who_needs_whom(make: Make) -> None:
     assert packages["alpha"].unpacked > 0
 
 
-def test_given_extras_are_used_in_place_of_the_defaults(make: Make) -> None:
+def test_given_extras_come_to_the_defaults(make: Make, airflow: LocalIndex, files: Path) -> None:
+    """A bundle without fab or postgres is an approval lost."""
     assert make().manifest.extras == ("fab", "postgres")
-    result = make(extras=("Postgres",))
+    assert make(extras=("Postgres",)).manifest.extras == ("fab", "postgres")
+    requires = ["pg-provider; extra == 'postgres'", "alpha; extra == 'more'"]
+    airflow.add(make_wheel(files, "apache-airflow", "2.10.9", extras=["postgres", "more"], requires=requires))
+    assert make(airflow="2.10.9", extras=("more",)).manifest.extras == ("more", "postgres")
+    result = make(extras=("postgres",), no_default_extras=True)
     assert result.manifest.extras == ("postgres",)
     assert "fab-provider" not in names(result)
+    assert make(no_default_extras=True).manifest.extras == ()
     assert make(airflow="2.10.5").manifest.extras == ("postgres",)
 
 
@@ -184,7 +191,7 @@ def test_a_full_disk_leaves_nothing_half_made(
 
     monkeypatch.setattr("wheelhouse.header.seal", full)
     with pytest.raises(OutputFailed, match="No space left on device"):
-        make(extras=("postgres",))
+        make(extras=("postgres",), no_default_extras=True)
     assert result.path.read_bytes() == before
     assert not list(result.path.parent.glob("*.part"))
 

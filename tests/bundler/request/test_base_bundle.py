@@ -94,7 +94,7 @@ def test_an_add_on_to_what_has_one_already(make: Make) -> None:
 
 
 def test_an_extra_that_the_bundle_lacks(make: Make) -> None:
-    whole = make(extras=("postgres",))
+    whole = make(extras=("postgres",), no_default_extras=True)
     added = make(onto=(whole.path,), extras=("fab",), **ONTO)
     assert [item.name for item in added.manifest.packages] == ["fab-provider"]
     assert added.manifest.requirements == ("apache-airflow[fab]==3.3.2",)

@@ -131,7 +131,8 @@ def test_what_the_own_index_holds_has_no_date(
 @pytest.mark.parametrize(
     ("requirement", "pins", "hint"),
     [
-        ("alphaa", "alpha==1.5\n", "alpha is meant?"),
+        ("alphaa", "alpha==1.5\n", "Did you mean alpha? Else check how alphaa is written"),
+        ("pandsa", "", "Did you mean pandas"),
         ("no-such-thing", "alpha==1.5\n", "how no-such-thing is written"),
         ("lost", "", "how gone is written"),
         ("alpha==2.0", "", "alpha came out on 2026-06-01"),
