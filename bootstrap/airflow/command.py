@@ -97,7 +97,7 @@ class Airflow:
         them.
         """
         return process.run(
-            [self._python, "-c", _source("batch.py")],
+            [self._python, "-c", source("batch.py")],
             what=what,
             env=self.environment(),
             stdin=Secret(
@@ -201,7 +201,7 @@ class Airflow:
             "password": password.reveal(),
         }
         result = process.run(
-            [self._python, "-c", _source("fabpassword.py")],
+            [self._python, "-c", source("fabpassword.py")],
             what=f"set the password of {user}",
             env=self.environment(),
             stdin=Secret(json.dumps(asked)),
@@ -255,7 +255,7 @@ class Airflow:
         secret.write(path, Secret(json.dumps(known)))
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
     """The text of a module that Airflow's own Python runs; ours may lie inside an archive."""
     source = pkgutil.get_data("bootstrap.airflow", name)
     if source is None:  # pragma: no cover  # only a loader without get_data

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
+from bootstrap.airflow import login_modules
 from bootstrap.airflow.executor import executor_of
+from bootstrap.base import account
+from bootstrap.doctor.checks import login
 from bootstrap.doctor.checks.interpreter import choose, uses_carried
 from bootstrap.doctor.finding import Entry, Finding, Report
 from bootstrap.doctor.needs import Needs, WantedPort, WantedServer, needs_of
@@ -57,8 +61,29 @@ class Preflight:
 def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Facts] = None) -> Preflight:
     """Judge this host, or saved facts of another, for the bundle and the choices; changes nothing."""
     needs = needs_for(bundle.manifest, chosen, _ports(chosen, options), options.external)
-    facts = facts or _collected(needs, chosen, options)
-    return Preflight(diagnose(facts, needs), _interpreter(bundle.manifest, chosen, facts, needs))
+    found = facts or _collected(needs, chosen, options)
+    report = diagnose(found, needs)
+    if facts is None:
+        report = report.plus(login_findings(bundle.manifest, chosen))
+    return Preflight(report, _interpreter(bundle.manifest, chosen, found, needs))
+
+
+def login_findings(manifest: Manifest, chosen: Receipt) -> Iterator[Finding]:
+    """What a webserver_config.py that is there already needs, and the bundle does not hold."""
+    path = Path(chosen.home, login_modules.FILE)
+    if chosen.auth != "fab" or not path.is_file():
+        return
+    names = [package.name for package in manifest.packages]
+    if chosen.bundle_id == manifest.bundle_id:
+        names += [name.split(" ", 1)[0] for item in chosen.added for name in item.packages]
+    try:
+        if os.geteuid() == 0 and path.parent.stat().st_uid != 0:
+            text = account.look_as_owner(path.parent, lambda: path.read_text(encoding="utf-8"), seconds=10)
+            yield from login.before(str(path), (text or "").encode(), names)
+        else:
+            yield from login.before(str(path), path.read_bytes(), names)
+    except OSError:
+        return  # who cannot read it is another finding
 
 
 def _interpreter(manifest: Manifest, chosen: Receipt, facts: Facts, needs: Needs) -> choice.PythonChoice:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from bootstrap.base import lock
-from bootstrap.examination import configuration, files, growth, metadata, running, sharing
+from bootstrap.examination import configuration, files, growth, login, metadata, running, sharing
 from bootstrap.examination.configuration import Configuration
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
+from bootstrap.examination.login import Login
 from bootstrap.examination.metadata import Metadata
 from bootstrap.examination.running import Running
 from bootstrap.examination.sharing import Sharing
@@ -52,6 +53,7 @@ class Installed:
     metadata: Optional[Metadata] = None
     growth: Optional[Growth] = None
     sharing: Optional[Sharing] = None
+    login: Optional[Login] = None
     unfinished: Optional[Unfinished] = None
     failures: Tuple[Failure, ...] = ()
 
@@ -68,6 +70,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "metadata": lambda: metadata.collect(installation),
             "growth": lambda: growth.collect(installation),
             "sharing": lambda: sharing.collect(installation),
+            "login": lambda: login.collect(installation),
             "unfinished": lambda: unfinished(installation),
         },
         seconds,

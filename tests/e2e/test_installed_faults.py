@@ -213,6 +213,18 @@ def test_package_of_another_version(lab: Lab) -> None:
             record.write_text(text)
 
 
+@fault("login-modules-missing", "a webserver_config.py with LDAP, and no python-ldap in the bundle")
+def test_login_over_ldap_without_its_module(lab: Lab) -> None:
+    path = lab.home / "webserver_config.py"
+    text = path.read_text()  # the one that FAB has written
+    with lab.kept(path):
+        path.write_text(f"{text}\nfrom flask_appbuilder.const import AUTH_LDAP\nAUTH_TYPE = AUTH_LDAP\n")
+        found = lab.expect("login-modules-missing")
+        assert "AUTH_TYPE = AUTH_LDAP: No module named 'ldap'" in found["found"]
+        assert "--extra ldap" in found["remedy"]
+        assert len(found["found"].splitlines()) == 1
+
+
 @fault("bytecode-damaged", "bytecode of an installed package cut off, as by a full disk")
 def test_bytecode_that_is_cut_off(lab: Lab) -> None:
     (compiled,) = (lab.site / "jwt" / "__pycache__").glob("api_jwt.*.pyc")

@@ -207,6 +207,52 @@ def test_file_that_was_edited_before_the_release_was_complete_is_compared_by_siz
     assert "packages-damaged" not in judge(installation)
 
 
+FAB = "flask_appbuilder.security.manager"
+LDAP = f"from {FAB} import AUTH_LDAP\nAUTH_TYPE = AUTH_LDAP\n"
+
+
+def login(installation: Installation, text: str) -> list[str]:
+    (installation.home.path / "webserver_config.py").write_text(text)
+    found = [item for item in checks.check(installed.collect(installation)) if item.id.startswith("login-")]
+    return [line.partition("webserver_config.py, ")[2] for item in found for line in item.found.splitlines()]
+
+
+def test_login_that_nobody_can_use(installation: Installation) -> None:
+    assert login(installation, LDAP) == [
+        f"line 1, import {FAB}: No module named '{FAB}'",
+        "line 2, AUTH_TYPE = AUTH_LDAP: No module named 'ldap'",
+    ]
+    (item,) = (item for item in checks.check(installed.collect(installation)) if item.severity == BLOCKER)
+    assert (item.id, "--extra ldap" in item.remedy) == ("login-modules-missing", True)
+    # with the simple auth manager the file is not read at all
+    simple = Installation(replace(installation.receipt, auth="simple"))
+    assert login(simple, LDAP) == []
+
+
+def test_login_modules_are_really_imported(installation: Installation) -> None:
+    """By the release's own Python, and what is not its own is looked for alone."""
+    home = installation.home.path
+    (home / "plugins").mkdir(exist_ok=True)
+    (home / "plugins" / "corp").mkdir()
+    (home / "plugins" / "corp" / "roles.py").write_text(f"open({str(home / 'ran')!r}, 'w')")
+    fine = "import json.decoder\nimport corp.roles\nfrom xml.etree import ElementTree\nAUTH_TYPE = 1\n"
+    assert login(installation, fine) == []
+    assert not (home / "ran").exists()
+    assert login(installation, "import corp.other\n") == [
+        "line 1, import corp.other: No module named 'corp.other'"
+    ]
+    # a compiled module whose library is missing says so when it is imported
+    base = Path(os.path.realpath(sys.executable)).parent
+    (installation.release.venv / "pyvenv.cfg").write_text(f"home = {base}\n")
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    site = installation.release.venv / "lib" / version / "site-packages"
+    site.mkdir(parents=True, exist_ok=True)
+    (site / "ldap.py").write_text("raise ImportError('libldap-2.5.so.0: cannot open shared object file')\n")
+    assert login(installation, "AUTH_TYPE = 2\n") == [
+        "line 1, AUTH_TYPE = 2: libldap-2.5.so.0: cannot open shared object file"
+    ]
+
+
 def test_an_install_whose_proof_failed(installation: Installation) -> None:
     unproven = Installation(replace(installation.receipt, completed=""))
     assert judge(unproven)["installation-incomplete"] == BLOCKER

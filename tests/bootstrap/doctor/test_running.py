@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bootstrap.doctor.catalogue import entries_of
-from bootstrap.doctor.checks import components, configuration, files, growth, metadata
+from bootstrap.doctor.checks import components, configuration, files, growth, login, metadata
 from bootstrap.doctor.checks.installed import check
 from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
@@ -197,9 +197,9 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
         "installation-incomplete", "link-broken", "environment-broken", "packages-damaged",
         "bytecode-damaged", "secrets-open", "config-unreadable", "config-sqlite", "config-database",
         "config-executor", "config-port", "config-execution-api", "config-keys", "components-stopped",
-        "component-down", "component-ill", "port-taken", "change-unfinished",
+        "login-modules-missing", "component-down", "component-ill", "port-taken", "change-unfinished",
     }  # fmt: skip
-    ids = {entry.id for entry in entries_of(components, configuration, files, growth, metadata)}
+    ids = {entry.id for entry in entries_of(components, configuration, files, growth, login, metadata)}
     fine = {identifier for identifier in ids if identifier.endswith("-ok")}
     assert ({case[1] for case in CASES} - {"facts-incomplete"}) | elsewhere | fine == ids
 
