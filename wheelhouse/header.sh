@@ -50,10 +50,15 @@ sha256() {
 seal() { sed -n "/^# airferry-$1: /{s/^[^:]*: //;p;q;}" "$held"; }
 declared=$(seal size | sed 's/^0*//')
 size=$(cd /proc && wc -c <"$held" | tr -d ' ')
-[ "$size" = "$declared" ] || damaged "found:  $size bytes" "needed: $declared bytes"
+slice=''
+[ "$size" = "$declared" ] || case $file in
+*.001) [ "$size" -lt "$declared" ] && slice=first ;;
+esac
+[ "$size" = "$declared" ] || [ -n "$slice" ] || damaged "found:  $size bytes" "needed: $declared bytes"
 # The sha256 is over the whole file with its own 64 digits, byte 165 to 228, read as zeros. On a host without a
 # program for it, stage 0 compares it.
-sum=$(cd /proc && { head -c 164 "$held" && printf %064d 0 && tail -c +229 "$held"; } | sha256)
+sum=''
+[ -n "$slice" ] || sum=$(cd /proc && { head -c 164 "$held" && printf %064d 0 && tail -c +229 "$held"; } | sha256)
 sum=${sum%% *}
 [ -z "$sum" ] || [ "$sum" = "$(seal sha256)" ] || damaged "found:  sha256 $sum" "needed: sha256 $(seal sha256)"
 set +C
@@ -131,6 +136,135 @@ untrusted() {
         fi
     done
 }
+
+# The first of several slices (FILE.001) holds this script whole: it checks the others, joins them to FILE and runs
+# that. FILE.release, the list of the approval, tells which slice is wrong; without it only their sizes do.
+join() {
+    base=${file%.001} places=${file%/*} to='' asked='' left=$#
+    base=${base##*/}
+    while [ "$left" -gt 0 ]; do # words for this script are taken out of the command line
+        word=$1 left=$((left - 1))
+        shift
+        case $asked:$word in
+        *:--parts | *:--join-to) asked=$word && continue ;;
+        *:--parts=*) asked=--parts word=${word#*=} ;;
+        *:--join-to=*) asked=--join-to word=${word#*=} ;;
+        esac
+        if [ "$asked" = --join-to ]; then
+            to=$word asked=''
+        elif [ -n "$asked" ] && [ -d "$word" ]; then
+            asked=more places="$places
+$word"
+        elif [ "$asked" = --parts ]; then
+            stop "--parts $word: no such folder" "Name the folder, or the mounted medium, where the other parts are."
+        else
+            asked=''
+            set -- "$@" "$word"
+        fi
+    done
+    for place in "${file%/*}" "$PWD"; do
+        [ -n "$to" ] || [ ! -w "$place" ] || [ -n "$(others "$place")" ] || to=$place
+    done
+    whose=$(others "${to:-/}")
+    case $to in '' | /*) ;; *) to=$PWD/$to ;; esac
+    if [ -n "$whose" ] || ! [ -d "$to" ] || ! [ -w "$to" ]; then
+        stop "the parts of $base cannot be joined${to:+ in $to}" "${whose:+found:  $whose}" \
+            "Name a folder that can be written, with room for $declared bytes: --join-to DIR"
+    fi
+    joined=$to/$base joining=$to/$base.joining list=''
+    IFS='
+'
+    set -f
+    for place in $places; do
+        [ -n "$list" ] || [ ! -f "$place/$base.release" ] || list=$place/$base.release
+    done
+    count=$(((declared + size - 1) / size))
+    [ -z "$list" ] || parts=$(listed | wc -l | tr -d ' ')
+    if [ -n "$list" ] && [ "$parts" -gt 0 ]; then count=$parts; else list=''; fi
+    if [ "$count" -lt 2 ] || [ "$count" -gt 999 ]; then
+        damaged "found:  $size bytes in $file" "needed: $declared bytes in 2 to 999 parts"
+    fi
+    if [ -e "$joined" ]; then
+        [ "$(wc -c <"$joined" | tr -d ' ')" = "$declared" ] ||
+            stop "$joined is there, and is not what these parts make" "Move it away, or name another folder: --join-to DIR"
+    else
+        append_all
+    fi
+    echo "airferry: joined $joined" >&2
+    [ "${1:-}" != join ] || exit 0
+    exec sh "$joined" "$@"
+}
+
+# Why root does not write in a folder.
+others() { [ "$(id -u)" -ne 0 ] || stranger "$1"; }
+
+# The sha256 and name of each part that the list has.
+listed() {
+    while IFS=' ' read -r hash name; do
+        case $name in "$base".[0-9][0-9][0-9]) echo "$hash $name" ;; esac
+    done <"$list"
+}
+
+append_all() {
+    number=0 bad=''
+    if [ -f "$joining" ] && [ ! -L "$joining" ]; then # whole parts that an earlier run has joined are kept
+        number=$(($(wc -c <"$joining") / size))
+        [ "$number" -lt "$count" ] || number=$((count - 1))
+        dd if=/dev/null of="$joining" bs=1 count=0 seek="$((number * size))" 2>/dev/null
+    else
+        (set -C && : >"$joining") 2>/dev/null || stop "$joining cannot be made" "Move what has that name away."
+    fi
+    while [ "$number" -lt "$count" ]; do
+        number=$((number + 1))
+        if find_part; then
+            [ -n "$bad" ] && continue
+            echo "airferry: part $number of $count: $found" >&2
+            cat "$found" >>"$joining" 2>/dev/null || stop "$joining cannot be written whole" \
+                "Make room, or name another folder: --join-to DIR. What is joined is kept."
+        elif [ -t 0 ] && [ -t 2 ]; then
+            printf 'airferry: %s %s\n' "$part" "$seen" >&2
+            printf 'Put in the medium that has it, then press Enter (Ctrl-C ends; what is joined is kept): ' >&2
+            read -r _ || exit 130
+            number=$((number - 1))
+        else
+            bad="$bad${bad:+
+  }$part $seen"
+        fi
+    done
+    [ -z "$bad" ] || stop "parts of $base are missing or wrong (parts-incomplete)" "$bad" \
+        "Copy them again beside $file, or name their folders: --parts DIR ..." \
+        "One part is made again outside with: airferry split FILE --only NUMBER"
+    sum=$({ head -c 164 "$joining" && printf %064d 0 && tail -c +229 "$joining"; } | sha256)
+    if [ -n "${sum%% *}" ] && [ "${sum%% *}" != "$(seal sha256)" ]; then
+        rm -f "$joining"
+        damaged "found:  sha256 ${sum%% *} of the joined parts" "needed: sha256 $(seal sha256)"
+    fi
+    mv "$joining" "$joined"
+}
+
+# The part of that number: the first that is right, in any of the places; else what was seen of it.
+find_part() {
+    part=$base.$(printf %03d "$number") needed='' seen='is missing' wanted=$size
+    [ "$number" -lt "$count" ] || wanted=$((declared - size * (count - 1)))
+    [ -z "$list" ] || needed=$(listed | while IFS=' ' read -r hash name; do [ "$name" != "$part" ] || echo "$hash"; done)
+    for place in $places; do
+        found=$place/$part
+        if ! [ -f "$found" ] || ! [ -r "$found" ]; then continue; fi
+        length=$(wc -c <"$found" | tr -d ' ')
+        if [ "$length" != "$wanted" ]; then
+            seen="has $length bytes in $place, needed: $wanted"
+            [ -n "$list" ] || [ "$length" -lt "$wanted" ] || seen="$seen, or $base.001 is cut"
+        elif [ -n "$needed" ] && sum=$(sha256 <"$found") && [ -n "$sum" ] && [ "${sum%% *}" != "$needed" ]; then
+            seen="is another one or was changed in $place: found sha256 ${sum%% *}"
+        else
+            return 0
+        fi
+    done
+    seen="$seen${needed:+, needed: sha256 $needed}"
+    return 1
+}
+
+[ -z "$slice" ] || join "$@"
 
 best='' rank=0 seen=''
 consider() {
