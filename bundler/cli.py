@@ -13,6 +13,7 @@ from bundler.commands.init import init
 from bundler.commands.inspect import inspect
 from bundler.commands.probe import probe
 from bundler.commands.rehearse import rehearse
+from bundler.commands.split import split
 from bundler.commands.verify import verify
 
 app = application(
@@ -20,7 +21,7 @@ app = application(
 )
 
 
-for command in (probe, init, bundle, rehearse, inspect, verify, diff, cache, doctor):
+for command in (probe, init, bundle, rehearse, inspect, verify, diff, split, cache, doctor):
     app.command(cls=ExplainingCommand if command is doctor else None)(command)
 
 

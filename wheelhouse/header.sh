@@ -185,12 +185,13 @@ $word"
         damaged "found:  $size bytes in $file" "needed: $declared bytes in 2 to 999 parts"
     fi
     if [ -e "$joined" ]; then
-        [ "$(wc -c <"$joined" | tr -d ' ')" = "$declared" ] ||
+        [ "$(sed -n '/^# airferry-sha256: /{s/^[^:]*: //;p;q;}' "$joined")" = "$(seal sha256)" ] ||
             stop "$joined is there, and is not what these parts make" "Move it away, or name another folder: --join-to DIR"
+        echo "airferry: $joined is there" >&2
     else
         append_all
+        echo "airferry: joined $joined" >&2
     fi
-    echo "airferry: joined $joined" >&2
     [ "${1:-}" != join ] || exit 0
     exec sh "$joined" "$@"
 }
