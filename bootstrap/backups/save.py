@@ -42,8 +42,10 @@ def save(
             server, revision, size = dump.version(clients), dump.revision(clients), dump.size(clients)
         (unfinished / backups.DUMP).chmod(0o600)
         state.copy_out(home, unfinished / backups.STATE)
-        _write(unfinished / backups.DAGS, json.dumps({"files": state.code_files(home)}, indent=1) + "\n")
-        state.archive_code(home, unfinished / backups.DAGS_ARCHIVE)
+        archived = state.archive_code(home, unfinished / backups.DAGS_ARCHIVE)
+        code = state.code_files(home)
+        listed = {"files": code.files, "left_out": code.left_out, "archived": archived}
+        _write(unfinished / backups.DAGS, json.dumps(listed, indent=1) + "\n")
         made = Backup(
             schema=backups.SCHEMA,
             id=_free_id(parent, f"{timestamp.compact(started)}-{found.bundle_id}"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Dict, Iterator, List, Tuple
 
 from bootstrap.state.backup import digest
 from bootstrap.state.home import Home
@@ -62,32 +64,78 @@ def copy_back(source: Path, home: Home, *, without: List[str]) -> None:
         temporary.replace(target)
 
 
-def code_files(home: Home) -> List[Dict[str, object]]:
-    """Every file below ``dags/`` and ``plugins/``, with bytes and sha256."""
-    return [
-        {"path": str(path.relative_to(home.path)), "size": size, "sha256": sha256}
-        for path in _code(home)
-        for size, sha256 in [digest(path)]
-    ]
+@dataclass(frozen=True)
+class Code:
+    """The files below ``dags/`` and ``plugins/``, with bytes and sha256, and what of it cannot be read."""
+
+    files: Tuple[Dict[str, object], ...]
+    left_out: Tuple[str, ...]
+
+
+def code_files(home: Home) -> Code:
+    """Every file there; one that goes meanwhile was not there."""
+    files: List[Dict[str, object]] = []
+    left_out: List[str] = []
+    for path in _code(home, left_out):
+        with _noting(home, left_out):
+            size, sha256 = digest(path)
+            files.append({"path": str(path.relative_to(home.path)), "size": size, "sha256": sha256})
+    return Code(tuple(files), tuple(left_out))
 
 
 def archive_code(home: Home, target: Path) -> bool:
-    """Pack ``dags/`` and ``plugins/`` into `target`, unless they are large; whether it was done."""
-    files = list(_code(home))
-    if sum(path.stat().st_size for path in files) > _LARGEST_ARCHIVE:
+    """Pack what of it can be read into `target`, unless it is large; whether it was done."""
+    unread: List[str] = []
+    files = list(_code(home, unread))
+    if sum(_size(path) for path in files) > _LARGEST_ARCHIVE:
         return False
     with tarfile.open(str(target), "w:gz") as archive:
         for path in files:
-            archive.add(str(path), str(path.relative_to(home.path)), recursive=False)
+            with _noting(home, unread):
+                about = archive.gettarinfo(str(path), str(path.relative_to(home.path)))
+                # read first: what fails midway would leave an archive that nothing can read
+                content = path.read_bytes() if about.isreg() else b""
+                about.size = len(content)
+                archive.addfile(about, io.BytesIO(content))
     target.chmod(0o600)
     return True
 
 
-def _code(home: Home) -> Iterator[Path]:
+def _code(home: Home, left_out: List[str]) -> Iterator[Path]:
+    def closed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            left_out.append(_told(home, Path(error.filename), error))
+
     for name in _CODE:
-        for path in sorted((home.path / name).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield path
+        for folder, folders, files in os.walk(str(home.path / name), onerror=closed):
+            folders[:] = sorted(item for item in folders if item != "__pycache__")
+            for path in (Path(folder, item) for item in sorted(files)):
+                with _noting(home, left_out):
+                    if path.is_file():
+                        yield path
+
+
+@contextlib.contextmanager
+def _noting(home: Home, left_out: List[str]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        left_out.append(_told(home, Path(error.filename or home.path), error))
+
+
+def _told(home: Home, path: Path, error: OSError) -> str:
+    with contextlib.suppress(ValueError):
+        path = path.relative_to(home.path)
+    return f"{path}: {error.strerror}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _mode(name: str, there: Path) -> int:

@@ -236,5 +236,5 @@ def dags_that_differ(installation: Installation, place: SavedBackup) -> List[str
     """The files below dags/ and plugins/ that are not as they were when a backup was made."""
     text = (place.path / backups.DAGS).read_text(encoding="utf-8")
     before = {item["path"]: item["sha256"] for item in json.loads(text)["files"]}
-    now = {str(item["path"]): item["sha256"] for item in state.code_files(installation.home)}
+    now = {str(item["path"]): item["sha256"] for item in state.code_files(installation.home).files}
     return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))

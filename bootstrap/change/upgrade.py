@@ -98,7 +98,8 @@ def upgrade(
     with database_running(after):
         errors = metadata.import_errors(after.database.query)
     new_errors = {name: problem for name, problem in errors.items() if name not in broken}
-    return replace(finished, notes=[*notes, *finished.notes, *_left_behind(old), *_broken_dags(new_errors)])
+    more = [*_left_out(finished.receipt), *_left_behind(old), *_broken_dags(new_errors)]
+    return replace(finished, notes=[*notes, *finished.notes, *more])
 
 
 def describe(old: Receipt, new: Receipt, bundle: Bundle) -> List[str]:
@@ -170,6 +171,14 @@ def check_room(home: Home, size: int) -> None:
             hint=f"Make room, for example: {home.bin}/airflow db clean --clean-before-timestamp DATE, or"
             f" remove old backups in {home.backups}.",
         )
+
+
+def _left_out(found: Receipt) -> List[str]:
+    """What the backup that a rollback goes back to does not hold."""
+    place = backups.of_last_upgrade(Installation(found).home.backups, found)
+    if not place or not place.left_out:
+        return []
+    return [f"The backup was made without files that cannot be read: {', '.join(place.left_out)}."]
 
 
 def _left_behind(old: Receipt) -> List[str]:

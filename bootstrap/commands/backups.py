@@ -27,6 +27,10 @@ _OUTPUT = typer.Option(
     None, "--output", metavar="DIR", help="The folder for the backup (default: HOME/backups)."
 )
 
+# the exit code for a backup that was made, but not of everything
+LEFT_OUT = 89
+_UNARCHIVED = "dags and plugins are large: the backup holds their checksums only. Keep a copy yourself."
+
 _YES = typer.Option(False, "--yes", "-y", help="Do not ask for confirmation.")
 
 
@@ -34,7 +38,9 @@ _YES = typer.Option(False, "--yes", "-y", help="Do not ask for confirmation.")
 class BackupMade:
     """A backup at `path`, of `size` bytes: `checked` says that it was restored as a proof.
 
-    `backup` is its own description; `removed` are the ids of old ones that made room.
+    `backup` is its own description; `removed` are the ids of old ones that made room. `left_out` are files of
+    dags and plugins that could not be read, `archived` says whether those folders are in it: large ones are
+    not, but for their checksums.
     """
 
     path: str
@@ -42,15 +48,19 @@ class BackupMade:
     checked: bool
     removed: Tuple[str, ...]
     backup: Backup
+    left_out: Tuple[str, ...] = ()
+    archived: bool = True
 
 
 @dataclass(frozen=True)
 class BackupListed:
-    """A backup at `path`, of `size` bytes, and its own description."""
+    """A backup at `path`, of `size` bytes, and its own description; the rest as in BackupMade."""
 
     path: str
     size: int
     backup: Backup
+    left_out: Tuple[str, ...] = ()
+    archived: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,13 +75,14 @@ class WentBack:
     """What holds again, and how it came about.
 
     `lost_runs` counts the DAG runs that had started since; `differing_dags` are files that are not as they
-    were then, and were left alone.
+    were then, and were left alone. `left_out` are files that the backup does not hold.
     """
 
     receipt: Receipt
     steps: Tuple[Done, ...] = ()
     lost_runs: int = 0
     differing_dags: Tuple[str, ...] = ()
+    left_out: Tuple[str, ...] = ()
 
 
 def backup(
@@ -94,8 +105,13 @@ def backup(
         console.note("It contains the keys and passwords of this installation: protect it accordingly.")
         for removed in made.removed:
             console.note(f"Removed the old backup {removed} (--keep {keep}).")
+        if not made.place.archived:
+            console.note(_UNARCHIVED)
+        if made.place.left_out:
+            console.warning(_without(made.place))
 
-    return Result(_made(made.place, checked=made.checked, removed=tuple(made.removed)), show)
+    data = _made(made.place, checked=made.checked, removed=tuple(made.removed))
+    return Result(data, show, LEFT_OUT if data.left_out else 0)
 
 
 def backups(home: Optional[Path] = HOME, json: bool = JSON) -> Result[BackupList]:
@@ -103,22 +119,38 @@ def backups(home: Optional[Path] = HOME, json: bool = JSON) -> Result[BackupList
     installation = daily.enter_as_account(home_of(home))
     places = found_backups.find_all(installation.home.backups)
     rows = [
-        [item.id, item.reason, item.airflow, size_text(item.size)]
-        for item in (place.backup for place in places)
+        [item.id, item.reason, item.airflow, size_text(item.size), _short(place)]
+        for place in places
+        for item in [place.backup]
     ]
 
     def show(console: Console) -> None:
         if rows:
-            console.table(["backup", "made for", "Airflow", "size"], rows)
+            console.table(["backup", "made for", "Airflow", "size", ""], rows)
         else:
             console.print(f"There is no backup in {installation.home.backups}.")
 
-    listed = (BackupListed(str(place.path), place.backup.size, place.backup) for place in places)
+    listed = (
+        BackupListed(str(place.path), place.backup.size, place.backup, place.left_out, place.archived)
+        for place in places
+    )
     return Result(BackupList(tuple(listed)), show)
 
 
 def _made(place: SavedBackup, *, checked: bool, removed: Tuple[str, ...] = ()) -> BackupMade:
-    return BackupMade(str(place.path), place.backup.size, checked, removed, place.backup)
+    found = place.backup
+    return BackupMade(str(place.path), found.size, checked, removed, found, place.left_out, place.archived)
+
+
+def _without(place: SavedBackup) -> str:
+    return "The backup was made without files that cannot be read: " + ", ".join(place.left_out)
+
+
+def _short(place: SavedBackup) -> str:
+    """What a backup lacks, in a column."""
+    if place.left_out:
+        return f"{len(place.left_out)} left out: {place.left_out[0]}"
+    return "" if place.archived else "without dags and plugins, which are large"
 
 
 def restore(
@@ -134,7 +166,13 @@ def restore(
     if check:
         place = run.check_one(installation, name, console)
         said = f"{place.backup.id} restores: {place.backup.airflow}, as it was saved."
-        return Result(_made(place, checked=True), lambda console: console.print(said))
+
+        def show(console: Console) -> None:
+            console.print(said)
+            if place.left_out:
+                console.warning(_without(place))
+
+        return Result(_made(place, checked=True), show)
     return _go_back(installation, restoring.wanted(installation, name), RESTORE, console, yes=yes)
 
 
@@ -163,6 +201,8 @@ def _go_back(
     done = restoring.restore(installation, place, kind, console)
 
     def show(console: Console) -> None:
+        if place.left_out:
+            console.warning(_without(place))
         console.print(f"Airflow {done.receipt.airflow} runs as it was at {place.backup.finished}.")
         if differing:
             console.note(
@@ -170,7 +210,7 @@ def _go_back(
                 f" are in {place.path / found_backups.DAGS_ARCHIVE}."
             )
 
-    return Result(WentBack(done.receipt, tuple(done.steps), runs, tuple(differing)), show)
+    return Result(WentBack(done.receipt, tuple(done.steps), runs, tuple(differing), place.left_out), show)
 
 
 def _confirm(installation: Installation, place: SavedBackup, runs: int, console: Console) -> None:
@@ -181,6 +221,8 @@ def _confirm(installation: Installation, place: SavedBackup, runs: int, console:
         " started since then; they and all later changes in Airflow are lost. The current state "
         "is backed up first."
     )
+    if place.left_out:
+        console.warning(_without(place))
     if not sys.stdin.isatty():
         raise InvalidOption("There is no terminal to ask on.", needed="--yes", hint="Add --yes to continue.")
     if not typer.confirm("Continue?", err=True):

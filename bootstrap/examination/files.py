@@ -186,7 +186,8 @@ def _walk(home: Path) -> Tuple[Tuple[str, ...], Tuple[str, ...], Tuple[str, ...]
             if stat.S_ISREG(status.st_mode):
                 if mode & 0o002:
                     loose.append(f"{entry.path} (mode {mode:04o})")
-                if status.st_uid != os.geteuid() and not os.access(entry.path, os.R_OK):
+                closed = status.st_uid != os.geteuid() or not mode & 0o400
+                if closed and not os.access(entry.path, os.R_OK):
                     unreadable.append(f"{entry.path} (owner {status.st_uid}, mode {mode:04o})")
             elif stat.S_ISDIR(status.st_mode):
                 private = _PRIVATE.get(entry.name, 0) if folder == str(home) else 0

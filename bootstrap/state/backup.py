@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.state.receipt import Receipt
 from wheelhouse import codec
@@ -103,6 +104,24 @@ class SavedBackup:
         return self.path / DUMP
 
     @property
+    def left_out(self) -> Tuple[str, ...]:
+        """What lay below ``dags/`` and ``plugins/`` and could not be read, each with the reason."""
+        return tuple(str(item) for item in self._code().get("left_out", ()))
+
+    @property
+    def archived(self) -> bool:
+        """Whether those folders are in the backup; large ones are not, but for their checksums."""
+        return bool(self._code().get("archived", True))
+
+    def _code(self) -> Dict[str, Any]:
+        # beside the description: an older airferry, after a rollback, reads no field that it does not know
+        try:
+            found = json.loads((self.path / DAGS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
     def state(self) -> Path:
         """Configuration, keys, receipt and commands, as they lie in the home."""
         return self.path / STATE
@@ -158,10 +177,14 @@ def of_last_upgrade(folder: Path, receipt: Receipt) -> Optional[SavedBackup]:
 
 
 def rotate(folder: Path, keep: int, receipt: Receipt) -> List[str]:
-    """Remove the oldest backups beyond `keep`, never the newest nor the one for a rollback; their ids."""
+    """Remove the oldest backups beyond `keep`; their ids.
+
+    The newest one, the newest that lacks nothing, and the one for a rollback always stay.
+    """
     found = find_all(folder)
     needed = of_last_upgrade(folder, receipt)
-    spared = {place.path for place in (*found[-max(1, keep) :], *([needed] if needed else []))}
+    whole = [place for place in found if not place.left_out][-1:]
+    spared = {place.path for place in (*found[-max(1, keep) :], *whole, *([needed] if needed else []))}
     doomed = [place for place in found if place.path not in spared]
     for place in doomed:
         # gone in one step: without its description a folder is no backup

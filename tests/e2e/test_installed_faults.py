@@ -666,6 +666,30 @@ def test_backups(lab: Lab) -> None:
         assert "30 days old" in lab.expect("backup-old")["found"]
 
 
+@fault("files-unreadable", "a DAG of mode 0000, which a backup leaves out and names")
+def test_backup_of_a_dag_that_cannot_be_read(lab: Lab) -> None:
+    path = lab.home / "dags" / "closed.py"
+    path.write_text("")
+    os.chown(path, lab.host.uid, lab.host.gid)
+    path.chmod(0)
+    lacking = ["dags/closed.py: Permission denied"]
+    try:
+        assert str(path) in lab.expect("files-unreadable")["found"]
+        ran = lab.host.run(lab.home / "bin" / "airferry", "backup", "--json")
+        assert (ran.returncode, json.loads(ran.stdout)["result"]["left_out"]) == (89, lacking), ran.stderr
+        ran = lab.host.run(lab.home / "bin" / "airferry", "backup")
+        assert ran.returncode == 89, ran.stdout + ran.stderr
+        assert lacking[0] in " ".join((ran.stdout + ran.stderr).split())
+    finally:
+        path.unlink()
+    listed = lab.host.run(lab.home / "bin" / "airferry", "backups", "--json")
+    assert json.loads(listed.stdout)["result"]["backups"][-1]["left_out"] == lacking
+    assert "1 left out" in lab.host.run(lab.home / "bin" / "airferry", "backups").stdout
+    newest = json.loads(listed.stdout)["result"]["backups"][-1]["backup"]["id"]
+    asked = lab.host.run(lab.home / "bin" / "airferry", "restore", newest)
+    assert "dags/closed.py" in asked.stderr, asked.stderr
+
+
 # last, because all of it is stopped
 
 

@@ -91,7 +91,7 @@ FILES_UNREADABLE = Entry(
     "files-unreadable",
     WARNING,
     "Files cannot be read by the account that runs Airflow",
-    "DAGs among them are not read, and disappear from the pages without an error.",
+    "DAGs among them are not read, and disappear from the pages without an error; a backup leaves them out.",
 )
 CLUSTER_MODE = Entry(
     "cluster-mode",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bootstrap.state import backup as backups
 from bootstrap.state.backup import ASKED, UPGRADE, Backup, BackupDamaged, BackupNotFound, Content, SavedBackup
 from bootstrap.state.home import Home
 from tests.support import receipts
+from tests.support.accounts import Folder, ordinary
 from wheelhouse import codec
 
 OLD, NEW = "3.3.1-cp311-a0b1c2d3e4", "3.3.2-cp311-0a1b2c3d4e"
@@ -81,7 +83,29 @@ def test_damage_is_found(tmp_path: Path, damage: str) -> None:
     assert backups.DUMP in caught.value.found
 
 
-def test_rotation_spares_the_newest_and_the_one_for_a_rollback(tmp_path: Path) -> None:
+def leave_out(place: SavedBackup, *lines: str, archived: bool = True) -> None:
+    listed = {"files": [], "left_out": lines, "archived": archived}
+    (place.path / backups.DAGS).write_text(json.dumps(listed))
+
+
+def test_what_was_left_out_is_read_back(tmp_path: Path) -> None:
+    place = make(tmp_path, 1)
+    assert (place.left_out, place.archived) == ((), True)
+    leave_out(place, "dags/a.py: Permission denied", archived=False)
+    assert (place.left_out, place.archived) == (("dags/a.py: Permission denied",), False)
+    (place.path / backups.DAGS).write_text("[1]")
+    assert (place.left_out, place.archived) == ((), True)
+
+
+def test_rotation_spares_the_newest_that_lacks_nothing(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        place = make(tmp_path, number)
+        if number > 2:
+            leave_out(place, "dags/a.py: Permission denied")
+    assert [name[9:11] for name in backups.rotate(tmp_path, 1, RECEIPT)] == ["01", "03", "04"]
+
+
+def test_rotation_spares_the_newest_and_the_newest_and_the_one_for_a_rollback(tmp_path: Path) -> None:
     make(tmp_path, 1, reason=UPGRADE, into=NEW)
     for number in range(2, 7):
         make(tmp_path, number)
@@ -151,8 +175,40 @@ def test_state_goes_out_private_and_comes_back(home: Home, tmp_path: Path) -> No
 
 
 def test_code_is_listed_and_packed(home: Home, tmp_path: Path) -> None:
-    listed = state.code_files(home)
+    code = state.code_files(home)
+    listed = code.files
+    assert code.left_out == ()
     assert [(item["path"], item["size"]) for item in listed] == [("dags/team/a.py", 6)]
     assert json.dumps(listed)
     assert state.archive_code(home, tmp_path / "code.tar.gz")
     assert stat.S_IMODE((tmp_path / "code.tar.gz").stat().st_mode) == 0o600
+
+
+@ordinary
+def test_code_that_cannot_be_read_is_named_and_the_rest_is_packed() -> None:
+    with Folder() as folder:
+        home = Home(folder / "home")
+        for name in ("dags/a.py", "dags/closed.py", "dags/shut/b.py", "dags/dark/c.py", "plugins/d.py"):
+            (home.path / name).parent.mkdir(parents=True, exist_ok=True)
+            (home.path / name).write_text("x = 1\n")
+        (home.path / "dags" / "gone.py").symlink_to("nowhere")
+        os.mkfifo(home.path / "dags" / "pipe")
+        (home.path / "dags" / "closed.py").chmod(0)
+        (home.path / "dags" / "shut").chmod(0)
+        (home.path / "dags" / "dark").chmod(0o400)
+        try:
+            code = state.code_files(home)
+            assert state.archive_code(home, folder / "code.tar.gz")
+        finally:
+            for name in ("shut", "dark"):
+                (home.path / "dags" / name).chmod(0o700)
+        assert sorted(code.left_out) == [
+            "dags/closed.py: Permission denied",
+            "dags/dark/c.py: Permission denied",
+            "dags/shut: Permission denied",
+        ]
+        assert [item["path"] for item in code.files] == ["dags/a.py", "plugins/d.py"]
+        with tarfile.open(folder / "code.tar.gz") as archive:
+            assert archive.getnames() == ["dags/a.py", "plugins/d.py"]
+            member = archive.extractfile("plugins/d.py")
+            assert member and member.read() == b"x = 1\n"
