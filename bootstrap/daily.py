@@ -12,7 +12,7 @@ from bootstrap.base.lock import held
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.services import broker, strays
-from bootstrap.services.manager import NONE, ServiceError
+from bootstrap.services.manager import NONE, check_components
 from bootstrap.state import change_record, receipt, registry
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
@@ -61,12 +61,12 @@ def _stay_behind(record: Record) -> None:
 
 def start(installation: Installation, names: Sequence[str] = ()) -> None:
     """Start all components and wait for health, or start only `names`."""
+    _check(installation, names)
     with _recorded(installation, "start", names), held(installation.home.lock):
         change_record.refuse_unfinished(installation.home)
         if not names:
             start_all(installation)
             return
-        _check(installation, names)
         bytecode.mend(installation)
         installation.services.configure(installation.programs())
         installation.services.launch()
@@ -75,9 +75,9 @@ def start(installation: Installation, names: Sequence[str] = ()) -> None:
 
 def stop(installation: Installation, names: Sequence[str] = ()) -> None:
     """Stop all components and the manager, Airflow before PostgreSQL; or stop only `names`."""
+    _check(installation, names)
     with _recorded(installation, "stop", names), held(installation.home.lock):
         if names:
-            _check(installation, names)
             installation.services.stop(list(names))
             return
         installation.services.stop(installation.components)
@@ -105,17 +105,9 @@ def _recorded(
 
 
 def _check(installation: Installation, names: Sequence[str]) -> None:
-    known = [*installation.servers, *installation.components]
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ServiceError(
-            f"There is no component {', '.join(unknown)}.", needed="one of " + ", ".join(known)
-        )
+    check_components(names, [*installation.servers, *installation.components])
 
 
 def _readable(home: Home) -> None:
     if Path(home.path).exists() and not os.access(str(home.path), os.X_OK):
-        raise account.AccountError(
-            f"{home.path} is not accessible to {account.current().name}.",
-            hint="Run this as the account that owns it, or as root.",
-        )
+        raise account.foreign(home.path)

@@ -20,7 +20,6 @@ from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
 from bootstrap.state import receipt, registry
 from bootstrap.state.home import Home
 from wheelhouse import timestamp
-from wheelhouse.errors import AirferryError
 
 # An installation imports these when it needs them; once its releases are gone, nothing can be imported.
 _MANAGERS = (supervisor, systemd)
@@ -57,13 +56,6 @@ _TRACES = (
 
 
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/var/spool/cron", "/var/spool/cron/crontabs", "/var/mail")  # noqa: S108
-
-
-class ConfirmationMissing(AirferryError):
-    """What cannot be taken back was not agreed to: not on a terminal, and not with --yes."""
-
-    reference = "confirmation-missing"
-    exit_code = 93
 
 
 def left(home: Home) -> List[Tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,10 +13,13 @@ from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Option, Setting
 from bootstrap.airflow.managed_options import affected, is_secret, managed_options, moved, shown
 from bootstrap.base.lock import held
+from bootstrap.base.spelling import did_you_mean
 from bootstrap.installed.configuration import written
 from bootstrap.installed.installation import Installation
 from bootstrap.state.journal import Journal
 from wheelhouse.errors import AirferryError
+
+_FORCE = "--force sets it anyway: packages added later may read it."
 
 
 class SettingRefused(AirferryError):
@@ -31,7 +33,7 @@ class OptionUnknown(AirferryError):
     """Airflow has no such option, or it is not set."""
 
     reference = "option-unknown"
-    exit_code = 95
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def change(
         if value is not None and not force and (section, option.lower()) not in config.listed(text):
             known = _defaults(installation)
             if (section, option.lower()) not in known:
-                raise _unknown(installation, section, option, known)
+                raise _unknown(installation, section, option, known, _FORCE)
         details = {"set": f"[{section}] {option}", "to": shown(option, value), "was": shown(option, before)}
         with Journal(home.journal).recorded("config", **details):
             if value is None:
@@ -158,13 +160,15 @@ def _defaults(installation: Installation) -> Dict[Option, str]:
 
 
 def _unknown(
-    installation: Installation, section: str, option: str, known: Dict[Option, str]
+    installation: Installation, section: str, option: str, known: Dict[Option, str], hint: str = ""
 ) -> OptionUnknown:
-    names = {f"[{place}] {name}" for place, name in known}
-    same = sorted(item for item in names if item.endswith(f"] {option.lower()}"))
-    close = same or difflib.get_close_matches(f"[{section}] {option}", names, 3, 0.7)
+    same = sorted(f"[{place}] {name}" for place, name in known if name == option.lower())
+    meant = (
+        f"Did you mean {' or '.join(same[:3])}?"
+        if same
+        else did_you_mean(f"[{section}] {option}", [f"[{place}] {name}" for place, name in known], near=0.7)
+    )
     return OptionUnknown(
         f"Airflow {installation.receipt.airflow} has no option [{section}] {option}.",
-        found="similar options: " + ", ".join(close) if close else "",
-        hint="--force sets it anyway: packages added later may read it.",
+        hint=" ".join(filter(None, (meant, hint))),
     )

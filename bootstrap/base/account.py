@@ -51,10 +51,28 @@ class Account:
 def current() -> Account:
     """The account that runs this process; a user id without a name is named by its number."""
     uid = os.geteuid()
+    return Account(_name(uid), uid, os.getegid())
+
+
+def foreign(home: Path) -> AccountError:
+    """The error for a home that this account cannot look into."""
+    with contextlib.suppress(OSError):
+        return _belongs(home, _name(home.stat().st_uid))
+    return _belongs(home, "another account")
+
+
+def _belongs(home: Path, owner: str) -> AccountError:
+    return AccountError(
+        f"The installation in {home} belongs to {owner}; {current().name} cannot read it.",
+        hint=f"Run the same command as {owner}, or as root: it goes on as {owner}.",
+    )
+
+
+def _name(uid: int) -> str:
     try:
-        return Account(pwd.getpwuid(uid).pw_name, uid, os.getegid())
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return Account(str(uid), uid, os.getegid())
+        return str(uid)
 
 
 def caller() -> str:

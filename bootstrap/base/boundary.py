@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import signal
@@ -16,6 +17,7 @@ from typing import Callable, Optional
 from bootstrap.base.console import Console
 from bootstrap.base.result import failure
 from bootstrap.base.secret import masked, masked_command
+from bootstrap.base.spelling import did_you_mean
 from wheelhouse import __version__, timestamp
 from wheelhouse.errors import AirferryError
 
@@ -89,14 +91,53 @@ class HostError(AirferryError):
     exit_code = 41
 
 
-def _from_os(error: OSError) -> HostError:
+class NoSuchFile(AirferryError):
+    """A file that the command line names is not there, is none, or cannot be read."""
+
+    reference = "no-such-file"
+    exit_code = 2
+
+
+_AGAIN = "then run the same command again: it continues from here."
+# what helps by the kind of refusal
+_HINTS = {
+    errno.ENOSPC: f"Free up space (df -h, df -i), {_AGAIN}",
+    errno.EDQUOT: f"Free up space (df -h, quota), {_AGAIN}",
+    errno.EROFS: f"It is mounted read-only (findmnt): mount it for writing, {_AGAIN}",
+    errno.EACCES: f"Grant the permission (ls -ld shows who has it), {_AGAIN}",
+    errno.EPERM: f"Grant the permission (ls -ld shows who has it), {_AGAIN}",
+}
+
+
+def _from_os(error: OSError) -> AirferryError:
+    named = os.fspath(error.filename) if isinstance(error.filename, (str, os.PathLike)) else ""
+    why = error.strerror or str(error)
+    missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+    if named and (missing or error.errno in (errno.EISDIR, errno.EACCES)) and _is_argument(Path(named)):
+        return NoSuchFile(
+            f"{named}: {'no such file' if missing else why[:1].lower() + why[1:]}.",
+            hint=_near(Path(named)) if missing else "",
+        )
     return HostError(
-        f"The operating system refused an operation: {error.strerror or error}.",
+        f"The operating system refused an operation: {why}.",
         found=str(error),
-        hint="Free up space or grant the permission (df -h, df -i, ls -ld), then run the same"
-        " command again: it continues"
-        " from here.",
+        hint=_HINTS.get(error.errno or 0, f"Repair this, {_AGAIN}"),
     )
+
+
+def _is_argument(path: Path) -> bool:
+    """Whether a word of the command line names this path."""
+    words = (word.rpartition("=")[2] for word in sys.argv[1:])
+    return any(Path(word).expanduser().absolute() == path.absolute() for word in words if word)
+
+
+def _near(path: Path) -> str:
+    """What may be meant: another name in that folder."""
+    folder = path.absolute().parent
+    try:
+        return did_you_mean(path.name, [entry.name for entry in folder.iterdir()])
+    except OSError:
+        return f"There is no folder {folder}." if not folder.exists() else ""
 
 
 def _interrupt_on_signals() -> None:

@@ -28,6 +28,7 @@ from typing import (
     Tuple,
 )
 
+from bootstrap.base.columns import fitted, laid_out, wrap
 from bootstrap.base.terminal import Stream, charset, inert, printable
 from wheelhouse.errors import AirferryError
 
@@ -35,7 +36,13 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress
 
-WIDTH = 80  # when nothing says otherwise
+WIDTH = 80  # of a terminal that does not tell
+UNBOUNDED = 1 << 20  # of a pipe or a file: what reads it looks for whole lines
+_BAR = 20
+# what stands beside the text of a moving line: spinner and time; spinner, bar, bytes and speed
+_BESIDE_STEP = 14
+_BESIDE_BAR = _BAR + 32
+_ENDING = 24  # of a step: how it ended, and in how many seconds
 WIDEST = 110  # a longer line is hard to read, however wide the window
 
 
@@ -50,8 +57,8 @@ class ShownStep:
 class Console:
     """A terminal, a pipe or a file to show things on; `quiet` leaves out steps, progress and notes.
 
-    Colour and moving parts only on a terminal (not with TERM=dumb; no colour with NO_COLOR); ASCII only
-    where the locale's charset is not UTF-8; 80 columns when the width is unknown.
+    Colour, wrapped lines and moving parts only on a terminal (not with TERM=dumb; no colour with NO_COLOR);
+    ASCII only where the locale's charset is not UTF-8; 80 columns when a terminal's width is unknown.
     """
 
     def __init__(
@@ -101,12 +108,17 @@ class Console:
         title = printable(title)
         if self._moving and self._live is None:
             with self._progress(["spinner", "text", "elapsed"]) as live:
-                task = live.add_task(title, total=None)
-                step = ShownStep(lambda text: live.update(task, description=f"{title}: {printable(text)}"))
+                room = self._width(self._stream) - _BESIDE_STEP
+                task = live.add_task(fitted(title, room), total=None)
+
+                def detail(text: str) -> None:
+                    live.update(task, description=fitted(f"{title}: {printable(text)}", room))
+
+                step = ShownStep(detail)
                 yield from self._timed(title, step)
             return
         if not (self.quiet or self._live or self._line_open):
-            self._stream.write(f"{title} ...")
+            self._stream.write("\n".join(wrap(f"{title} ...", self._width(self._stream) - _ENDING)))
             self._stream.flush()
             self._line_open = True
         yield from self._timed(title, ShownStep(lambda text: None))
@@ -127,7 +139,7 @@ class Console:
             return
         columns = ["spinner", "text", "bar", "bytes", "speed"] if total else ["spinner", "text", "bytes"]
         with self._progress(columns) as live:
-            task = live.add_task(title, total=total)
+            task = live.add_task(fitted(title, self._width(self._stream) - _BESIDE_BAR), total=total)
             step = ShownStep(lambda text: None)
 
             def advance(size: int) -> None:
@@ -141,7 +153,7 @@ class Console:
 
     def print(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
         """Print text on stdout, wrapped between words; a long word (a path) stays whole."""
-        for line in self._wrap(text, self._width(self._out) - indent):
+        for line in wrap(text, self._width(self._out) - indent):
             self._put(self._out, [(" " * indent if line else "", ""), (line, style)])
 
     def command(self, text: str, *, indent: int = 4, label: str = "") -> None:
@@ -164,28 +176,19 @@ class Console:
         align = max([cell_len(key) for key, _ in rows], default=0) + 4
         for key, value in rows:
             head = f"  {key}" + " " * (align - 2 - cell_len(key))
-            for line in self._wrap(value, self._width(self._out) - align):
+            for line in wrap(value, self._width(self._out) - align):
                 self._put(self._out, [(head if line else head.rstrip(), "bold"), (line, "")])
                 head = " " * align
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Print a table; cells are folded when the window is too narrow."""
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=box.SIMPLE if self._symbols else box.ASCII2, show_edge=False, pad_edge=False)
+        """Print a table; where the window is too narrow, cells are wrapped, and words stay whole."""
         if title:
             self._put(self._out, [(title, "bold")])
-        for column in columns:
-            table.add_column(Text(printable(column)), overflow="fold")
-        for row in rows:
-            table.add_row(*[Text("\n".join(map(printable, cell.split("\n")))) for cell in row])
-        console = self._rich(self._out)
-        with console.capture() as captured:
-            console.print(table)
-        for line in captured.get().splitlines():
-            self._out.write(line.rstrip() + "\n")
+        cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
+        head, *lines = laid_out(cells, self._width(self._out), "\u2500" if self._symbols else "-")
+        self._put(self._out, [(head, "bold")])
+        for line in lines:
+            self._put(self._out, [(line, "")])
 
     def json(self, data: Any) -> None:
         """Print JSON on stdout; the caller prints nothing else there."""
@@ -200,8 +203,7 @@ class Console:
 
     def _width(self, target: Stream) -> int:
         if not target.terminal:
-            columns = self._environ.get("COLUMNS", "")
-            return min(int(columns), WIDEST) if columns.isdigit() and int(columns) > 20 else WIDTH
+            return UNBOUNDED
         return min(shutil.get_terminal_size((WIDTH, 24)).columns or WIDTH, WIDEST)
 
     def _rich(self, target: Stream) -> RichConsole:
@@ -215,7 +217,7 @@ class Console:
             file=target,  # type: ignore[arg-type]  # the five methods that rich calls are there
             force_terminal=target.terminal and not dumb,
             no_color=bool(self._environ.get("NO_COLOR")),
-            width=self._width(target),
+            width=min(self._width(target), WIDEST),
             markup=False,
             emoji=False,
             highlight=False,
@@ -230,7 +232,7 @@ class Console:
         makers: Dict[str, Callable[[], progress.ProgressColumn]] = {
             "spinner": lambda: progress.SpinnerColumn("dots" if self._symbols else "line"),
             "text": lambda: progress.TextColumn("{task.description}", markup=False),
-            "bar": progress.BarColumn,
+            "bar": lambda: progress.BarColumn(_BAR),
             "bytes": progress.DownloadColumn,
             "speed": progress.TransferSpeedColumn,
             "elapsed": progress.TimeElapsedColumn,
@@ -267,7 +269,11 @@ class Console:
             return
         head = "" if self._line_open else f"{title} ..."
         self._line_open = False
-        self._put(self._stream, [(f"{head} ", ""), (outcome, style), (f" ({seconds:.1f} s)", "dim")])
+        took = f" ({seconds:.1f} s)"
+        *lines, last = wrap(head, self._width(self._stream) - max(len(outcome + took) + 1, _ENDING))
+        for line in lines:
+            self._put(self._stream, [(line, "")])
+        self._put(self._stream, [(f"{last} ", ""), (outcome, style), (took, "dim")])
 
     def _block(
         self, label: str, style: str, text: str, *, align: int = 0, target: Optional[Stream] = None
@@ -275,32 +281,11 @@ class Console:
         target = target or self._stream
         align = align or len(label) + 2
         padding = " " * (align - len(label) - 1)
-        for index, line in enumerate(self._wrap(text, self._width(target) - align)):
+        for index, line in enumerate(wrap(text, self._width(target) - align)):
             if index == 0:
                 self._put(target, [(f"{label}:", style), (padding + line, "")])
             else:
                 self._put(target, [(" " * align + line if line else "", "")])
-
-    def _wrap(self, text: str, width: int) -> List[str]:
-        """Lines of at most `width` cells (a Korean letter has two); a longer word stays whole."""
-        from rich.cells import cell_len
-
-        lines: List[str] = []
-        for line in text.expandtabs(4).split("\n"):
-            if cell_len(line) <= width:
-                lines.append(line.rstrip())
-                continue
-            words = line.split()
-            indent = " " * (len(line) - len(line.lstrip()))
-            current = indent + "".join(words[:1])
-            for word in words[1:]:
-                if cell_len(current) + 1 + cell_len(word) > width:
-                    lines.append(current)
-                    current = indent + word
-                else:
-                    current += " " + word
-            lines.append(current)
-        return lines
 
     def _put(self, target: Stream, parts: Sequence[Tuple[str, str]]) -> None:
         if self._line_open and target is self._stream:

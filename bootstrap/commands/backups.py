@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Tuple, Union
@@ -11,12 +10,12 @@ import typer
 
 from bootstrap import daily
 from bootstrap.backups import run
+from bootstrap.base import question
 from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.change import restore as restoring
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.installed.installation import Installation
-from bootstrap.installed.options import InvalidOption
 from bootstrap.state import backup as found_backups
 from bootstrap.state import change_record
 from bootstrap.state.backup import KEEP, RESTORE, ROLLBACK, Backup, SavedBackup
@@ -214,7 +213,7 @@ def _go_back(
 
 
 def _confirm(installation: Installation, place: SavedBackup, runs: int, console: Console) -> None:
-    """Say what goes and ask; raises InvalidOption where nobody can answer."""
+    """Say what goes and ask; raises ConfirmationMissing without a yes."""
     found = place.backup
     console.warning(
         f"This goes back to Airflow {found.airflow} as it was at {found.finished}. {runs} DAG runs have"
@@ -223,7 +222,4 @@ def _confirm(installation: Installation, place: SavedBackup, runs: int, console:
     )
     if place.left_out:
         console.warning(_without(place))
-    if not sys.stdin.isatty():
-        raise InvalidOption("There is no terminal to ask on.", needed="--yes", hint="Add --yes to continue.")
-    if not typer.confirm("Continue?", err=True):
-        raise KeyboardInterrupt
+    question.confirm()

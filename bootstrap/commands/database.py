@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Tuple
@@ -11,6 +10,7 @@ from typing import Optional, Tuple
 import typer
 
 from bootstrap import handoff
+from bootstrap.base import question
 from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import external
@@ -80,7 +80,7 @@ def with_passwords(options: Options, *, ask: bool) -> Options:
         return options
     known = external.passwords(choice, options.home, receipt.find(options.home.receipt))
     role, admin = known.role, known.admin
-    terminal = ask and sys.stdin is not None and sys.stdin.isatty()
+    terminal = ask and question.terminal()
     if terminal and choice.admin and admin is None:
         admin = _asked(choice.admin, choice)
     if terminal and not choice.admin and role is None:

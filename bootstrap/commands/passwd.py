@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -11,7 +10,7 @@ from typing import Optional
 import typer
 
 from bootstrap import daily, handoff, passwords
-from bootstrap.base import secret
+from bootstrap.base import question, secret
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.base.secret import Secret
@@ -70,12 +69,8 @@ def passwd(
 
 
 def _asked(name: str) -> Secret:
-    """Ask twice on the terminal; raises :class:`PasswordMissing`."""
-    if not sys.stdin.isatty():
-        raise PasswordMissing(
-            "There is no terminal to ask for the new password on.",
-            needed="--password-file FILE, or --generate",
-        )
+    """Ask twice on the terminal; raises :class:`PasswordMissing`, ConfirmationMissing."""
+    question.need_terminal("--password-file FILE, or --generate")
     first = getpass.getpass(f"New password for {name}: ")
     if not first:
         raise PasswordMissing("No password was typed; nothing was changed.")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 from typing import Optional
 
 import typer
 
+from bootstrap.base import question
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
@@ -46,18 +46,11 @@ def uninstall(
 
 def _confirm(console: Console, home: Home, found: Receipt, data: str) -> None:
     """Say what goes and ask; raises ConfirmationMissing without a yes."""
-    from bootstrap.removal import ConfirmationMissing  # noqa: PLC0415  (as above)
-
-    if not sys.stdin.isatty():
-        raise ConfirmationMissing(
-            "There is no terminal to ask on; nothing was changed.", needed="--yes, if you are sure"
-        )
     console.warning(
         f"This stops Airflow {found.airflow} in {home.path} and removes its programs. "
         + (f"It DELETES {data}." if data else "The data stays.")
     )
-    if not typer.confirm("Continue?", err=True):
-        raise ConfirmationMissing("Nothing was changed.")
+    question.confirm()
 
 
 def _told(done: Uninstalled, found: Receipt) -> Result[Uninstalled]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Dict, Iterable
 
+from bootstrap.base.spelling import did_you_mean
 from bootstrap.doctor import checks, finding, preflight
 from bootstrap.doctor.finding import Entry
 from wheelhouse.errors import AirferryError
@@ -37,12 +37,9 @@ class Catalogue:
         """The entry of a finding; raises :class:`UnknownFinding`."""
         if identifier in self.entries:
             return self.entries[identifier]
-        near = get_close_matches(identifier, self.entries, n=3, cutoff=0.4)
         raise UnknownFinding(
             f"There is no finding {identifier!r}.",
-            hint=f"Similar ids: {', '.join(near)}."
-            if near
-            else "All of them are listed by doctor --explain.",
+            hint=did_you_mean(identifier, self.entries, near=0.4) or "doctor --explain lists all of them.",
         )
 
 

@@ -16,6 +16,7 @@ from bootstrap.airflow.database import Urls, urls
 from bootstrap.airflow.executor import Component, Executor, executor_of
 from bootstrap.airflow.release import AirflowRelease, release_for
 from bootstrap.base import process, secret
+from bootstrap.base.account import AccountError
 from bootstrap.installed import external
 from bootstrap.postgres import embedded
 from bootstrap.postgres.server import MetadataServer
@@ -192,7 +193,7 @@ class Installation:
         home, python = (shlex.quote(text) for text in (self.receipt.home, self.receipt.python))
         variables = self._variables()
         exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(variables.items()))
-        library = self.receipt.library_path
+        library, owner = self.receipt.library_path, self.receipt.account
         keep = f"LD_LIBRARY_PATH={shlex.quote(library)} " if library else ""
         environment = (
             "# Written by airferry; read by sh. The environment of every process of this installation.\n"
@@ -212,6 +213,13 @@ class Installation:
             f'    echo "airferry: Airflow is kept stopped: see airferry status" >&2\n'
             "    exit 75\n"
             "fi\n"
+            f"for file in {home}/etc/environment.sh {home}/airflow.cfg; do\n"
+            '    if [ -e "$file" ] && ! [ -r "$file" ]; then\n'
+            f'        echo "airferry: this Airflow belongs to {owner}; $(id -un) cannot read it." >&2\n'
+            f'        echo "  Run the same command as {owner}, or as root: it goes on as {owner}." >&2\n'
+            f"        exit {AccountError.exit_code}\n"
+            "    fi\n"
+            "done\n"
             f". {home}/etc/environment.sh\n"
             f'exec {home}/current/venv/bin/python -m airflow "$@"\n'
         )

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import BinaryIO, Deque, Iterator, List, Optional, Sequence
 
+from bootstrap.services.manager import check_components
 from bootstrap.state.home import Home
 from wheelhouse.errors import AirferryError
 
@@ -25,11 +26,11 @@ _MOMENTS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%
 _LONGEST = 1 << 20  # of a line whose end has not been written yet
 
 
-class UnknownLog(AirferryError):
-    """There is no such component, or the time cannot be read."""
+class UnknownTime(AirferryError):
+    """A time that cannot be read."""
 
-    reference = "unknown-log"
-    exit_code = 90
+    reference = "unknown-time"
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,11 @@ class Log:
 
 
 def choose(home: Home, known: Sequence[str], names: Sequence[str], *, install: bool) -> List[Log]:
-    """The logs of the components `names`, all of `known` when there are none; raises :class:`UnknownLog`.
+    """The logs of the components `names`, all of `known` when there are none; raises UnknownComponent.
 
     With `install`, that of the installs; alone unless components are named as well.
     """
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UnknownLog(
-            f"There is no component {', '.join(unknown)}.",
-            needed="one of " + ", ".join(known),
-            hint="The install log: --install. Task logs are below " + str(home.logs),
-        )
+    check_components(names, known, f"The install log: --install. Task logs are below {home.logs}")
     wanted = list(names) or ([] if install else list(known))
     logs = [Log(name, home.own_logs / f"{name}.log") for name in wanted]
     return [*logs, Log("install", home.install_log)] if install else logs
@@ -70,7 +65,7 @@ def choose(home: Home, known: Sequence[str], names: Sequence[str], *, install: b
 def moment(text: str, now: Optional[datetime] = None) -> datetime:
     """A time given as ``30m``, ``2h``, ``3d`` (ago) or as a date, with or without a time (this host's).
 
-    Raises :class:`UnknownLog`.
+    Raises :class:`UnknownTime`.
     """
     ago = re.fullmatch(r"(\d{1,6}) ?([smhd])", text.strip())
     if ago:
@@ -78,7 +73,7 @@ def moment(text: str, now: Optional[datetime] = None) -> datetime:
     for form in _MOMENTS:
         with contextlib.suppress(ValueError):
             return datetime.strptime(text.strip(), form).astimezone()
-    raise UnknownLog(
+    raise UnknownTime(
         f"--since {text} is not a time.", needed="for example 30m, 2h, 3d, 2026-11-25, or '2026-11-25 14:30'"
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict, Mapping, Protocol, Sequence, Tuple
 
 from bootstrap.airflow.executor import Executor
+from bootstrap.base.spelling import did_you_mean
 from wheelhouse.errors import AirferryError
 
 # What a receipt may name; `none` leaves nothing running.
@@ -26,6 +27,25 @@ class ServiceError(AirferryError):
 
     reference = "service-error"
     exit_code = 38
+
+
+class UnknownComponent(AirferryError):
+    """There is no component of that name."""
+
+    reference = "unknown-component"
+    exit_code = 2
+
+
+def check_components(names: Sequence[str], known: Sequence[str], hint: str = "") -> None:
+    """Raise :class:`UnknownComponent` for a name that is not among `known`."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        meant = did_you_mean(unknown[0], known)
+        raise UnknownComponent(
+            f"There is no component {', '.join(unknown)}.",
+            needed="one of " + ", ".join(known),
+            hint=" ".join(filter(None, (meant, hint))),
+        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Tuple
 
-from bootstrap.base import smallfile
+from bootstrap.base import account, smallfile
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
@@ -120,10 +120,16 @@ def save(path: Path, receipt: Receipt) -> None:
 
 
 def find(path: Path) -> Optional[Receipt]:
-    """Read the receipt; None when there is none. Raises :class:`NotInstalled` for one we cannot read."""
+    """Read the receipt; None when there is none. Raises :class:`NotInstalled` for one we cannot read.
+
+    AccountError where only another account may read it.
+    """
     text = None
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        text = _text(path)
+        try:
+            text = _text(path)
+        except PermissionError as error:
+            raise account.foreign(path.parent) from error
     if text is None:
         return None
     try:

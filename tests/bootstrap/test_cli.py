@@ -63,4 +63,4 @@ def test_ignoring_what_is_no_finding_is_told_at_once(
     (tmp_path / "FILE").write_text("")
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "FILE"), "install", "--ignore", "disk-ful"])
     assert cli.main() == 2
-    assert "Similar ids: disk-full" in capsys.readouterr().err
+    assert "Did you mean disk-full" in capsys.readouterr().err

@@ -6,16 +6,20 @@ import json
 import os
 import pty
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bootstrap.base.account import current
+from bootstrap.installed.installation import Installation
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
+from tests.support.accounts import NOBODY
 from tests.support.commands import CODE, ROOT, run
 from tests.support.receipts import sample
 
@@ -67,10 +71,41 @@ def test_env_for_cron_and_as_json_holds_the_same_and_no_secret(home: Home) -> No
 
 def test_passwd_without_a_terminal_says_what_to_do(home: Home) -> None:
     ran = run(home, "passwd")
-    assert ran.returncode == 92
+    assert ran.returncode == 93
+    assert "There is no terminal to ask on; nothing was changed. [confirmation-missing]" in ran.stderr
     assert "--password-file FILE, or --generate" in ran.stderr
     both = run(home, "passwd", "--generate", "--password-file", str(home.receipt))
     assert (both.returncode, "cannot be combined" in both.stderr) == (2, True)
+
+
+def test_a_component_that_is_none(home: Home) -> None:
+    """Told before anything starts or stops, and no event of the history."""
+    for verb in ("stop", "logs"):
+        ran = run(home, verb, "schedulr")
+        assert (ran.returncode, "Did you mean scheduler?" in ran.stderr) == (2, True), ran.stderr
+    assert not home.journal.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another account")
+def test_another_account_is_told_whose_it_is(tmp_path: Path) -> None:
+    """Not ninety lines of a traceback, and no advice about the disk."""
+    place = Home(Path(tempfile.mkdtemp(dir="/var/tmp")))
+    try:
+        place.path.chmod(0o755)
+        receipts.save(place.receipt, replace(sample(place.path), account=current().name))
+        text, mode = Installation(receipts.load(place.receipt)).scripts()["bin/airflow"]
+        place.bin.mkdir()
+        (place.bin / "airflow").write_text(text)
+        (place.bin / "airflow").chmod(mode)
+        (place.path / "airflow.cfg").touch(mode=0o600)
+        ran = subprocess.run(
+            ["sh", place.bin / "airflow", "dags", "list"], check=False, cwd="/", user=NOBODY, extra_groups=[],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert (ran.returncode, ran.stderr.count("\n")) == (36, 2), ran.stderr
+        assert "airferry: this Airflow belongs to" in ran.stderr
+    finally:
+        shutil.rmtree(place.path)
 
 
 @pytest.mark.parametrize(("typed", "said"), [("one\ntwo\n", "do not match"), ("\n", "No password was typed")])

@@ -80,7 +80,12 @@ def test_diff_of_the_same_and_of_others(run: Run, make: Make, tmp_path: Path) ->
     assert "same content" in out
     constraints = tmp_path / "constraints.txt"
     constraints.write_text("alpha==1.0\n")
-    second = make(extras=("postgres",), constraints=str(constraints), platform="manylinux_2_34_x86_64")
+    second = make(
+        no_default_extras=True,
+        extras=("postgres",),
+        constraints=str(constraints),
+        platform="manylinux_2_34_x86_64",
+    )
     status, out, _ = run("diff", str(first.path), str(second.path))
     assert status == 0
     assert "removed: 3.0" in out  # fab-provider
@@ -94,7 +99,7 @@ def test_diff_of_the_same_and_of_others(run: Run, make: Make, tmp_path: Path) ->
 
 
 def test_diff_back_is_the_opposite(make: Make) -> None:
-    small, large = make(extras=("postgres",)).manifest, make().manifest
+    small, large = make(no_default_extras=True, extras=("postgres",)).manifest, make().manifest
     assert [change.kind for change in difference.between(small, large).packages] == ["added"]
     assert [change.kind for change in difference.between(large, small).packages] == ["removed"]
     assert difference.between(small, large).new_bytes > 0

@@ -98,6 +98,28 @@ def test_refusal_of_the_operating_system_is_no_bug(code: int) -> None:
     assert "bug" not in shown.err
 
 
+def test_a_file_of_the_command_line_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No advice about the disk: the name is wrong."""
+    (tmp_path / "airflow.run").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["airferry", "verify", "airflow.rum", "--value-file=none", "gone/x"])
+    cases = [
+        ("airflow.rum", "airflow.rum: no such file. [no-such-file]\n  hint:   Did you mean airflow.run?"),
+        (str(tmp_path / "none"), "none: no such file. [no-such-file]\n"),
+        ("gone/x", f"There is no folder {tmp_path}/gone."),
+    ]
+    for name, said in cases:
+        shown = Shown(FileNotFoundError(errno.ENOENT, "No such file or directory", name))
+        assert (shown.status, said in shown.err) == (2, True), shown.err
+    shown = Shown(IsADirectoryError(errno.EISDIR, "Is a directory", "airflow.rum"))
+    assert (shown.status, "airflow.rum: is a directory." in shown.err) == (2, True)
+    # a file of ours that is gone is nothing that was typed wrongly
+    shown = Shown(FileNotFoundError(errno.ENOENT, "No such file or directory", "/opt/airflow/x"))
+    assert (shown.status, "df -h" in shown.err) == (41, False)
+
+
 @pytest.fixture
 def bug_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "state"

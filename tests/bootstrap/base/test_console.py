@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import textwrap
@@ -21,11 +22,20 @@ ROOT = Path(__file__).parents[3]
 KOREAN = "경로 /home/사용자/에어플로우"
 
 
+class Screen(io.TextIOWrapper):
+    """A terminal of 80 columns that moves nothing."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class Piped:
     """A console that writes to memory, as into a pipe."""
 
+    kind: type[io.TextIOWrapper] = io.TextIOWrapper
+
     def __init__(self, environ: dict[str, str] | None = None, *, quiet: bool = False) -> None:
-        self._out, self._err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        self._out, self._err = (self.kind(io.BytesIO(), encoding="utf-8") for _ in range(2))
         environ = {"LANG": "en_US.UTF-8"} if environ is None else environ
         self.console = Console(self._err, self._out, quiet=quiet, environ=environ)
 
@@ -41,6 +51,15 @@ class Piped:
         buffer = stream.buffer
         assert isinstance(buffer, io.BytesIO)
         return buffer.getvalue().decode(encoding)
+
+
+class Shown(Piped):
+    """A console on a dumb terminal of 80 columns."""
+
+    kind = Screen
+
+    def __init__(self, environ: dict[str, str] | None = None) -> None:
+        super().__init__({"LANG": "en_US.UTF-8", **(environ or {}), "TERM": "dumb"})
 
 
 def run_script(script: str, environ: dict[str, str]) -> str:
@@ -69,7 +88,7 @@ STEPS = """
     from bootstrap.base.console import Console
     console = Console()
     with console.step("Create the database") as step:
-        step.detail("initdb")
+        step.detail("initdb" + " and more" * 12)
         time.sleep(0.3)
     console.warning("look")
 """
@@ -96,8 +115,8 @@ def test_charset_is_the_locales(environ: dict[str, str], expected: tuple[str, bo
     assert charset(environ) == expected
 
 
-def test_error_names_everything_and_wraps() -> None:
-    piped = Piped()
+def test_error_names_everything_and_wraps_on_a_terminal() -> None:
+    piped = Shown()
     piped.console.error(
         BundleDamaged(
             "The file is not whole.",
@@ -132,7 +151,7 @@ def test_markup_emoji_and_escapes_in_text_mean_nothing() -> None:
 
 
 def test_wide_letters_count_twice() -> None:
-    piped = Piped()
+    piped = Shown()
     piped.console.print("가나다라마 " * 12)
     assert [len(line) for line in piped.out().splitlines()] == [41, 29]
 
@@ -197,13 +216,48 @@ def test_summary_is_aligned_and_keeps_values_whole() -> None:
     assert piped.out() == f"Done\n  file  /{'x' * 100}\n  암호  a b\n  none\n"
 
 
-def test_table_fits_the_width_without_trailing_blanks() -> None:
-    piped = Piped({"LANG": "C"})
-    piped.console.table(["package", "version"], [["apache-airflow", "3.3.2"], ["x", "word " * 30]])
-    lines = piped.out().splitlines()
-    assert lines[0] == "package        | version"
-    assert lines[2] == "apache-airflow | 3.3.2"
+def test_nothing_is_wrapped_into_a_pipe() -> None:
+    """What reads it, such as grep, looks for whole lines."""
+    piped, long = Piped({"LANG": "C", "COLUMNS": "40"}), "word " * 60
+    piped.console.print(long)
+    piped.console.summary([("Key", long)])
+    piped.console.table(["id", "text"], [["x", long]])
+    piped.console.warning(long)
+    with piped.console.step(long):
+        pass
+    assert [line.count("word") for line in piped.out().splitlines()] == [60, 60, 0, 0, 60]
+    assert [line.count("word") for line in piped.err().splitlines()] == [60, 60]
+
+
+def test_a_table_fits_the_window_and_keeps_words_whole() -> None:
+    shown = Shown({"LANG": "C"})
+    shown.console.table(["package", "version"], [["apache-airflow", "3.3.2"], ["x", "word " * 30]])
+    lines = shown.out().splitlines()
+    assert lines[0] == "package         version"
+    assert set(lines[1]) == {"-"}
     assert all(len(line) <= 80 and line == line.rstrip() and line.isascii() for line in lines)
+    assert shown.out().count("word") == 30
+    path, option = "/opt/airflow/sec/rets/of/the/host", "file_task_handler_new_folder_permissions"
+    shown.console.table(["option", "value", "note"], [[option, path, "a.module.of.airflow.AuthManager"]])
+    assert {option, path, "a.module.of.airflow.AuthManager"} <= set(shown.out().split())
+
+
+def test_the_end_of_a_long_step_keeps_its_time_and_its_words() -> None:
+    shown = Shown()
+    with shown.console.step(
+        "Write /opt/airflow/airflow.cfg: PostgreSQL, LocalExecutor, no example DAGs, keys"
+    ):
+        pass
+    assert all(len(line) <= 80 for line in shown.err().splitlines())
+    assert shown.err().replace("\n", " ").endswith("keys ... done (0.0 s) ")
+
+
+def test_a_moving_line_keeps_its_time_in_sight() -> None:
+    shown = run_script(STEPS, {"TERM": "xterm", "LANG": "C"})
+    frames = [frame for frame in shown.split("\r") if "initdb" in frame]
+    assert frames
+    for frame in frames:
+        assert re.search(r" and \.\.\. .*0:00:00", frame), frame
 
 
 def test_json_stands_alone_on_stdout() -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from bootstrap.base.account import current
-from bootstrap.installed.logs import Follower, Log, UnknownLog, choose, last, moment, since
+from bootstrap.installed.logs import Follower, Log, UnknownTime, choose, last, moment, since
+from bootstrap.services.manager import UnknownComponent
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from tests.support.commands import CODE
@@ -104,7 +105,7 @@ def test_moments() -> None:
     assert moment("2025-11-25 14:30") == datetime(2025, 11, 25, 14, 30).astimezone()
     assert moment("2025-11-25") == datetime(2025, 11, 25).astimezone()
     for text in ("", "yesterday", "5", "2026-13-01"):
-        with pytest.raises(UnknownLog):
+        with pytest.raises(UnknownTime):
             moment(text)
 
 
@@ -143,7 +144,7 @@ def test_choosing(tmp_path: Path) -> None:
     assert [log.name for log in choose(home, known, [], install=False)] == known
     assert [log.path for log in choose(home, known, [], install=True)] == [home.install_log]
     assert [log.name for log in choose(home, known, ["scheduler"], install=True)] == ["scheduler", "install"]
-    with pytest.raises(UnknownLog):
+    with pytest.raises(UnknownComponent):
         choose(home, known, ["web"], install=False)
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bootstrap.base.account import AccountError
 from bootstrap.state import receipt
 from bootstrap.state.receipt import SCHEMA, NotInstalled
 from tests.support import receipts
+from tests.support.accounts import ordinary
 
 OLD = sorted(Path(__file__).with_name("data").glob("receipt-*.json"))
 
@@ -136,3 +140,16 @@ def test_home_that_is_not_utf8_survives(tmp_path: Path) -> None:
     value = receipts.sample(Path(os.fsdecode(b"/home/\xc7\xd1")))
     receipt.save(tmp_path / "receipt.json", value)
     assert receipt.load(tmp_path / "receipt.json") == value
+
+
+@ordinary
+def test_one_that_only_another_account_may_read() -> None:
+    path = Path(tempfile.mkdtemp()) / "receipt.json"
+    receipt.save(path, receipts.sample(path.parent))
+    path.chmod(0)
+    try:
+        with pytest.raises(AccountError, match=r"belongs to .* cannot read it") as caught:
+            receipt.load(path)
+        assert "as root" in caught.value.hint
+    finally:
+        shutil.rmtree(path.parent)

@@ -199,7 +199,7 @@ def test_a_bundle_that_cannot_work_is_refused_before_anything_is_fetched(run: Ru
     assert status == 0, err
     status, _, err = run(*command, "--for", str(DATA / "debian-12.json"), "--ignore", "python-mising")
     assert status == 2
-    assert "Similar ids: python-missing" in err
+    assert "Did you mean python-missing" in err
 
 
 def test_the_file_may_name_the_host(run: Run, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_another_request_is_resolved(make: Make, airflow: LocalIndex, tmp_path: 
     versions = {item.name: item.version for item in make(constraints=str(constraints)).manifest.packages}
     assert versions["alpha"] == "1.5"
     before = asked(airflow)
-    make(constraints=str(constraints), extras=("fab",))
+    make(constraints=str(constraints), no_default_extras=True)
     assert asked(airflow) > before
 
 
@@ -55,7 +55,7 @@ def test_offline_makes_the_same_bundle_without_an_index(make: Make, airflow: Loc
     result = make(offline=True)
     assert result.path.read_bytes() == content
     with pytest.raises(DownloadFailed, match="not in the cache"):
-        make(offline=True, extras=("fab",))
+        make(offline=True, no_default_extras=True)
 
 
 def test_offline_with_a_pruned_file_names_it(make: Make) -> None:

@@ -1,0 +1,78 @@
+"""Text in a window of so many columns: wrapped between words, and side by side in a table."""
+
+# ruff: noqa: PLC0415  (rich is imported at the first use, see console.py)
+
+from __future__ import annotations
+
+from typing import Callable, List, Sequence
+
+GAP = "  "
+
+
+def wrap(text: str, width: int) -> List[str]:
+    """Lines of at most `width` cells (a Korean letter has two); a longer word stays whole."""
+    from rich.cells import cell_len
+
+    lines: List[str] = []
+    for line in text.expandtabs(4).split("\n"):
+        if cell_len(line) <= width:
+            lines.append(line.rstrip())
+            continue
+        words = line.split()
+        indent = " " * (len(line) - len(line.lstrip()))
+        current = indent + "".join(words[:1])
+        for word in words[1:]:
+            if cell_len(current) + 1 + cell_len(word) > width:
+                lines.append(current)
+                current = indent + word
+            else:
+                current += " " + word
+        lines.append(current)
+    return lines
+
+
+def fitted(text: str, width: int) -> str:
+    """The text in one line of `width` cells, with dots for the words that have no room."""
+    lines = wrap(text, width)
+    return lines[0] if len(lines) == 1 else (wrap(text, width - 4) or [""])[0] + " ..."
+
+
+def laid_out(rows: Sequence[Sequence[str]], room: int, rule: str) -> List[str]:
+    """The lines of a table of `room` cells; the first row is its head, `rule` draws the line under it.
+
+    The head is one line, unless words have to be wrapped in it.
+    """
+    widths = _widths(rows, room)
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [wrap(cell, width) for cell, width in zip(row, widths)]
+        for line in range(max(map(len, cells))):
+            texts = (cell[line] if line < len(cell) else "" for cell in cells)
+            lines.append(GAP.join(_padded(text, width) for text, width in zip(texts, widths)).rstrip())
+        if number == 0:
+            lines.append(rule * (sum(widths) + len(GAP) * (len(widths) - 1)))
+    return lines
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> List[int]:
+    """The cells that each column gets of `room`: the widest give way, down to their longest word."""
+    from rich.cells import cell_len
+
+    def widest(column: int, pieces: Callable[[str], Sequence[str]]) -> int:
+        return max((cell_len(piece) for row in rows for piece in pieces(row[column])), default=0)
+
+    columns = range(len(rows[0]))
+    widths = [widest(column, str.splitlines) for column in columns]
+    least = [widest(column, str.split) for column in columns]
+    while sum(widths) + len(GAP) * (len(widths) - 1) > room:
+        yielding = [column for column in columns if widths[column] > least[column]]
+        if not yielding:
+            break  # a line that is too long can still be copied
+        widths[max(yielding, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _padded(text: str, width: int) -> str:
+    from rich.cells import cell_len
+
+    return text + " " * (width - cell_len(text))
