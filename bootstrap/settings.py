@@ -7,14 +7,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
+from urllib.parse import urlsplit
 
 from bootstrap.airflow import config
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Option, Setting
+from bootstrap.airflow.differences import BASE_URL
 from bootstrap.airflow.managed_options import affected, is_secret, managed_options, moved, shown
 from bootstrap.base.lock import held
 from bootstrap.base.spelling import did_you_mean
-from bootstrap.installed.configuration import written
+from bootstrap.installed.configuration import ManagedSettings, written
 from bootstrap.installed.installation import Installation
 from bootstrap.state.journal import Journal
 from wheelhouse.errors import AirferryError
@@ -74,25 +76,38 @@ def find(installation: Installation, section: str, option: str) -> Found:
     return Found(section, option, known[key], set=False)
 
 
+@dataclass(frozen=True)
+class OptionChange:
+    """What a change has led to: `components` have to be started again; none where nothing was changed.
+
+    `also` are the options that were changed with it because they follow from it, and what else was done.
+    """
+
+    components: Tuple[str, ...] = ()
+    also: Tuple[str, ...] = ()
+
+
 def change(
     installation: Installation, section: str, option: str, value: Optional[str], *, force: bool = False
-) -> Tuple[str, ...]:
+) -> OptionChange:
     """Set an option, or unset it (None), and keep the file as it was beside it as ``airflow.cfg.bak``.
 
-    Returns the components that have to be started again; none when nothing changed. With `force` Airflow need
-    not know the option. Raises :class:`SettingRefused`, :class:`OptionUnknown`, ConfigurationError.
+    What is derived from it is changed with it. With `force` Airflow need not know the option.
+
+    Raises :class:`SettingRefused`, :class:`OptionUnknown`, ConfigurationError.
     """
     home = installation.home
     _check_place(installation, section, option)
-    managed = managed_options(installation.version, installation.executor)
-    instead = managed.get((section, option.lower()))
+    instead = managed_options(installation.version, installation.executor).get((section, option.lower()))
     if instead:
         raise SettingRefused(f"[{section}] {option} cannot be changed with this command.", hint=instead)
+    if value is not None:
+        _check_value(installation, (section, option.lower()), value)
     with held(home.lock):
         text = config.read(home.airflow_cfg)
         before = config.get(text, section, option)
         if value == before and not text.startswith(config.BOM):
-            return ()
+            return OptionChange()
         if value is not None and not force and (section, option.lower()) not in config.listed(text):
             known = _defaults(installation)
             if (section, option.lower()) not in known:
@@ -103,9 +118,36 @@ def change(
                 changed = config.remove(text, section, option)
             else:
                 changed = config.edit(text, [Setting(section, option, value, is_secret(option))])
+            managed, was = ManagedSettings(installation), config.listed(text)
+            settled = managed.following(changed)
+            changed = config.edit(changed, settled)
+            now = config.listed(changed)
+            following = [
+                item
+                for item in settled
+                if (item.section, item.option) != (section, option.lower())
+                and now[item.section, item.option] != was.get((item.section, item.option))
+            ]
             config.write(home.airflow_cfg.with_name("airflow.cfg.bak"), text)
             config.write(home.airflow_cfg, changed)
-    return affected(installation.version, installation.components, section)
+            managed.remember(settled)
+    # what follows is read by others as well
+    stale = affected(installation.version, installation.components, "core" if following else section)
+    return OptionChange(stale, tuple(f"[{item.section}] {item.option} = {item.value}" for item in following))
+
+
+def _check_value(installation: Installation, place: Option, value: str) -> None:
+    """Refuse a value with which Airflow would not start, or would do without; raises SettingRefused."""
+    numbers = installation.version.numbers
+    if place == BASE_URL.at(numbers):
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query + parts.fragment
+        if not whole or (numbers < (3, 0, 0) and value.endswith("/")):
+            raise SettingRefused(
+                f"{value} cannot be the address of the web pages.",
+                needed="http:// or https://, host, port and path, as browsers have it; no / at its end:"
+                " http://airflow.example:8080/airflow",
+            )
 
 
 def differences(installation: Installation) -> List[Difference]:
@@ -142,7 +184,7 @@ def _check_place(installation: Installation, section: str, option: str) -> None:
     if elsewhere:
         release = installation.receipt.airflow
         raise SettingRefused(
-            f"Airflow {release} does not read [{section}] {option}.",
+            f"[{section}] {option} is not an option of Airflow {release}, but of others.",
             hint=f"In this release it is [{now[0]}] {now[1]}." if now else "The option was removed.",
         )
 

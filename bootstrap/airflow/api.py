@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -67,19 +68,19 @@ class ApiSession:
     """A logged-in account at one web server."""
 
     release: AirflowRelease
-    base: str  # http://host:port
+    base: str  # http://host:port/path
     authorization: Secret
     timeout: float = 10.0
 
     @classmethod
     def open(
-        cls, release: AirflowRelease, host: str, port: int, user: str, password: Secret, timeout: float = 30.0
+        cls, release: AirflowRelease, base: str, user: str, password: Secret, timeout: float = 30.0
     ) -> ApiSession:
         """Log in the way that the release offers, and ask for the list of DAGs, which needs the login.
 
-        Raises :class:`LoginFailed`, or :class:`RequestFailed` when the server does not answer.
+        `base` is from ``release.address``. Raises :class:`LoginFailed`, or :class:`RequestFailed` when the
+        server does not answer.
         """
-        base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         if release.login == "token":
             body = {"username": user, "password": password.reveal()}
             url = f"{base}/auth/token"
@@ -161,10 +162,20 @@ def _object(url: str, status: int, content: bytes) -> Dict[str, Any]:
     if not 200 <= status < 300 or not isinstance(answer, dict):
         raise RequestFailed(
             f"Airflow's web server could not complete the request to {url}.",
-            found=f"HTTP {status}: {text[:500]}",
-            hint="Look at the web server's log.",
+            found=f"HTTP {status}: {_said(text)}",
+            hint="Look at the web server's log. A server that does not know the address serves below another"
+            " path: compare base_url in airflow.cfg, and restart what was started before it was changed.",
         )
     return answer
+
+
+def _said(text: str) -> str:
+    """What an answer says, in a line or two; of a page of HTML its title alone."""
+    if "<html" not in text[:2000].lower():
+        return " ".join(text.split())[:500]
+    title = re.search(r"(?is)<title[^>]*>(.*?)</title>", text)
+    name = f" ({' '.join(title[1].split())[:100]})" if title and title[1].strip() else ""
+    return f"a web page{name} and no data"
 
 
 def _quoted(name: str) -> str:

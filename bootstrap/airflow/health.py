@@ -14,7 +14,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.airflow import api
 from bootstrap.airflow.api import ApiSession
-from bootstrap.airflow.release import AirflowRelease
+from bootstrap.airflow.release import AirflowRelease, address
 from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
@@ -55,13 +55,22 @@ class Health:
 
 
 def fetch(
-    release: AirflowRelease, host: str, port: int, timeout: float = 5.0, since: Optional[datetime] = None
+    release: AirflowRelease,
+    host: str,
+    port: int,
+    timeout: float = 5.0,
+    since: Optional[datetime] = None,
+    path: str = "",
 ) -> Health:
     """Ask the web server once; a server that does not answer is a finding, not an error.
 
-    For `since` see :func:`judge`.
+    `path` is what it serves below (``release.web_path``). For `since` see :func:`judge`.
     """
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}{release.health_path}"
+    url = f"{address(host, port, path)}{release.health_path}"
+    if path:
+        found = fetch(release, host, port, timeout, since)
+        if found.raw is not None:
+            return found  # started before it was told of the path; 3.x serves this one there as well
     try:
         status, content = api.request(url, timeout=timeout)
     except OSError as error:
@@ -99,16 +108,17 @@ def wait(
     on_poll: Optional[Callable[[Health], None]] = None,
     interval: float = 0.25,
     since: Optional[datetime] = None,
+    path: str = "",
 ) -> Health:
     """Ask until every needed part is healthy. `on_poll` sees each answer, and may raise to give up early.
 
-    For `since` see :func:`judge`.
+    For `path` see :func:`fetch`, for `since` see :func:`judge`.
 
     Raises :class:`AirflowUnhealthy` after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
-        health = fetch(release, host, port, since=since)
+        health = fetch(release, host, port, since=since, path=path)
         if on_poll is not None:
             on_poll(health)
         if health.healthy:
@@ -125,13 +135,19 @@ def wait(
 
 
 def login(
-    release: AirflowRelease, host: str, port: int, user: str, password: Secret, timeout: float = 30.0
+    release: AirflowRelease,
+    host: str,
+    port: int,
+    user: str,
+    password: Secret,
+    timeout: float = 30.0,
+    path: str = "",
 ) -> ApiSession:
     """Prove that the password opens this server, and return the open session.
 
     Raises ``api.LoginFailed``, or ``api.RequestFailed`` when the server does not answer.
     """
-    return ApiSession.open(release, host, port, user, password, timeout)
+    return ApiSession.open(release, address(host, port, path), user, password, timeout)
 
 
 def _status(part: Mapping[str, object], heartbeat: str, since: Optional[datetime]) -> str:

@@ -25,7 +25,7 @@ _BY_INSTALL: Tuple[Tuple[Row[OptionPlace], str], ...] = (
     (differences.WEB_HOST, "The install sets it: sh FILE install --host ADDRESS."),
     (
         differences.EXECUTION_API,
-        "It is derived from the address of the web server: sh FILE install --port N.",
+        "It follows from the web server's port (sh FILE install --port N) and the path of [api] base_url.",
     ),
     (differences.AUTH_MANAGER, "The install sets it: sh FILE install --auth fab or simple."),
     (differences.SECRET_KEY, "Every component and the file secrets/secret-key must have the same value."),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import List, Optional, Tuple
+from urllib.parse import urlsplit
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.config import Setting
@@ -132,7 +133,8 @@ class Parameters:
     ``database_url`` is ``postgresql+psycopg2://user:password@host:port/name``, user and password quoted as in
     a URL, and ``async_url`` the same for asyncpg where Airflow must not derive it; the keys come from
     :func:`generate_fernet_key` and ``bootstrap.base.secret.generate``. ``base_url`` is how browsers reach the
-    server ("": not known). The log ports are left as they are when None.
+    server ("": not known), ``web_path`` the path below which it serves (:func:`web_path`). The log ports are
+    left as they are when None.
     """
 
     home: Path
@@ -148,6 +150,7 @@ class Parameters:
     admin_user: str = "admin"
     dag_scan_seconds: int = 30
     base_url: str = ""
+    web_path: str = ""
     log_port: Optional[int] = None
     trigger_log_port: Optional[int] = None
     async_url: Optional[Secret] = None
@@ -213,10 +216,8 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     put(differences.AUTH_BACKENDS, differences.AUTH_BACKENDS_VALUE.at(numbers))
     put(differences.AUTH_MANAGER, _SIMPLE if parameters.auth == "simple" else _FAB)
     # Without it tasks look for port 8080 of "localhost", whatever the port is, and all of them fail.
-    put(
-        differences.EXECUTION_API,
-        f"http://{_reachable(parameters.web_host)}:{parameters.web_port}/execution/",
-    )
+    own_address = f"http://{_reachable(parameters.web_host)}:{parameters.web_port}"
+    put(differences.EXECUTION_API, f"{own_address}{parameters.web_path}/execution/")
     put(differences.DAG_SCAN, str(parameters.dag_scan_seconds))
     put(differences.EXPOSE_HOSTNAME, "False")
     put(differences.SWAGGER, "False")
@@ -237,6 +238,23 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
         passwords = parameters.home / SIMPLE_PASSWORDS
         chosen.append(Setting("core", "simple_auth_manager_passwords_file", str(passwords)))
     return chosen
+
+
+def web_path(base_url: str) -> str:
+    """The path below which the web server serves pages and API when it is told that `base_url`.
+
+    Without a slash at its end; "" for the root, and for a text that is no URL.
+    """
+    try:
+        path = urlsplit(base_url.strip()).path.rstrip("/")
+    except ValueError:
+        return ""
+    return path if path.startswith("/") else ""
+
+
+def address(host: str, port: int, path: str = "") -> str:
+    """Where a web server serves: ``http://host:port`` and the `path` of its base_url."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
 
 def _reachable(host: str) -> str:

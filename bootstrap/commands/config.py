@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Tuple
 
 import typer
 
@@ -15,7 +15,7 @@ from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, application, home_of
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
-from bootstrap.settings import Difference
+from bootstrap.settings import Difference, OptionChange
 
 app = application("config", "Show and change options of airflow.cfg, one at a time; comments stay.")
 SECTION = typer.Argument(..., help="For example core.")
@@ -38,7 +38,8 @@ class Value:
 class Edited:
     """An option is as it was wanted; `changed` is false where it was so already.
 
-    `components` read it at their start, and were `restarted` or have to be.
+    `components` read it at their start, and were `restarted` or have to be. `also` are options that follow
+    from it and were changed with it, and what else was done.
     """
 
     section: str
@@ -46,6 +47,7 @@ class Edited:
     changed: bool
     components: Tuple[str, ...]
     restarted: bool
+    also: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,8 @@ def set_option(
     hidden = handoff.password(value_file)
     given = hidden.reveal() if hidden else value
     installation = daily.enter_as_account(home_of(home))
-    stale = settings.change(installation, section, key, given, force=force)
-    return _edited(installation, section, key, stale, restart=restart, json=json)
+    made = settings.change(installation, section, key, given, force=force)
+    return _edited(installation, section, key, made, restart=restart, json=json)
 
 
 @app.command()
@@ -113,8 +115,8 @@ def unset(
 ) -> Result[Edited]:
     """Take an option out of airflow.cfg, so that Airflow's default holds."""
     installation = daily.enter_as_account(home_of(home))
-    stale = settings.change(installation, section, key, None)
-    return _edited(installation, section, key, stale, restart=restart, json=json, unset=True)
+    made = settings.change(installation, section, key, None)
+    return _edited(installation, section, key, made, restart=restart, json=json, unset=True)
 
 
 @app.command()
@@ -138,12 +140,13 @@ def _edited(
     installation: Installation,
     section: str,
     key: str,
-    stale: Sequence[str],
+    made: OptionChange,
     *,
     restart: bool,
     json: bool,
     unset: bool = False,
 ) -> Result[Edited]:
+    stale = made.components
     console, names = Console(quiet=json), " ".join(stale)
     if stale and restart:
         with console.step(f"Restart {names}"):
@@ -155,8 +158,10 @@ def _edited(
             console.print("It has this value already; nothing was changed.")
             return
         console.print(f"[{section}] {key} is {'not set any more' if unset else 'set'}.")
+        for line in made.also:
+            console.print(f"With it: {line}")
         if not restart:
             console.print(f"These components read it when they start: {names}")
             console.command(f"{installation.home.bin}/airferry restart {names}")
 
-    return Result(Edited(section, key, bool(stale), tuple(stale), bool(stale) and restart), show)
+    return Result(Edited(section, key, bool(stale), stale, bool(stale) and restart, made.also), show)

@@ -7,11 +7,12 @@ import configparser
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Set, Tuple
+from typing import List, Optional, Tuple
 from urllib.parse import urlsplit
 
-from bootstrap.airflow import config
+from bootstrap.airflow import config, option_tables
 from bootstrap.airflow.config import ConfigurationError
+from bootstrap.airflow.option_tables import Older, Tables
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.services import localenv
@@ -45,7 +46,7 @@ class Stray:
     """An option that this release does not have in that section, by its own list.
 
     `kind` is misplaced (another section has it), obsolete (the release says what became of it) or unknown;
-    `instead` says where it belongs, or what became of it.
+    `instead` says where it belongs, or what became of it and whether it is read here still.
     """
 
     section: str
@@ -103,7 +104,7 @@ def _airflow_cfg(installation: Installation) -> Configuration:
         if setting.secret and found is not None:
             found = HIDDEN if found == setting.value else harmless(found)
         options.append(OptionState(setting.section, setting.option, wanted, found))
-    strays = _strays(text, _airflow(installation.release.venv))
+    strays = _strays(text, option_tables.of_environment(installation.release.venv))
     return Configuration(str(path), "", tuple(options), strays, written, code)
 
 
@@ -162,29 +163,22 @@ def _problem(text: str) -> str:
 # what the installed release says of its own options
 
 
-def _airflow(venv: Path) -> Optional[Path]:
-    return next(iter(venv.glob("lib/python3*/site-packages/airflow")), None)
-
-
-def _strays(text: str, airflow: Optional[Path]) -> Tuple[Stray, ...]:
+def _strays(text: str, tables: Optional[Tables]) -> Tuple[Stray, ...]:
     """The options that the release does not know where they stand; values are not looked at."""
-    known = _known(airflow / "config_templates/config.yml") if airflow else {}
-    if not airflow or not known:
+    if tables is None:
         return ()
-    became = _became(airflow)
-    parser = configparser.RawConfigParser(strict=False)
-    parser.read(str(airflow / "config_templates/provider_config_fallback_defaults.cfg"), encoding="utf-8")
-    providers = {(section, option) for section in parser.sections() for option in parser.options(section)}
+    known = tables.sections
     parser = configparser.RawConfigParser(strict=False)
     parser.read_string(text)
     found: List[Stray] = []
     for section in parser.sections():
         for option in parser.options(section):
             name = re.sub(r"_(cmd|secret)$", "", option)
-            if {option, name} & known.get(section, set()) or (section, option) in providers:
+            if {option, name} & known.get(section, set()) or (section, option) in tables.providers:
                 continue
-            if (section, option) in became:
-                found.append(Stray(section, option, OBSOLETE, became[section, option]))
+            older = tables.older.get((section, option)) or tables.older.get((section, name))
+            if older:
+                found.append(Stray(section, option, OBSOLETE, _became(older, parser)))
                 continue
             places = [f"[{other}]" for other in sorted(known) if {option, name} & known[other]]
             # sections of providers are not in that list, and their options have names of their own
@@ -195,74 +189,13 @@ def _strays(text: str, airflow: Optional[Path]) -> Tuple[Stray, ...]:
     return tuple(found[:_STRAYS])
 
 
-def _known(path: Path) -> Dict[str, Set[str]]:
-    """Sections and options of the release's config.yml: a mapping, or before 2.6 a list of names."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    known: Dict[str, Set[str]] = {}
-    section = ""
-    for line in lines:
-        header = re.match(r"(?:- name: )?(\w+):?\s*$", line)
-        option = re.match(r" {4}(?:- name: )?(\w+):?\s*$", line)
-        if header and not line.startswith("---"):
-            section = header.group(1)
-            known[section] = set()
-        elif option and section:
-            known[section].add(option.group(1).lower())
-    return known
-
-
-def _became(airflow: Path) -> Dict[Tuple[str, str], str]:
-    """What the release tells of older options: its table of renamed ones, and from 3.0 that of its linter."""
-    found: Dict[Tuple[str, str], str] = {}
-    for name in ("configuration.py", "cli/commands/config_command.py"):
-        try:
-            tree = ast.parse((airflow / name).read_bytes())
-        except (OSError, SyntaxError, ValueError):
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ConfigChange":
-                found.update(_change(node))
-            elif isinstance(node, (ast.Assign, ast.AnnAssign)) and "deprecated_options" in _targets(node):
-                found.update(_deprecated(node.value))
-    return found
-
-
-def _targets(node: ast.Assign | ast.AnnAssign) -> Set[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return {getattr(target, "id", getattr(target, "attr", "")) for target in targets}
-
-
-def _change(call: ast.Call) -> Dict[Tuple[str, str], str]:
-    """``ConfigChange(config=ConfigParameter(section, option), renamed_to=..., was_removed=...)``."""
-    named = {item.arg: item.value for item in call.keywords}
-    old, new = _parameter(named.get("config")), _parameter(named.get("renamed_to"))
-    if not old:
-        return {}
-    if new:
-        return {old: f"now [{new[0]}] {new[1]}"}
-    removed = named.get("was_removed")
-    kept = isinstance(removed, ast.Constant) and removed.value is False
-    return {} if kept else {old: "removed"}
-
-
-def _parameter(node: Optional[ast.AST]) -> Optional[Tuple[str, str]]:
-    values = [item.value for item in getattr(node, "args", []) if isinstance(item, ast.Constant)]
-    return (str(values[0]), str(values[1]).lower()) if len(values) == 2 else None
-
-
-def _deprecated(node: Optional[ast.AST]) -> Dict[Tuple[str, str], str]:
-    """``{(section, option): (old section, old option, since)}``."""
-    found = {}
-    if isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values):
-            new, old = _texts(key), _texts(value)
-            if len(new) == 2 and len(old) >= 2:
-                found[old[0], old[1].lower()] = f"now [{new[0]}] {new[1]}"
-    return found
-
-
-def _texts(node: Optional[ast.AST]) -> List[str]:
-    return [str(item.value) for item in getattr(node, "elts", []) if isinstance(item, ast.Constant)]
+def _became(older: Older, parser: configparser.RawConfigParser) -> str:
+    """What has become of an option, and whether this release still reads it where it stands."""
+    if older.now is None:
+        return "removed, not read"
+    now = "[{}] {}".format(*older.now)
+    if not older.read:
+        return f"now {now}, not read here any more"
+    if parser.has_option(*older.now):
+        return f"now {now}, which is set: not read here"
+    return f"now {now}, still read here"

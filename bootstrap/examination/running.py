@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Set, Tuple
+from typing import Dict, Mapping, Optional, Set, Tuple
 
 from bootstrap.airflow import config, differences
 from bootstrap.examination.configuration import harmless
-from bootstrap.facts.processes import Process, environment_of
+from bootstrap.facts.processes import Process, environment_of, parent_of, started_at
 from bootstrap.facts.processes import collect as processes
 from bootstrap.installed.installation import Installation
 from bootstrap.services import strays
@@ -68,12 +66,12 @@ def _is_stray(process: Process, home: str, managed: Set[int]) -> bool:
     while pid > 1:
         if pid in managed:
             return False
-        pid = _stat(pid, 1)
+        pid = parent_of(pid)
     return True
 
 
 def _running(name: str, pid: int, text: str, installation: Installation, *, managed: bool) -> Running:
-    started = _started(pid)
+    started = started_at(pid)
     try:
         lines = environment_of(pid)
     except OSError:
@@ -106,22 +104,3 @@ def _effective(place: Optional[Tuple[str, str]], environment: Mapping[str, str],
         return ""
     named = environment.get("__".join(("AIRFLOW", *place)).upper())
     return (config.get(text, *place) or "") if named is None else named
-
-
-def _started(pid: int) -> float:
-    """When a process was started: proc(5), in ticks since the host did."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
-        booted = next(float(line.split()[1]) for line in lines if line.startswith("btime "))
-        ticks = _stat(pid, 19)
-        return booted + ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
-    return 0.0
-
-
-def _stat(pid: int, index: int) -> int:
-    """A number of /proc/PID/stat, counted from the state behind the name; 0 when the process has gone."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        text = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
-        fields: List[str] = text.rpartition(")")[2].split()
-        return int(fields[index])
-    return 0

@@ -64,6 +64,30 @@ def environment_of(pid: int, proc: Path = Path("/proc")) -> List[str]:
     return [os.fsdecode(part) for part in (proc / str(pid) / "environ").read_bytes().split(b"\0") if part]
 
 
+def parent_of(pid: int) -> int:
+    """The process that started it; 0 when it has gone."""
+    return _stat(pid, 1)
+
+
+def started_at(pid: int) -> float:
+    """When a process was started, in seconds since 1970; 0 when unknown. proc(5) counts from the boot."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+        booted = next(float(line.split()[1]) for line in lines if line.startswith("btime "))
+        ticks = _stat(pid, 19)
+        return booted + ticks / os.sysconf("SC_CLK_TCK") if ticks else 0.0
+    return 0.0
+
+
+def _stat(pid: int, index: int) -> int:
+    """A number of /proc/PID/stat, counted from the state behind the name; 0 when the process has gone."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+        fields: List[str] = text.rpartition(")")[2].split()
+        return int(fields[index])
+    return 0
+
+
 def _folders(proc: Path) -> Iterator[Path]:
     for name in os.listdir(proc):  # noqa: PTH208  (names only)
         if name.isdigit() and int(name) != os.getpid():

@@ -7,14 +7,20 @@ value has changed since, and an admin's own edits stay.
 from __future__ import annotations
 
 import json
-from typing import Dict, List, Tuple
+import re
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Setting
+from bootstrap.airflow.differences import BASE_URL, EXECUTION_API
 from bootstrap.airflow.managed_options import managed_options
 from bootstrap.base import secret, smallfile
+from bootstrap.installed import in_force
 from bootstrap.installed.installation import Installation
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
+
+# what Airflow 2 writes into a new file, and an install: nobody chose it
+_NO_ADDRESS = re.compile(r"https?://localhost(:\d+)?/?")
 
 
 class ManagedSettings:
@@ -25,9 +31,14 @@ class ManagedSettings:
         self.path = installation.home.airflow_cfg
         self.record = installation.home.etc / "airflow-settings.json"
 
-    def settings(self) -> List[Setting]:
-        """Every setting that this installation intends."""
+    def settings(self, text: Optional[str] = None) -> List[Setting]:
+        """Every setting that this installation intends, some of which follow from what airflow.cfg says.
+
+        `text` is that of the file as it shall be; None for the file as it is.
+        """
         receipt, secrets = self.installation.receipt, self.installation.home.secrets
+        text = in_force.text_of(self.path) if text is None else text
+        numbers, own = self.installation.version.numbers, in_force.variables(self.installation.home)
         urls = self.installation.database_urls()
         parameters = release.Parameters(
             home=self.installation.home.path,
@@ -44,8 +55,24 @@ class ManagedSettings:
             parallelism=receipt.parallelism,
             auth=receipt.auth,
             admin_user=receipt.admin_user,
+            base_url=self._base_url(text),
+            web_path=release.web_path(in_force.value(BASE_URL, numbers, text, own) or ""),
         )
         return list(release.settings(self.installation.version, parameters))
+
+    def _base_url(self, text: str) -> str:
+        """The address that an admin has chosen for browsers; "" for none, or a default, Airflow's or ours."""
+        numbers = self.installation.version.numbers
+        found = in_force.value(BASE_URL, numbers, text, {}) or ""
+        if _NO_ADDRESS.fullmatch(found):
+            return ""
+        # the web server of 2.x does not start with a slash at its end
+        return found.rstrip("/") if numbers < (3, 0, 0) else found
+
+    def following(self, text: str) -> List[Setting]:
+        """What an admin may choose of our settings, as `text` has it, and what is derived from that."""
+        places = [row.at(self.installation.version.numbers) for row in (BASE_URL, EXECUTION_API)]
+        return [item for item in self.settings(text) if (item.section, item.option) in places]
 
     def changed(self) -> List[Setting]:
         """The settings to write: their intended value is not what was written last, nor set by hand since."""
@@ -72,6 +99,10 @@ class ManagedSettings:
     def remember_all(self) -> None:
         """Record every intended value as written."""
         self._remember({_key(item): _shown(item) for item in self.settings()})
+
+    def remember(self, settings: Sequence[Setting]) -> None:
+        """Record these as written, beside what is recorded."""
+        self._remember({**self.known(), **{_key(item): _shown(item) for item in settings}})
 
     def forget(self, *options: str) -> None:
         """Have these options written anew: their secret values have changed, which the record cannot show."""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Dict, List, Tuple
 
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.database import Urls, urls
+from bootstrap.airflow.differences import BASE_URL
 from bootstrap.airflow.executor import Component, Executor, executor_of
-from bootstrap.airflow.release import AirflowRelease, release_for
+from bootstrap.airflow.release import AirflowRelease, address, release_for, web_path
 from bootstrap.base import process, secret
 from bootstrap.base.account import AccountError
-from bootstrap.installed import external
+from bootstrap.installed import external, in_force
 from bootstrap.postgres import embedded
 from bootstrap.postgres.server import MetadataServer
 from bootstrap.services import broker
@@ -161,7 +162,18 @@ class Installation:
     @property
     def url(self) -> str:
         """The web address on this host."""
-        return f"http://{self.probe_address}:{self.receipt.web_port}"
+        return address(self.probe_address, self.receipt.web_port, self.web_path)
+
+    @property
+    def base_url(self) -> str:
+        """How browsers reach the web server, as Airflow is told now; "" where its default holds."""
+        text, own = in_force.text_of(self.home.airflow_cfg), in_force.variables(self.home)
+        return in_force.value(BASE_URL, self.version.numbers, text, own) or ""
+
+    @property
+    def web_path(self) -> str:
+        """The path below which the web server serves."""
+        return web_path(self.base_url)
 
     @property
     def probe_address(self) -> str:

@@ -58,7 +58,12 @@ def look(installation: Installation) -> Status:
     found = installation.receipt
     external = [] if installation.servers else [_external(installation)]
     states = installation.services.states()
-    reported = health.fetch(installation.version, installation.probe_address, installation.receipt.web_port)
+    reported = health.fetch(
+        installation.version,
+        installation.probe_address,
+        installation.receipt.web_port,
+        path=installation.web_path,
+    )
     components = []
     for component in external:
         known = reported.components.get("metadatabase", "") if reported.raw else ""

@@ -12,7 +12,7 @@ from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import ApiSession, LoginFailed
 from bootstrap.base import secret
 from bootstrap.base.process import CommandFailed
-from bootstrap.installed import bytecode
+from bootstrap.installed import bytecode, outdated
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import locks
 from bootstrap.state import marker
@@ -141,18 +141,26 @@ class StartStep:
         return f"Start {', '.join(self.installation.components)}"
 
     def done(self) -> bool:
-        """Whether all run and are healthy."""
+        """Whether all run with the settings as they are now, and are healthy."""
+        if outdated.components(self.installation):
+            return False
         states = self.installation.services.states()
         wanted = [*self.installation.servers, *self.installation.components]
         if any(name not in states or states[name].state != "RUNNING" for name in wanted):
             return False
         receipt = self.installation.receipt
         return health.fetch(
-            self.installation.version, self.installation.probe_address, receipt.web_port
+            self.installation.version,
+            self.installation.probe_address,
+            receipt.web_port,
+            path=self.installation.web_path,
         ).healthy
 
     def apply(self) -> None:
-        """Start, wait for health, and log in with the admin's password."""
+        """Start, wait for health, and log in as the admin; what has read older settings is started anew."""
+        stale = outdated.components(self.installation)
+        if stale:
+            self.installation.services.stop(stale)
         start(self.installation)
         receipt = self.installation.receipt
         # in a database that was taken over, the account may be there with a password of its own
@@ -195,7 +203,14 @@ def start(installation: Installation, seconds: float = 300) -> None:
     since = datetime.now(timezone.utc)
     services.start(installation.components)
     port = installation.receipt.web_port
-    health.wait(installation.version, installation.probe_address, port, seconds, since=since)
+    health.wait(
+        installation.version,
+        installation.probe_address,
+        port,
+        seconds,
+        since=since,
+        path=installation.web_path,
+    )
 
 
 def prove(installation: Installation, seconds: float = 300, *, tries: int = 2) -> None:
@@ -246,6 +261,7 @@ def _login(installation: Installation) -> ApiSession:
         receipt.web_port,
         receipt.admin_user,
         secret.read(installation.home.admin_password),
+        path=installation.web_path,
     )
 
 

@@ -37,6 +37,8 @@ home = pathlib.Path(os.environ["AIRFLOW_HOME"])
 # load_examples = True
 dags_folder = {home}/dags
 # parallelism = 32
+[api]
+# base_url =
 [smtp]
 # smtp_password =
 # smtp_host = localhost
@@ -72,7 +74,7 @@ def installation(home: Home) -> Installation:
 
 
 def test_a_value_set_by_hand_outlives_another_install(installation: Installation, home: Home) -> None:
-    stale = settings.change(installation, "core", "load_examples", "True")
+    stale = settings.change(installation, "core", "load_examples", "True").components
     assert stale == ("api-server", "scheduler", "dag-processor", "triggerer")
     step = ConfigurationStep(installation)
     assert step.done()
@@ -96,7 +98,7 @@ def test_the_file_keeps_all_else_and_a_copy(installation: Installation, home: Ho
     assert after == before.replace("# smtp_host = localhost", "smtp_host = mail.example")
     assert home.airflow_cfg.with_name("airflow.cfg.bak").read_text() == before
     assert [path.stat().st_mode & 0o777 for path in home.path.glob("airflow.cfg*")] == [0o600, 0o600]
-    assert settings.change(installation, "smtp", "smtp_host", "mail.example") == ()
+    assert settings.change(installation, "smtp", "smtp_host", "mail.example").components == ()
     settings.change(installation, "smtp", "smtp_host", None)
     assert "smtp_host" not in home.airflow_cfg.read_text()
     assert settings.find(installation, "smtp", "SMTP_HOST").value == "localhost"
@@ -161,6 +163,46 @@ def test_what_would_break_it_is_refused_with_the_way_to_go(
         settings.change(installation, *place, "1")
     assert hint in caught.value.hint
     assert home.airflow_cfg.read_text() == before
+
+
+def test_what_follows_from_an_option_is_changed_with_it(installation: Installation, home: Home) -> None:
+    """The path of base_url belongs to the address that tasks speak to, and to every address of ours."""
+    own = f"http://127.0.0.1:{installation.receipt.web_port}"
+
+    def task_api() -> str | None:
+        return config.get(config.read(home.airflow_cfg), "core", "execution_api_server_url")
+
+    assert (installation.url, task_api()) == (own, f"{own}/execution/")
+    made = settings.change(installation, "api", "base_url", "https://proxy.example/air/flow")
+    assert made.also == (f"[core] execution_api_server_url = {own}/air/flow/execution/",)
+    assert set(made.components) == set(installation.components)
+    assert (installation.url, task_api()) == (f"{own}/air/flow", f"{own}/air/flow/execution/")
+    assert ConfigurationStep(installation).done()
+    # by an editor: the next install makes up for it
+    home.airflow_cfg.write_text(home.airflow_cfg.read_text().replace("/air/flow\n", "/b/\n"))
+    step = ConfigurationStep(installation)
+    assert not step.done()
+    step.apply()
+    assert (installation.url, task_api()) == (f"{own}/b", f"{own}/b/execution/")
+    made = settings.change(installation, "api", "base_url", None)
+    assert made.also == (f"[core] execution_api_server_url = {own}/execution/",)
+    assert task_api() == f"{own}/execution/"
+
+
+def test_a_variable_of_the_admins_wins_over_the_file(installation: Installation, home: Home) -> None:
+    (home.etc / "local.env").write_text('AIRFLOW__API__BASE_URL="http://proxy.example/env"\n')
+    assert installation.url.endswith("/env")
+    step = ConfigurationStep(installation)
+    step.apply()
+    text = config.read(home.airflow_cfg)
+    assert (config.get(text, "core", "execution_api_server_url") or "").endswith("/env/execution/")
+    assert config.get(text, "api", "base_url") is None
+
+
+@pytest.mark.parametrize("value", ["proxy/air", "ftp://proxy", "http://", "http://a/?x=1", "/air"])
+def test_an_address_for_browsers_that_is_none(installation: Installation, value: str) -> None:
+    with pytest.raises(settings.SettingRefused, match="cannot be the address"):
+        settings.change(installation, "api", "base_url", value)
 
 
 def test_an_option_that_airflow_does_not_know(installation: Installation) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Tuple
+from urllib.parse import urlsplit
 
 from bootstrap.doctor.checks.files import command, listed
 from bootstrap.doctor.finding import Entry, Finding
@@ -52,8 +53,17 @@ CONFIG_PORT = Entry(
 CONFIG_EXECUTION_API = Entry(
     "config-execution-api",
     BLOCKER,
-    "Tasks look for the API server at the wrong port",
-    "Health stays green, and every task fails ('connection refused').",
+    "Tasks look for the API server at the wrong address",
+    "Health stays green, and every task fails ('connection refused', or 404).",
+    "The address has the web server's port, and the path of [api] base_url before /execution/. Setting"
+    " base_url with airferry config set keeps the two together.",
+)
+CONFIG_BASE_URL = Entry(
+    "config-base-url",
+    BLOCKER,
+    "The address for browsers cannot be used",
+    "The web server of Airflow 2 does not start with a slash at its end; Airflow 3 sends browsers there after"
+    " the login.",
 )
 CONFIG_KEYS = Entry(
     "config-keys",
@@ -73,8 +83,9 @@ CONFIG_OBSOLETE = Entry(
     "config-obsolete",
     NOTE,
     "Options of older releases are set",
-    "A release reads some of them from their old place still, and others not at all; a later one fewer.",
-    "Compared with the installed release's own list of older options.",
+    "What is still read from its old place works, until a later release reads it there no more; what is not"
+    " read has no effect.",
+    "Compared with the installed release's own tables: its configuration parser and its config lint.",
 )
 CONFIG_UNKNOWN = Entry(
     "config-unknown",
@@ -104,6 +115,7 @@ LOCAL_ENV_LITERAL = Entry(
     "They are taken as they stand.",
 )
 
+_THIS_HOST = ("127.0.0.1", "localhost", "::1")
 _KEYS = ("fernet_key", "secret_key", "jwt_secret")
 
 
@@ -179,6 +191,15 @@ def _options(found: Configuration) -> Iterator[Finding]:
 def _ports(
     options: Dict[str, OptionState], differing: Dict[str, OptionState], edit: str
 ) -> Iterator[Finding]:
+    address = options.get("base_url")
+    if address and (address.name in differing or not _parts(address.found or "")[0]):
+        said = address.found or ""
+        if said.endswith("/") or (said and not _parts(said)[0]):
+            yield CONFIG_BASE_URL.found(
+                _shown(address),
+                needed="http:// or https://, host, port and path; no slash at its end",
+                remedy=edit,
+            )
     port = options.get("port") or options.get("web_server_port")
     if port and port.name in differing:
         yield CONFIG_PORT.found(
@@ -187,12 +208,24 @@ def _ports(
             remedy="Change the port with the install command (--port): it updates all settings together.",
         )
     tasks = options.get("execution_api_server_url")
-    if port and tasks and f":{port.found}/" not in f"{tasks.found}/":
-        yield CONFIG_EXECUTION_API.found(
-            _shown(tasks),
-            needed=f"the port of the API server, {port.found}",
-            remedy=edit,
-        )
+    if port and tasks:
+        needed = tasks.wanted.replace(f":{port.wanted}/", f":{port.found}/", 1)
+        found = _parts(tasks.found or "")
+        if found[1:] != _parts(needed)[1:] or not found[0]:
+            yield CONFIG_EXECUTION_API.found(_shown(tasks), needed=needed, remedy=edit)
+        elif found[0] != _parts(needed)[0] and found[0] not in _THIS_HOST:
+            # a name of this host's, perhaps: nobody here can tell
+            yield CONFIG_EXECUTION_API.found(_shown(tasks), needed=needed, remedy=edit, severity=WARNING)
+
+
+def _parts(url: str) -> Tuple[str, str, str, str]:
+    """Host, scheme, port and path of a URL, to be compared; empty for none."""
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return "", "", "", ""
+    return parts.hostname or "", parts.scheme, str(port), parts.path.rstrip("/")
 
 
 def _strays(found: Configuration) -> Iterator[Finding]:

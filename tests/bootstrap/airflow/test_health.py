@@ -98,10 +98,12 @@ class Server:
 
 
 class Airflow(Server):
-    """Lets admin/right in, as 2.x (basic authentication) and 3.x (token) do."""
+    """Lets admin/right in, as 2.x (basic authentication) and 3.x (token) do, below a path of base_url."""
+
+    below = ""
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: object) -> tuple[int, object]:
-        if path == "/auth/token":
+        if path == f"{self.below}/auth/token":
             right = body == {"username": "admin", "password": "right"}
             return (201, {"access_token": "T"}) if right else (401, {"detail": "Invalid credentials"})
         basic = "Basic " + base64.b64encode(b"admin:right").decode()
@@ -257,6 +259,27 @@ def test_login(airflow: Airflow, version: str) -> None:
         health.login(release, "127.0.0.1", airflow.port, "admin", Secret("wrong"))
     assert caught.value.exit_code == 43
     assert "wrong" not in str(caught.value.as_dict())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_server_below_a_path(airflow: Airflow, version: str) -> None:
+    """What base_url says of the path belongs to every request; a page in its place is not shown."""
+    release = release_for(version)
+    page = b"<!doctype html><html><head><title> Not\n here </title></head><body>ADVERTISEMENT</body></html>"
+    airflow.answers.update({
+        ("GET", f"/air/flow{release.health_path}"): (200, ALL[version]),
+        ("GET", release.health_path): (404, page),
+        ("POST", "/auth/token"): (404, page),
+        ("GET", f"/air/flow{release.api_path}/dags"): (200, {"dags": []}),
+        ("GET", f"{release.api_path}/dags"): (404, page),
+    })  # fmt: skip
+    airflow.below = "/air/flow"
+    assert health.fetch(release, "127.0.0.1", airflow.port, path="/air/flow").healthy
+    health.login(release, "127.0.0.1", airflow.port, "admin", Secret("right"), path="/air/flow")
+    with pytest.raises(RequestFailed) as caught:
+        health.login(release, "127.0.0.1", airflow.port, "admin", Secret("right"))
+    assert "a web page (Not here) and no data" in caught.value.found
+    assert "<" not in str(caught.value.as_dict()) and "base_url" in caught.value.hint
 
 
 def test_login_without_a_server() -> None:

@@ -303,6 +303,9 @@ def change(installation: Installation, section: str, option: str, value: str) ->
             "config-execution-api",
             BLOCKER,
         ),
+        ("api", "base_url", "http://proxy/air", "config-execution-api", BLOCKER),
+        ("core", "execution_api_server_url", "http://name:1/execution", "config-execution-api", WARNING),
+        ("api", "base_url", "airflow.example", "config-base-url", BLOCKER),
         ("core", "fernet_key", "topsecret", "config-keys", NOTE),
         ("api_auth", "jwt_secret", "", "config-keys", WARNING),
     ],
@@ -324,6 +327,21 @@ def test_a_port_that_was_changed_in_one_place(installation: Installation) -> Non
     found = judge(installation)
     assert found["config-port"] == WARNING
     assert "config-execution-api" not in found
+
+
+def test_addresses_are_compared_as_a_whole(installation: Installation) -> None:
+    """Host, port and path; another spelling of this host is none of our business."""
+    own = ManagedSettings(installation).settings()
+    wanted = next(item.value for item in own if item.option == "execution_api_server_url")
+    for same in (wanted.rstrip("/"), wanted.replace("127.0.0.1", "localhost")):
+        change(installation, "core", "execution_api_server_url", same)
+        assert judge(installation) == SOUND
+    change(installation, "core", "execution_api_server_url", wanted.replace("127.0.0.1", "head.example"))
+    assert judge(installation)["config-execution-api"] == WARNING
+    change(installation, "api", "base_url", "http://proxy.example/air/")
+    assert judge(installation)["config-execution-api"] == BLOCKER
+    change(installation, "core", "execution_api_server_url", wanted.replace("/execution", "/air/execution"))
+    assert judge(installation) == SOUND
 
 
 def test_settings_of_the_admins_own_are_no_finding(installation: Installation) -> None:

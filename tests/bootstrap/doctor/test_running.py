@@ -196,8 +196,9 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
     elsewhere = {
         "installation-incomplete", "link-broken", "environment-broken", "packages-damaged",
         "bytecode-damaged", "secrets-open", "config-unreadable", "config-sqlite", "config-database",
-        "config-executor", "config-port", "config-execution-api", "config-keys", "components-stopped",
-        "login-modules-missing", "component-down", "component-ill", "port-taken", "change-unfinished",
+        "config-executor", "config-port", "config-execution-api", "config-base-url", "config-keys",
+        "components-stopped", "login-modules-missing", "component-down", "component-ill", "port-taken",
+        "change-unfinished",
     }  # fmt: skip
     ids = {entry.id for entry in entries_of(components, configuration, files, growth, login, metadata)}
     fine = {identifier for identifier in ids if identifier.endswith("-ok")}
