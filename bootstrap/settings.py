@@ -131,8 +131,9 @@ def change(
             config.write(home.airflow_cfg.with_name("airflow.cfg.bak"), text)
             config.write(home.airflow_cfg, changed)
             managed.remember(settled)
-    # what follows is read by others as well
-    stale = affected(installation.version, installation.components, "core" if following else section)
+    # what follows is read by others as well, and links in mails have that address
+    wide = following or (section, option.lower()) == BASE_URL.at(installation.version.numbers)
+    stale = affected(installation.version, installation.components, "core" if wide else section)
     return OptionChange(stale, tuple(f"[{item.section}] {item.option} = {item.value}" for item in following))
 
 
