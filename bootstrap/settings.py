@@ -13,7 +13,14 @@ from bootstrap.airflow import config
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Option, Setting
 from bootstrap.airflow.differences import BASE_URL
-from bootstrap.airflow.managed_options import affected, is_secret, managed_options, moved, shown
+from bootstrap.airflow.managed_options import (
+    affected,
+    in_connection,
+    is_secret,
+    managed_options,
+    moved,
+    shown,
+)
 from bootstrap.base.lock import held
 from bootstrap.base.spelling import did_you_mean
 from bootstrap.installed.configuration import ManagedSettings, written
@@ -62,7 +69,7 @@ class Difference:
 
 def find(installation: Installation, section: str, option: str) -> Found:
     """The value that holds; raises :class:`SettingRefused` for a moved option, :class:`OptionUnknown`."""
-    _check_place(installation, section, option)
+    check_place(installation, section, option)
     text = config.read(installation.home.airflow_cfg)
     value = config.get(text, section, option)
     if value is not None:
@@ -97,7 +104,7 @@ def change(
     Raises :class:`SettingRefused`, :class:`OptionUnknown`, ConfigurationError.
     """
     home = installation.home
-    _check_place(installation, section, option)
+    check_place(installation, section, option)
     instead = managed_options(installation.version, installation.executor).get((section, option.lower()))
     if instead:
         raise SettingRefused(f"[{section}] {option} cannot be changed with this command.", hint=instead)
@@ -180,7 +187,19 @@ def _difference(
     return Difference(section, option, shown(option, value), shown(option, default), by, note)
 
 
-def _check_place(installation: Installation, section: str, option: str) -> None:
+def check_place(installation: Installation, section: str, option: str) -> None:
+    """Whether this release has such an option where it is asked for; raises :class:`SettingRefused`."""
+    connection = in_connection(installation.version, section, option.lower())
+    if connection:
+        variable = f"AIRFLOW_CONN_{connection.upper()}"
+        raise SettingRefused(
+            f"[{section}] {option} is not an option of Airflow {installation.receipt.airflow}: user and"
+            " password of the mail server are in a connection.",
+            needed=f"the connection {connection}, or the one that [email] email_conn_id names",
+            hint="Make it on Airflow's pages (Admin, Connections), or write a line into"
+            f" {installation.home.etc}/local.env and restart: {variable}="
+            '{"conn_type": "smtp", "host": "HOST", "port": 25, "login": "USER", "password": "PASSWORD"}',
+        )
     elsewhere, now = moved(installation.version, section, option.lower())
     if elsewhere:
         release = installation.receipt.airflow

@@ -43,6 +43,9 @@ _ALWAYS: Dict[Option, str] = {
 }
 
 
+_MAIL_LOGIN = (("smtp", "smtp_user"), ("smtp", "smtp_password"))
+
+
 def managed_options(release: AirflowRelease, executor: Executor) -> Dict[Option, str]:
     """The options that a hand must not change, and what to do instead."""
     found = {**_ALWAYS, **executor.managed_options}
@@ -60,6 +63,16 @@ def moved(release: AirflowRelease, section: str, option: str) -> Tuple[bool, Opt
         if now != (section, option) and (section, option) in [place for _, place in row.since]:
             return True, now
     return False, None
+
+
+def in_connection(release: AirflowRelease, section: str, option: str) -> str:
+    """The connection that holds what was an option before; empty for any other option.
+
+    Airflow 3 takes the login of the mail server from there alone (airflow.utils.email); 2 read both.
+    """
+    if release.numbers >= (3, 0, 0) and (section, option) in _MAIL_LOGIN:
+        return "smtp_default"
+    return ""
 
 
 def is_secret(option: str) -> bool:

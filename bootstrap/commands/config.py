@@ -94,6 +94,7 @@ def set_option(
     if (value is None) == (value_file is None):
         raise InvalidOption("One new value is needed.", needed="VALUE, or --value-file FILE")
     if value is not None and is_secret(key.lower()):
+        settings.check_place(daily.enter_as_account(home_of(home)), section, key)
         raise settings.SettingRefused(
             f"[{section}] {key} is secret, and every account of this host can see command lines.",
             needed="--value-file FILE",

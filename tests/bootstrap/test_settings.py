@@ -41,6 +41,7 @@ dags_folder = {home}/dags
 # base_url =
 [smtp]
 # smtp_password =
+# smtp_user =
 # smtp_host = localhost
 """)
 '''
@@ -228,6 +229,8 @@ def test_differences_say_who_wrote_what(installation: Installation) -> None:
 
 
 def test_secrets_are_neither_shown_nor_taken_from_the_command_line(home: Home, tmp_path: Path) -> None:
+    # of Airflow 2: in 3 they are in a connection
+    receipts.save(home.receipt, replace(receipts.load(home.receipt), airflow="2.11.2"))
     refused = run(home, "config", "set", "smtp", "smtp_password", "Tops3cret")
     assert (refused.returncode, "--value-file" in refused.stderr) == (94, True)
     file = tmp_path / "value"
@@ -239,6 +242,26 @@ def test_secrets_are_neither_shown_nor_taken_from_the_command_line(home: Home, t
     assert "Tops3cret" not in home.journal.read_text()
     entry = journal.read(home.journal).entries[-1]
     assert entry.details == {"set": "[smtp] smtp_password", "to": "***", "was": None}
+
+
+def test_login_of_the_mail_server_is_a_connection_in_airflow_3(home: Home, tmp_path: Path) -> None:
+    before = home.airflow_cfg.read_text()
+    file = tmp_path / "value"
+    file.write_text("Tops3cret\n")
+    for words in (
+        ("set", "smtp", "smtp_password", "Tops3cret"),
+        ("set", "smtp", "smtp_password", "--value-file", str(file)),
+        ("set", "smtp", "SMTP_USER", "kim"),
+        ("get", "smtp", "smtp_password"),
+    ):
+        refused = run(home, "config", *words)
+        said = " ".join(refused.stderr.split())
+        assert refused.returncode == 94, (words, said)
+        assert "user and password of the mail server are in a connection" in said
+        assert 'AIRFLOW_CONN_SMTP_DEFAULT={"conn_type": "smtp"' in said
+        assert f"{home.etc}/local.env" in said
+        assert "Tops3cret" not in said
+    assert home.airflow_cfg.read_text() == before
 
 
 def test_what_is_secret() -> None:
