@@ -11,10 +11,12 @@ from pathlib import Path
 from bundler.assembly import payload
 from bundler.base import toml
 from bundler.base.digest import file_digest
-from wheelhouse import __version__, layout
+from wheelhouse import __version__, layout, text
 from wheelhouse.errors import BundleDamaged
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
+
+_SHOWN = 10  # of what differs
 
 
 @dataclass(frozen=True)
@@ -36,20 +38,25 @@ def opened(path: Path, progress: Callable[[int], None] | None = None) -> Iterato
 
 def _check_lock(bundle: Bundle) -> None:
     """The lock follows from the packages; raises BundleDamaged for one that says something else."""
-    told = sorted((item.name, item.version, item.path, item.sha256) for item in bundle.manifest.packages)
+    told = {(item.name, item.version, item.path, item.sha256) for item in bundle.manifest.packages}
     try:
+        size = next(file.size for file in bundle.manifest.files if file.path == layout.LOCK)
+        if size > layout.MAX_MANIFEST:
+            raise ValueError(f"{size:,} bytes, at most {layout.MAX_MANIFEST:,} fit")
         data = toml.loads(bundle.read(layout.LOCK).decode())
-        found = sorted(
+        rows = [
             (item["name"], item["version"], wheel["path"], wheel["hashes"]["sha256"])
             for item in data.get("packages", [])
             for wheel in item["wheels"]
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        ]
+        found = set(rows)
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise BundleDamaged(f"The lock in {bundle.path} cannot be read.", found=repr(error)[:200]) from error
-    if found != told:
+    if found != told or len(rows) != len(found):
+        others = [f"{name} {version}" for name, version, *_ in found ^ told][:_SHOWN]
         raise BundleDamaged(
             f"The lock in {bundle.path} lists other packages than its manifest.",
-            found=", ".join(f"{name} {version}" for name, version, *_ in set(found) ^ set(told)),
+            found=", ".join(text.shown(item) for item in sorted(others)),
             needed="the packages of the manifest, each with its sha256",
         )
 

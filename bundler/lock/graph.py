@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ from packaging.utils import canonicalize_name
 from wheelhouse.target import Target
 
 _MOST = 2**24  # bytes of METADATA; long descriptions have some 100,000
+_SHOWN = 200  # characters of a licence, or of what is wrong
+_MINOR = re.compile(r"Programming Language :: Python :: 3\.([0-9]{1,3})")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,16 @@ class WheelMetadata:
 
 
 def read_metadata(wheel: Path | IO[bytes]) -> WheelMetadata:
-    """Read ``METADATA`` and the directory of a wheel; raises ValueError or zipfile.BadZipFile."""
+    """Read ``METADATA`` and the directory of a wheel; raises OSError, ValueError or zipfile.BadZipFile."""
+    try:
+        return _read_metadata(wheel)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        raise
+    except Exception as error:  # what zipfile lets through: of its decompressors, "encrypted", ...
+        raise ValueError(f"it cannot be read: {error!r}"[:_SHOWN]) from error
+
+
+def _read_metadata(wheel: Path | IO[bytes]) -> WheelMetadata:
     import email.parser  # noqa: PLC0415 - what has been read once comes from the cache
 
     with zipfile.ZipFile(wheel) as archive:
@@ -47,32 +59,36 @@ def read_metadata(wheel: Path | IO[bytes]) -> WheelMetadata:
             raise ValueError("its METADATA is too large")
         message = email.parser.BytesParser().parsebytes(archive.read(names[0]), headersonly=True)
         unpacked = sum(info.file_size for info in archive.infolist())
-    licence = message.get("License-Expression") or "; ".join(
-        value.rsplit(" :: ", 1)[-1]
-        for value in message.get_all("Classifier", [])
-        if value.startswith("License ::")
+
+    def every(name: str) -> list[str]:
+        # what is no UTF-8 comes as a Header, which is no str
+        return [str(value) for value in message.get_all(name, [])]
+
+    def first(name: str) -> str:
+        return every(name)[0] if every(name) else ""
+
+    classifiers = every("Classifier")
+    licence = first("License-Expression") or "; ".join(
+        value.rsplit(" :: ", 1)[-1] for value in classifiers if value.startswith("License ::")
     )
     if not licence:
         # A License field is free text, at times the whole licence.
-        licence = str(message.get("License", "")).strip().split("\n", 1)[0][:80]
+        licence = first("License").strip().split("\n", 1)[0][:80]
     return WheelMetadata(
-        str(message["Name"]),
-        str(message["Version"]),
-        tuple(str(value) for value in message.get_all("Requires-Dist", [])),
-        str(message.get("Requires-Python", "")),
-        tuple(canonicalize_name(str(value)) for value in message.get_all("Provides-Extra", [])),
-        licence,
+        first("Name"),
+        first("Version"),
+        tuple(every("Requires-Dist")),
+        first("Requires-Python"),
+        tuple(canonicalize_name(value) for value in every("Provides-Extra")),
+        licence[:_SHOWN],
         unpacked,
-        _pythons([str(value) for value in message.get_all("Classifier", [])]),
+        _pythons(classifiers),
     )
 
 
 def _pythons(classifiers: list[str]) -> tuple[str, ...]:
-    prefix = "Programming Language :: Python :: 3."
-    minors = sorted(
-        int(text.removeprefix(prefix)) for text in classifiers if text.removeprefix(prefix).isdigit()
-    )
-    return tuple(f"3.{minor}" for minor in minors)
+    found = [_MINOR.fullmatch(text) for text in classifiers]
+    return tuple(f"3.{minor}" for minor in sorted(int(match[1]) for match in found if match))
 
 
 # The last patch release of each Python (devguide.python.org/versions); any real one later than .0 would do.

@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,18 @@ VALUES: list[Any] = [
     None, True, -1, 0, 2**70, 1.5, "", "\ud800", "\x1b[2J", "a\nb", "../..", "-R/x", "http://127.0.0.1/x",
     "x" * 500, [], {}, [[]], "9" * 400, "3.99.1", "$(touch x)", "0" * 64, "2026-01-01T00:00:00Z",
     "example", "\u202e",
+]  # fmt: skip
+LINES = [
+    b"Name: \xff", b"Version: \xff", b"Classifier: License :: \xff", b"License-Expression: \xed\xa0\x80",
+    b"License: \x1b[2J", b"Name: another", b"Version: 9.9", b"Requires-Dist: \xff", b"Requires-Dist: a @ x",
+    b"Classifier: Programming Language :: Python :: 3.\xc2\xb2", b"Name: =?utf-8?q?example?=", b"",
+    b"\xff\xfe", b"Classifier: License :: " + b"x" * 100_000,
+    b"License: \xe2\x80\xae", b"Provides-Extra: \xff", b": x",
+    b"Classifier: Programming Language :: Python :: 3." + b"9" * 5000,
+]  # fmt: skip
+TOML = [
+    b"[", b"[]", b"[[]]", b"{}", b'["a"]', b"1", b"true", b"1979-05-27T07:32:00Z", b'"\\ud800"',
+    b'"\\u001b[2J"', b"[" * 5000, b"nan", b'{"a" = []}', b"9" * 5000, b'"' + b"x" * 100_000 + b'"', b"\xff",
 ]  # fmt: skip
 
 
@@ -117,10 +130,13 @@ class Mutations:
 
     def _one(self, number: int) -> None:
         kind = self.source.choice(
-            (*self.regions, "cut", "tail", "splice", "manifest", "manifest", "manifest")
+            (*self.regions, "cut", "tail", "splice", *("manifest",) * 3, "member", "member", "lock")
         )
-        sealed = kind == "manifest" or (self.source.random() < 0.5 and kind in self.regions)
-        changed = self._manifest() if kind == "manifest" else self._bytes(kind, sealed=sealed)
+        made: dict[str, Callable[[], bytes]] = {
+            "manifest": self._manifest, "member": self._member, "lock": lambda: self._member(layout.LOCK)
+        }  # fmt: skip
+        sealed = kind in made or (self.source.random() < 0.5 and kind in self.regions)
+        changed = made[kind]() if kind in made else self._bytes(kind, sealed=sealed)
         if changed == self.content:
             return
         self.file.write_bytes(changed)
@@ -134,7 +150,8 @@ class Mutations:
         self._call(outside.main, "airferry", "inspect", str(self.file), label=label)
         assert sealed or status != 0, f"{label} was accepted"
         self.seen[f"{kind}: {'told' if status == 0 else 'refused'}"] += 1
-        if status != 0:
+        # inside nobody reads the lock: what is installed, and its digests, are in the manifest
+        if status != 0 and kind != "lock":
             # doctor alone does not read the members: sh has compared the file, and --deep reads them
             unread = sealed and ("was changed" in verified or "is damaged" in verified)
             commands = [("install", "--dry-run"), *([] if unread else [("doctor",)])]
@@ -198,6 +215,45 @@ class Mutations:
             data = mutated(found.manifest, self.source)
             found.say(data)
         return found.write(self.file).read_bytes()
+
+    def _member(self, name: str = "") -> bytes:
+        """Another content of a member, which manifest and lock agree with."""
+        found = Forgery.of(self.original)
+        fixed = (layout.MANIFEST, layout.LOCK)
+        name = name or self.source.choice([name for name in found.contents if name not in fixed])
+        before, content = found.contents[name], bytearray(found.contents[name])
+        if name.endswith(".whl") and self.source.random() < 0.5:
+            content = bytearray(self._wheel(before))
+        elif name == layout.LOCK and self.source.random() < 0.5:
+            content = bytearray(self._lock(before))
+        elif content:
+            for _ in range(self.source.choice((1, 1, 2, 8))):
+                content[self.source.randrange(len(content))] ^= 1 << self.source.randrange(8)
+        found.contents[name] = bytes(content)
+        found.agree(name, before)
+        return found.write(self.file).read_bytes()
+
+    def _wheel(self, content: bytes) -> bytes:
+        """The wheel with a line of its METADATA changed, added or repeated."""
+        stream = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(stream, "w") as new:
+            for info in old.infolist():
+                text = old.read(info)
+                if info.filename.endswith("/METADATA"):
+                    lines = text.splitlines()
+                    lines.insert(self.source.randrange(len(lines) + 1), self.source.choice(LINES))
+                    if self.source.random() < 0.5:
+                        del lines[self.source.randrange(len(lines))]
+                    text = b"\n".join(lines)
+                new.writestr(info.filename, text)
+        return stream.getvalue()
+
+    def _lock(self, content: bytes) -> bytes:
+        """The lock with one line changed."""
+        lines = content.splitlines()
+        place = self.source.randrange(len(lines))
+        lines[place] = lines[place].partition(b"=")[0] + b"= " + self.source.choice(TOML)
+        return b"\n".join(lines)
 
 
 def main() -> None:

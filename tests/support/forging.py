@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping
@@ -52,6 +53,27 @@ class Forgery:
     def say(self, data: object) -> None:
         text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         self.contents[layout.MANIFEST] = text.encode("utf-8", "surrogatepass")
+
+    def agree(self, name: str, before: bytes) -> None:
+        """Have manifest and lock say what the member `name` is now, where they said what it was `before`."""
+        old, new = (hashlib.sha256(content).hexdigest() for content in (before, self.contents[name]))
+        size = len(self.contents[name])
+        if name != layout.LOCK:
+            lock = self.contents[layout.LOCK]
+            text = lock.replace(old.encode(), new.encode())
+            if text != lock:
+                self.contents[layout.LOCK] = text.replace(
+                    f"size = {len(before)}\n".encode(), f"size = {size}\n".encode()
+                )
+                self.agree(layout.LOCK, lock)
+        data = self.manifest
+        roles = ("packages", "tools", "services", "files")
+        rows = [row for role in roles for row in data[role]]
+        rows += [data["postgres"]["package"]] if data["postgres"] else []
+        for row in rows:
+            if row["path"] == name:
+                row.update(size=size, sha256=new)
+        self.say(data)
 
     def write(self, path: Path, renamed: Mapping[str, str] | None = None) -> Path:
         """`renamed` members go in under another name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import zipfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tests.bundler.making import make_wheel
 from tests.bundler.runner import Make, Run
 from tests.support.forging import Forgery
 from wheelhouse import layout
+from wheelhouse.text import is_plain
 
 Attack = Callable[[Forgery, Path], None]
 
@@ -165,6 +167,45 @@ def test_another_program_inside_is_told(run: Run, original: Path, tmp_path: Path
     status, _, err = run("verify", str(forged))
     assert status == 0
     assert "differs from this one: runtime/bootstrap/cli.py" in " ".join(err.split())
+
+
+METADATA: dict[str, bytes] = {
+    "no-utf-8": b"Classifier: License :: \xff\nClassifier: Programming Language :: Python :: 3.\xc2\xb2\n",
+    "half-a-pair": b"License-Expression: \xed\xa0\x80\n",
+    "escape": b"License: \x1b]0;owned\x07\n",
+    "long": b"Classifier: License :: " + b"x" * 100_000 + b"\n",
+}
+
+
+def test_metadata_of_a_wheel_is_no_more_than_text(run: Run, original: Path, tmp_path: Path) -> None:
+    _, usual, _ = run("inspect", str(original), "--json")
+    for kind, more in METADATA.items():
+        found = Forgery.of(original)
+        name = next(name for name in found.contents if name.startswith("wheels/alpha-"))
+        before, evil = found.contents[name], io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(before)) as old, zipfile.ZipFile(evil, "w") as new:
+            for info in old.infolist():
+                new.writestr(info.filename, more * info.filename.endswith("/METADATA") + old.read(info))
+        found.contents[name] = evil.getvalue()
+        found.agree(name, before)
+        for json in ((), ("--json",)):
+            status, out, err = run("inspect", str(found.write(tmp_path / "forged.run")), *json)
+            assert (status, "alpha" in out) == (0, True), (kind, err)
+            assert len(out) < len(usual) + 2000, kind
+            assert all(map(is_plain, out.splitlines())), kind
+
+
+def test_a_lock_that_cannot_be_one(run: Run, original: Path, tmp_path: Path) -> None:
+    named = Forgery.of(original).contents[layout.LOCK].replace(b'name = "alpha"', b'name = ["alpha"]')
+    for text in (named, b"a = " + b"[" * 5000, b" " * 20_000_000):
+        found = Forgery.of(original)
+        before = found.contents[layout.LOCK]
+        found.contents[layout.LOCK] = text
+        found.agree(layout.LOCK, before)
+        forged = str(found.write(tmp_path / "forged.run"))
+        for command in (("verify", forged), ("diff", str(original), forged), ("inspect", forged)):
+            status, _, err = run(*command)
+            assert (status, "cannot be read" in err) == (10, True), err
 
 
 TOLD: dict[str, Callable[[dict[str, Any]], object]] = {
