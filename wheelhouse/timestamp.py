@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
+from typing import Optional
 
 
 def now() -> str:
@@ -21,7 +22,7 @@ def parse(stamp: str) -> datetime:
     moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
     if moment.tzinfo is None:
         raise ValueError(f"a time without an offset: {stamp!r}")
-    return moment.astimezone(timezone.utc)
+    return _within(moment, timezone.utc)
 
 
 def compact(stamp: str) -> str:
@@ -31,4 +32,11 @@ def compact(stamp: str) -> str:
 
 def local(stamp: str) -> str:
     """A time stamp as this host's clock shows it: ``2026-11-28 06:19:25``. Raises ValueError."""
-    return parse(stamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return _within(parse(stamp), None).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _within(moment: datetime, zone: Optional[timezone]) -> datetime:
+    try:
+        return moment.astimezone(zone)
+    except OverflowError as error:  # the first and the last day that there are
+        raise ValueError(f"a time that no calendar has: {moment}") from error

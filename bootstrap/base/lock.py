@@ -22,7 +22,8 @@ class HomeBusy(AirferryError):
 def holder(path: Path) -> str:
     """Who holds the lock just now; "" when nobody does."""
     try:
-        with path.open("rb") as stream:
+        descriptor = os.open(str(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:

@@ -30,6 +30,19 @@ def write(path: Path, text: str, mode: Optional[int] = None, *, errors: str = "s
     temporary.replace(path)
 
 
+def text(path: Path, *, largest: int = 256 << 20) -> str:
+    """The text of a file that its folder's account may have put anything in the place of.
+
+    A pipe, a device and a file larger than `largest` bytes are refused, by root a link, too: raises OSError.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if os.geteuid() else os.O_NOFOLLOW)
+    with os.fdopen(os.open(str(path), flags), "rb") as stream:
+        found = os.fstat(stream.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > largest:
+            raise PermissionError(errno.EPERM, "It is no regular file, or too large", str(path))
+        return stream.read(largest).decode("utf-8", "replace")
+
+
 def read(path: Path, owner: int, *, largest: int = 16 << 20) -> bytes:
     """Read a file of `owner`'s in a folder of its own, for a reader with more rights than that account.
 

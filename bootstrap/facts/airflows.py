@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 import time
@@ -11,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
+from bootstrap.base import smallfile
 from bootstrap.facts.processes import Process
 from bootstrap.facts.processes import collect as processes
+from wheelhouse import codec
 
 SECONDS = 1.0  # for all the folders together: a home of many folders is not worth more
 HOMES = ("/opt/*", "/srv/*", "/var/lib/*", "/usr/local/*", "/home/*/*", "~/*")
@@ -94,7 +95,7 @@ def _matches(
 
 def _home(path: Path) -> AirflowPlace:
     try:
-        receipt = json.loads((path / "receipt.json").read_text(encoding="utf-8"))
+        receipt = codec.parse(smallfile.text(path / "receipt.json", largest=1 << 20))
         return AirflowPlace(str(path), str(receipt["airflow"]), airferry=True)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, codec.Malformed, KeyError, TypeError):
         return AirflowPlace(str(path))

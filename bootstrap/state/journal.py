@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from bootstrap.base import account
-from wheelhouse import timestamp
+from bootstrap.base import account, smallfile
+from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 
 SCHEMA = 1
@@ -131,7 +131,7 @@ def read(path: Path) -> History:
     unreadable = 0
     text = ""
     with contextlib.suppress(FileNotFoundError):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = smallfile.text(path)
     for raw in text.split("\n"):
         if not raw.strip("\0 \r\t"):  # after a power cut a file may end in zeros
             continue
@@ -207,8 +207,8 @@ def _entry(command: str, outcome: str, line: Dict[str, Any]) -> JournalEntry:
 
 def _parsed(raw: str) -> Optional[Dict[str, Any]]:
     try:
-        line = json.loads(raw)
-    except ValueError:
+        line = codec.parse(raw)
+    except codec.Malformed:
         return None
     if not isinstance(line, dict) or not isinstance(line.get("event"), str):
         return None
@@ -221,6 +221,8 @@ def _number(value: object) -> Optional[float]:
 
 def _alive(process: object, moment: str) -> bool:
     """Whether the process that wrote at `moment` still runs; its number may be another's by now."""
+    if not isinstance(process, int):
+        return False
     try:
         began = timestamp.parse(moment).timestamp()
         # btime, and field 22 of stat after the name, which may hold blanks (proc(5))

@@ -164,7 +164,7 @@ def _way_out(path: Path) -> str:
     in_use = (path.parent / "current").resolve().name
     for copy in sorted(path.parent.glob(f"backups/[!.]*/state/{path.name}"), reverse=True):
         with contextlib.suppress(OSError, codec.Malformed, AttributeError):
-            if codec.parse(copy.read_text(encoding="utf-8", errors="replace")).get("bundle_id") == in_use:
+            if codec.parse(smallfile.text(copy, largest=1 << 20)).get("bundle_id") == in_use:
                 return f"A backup has a copy of it: cp {shlex.quote(str(copy))} {shlex.quote(str(path))}"
     return "With the receipt moved away, an install starts from scratch; the database in postgres/ is kept."
 

@@ -91,6 +91,41 @@ def test_receipt_that_is_no_file_of_the_accounts(what: str, home: Home, root_onl
     assert "Error" in done.stderr
 
 
+_READERS = {
+    "journal.jsonl": "from bootstrap.state import journal as m; m.read(path)",
+    "lock": "from bootstrap.base import lock as m; m.holder(path)",
+    "backups/b/state/receipt.json": (
+        "from bootstrap.state import receipt as m; broken = home / 'receipt.json';"
+        " broken.write_text('{'); m.find(broken)"
+    ),
+    "receipt.json": (
+        "from bootstrap.facts import airflows as m;"
+        " (home / 'airflow.cfg').touch(); print(m.collect({}, homes=[str(home)], packages=[]))"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "endless"])
+@pytest.mark.parametrize("name", _READERS)
+def test_nothing_in_place_of_a_file_holds_root(what: str, name: str, home: Home, root_only: Path) -> None:
+    """A pipe waits for ever, a link to /dev/zero takes all memory, one to a file of root's tells it."""
+    path = home.path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(root_only if what == "link" else "/dev/zero")
+    os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    limit = "import resource as r; r.setrlimit(r.RLIMIT_AS, (2**29, 2**29))"
+    code = f"{limit}; import pathlib, sys; home, path = map(pathlib.Path, sys.argv[1:]); {_READERS[name]}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, home.path, path], check=False, capture_output=True, text=True, timeout=20
+    )
+    assert "MemoryError" not in done.stderr
+    assert "r00t-0nly" not in done.stdout + done.stderr
+
+
 def test_receipt_that_names_another_account(home: Home) -> None:
     """Root would run the programs of the home as that account."""
     found = receipts.load(home.receipt)

@@ -7,12 +7,14 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bootstrap.base import account
 from bootstrap.base.lock import HomeBusy
+from bootstrap.commands.history import _rows as rows
 from bootstrap.state.journal import Journal, JournalStep, read
 from bootstrap.state.plan import execute
 from tests.support.accounts import Folder, in_process
@@ -137,7 +139,9 @@ def test_a_journal_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+import time
 from pathlib import Path
+from bootstrap.commands.history import _rows as rows
 from bootstrap.state.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(200):
@@ -169,3 +173,28 @@ def test_who_asked_is_known_after_root_gave_itself_up(monkeypatch: pytest.Monkey
         in_process(stop, lambda: None)(folder)
         (entry,) = read(folder / "journal").entries
     assert (entry.by, entry.account) == ("kim", "nobody")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Seoul", "America/Chicago"])
+def test_lines_that_nobody_wrote_end_nothing(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """Whoever can write to the journal has no way to make its readers fail."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    lines = [
+        "[" * 100_000,
+        '{"event": "a-done", "seconds": ' + "9" * 400 + "}",
+        '{"event": "a-done", "seconds": 1e999, "x": NaN}',
+        '{"event": "a-started", "process": "../../tmp/x", "time": "9999-12-31T23:59:59Z"}',
+        '{"event": "a-started", "process": [1], "time": "0001-01-01T00:00:00Z"}',
+        '{"event": "a-done", "time": "0001-01-01T00:00:00+23:59"}',
+        '{"event": "a-done", "time": "9999-12-31T23:59:59-23:59"}',
+        '{"event": "step-done", "step": {}}',
+    ]
+    journal.path.write_text("".join(f"{line}\n" for line in lines))
+    found = read(journal.path)
+    assert (found.unreadable, len(found.entries)) == (3, 2)
+    assert len(rows(found, 0, steps=True)) == 2
+    monkeypatch.undo()
+    time.tzset()
