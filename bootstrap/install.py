@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional
+from typing import Iterator, List, Optional
 
 from bootstrap import handoff
 from bootstrap.base import account, lock
@@ -15,6 +16,7 @@ from bootstrap.change import upgrade as upgrades
 from bootstrap.change import upgrade_rules
 from bootstrap.change.steps import tidy, undo
 from bootstrap.handoff import Given
+from bootstrap.installed import status
 from bootstrap.installed.drift import of_configuration
 from bootstrap.installed.external import Handed
 from bootstrap.installed.installation import Installation
@@ -168,11 +170,13 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             if not broker.available():
                 registry.save(registry.record_of(chosen))
             return _outcome(upgraded)
+        _tell_of_unfinished(home, progress)
         receipt.save(home.receipt, chosen)
         if not broker.available():
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
-            done = plan.execute(steps(Installation(chosen), bundle, password, handed), progress, journal)
+            with _telling_what_runs_on(Installation(chosen), progress):
+                done = plan.execute(steps(Installation(chosen), bundle, password, handed), progress, journal)
             tidy(Installation(chosen))
             chosen = _with_version(chosen)
             if not chosen.completed:
@@ -180,6 +184,33 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             receipt.save(home.receipt, chosen)
             carried.remove_unused(home, chosen)
     return Outcome(chosen, tuple(done))
+
+
+def _tell_of_unfinished(home: Home, progress: Progress) -> None:
+    """Say what an install that was broken off has left running; it runs until somebody stops it."""
+    earlier = receipt.find(home.receipt)
+    if earlier is None or earlier.completed or earlier.removed:
+        return
+    with progress.step("Look for what an unfinished install has left running") as shown:
+        shown.outcome = _runs(Installation(earlier)) or "nothing runs"
+
+
+@contextlib.contextmanager
+def _telling_what_runs_on(installation: Installation, progress: Progress) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(Exception):
+            runs = "" if installation.receipt.completed else _runs(installation)
+            if runs:
+                with progress.step("Look for what goes on running all the same") as shown:
+                    shown.outcome = runs
+        raise
+
+
+def _runs(installation: Installation) -> str:
+    names = status.running(installation)
+    return f"running: {', '.join(names)}. To stop them: {status.stop_command(installation)}" if names else ""
 
 
 def _with_version(chosen: Receipt) -> Receipt:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
-from typing import Tuple
+from typing import Sequence, Tuple
 
 from bootstrap.airflow import health
 from bootstrap.base.lock import holder
@@ -11,6 +12,7 @@ from bootstrap.installed.installation import POSTGRES, Installation
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.state import change_record
 from bootstrap.state.home import Home
+from wheelhouse.errors import AirferryError
 
 # The name under which the status shows an external server.
 DATABASE = "database"
@@ -35,8 +37,8 @@ class ComponentStatus:
 class Status:
     """The state of an installation.
 
-    `unfinished` says what to do about an upgrade, a restore or a rollback that was interrupted; `added` are
-    the packages of add-ons (``name version``).
+    `unfinished` says what to do about an install, an upgrade, a restore or a rollback that was broken off;
+    `added` are the packages of add-ons (``name version``).
     """
 
     airflow: str
@@ -84,9 +86,35 @@ def look(installation: Installation) -> Status:
         found.home,
         installation.url,
         tuple(components),
-        _unfinished(installation.home),
+        _unfinished(installation.home) or _never_finished(installation, components),
         tuple(name for item in found.added for name in item.packages),
     )
+
+
+def running(installation: Installation) -> Tuple[str, ...]:
+    """The components that run, PostgreSQL of our own among them; none where nobody can say."""
+    try:
+        states = installation.services.states()
+    except (AirferryError, OSError):
+        return ()
+    names = [*installation.servers, *installation.components]
+    return tuple(name for name in names if name in states and states[name].pid)
+
+
+def stop_command(installation: Installation) -> str:
+    """What stops all of it, as it is typed."""
+    return f"{shlex.quote(str(installation.home.bin / 'airferry'))} stop"
+
+
+def _never_finished(installation: Installation, components: Sequence[ComponentStatus]) -> str:
+    found = installation.receipt
+    if found.completed or found.removed or holder(installation.home.lock):
+        return ""
+    names = [item.name for item in components if item.state == "RUNNING" and item.name != DATABASE]
+    again = f"sh {shlex.quote(found.bundle_file)} install --home {shlex.quote(found.home)}"
+    stop = f" To stop what runs: {stop_command(installation)}" if names else ""
+    runs = f"; running all the same: {', '.join(names)}" if names else ""
+    return f"The install was never finished{runs}. To finish it: {again}.{stop}"
 
 
 def _unfinished(home: Home) -> str:

@@ -168,6 +168,18 @@ def test_nothing_is_wrong_with_it(lab: Lab) -> None:
 # files
 
 
+@fault("installation-incomplete", "an install that was broken off, with everything running")
+def test_components_of_an_install_that_was_broken_off(lab: Lab) -> None:
+    with lab.kept(lab.home / "receipt.json") as path:
+        path.write_text(json.dumps({**lab.receipt, "completed": ""}))
+        found = lab.expect("installation-incomplete")
+        assert "running all the same: postgres, api-server, scheduler" in found["found"]
+        assert found["commands"][-1].endswith("/bin/airferry stop")
+        ran = lab.host.run(lab.home / "bin" / "airferry", "status")
+        assert ran.returncode == 33, ran.stdout + ran.stderr
+        assert "The install was never finished" in ran.stderr, ran.stderr
+
+
 @fault("packages-damaged", "a file of an installed package deleted")
 def test_deleted_file(lab: Lab) -> None:
     with lab.kept(lab.site / "jwt" / "api_jwt.py") as path:

@@ -159,7 +159,13 @@ def _release(found: Files, installed: Installed) -> Iterator[Finding]:
     anew = (f"{command(installed)} stop", mark, *again)
     if not found.complete or not installed.completed:
         state = "the packages" if not found.complete else "the last steps"
-        yield INSTALLATION_INCOMPLETE.found(f"{state} are not complete", remedy=_MEND, commands=again)
+        runs = [item.name for item in installed.components or () if item.state == "RUNNING"]
+        stop = (f"{command(installed)} stop",) if runs else ()
+        yield INSTALLATION_INCOMPLETE.found(
+            f"{state} are not complete" + (f"; running all the same: {', '.join(runs)}" if runs else ""),
+            remedy=_MEND + (" The second command stops what runs." if runs else ""),
+            commands=(*again, *stop),
+        )
         if not found.complete:
             return
     if not found.linked:

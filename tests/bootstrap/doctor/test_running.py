@@ -233,6 +233,15 @@ def test_web_server_that_does_not_answer_says_nothing_of_the_others() -> None:
     assert found["component-ill"].found == "api-server: running, unreachable"
 
 
+def test_install_that_was_broken_off_names_what_runs_and_how_to_stop_it() -> None:
+    found = judged(replace(SOUND, completed=False))["installation-incomplete"]
+    assert "running all the same: postgres, api-server, scheduler, dag-processor, triggerer" in found.found
+    assert found.commands == (f"sh f.run install --home {HOME}", f"{HOME}/bin/airferry stop")
+    quiet = tuple(replace(item, state="STOPPED", health="") for item in SOUND.components or ())
+    found = judged(replace(SOUND, completed=False, components=quiet, running=()))["installation-incomplete"]
+    assert (found.found, len(found.commands)) == ("the last steps are not complete", 1)
+
+
 def test_differing_keys_are_shown_as_fingerprints_with_who_has_them() -> None:
     found = judged(running(1, keys={**KEYS, "jwt_secret": "cccccccc"})(SOUND))
     assert found["component-keys"].found.splitlines() == [
