@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 from tests.sweep import page
 from tests.sweep.attempt import Outcome, bundle
-from tests.sweep.pairs import Pair, known, sample
+from tests.sweep.pairs import Pair, in_turn, known, sample
 
 
 def main() -> int:
@@ -34,7 +34,9 @@ def main() -> int:
         pairs = sample(pairs, options.sample, options.seed)
     done = _read(options.log)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for outcome in pool.map(bundle, [pair for pair in pairs if pair not in done]):
+        running = [pool.submit(bundle, pair) for pair in in_turn(pairs) if pair not in done]
+        for future in as_completed(running):
+            outcome = future.result()
             done[outcome.pair] = outcome
             print(page.line(outcome), flush=True)
             if options.log:

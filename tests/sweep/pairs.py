@@ -48,6 +48,17 @@ def _pairs(wheels: dict[Version, str]) -> Iterator[Pair]:
                 yield Pair(str(version), python)
 
 
+def in_turn(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    """The newest patch release of every minor first: what a sweep that is broken off should have done."""
+    newest: dict[tuple[int, ...], Version] = {}
+    for pair in pairs:
+        version = Version(pair.airflow)
+        newest[version.release[:2]] = max(version, newest.get(version.release[:2], version))
+    return tuple(
+        sorted(pairs, key=lambda pair: newest[Version(pair.airflow).release[:2]] != Version(pair.airflow))
+    )
+
+
 def sample(pairs: tuple[Pair, ...], count: int, seed: str) -> tuple[Pair, ...]:
     """Some of them, the same for the same seed."""
     return tuple(random.Random(seed).sample(pairs, min(count, len(pairs))))
