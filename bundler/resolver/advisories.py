@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from bootstrap.airflow.differences import NEWEST
 from bootstrap.airflow.release import release_for
@@ -77,11 +78,17 @@ def broken(airflow: str, versions: Mapping[str, str]) -> Iterator[str]:
 def kept_from(airflow: str, versions: Mapping[str, str]) -> Iterator[str]:
     """What is told of packages whose choice :func:`exclude_broken` has narrowed."""
     for entry in pairs():
-        if entry["package"] in versions and _is_for(entry, airflow):
-            yield (
-                f"{entry['package']} {versions[entry['package']]} was chosen from {entry['works']}: with "
-                f"others {entry['text']}"
-            )
+        version = versions.get(entry["package"], "")
+        if version and _is_for(entry, airflow) and _narrows(entry["works"], version):
+            chosen = f"{entry['package']} {version} was chosen from {entry['works']}"
+            yield f"{chosen}: with others {entry['text']}"
+
+
+def _narrows(works: str, version: str) -> bool:
+    """Whether the newest would have been another: what is left out, and older than it, would not."""
+    return any(
+        item.operator != "!=" or Version(item.version) > Version(version) for item in SpecifierSet(works)
+    )
 
 
 def _is_for(entry: Mapping[str, Any], airflow: str) -> bool:

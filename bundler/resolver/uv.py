@@ -30,8 +30,9 @@ _MACHINES = ("x86_64", "aarch64")
 _LOG = "uv_resolver=debug,uv_distribution=debug"
 _DOING = re.compile(r"Preparing metadata for: (\S+)|Selecting: (\S+)")
 _SECONDS = 600.0
-# For what is built: these parse their own requirements in every command, and take two to four times as long.
-BUILD_CONSTRAINTS = "setuptools!=60.9.*,!=60.10.*,!=61.*,!=62.*\n"
+# For what is built: these parse their own requirements in every command, and take two to four times as long;
+# from 82 on pkg_resources is gone, which the setup.py of many an older source imports.
+BUILD_CONSTRAINTS = "setuptools!=60.9.*,!=60.10.*,!=61.*,!=62.*,<82\n"
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Could not connect", "client error", "timed out")
 
 

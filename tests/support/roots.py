@@ -19,11 +19,14 @@ from tests.support import surroundings
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MIRROR = "http://deb.debian.org/debian"
-# what a booted host has mounted, and the loopback interface
+# what a booted host has mounted
 _PREPARE = (
-    'ip link set lo up && mount -t proc proc "$0/proc" && mount -t tmpfs -o mode=1777 shm "$0/dev/shm"'
+    'mount -t proc proc "$0/proc" && mount -t tmpfs -o mode=1777 shm "$0/dev/shm"'
     ' && exec chroot "$0" sh -c "echo up; read line"'
 )
+_LOOPBACK = "ip link set lo up && "
+# what this machine knows of its network
+_NETWORK = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
 
 
 @functools.cache
@@ -73,11 +76,12 @@ def _mirror() -> str:
 class Root:
     """A copy of a bare host that runs, cut off; a context manager that ends all its processes.
 
-    `without` is a pattern of packages that are purged from the copy.
+    `without` is a pattern of packages that are purged from the copy. `online` leaves it a network.
     """
 
-    def __init__(self, original: Path, folder: Path, without: str = "") -> None:
+    def __init__(self, original: Path, folder: Path, without: str = "", *, online: bool = False) -> None:
         self.path = folder
+        self._online = online
         subprocess.run(["cp", "-a", "--reflink=auto", original, folder], check=True)
         if without:
             purge = 'dpkg --purge $(dpkg-query -W -f "\\${Package}\\n" "$0")'
@@ -86,9 +90,14 @@ class Root:
                 ["chroot", folder, "sh", "-ec", purge, without],
                 check=True, env=environment, stdout=subprocess.DEVNULL,
             )  # fmt: skip
+        for name in _NETWORK if online else ():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if Path("/", name).exists():
+                shutil.copy(Path("/", name), folder / name)
 
     def __enter__(self) -> Root:
-        command = ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "sh", "-c", _PREPARE, str(self.path)]
+        network, prepare = ([], _PREPARE) if self._online else (["-n"], _LOOPBACK + _PREPARE)
+        command = ["unshare", *network, "-m", "-p", "-f", "--kill-child", "sh", "-c", prepare, str(self.path)]
         self._holder = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -108,7 +117,8 @@ class Root:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line that runs a command there, in an environment of its own."""
-        enter = ["nsenter", "-t", self._first, "-n", "-m", "-p", "-r", "-w", "--"]
+        network = [] if self._online else ["-n"]
+        enter = ["nsenter", "-t", self._first, *network, "-m", "-p", "-r", "-w", "--"]
         return [*enter, "/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "LANG=C", *arguments]
 
     def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:

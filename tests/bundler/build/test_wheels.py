@@ -64,15 +64,16 @@ def sdist_with(files: Path, name: str, requires: str, wanted: str) -> Path:
     return make_sdist(files, name, "1.0", files=own)
 
 
-def test_slow_setuptools_is_left_out_where_no_source_insists_on_it(
-    make: Make, airflow: LocalIndex, files: Path
+@pytest.mark.parametrize(("taken", "left"), [("60.8.2", "61.3.1"), ("81.0.0", "82.0.1")])
+def test_slow_setuptools_and_those_without_pkg_resources_are_left_out_where_no_source_insists(
+    make: Make, airflow: LocalIndex, files: Path, taken: str, left: str
 ) -> None:
     airflow.add(
-        make_wheel(files, "setuptools", "60.8.2"), make_wheel(files, "setuptools", "61.3.1"),
-        sdist_with(files, "any", "setuptools", "60.8.2"),
-        sdist_with(files, "new", "setuptools>=61", "61.3.1"),
+        make_wheel(files, "setuptools", taken), make_wheel(files, "setuptools", left),
+        sdist_with(files, "any", "setuptools", taken),
+        sdist_with(files, "new", f"setuptools>={left}", left),
     )  # fmt: skip
-    for name, version in (("any", "60.8.2"), ("new", "61.3.1")):
+    for name, version in (("any", taken), ("new", left)):
         built = next(item for item in make(requirements=(name,)).manifest.packages if item.name == name)
         assert built.built_from is not None
         assert built.built_from.build_requires == (f"setuptools=={version}",)

@@ -30,6 +30,8 @@ def metadata(version: str, *pythons: str) -> WheelMetadata:
     [
         ("3.2.1", ["code tab"]),
         ("3.2.2", []),
+        ("3.1.3", ["does not end the session"]),
+        ("3.1.5", []),
         ("3.3.2", []),
         ("2.7.2", ["MD5", "no security fixes"]),
         ("2.8.3", ["CVE-2024-29735", "no security fixes"]),

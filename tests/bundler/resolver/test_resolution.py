@@ -84,6 +84,11 @@ def test_a_provider_that_runs_no_task_is_not_chosen(
     result = make(constraints=AS_OF, requirements=("engine",))
     assert {item.version for item in result.manifest.packages if item.name == "engine"} == {"1.0"}
     assert any("engine 1.0 was chosen from !=1.1" in text for text in result.warnings)
+    # one that is older than what was chosen has changed nothing
+    airflow.add(make_wheel(files, "engine", "1.2"))
+    newer = make(constraints=AS_OF, requirements=("engine",), refresh=True)
+    assert {item.version for item in newer.manifest.packages if item.name == "engine"} == {"1.2"}
+    assert not any("engine" in text for text in newer.warnings)
     path = tmp_path / "constraints.txt"
     path.write_text("engine==1.1\n")
     pinned = make(constraints=str(path), requirements=("engine",))
@@ -95,8 +100,17 @@ def test_the_table_of_pairs_is_sound() -> None:
         return bool(SpecifierSet(entry["airflow"]) and SpecifierSet(entry["works"]) and entry["text"])
 
     assert all(holds(entry) for entry in advisories.pairs())
-    assert list(advisories.broken("2.11.2", {"apache-airflow-providers-celery": "3.17.1"}))
-    assert not list(advisories.broken("2.11.2", {"apache-airflow-providers-celery": "3.17.2"}))
+    rows = {
+        "2.11.2": ("celery", "3.17.1", "3.17.2"),
+        "2.10.5": ("celery", "3.10.3", "3.10.5"),
+        "2.11.0": ("cncf-kubernetes", "10.4.3", "10.4.2"),
+        "2.9.3": ("fab", "1.2.1", "1.1.1"),
+        "3.2.2": ("cncf-kubernetes", "10.17.1", "10.18.0"),
+    }
+    for airflow, (name, bad, good) in rows.items():
+        package = f"apache-airflow-providers-{name}"
+        assert list(advisories.broken(airflow, {package: bad})), (airflow, bad)
+        assert not list(advisories.broken(airflow, {package: good})), (airflow, good)
 
 
 def test_a_patch_level_in_requires_python_is_met(make: Make, airflow: LocalIndex, files: Path) -> None:

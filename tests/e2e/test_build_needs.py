@@ -1,0 +1,92 @@
+"""Every row of the table of build needs, built for real in a bare Debian: missing, told, installed, built."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundler.build import buildneeds
+from tests.e2e.conftest import ROOT as PROJECT
+from tests.support import roots
+from tests.support.index import index_problem
+from tests.support.roots import Root
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.network,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(
+        not os.environ.get("AIRFERRY_FULL"), reason="AIRFERRY_FULL is not set: builds for long"
+    ),
+]
+
+PYTHON = "/opt/airferry/bin/python"
+# The version whose source is built, where it is not the newest; and what is imported of the result.
+VERSIONS = {"python-snappy": "0.6.1"}
+MODULES = {
+    "cffi": "_cffi_backend", "google-re2": "re2", "jpype1": "jpype", "lxml": "lxml.etree",
+    "m2crypto": "M2Crypto", "mysqlclient": "MySQLdb", "psycopg-c": "psycopg_c.pq", "pycairo": "cairo",
+    "pykerberos": "kerberos", "python-ldap": "ldap", "python-snappy": "snappy",
+}  # fmt: skip
+INSTALL = re.compile(r"apt-get install ([a-z0-9.+ -]+[a-z0-9+])")
+
+
+@pytest.fixture(scope="module")
+def prepared(scratch: Path) -> Iterator[Path]:
+    """Debian 12 with airferry, and no compiler."""
+    problem = index_problem()
+    if problem:
+        pytest.skip(problem)
+    original = roots.base("bookworm", "python3", "python3-venv", "ca-certificates")
+    root = Root(original, scratch / "prepared", online=True)
+    for name in ("bundler", "bootstrap", "wheelhouse", "dags_example"):
+        shutil.copytree(PROJECT / name, root.path / "srv" / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, root.path / "srv" / name)
+    shutil.copy(PROJECT / "tests/e2e/building.py", root.path / "srv" / "building.py")
+    with root:
+        ran(root, "apt-get", "update")
+        ran(root, "python3", "-m", "venv", "/opt/airferry")
+        ran(root, PYTHON, "-m", "pip", "install", "--quiet", "/srv")
+        yield root.path
+
+
+def ran(root: Root, *command: str) -> str:
+    """Run a command in the root that must succeed."""
+    done = root.run(*command, timeout=900)
+    assert done.returncode == 0, f"{command}: {done.stdout[-1500:]}{done.stderr[-1500:]}"
+    return done.stdout
+
+
+def asked(root: Root, package: str) -> Any:
+    """What airferry says when it is to build the package there."""
+    glibc = ".".join(map(str, roots.glibc(root.path)))
+    said = ran(root, PYTHON, "/srv/building.py", package, VERSIONS.get(package, ""), glibc)
+    return json.loads(said.splitlines()[-1])
+
+
+@pytest.mark.parametrize("package", sorted(buildneeds._data()["needs"]))
+def test_what_is_missing_is_told_and_is_enough(package: str, prepared: Path, scratch: Path) -> None:
+    with Root(prepared, scratch / package, online=True) as root:
+        refused = asked(root, package)
+        assert "this machine cannot" in refused.get("message", ""), refused
+        assert refused["needed"].split(", ") == list(buildneeds.known(package))
+        (packages,) = INSTALL.findall(refused["hint"])
+        ran(root, "apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages.split())
+        built = asked(root, package)
+        assert "wheel" in built, built
+        shutil.copy(root.path / built["wheel"].lstrip("/"), scratch)
+    # on a host that has none of it
+    with Root(prepared, scratch / f"{package}-runs", online=True) as root:
+        wheel = Path(built["wheel"]).name
+        shutil.move(scratch / wheel, root.path / "root" / wheel)
+        ran(root, "python3", "-m", "venv", "/opt/tried")
+        ran(root, "/opt/tried/bin/pip", "install", "--quiet", f"/root/{wheel}")
+        ran(root, "/opt/tried/bin/python", "-c", f"import {MODULES.get(package, package)}")
