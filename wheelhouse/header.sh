@@ -197,7 +197,9 @@ $word"
 }
 
 # Why root does not write in a folder.
-others() { [ "$(id -u)" -ne 0 ] || stranger "$1"; }
+others() {
+    [ "$(id -u)" -ne 0 ] || stranger "$1"
+}
 
 # The sha256 and name of each part that the list has.
 listed() {

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
 import typer
 
-from bootstrap.base.console import Console
+from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
+from bundler.approval import delta
+from bundler.approval.shape import Shape
+from bundler.approval.shape import make as make_shape
 from bundler.commands.settings_options import takes_settings
-from bundler.inspection import report
+from bundler.inspection import report, whole
 from bundler.inspection.report import BundleMade
 from bundler.request import settings_file
 from bundler.request.settings import PUBLISHED, Settings
@@ -28,6 +32,15 @@ def bundle(
     ),
     *,
     given: Settings,
+    older: Optional[Path] = typer.Option(
+        None,
+        "--from",
+        metavar="OLD",
+        help="Also write NEW.delta.run, which makes the bundle of this older one that is inside already.",
+    ),
+    shape: Optional[Shape] = typer.Option(
+        None, "--shape", help="Also write the same content for a gate that refuses programs."
+    ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="Show neither progress nor summary."),
     json: bool = JSON,
 ) -> Result[BundleMade]:
@@ -46,8 +59,38 @@ def bundle(
     from bundler.request.spec import BundleRequest  # noqa: PLC0415
 
     request = BundleRequest.parse(settings)
+    if older:
+        # an older bundle that is damaged is told before minutes of work
+        with (
+            console.progress(older.stat().st_size, f"Verify {older.name}") as advance,
+            whole.opened(older, advance),
+        ):
+            pass
     result = make_bundle(request, console)
-    return Result(report.made(result), lambda console: None if quiet else report.summary(result, console))
+    # beside the file, which they do not change
+    change = delta.make(older, result.path) if older else None
+    other = shape and make_shape(result.path, shape)
+
+    def show(console: Console) -> None:
+        if quiet:
+            return
+        report.summary(result, console)
+        if change:
+            share = f"{size_text(change.size)}, {change.size / result.size:.0%} of the bundle"
+            console.print(f"Or carry {change.path.name} ({share}), and run where {change.base} is:")
+            console.command(f"sh {change.path.name} join {change.base}")
+        if other:
+            console.print(f"The same content as a {shape and shape.value}, with a README.txt: {other}")
+
+    return Result(
+        replace(
+            report.made(result),
+            delta=str(change.path) if change else "",
+            delta_size=change.size if change else 0,
+            shape=str(other or ""),
+        ),
+        show,
+    )
 
 
 def spelled_out(arguments: list[str]) -> list[str]:

@@ -19,7 +19,8 @@ class BundleMade:
 
     `size` is bytes, `packages` how many there are, `carried_python` the version of the interpreter in it or
     null, `built` what was built from source, `base` the bundle that an add-on adds to (else empty), `command`
-    what to run inside, `seconds` by stage.
+    what to run inside, `seconds` by stage. `delta` is the file that makes it of an older bundle, of
+    `delta_size` bytes, `shape` the same content as a folder or an archive (empty where not asked for).
     """
 
     file: str
@@ -42,6 +43,9 @@ class BundleMade:
     command: str
     warnings: tuple[str, ...]
     seconds: dict[str, float]
+    delta: str = ""
+    delta_size: int = 0
+    shape: str = ""
 
 
 def summary(result: BundleResult, console: Console) -> None:

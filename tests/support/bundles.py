@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import bootstrap
+from bundler.lock import lockfile
 from wheelhouse import header, layout, writer
 from wheelhouse.manifest import (
     CarriedPostgres,
@@ -150,8 +151,9 @@ def write(
     path: Path, python: str = "3.11", extra: Iterable[Member] = (), carried: CarriedPython | None = None
 ) -> Path:
     """Write a whole bundle to `path`; a `carried` interpreter is one of the `extra` members."""
-    content = [*members(), *extra]
+    content = [*(item for item in members() if item.name != layout.LOCK), *extra]
     described = replace(agreeing(manifest(python), content), python=carried)
+    content.append(Member(layout.LOCK, lockfile.write(described.packages, described.target).encode()))
     writer.write(path, described, content, timestamp=STAMP)
     return path
 
