@@ -10,7 +10,7 @@ from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER
 from bootstrap.examination.installed import Installed
 
-LOGIN_MODULES = Entry(
+LOGIN_MODULES_MISSING = Entry(
     "login-modules-missing",
     BLOCKER,
     "webserver_config.py needs modules that are not there",
@@ -24,7 +24,7 @@ def check(installed: Installed) -> Iterator[Finding]:
     """What the environment's Python cannot import."""
     found = installed.login
     if found and found.missing:
-        yield LOGIN_MODULES.found(
+        yield LOGIN_MODULES_MISSING.found(
             listed([f"{found.path}, {line}" for line in found.missing]),
             needed="modules that the environment's Python can import",
             remedy=f"{login_modules.remedy(found.modules)} Here: {command(installed)} add ADDON, or sh FILE"
@@ -37,7 +37,7 @@ def before(path: str, source: Optional[bytes], packages: Sequence[str]) -> Itera
     lacking = login_modules.lacking(source or b"", packages)
     if lacking:
         wanted = sorted({login_modules.package(item.module) for item in lacking})
-        yield LOGIN_MODULES.found(
+        yield LOGIN_MODULES_MISSING.found(
             listed([f"{path}, line {item.line}, {item.why}" for item in lacking]),
             needed=f"{', '.join(wanted)} in the bundle",
             remedy=f"{login_modules.remedy(item.module for item in lacking)} Or change AUTH_TYPE for now"
