@@ -9,6 +9,7 @@ from bundler.commands.bundle import bundle, spelled_out
 from bundler.commands.cache import cache
 from bundler.commands.diff import diff
 from bundler.commands.doctor import doctor
+from bundler.commands.dossier import dossier
 from bundler.commands.init import init
 from bundler.commands.inspect import inspect
 from bundler.commands.probe import probe
@@ -21,7 +22,7 @@ app = application(
 )
 
 
-for command in (probe, init, bundle, rehearse, inspect, verify, diff, split, cache, doctor):
+for command in (probe, init, bundle, rehearse, inspect, verify, diff, dossier, split, cache, doctor):
     app.command(cls=ExplainingCommand if command is doctor else None)(command)
 
 

@@ -28,7 +28,10 @@ _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+h
 
 @dataclass(frozen=True)
 class IndexFile:
-    """A published file; `uploaded` is RFC 3339 and `size` in bytes, where the index tells them."""
+    """A published file; `uploaded` is RFC 3339 and `size` in bytes, where the index tells them.
+
+    `reason` is why it was yanked, `provenance` the address of its attestations (PEP 740); empty for none.
+    """
 
     filename: str
     url: str
@@ -38,6 +41,8 @@ class IndexFile:
     size: int = 0
     requires_python: str = ""
     yanked: bool = False
+    reason: str = ""
+    provenance: str = ""
 
     @property
     def is_wheel(self) -> bool:
@@ -121,6 +126,8 @@ def _from_json(page: Mapping[str, Any]) -> list[IndexFile]:
             size=entry.get("size") or 0,
             requires_python=entry.get("requires-python") or "",
             yanked=entry.get("yanked") not in (None, False),
+            reason=entry["yanked"] if isinstance(entry.get("yanked"), str) else "",
+            provenance=entry.get("provenance") or "",
         )
         for entry in page["files"]
         if (version := _version(entry["filename"])) is not None
@@ -146,6 +153,8 @@ def _from_html(text: str) -> list[IndexFile]:
                     version=version,
                     requires_python=link.get("data-requires-python") or "",
                     yanked="data-yanked" in link,
+                    reason=link.get("data-yanked") or "",
+                    provenance=link.get("data-provenance") or "",
                 )
             )
     return found

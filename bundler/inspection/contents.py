@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundler.inspection import whole
+from bundler.inspection.whole import Whole
 from bundler.lock import graph
 from wheelhouse.errors import BundleDamaged
 from wheelhouse.manifest import Manifest, Package
@@ -55,8 +56,14 @@ class Contents:
 
 def read(path: Path) -> Contents:
     """Read a bundle; raises the errors of :func:`bundler.inspection.whole.opened`."""
-    with whole.opened(path) as found, zipfile.ZipFile(path) as archive:
-        bundle, manifest = found.bundle, found.bundle.manifest
+    with whole.opened(path) as found:
+        return of(found)
+
+
+def of(found: Whole) -> Contents:
+    """What is in a bundle that is open; raises :class:`BundleDamaged` for a wheel that is another inside."""
+    bundle, manifest = found.bundle, found.bundle.manifest
+    with zipfile.ZipFile(bundle.stream) as archive:
         entries = [
             _entry(archive, role, package, manifest)
             for role, packages in (
@@ -67,7 +74,7 @@ def read(path: Path) -> Contents:
             )
             for package in packages
         ]
-        return Contents(path, bundle.seal.size, manifest, tuple(entries), found.notes)
+    return Contents(bundle.path, bundle.seal.size, manifest, tuple(entries), found.notes)
 
 
 def _entry(archive: zipfile.ZipFile, role: str, package: Package, manifest: Manifest) -> BundleMember:

@@ -23,6 +23,7 @@ def make_wheel(
     licence: str = "Apache-2.0",
     pythons: Sequence[str] = (),
     requires_python: str = "",
+    more: Sequence[str] = (),
 ) -> Path:
     """Write a wheel that installers accept: METADATA, WHEEL and a RECORD with true hashes."""
     stem = f"{name.replace('-', '_')}-{version}"
@@ -32,6 +33,7 @@ def make_wheel(
     metadata += [f"Classifier: Programming Language :: Python :: {python}\n" for python in pythons]
     metadata += [f"Requires-Python: {requires_python}\n"] if requires_python else []
     metadata += [f"Requires-Dist: {requirement}\n" for requirement in requires]
+    metadata += [f"{line}\n" for line in more]
     purelib = "true" if tag.endswith("-any") else "false"
     content = dict(files or {f"{name.replace('-', '_')}.py": f"version = {version!r}\n"})
     content[f"{info}/METADATA"] = "".join(metadata)

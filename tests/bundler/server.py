@@ -43,6 +43,7 @@ class LocalIndex:
     times: bool = True
     releases: set[str] = field(default_factory=set)
     yanked: set[str] = field(default_factory=set)
+    reasons: dict[str, str] = field(default_factory=dict)
     _files: dict[str, bytes] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
 
@@ -128,7 +129,8 @@ class LocalIndex:
             return
         if self.html:
             anchors = [
-                f'<a href="../../files/{name}{self._fragment(name)}" data-requires-python="&gt;=3.8">'
+                f'<a href="../../files/{name}{self._fragment(name)}" data-requires-python="&gt;=3.8"'
+                f"{' data-yanked' if name in self.yanked else ''}>"
                 f"{name}</a>"
                 for name in names
             ]
@@ -142,7 +144,7 @@ class LocalIndex:
                 "hashes": {"sha256": self._sha256(name)} if self.hashes else {},
                 "size": len(self._files[name]),
                 "requires-python": ">=3.8",
-                "yanked": name in self.yanked,
+                "yanked": self.reasons.get(name, name in self.yanked),
             }
             if self.times:
                 entry["upload-time"] = self.uploaded[name]
