@@ -58,7 +58,7 @@ class Shape(str, Enum):
 
 
 @dataclass(frozen=True)
-class Content:
+class FolderFile:
     """A file of the folder: its name below it, and a member of the bundle or bytes."""
 
     name: str
@@ -110,7 +110,7 @@ def make(file: Path, shape: Shape) -> Path:
     return path
 
 
-def _content(bundle: Bundle, file: Path) -> Iterator[Content]:
+def _content(bundle: Bundle, file: Path) -> Iterator[FolderFile]:
     """Every file of the folder: what is made here, and the members; the sums are last."""
     manifest, stream = bundle.manifest, bundle.stream
     name, sha256 = file.name, file_digest(file)
@@ -123,18 +123,18 @@ def _content(bundle: Bundle, file: Path) -> Iterator[Content]:
         "PIECES": "\n".join(f"{item.offset} {item.length} {item.source}".rstrip() for item in found),
     }
     made = [
-        Content("install.sh", pieces.script("install.sh.in", values)),
-        Content(FRAME, b"".join(pieces.carried(stream, found))),
-        Content("README.txt", _readme(manifest, name, sha256)),
-        Content("requirements.txt", _requirements(manifest)),
+        FolderFile("install.sh", pieces.script("install.sh.in", values)),
+        FolderFile(FRAME, b"".join(pieces.carried(stream, found))),
+        FolderFile("README.txt", _readme(manifest, name, sha256)),
+        FolderFile("requirements.txt", _requirements(manifest)),
     ]
     listed = {item.name: hashlib.sha256(item.content or b"").hexdigest() for item in made}
     listed.update({item.path: item.sha256 for item in manifest.files})
     listed["manifest.json"] = hashlib.sha256(bundle.text.encode()).hexdigest()
     yield from made
-    yield Content("manifest.json", bundle.text.encode())
-    yield from (Content(item.path) for item in manifest.files)
-    yield Content(SUMS, "".join(f"{listed[name]}  {name}\n" for name in sorted(listed)).encode())
+    yield FolderFile("manifest.json", bundle.text.encode())
+    yield from (FolderFile(item.path) for item in manifest.files)
+    yield FolderFile(SUMS, "".join(f"{listed[name]}  {name}\n" for name in sorted(listed)).encode())
 
 
 def _stored(item: Packed, stream: BinaryIO) -> tuple[str, int] | None:
@@ -151,7 +151,7 @@ def _requirements(manifest: Manifest) -> bytes:
     return "".join(lines).encode()
 
 
-def _folder(bundle: Bundle, content: list[Content], path: Path) -> None:
+def _folder(bundle: Bundle, content: list[FolderFile], path: Path) -> None:
     path.mkdir()
     for item in content:
         target = path / item.name
@@ -162,7 +162,7 @@ def _folder(bundle: Bundle, content: list[Content], path: Path) -> None:
             target.write_bytes(item.content)
 
 
-def _tar(bundle: Bundle, content: list[Content], output: BinaryIO) -> None:
+def _tar(bundle: Bundle, content: list[FolderFile], output: BinaryIO) -> None:
     """Names, owners and times are the same wherever and whenever it is made."""
     with tarfile.open(fileobj=output, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for item in content:
@@ -172,7 +172,7 @@ def _tar(bundle: Bundle, content: list[Content], output: BinaryIO) -> None:
             archive.addfile(info, BytesIO(data))
 
 
-def _zip(bundle: Bundle, content: list[Content], output: BinaryIO) -> None:
+def _zip(bundle: Bundle, content: list[FolderFile], output: BinaryIO) -> None:
     with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as archive:
         for item in content:
             info = zipfile.ZipInfo(f"{FOLDER}/{item.name}")
