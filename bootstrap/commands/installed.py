@@ -19,7 +19,16 @@ from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
 from bootstrap.commands.passwd import passwd
 from bootstrap.commands.services import restart, start, status, stop
-from bootstrap.commands.shared import EXPLAIN, HOME, JSON, STRICT, ExplainingCommand, application, home_of
+from bootstrap.commands.shared import (
+    EXPLAIN,
+    HOME,
+    JSON,
+    STRICT,
+    ExplainingCommand,
+    application,
+    asked,
+    home_of,
+)
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import checkup
 
@@ -51,6 +60,7 @@ app.add_typer(config.app, name="config")
 
 @app.command(name="doctor", cls=ExplainingCommand)
 def doctor_home(
+    context: typer.Context,
     home: Optional[Path] = HOME,
     explain: Optional[str] = EXPLAIN,
     strict: bool = STRICT,
@@ -63,7 +73,10 @@ def doctor_home(
     report = checkup.judge(installation)
     command = shlex.quote(f"{installation.home.bin}/airferry")
     return doctor_results.judged(
-        report, strict=strict, next_command=f"{command} status", again=f"{command} doctor"
+        report,
+        strict=strict,
+        next_command=f"{command} status{asked(context)}",
+        again=f"{command} doctor{asked(context, 'strict')}",
     )
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
+from bootstrap.base.account import current
 from bootstrap.doctor.checks import installed as checks
 from bootstrap.doctor.checks.configuration import CONFIG_OK
 from bootstrap.doctor.checks.files import LINK_BROKEN
@@ -30,12 +31,14 @@ from bootstrap.examination.installed import ComponentState, Installed
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import change_record
+from bootstrap.state import receipt as receipts
 from bootstrap.state.change_record import Change
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import Database, Receipt
 from bootstrap.steps.packages import LinkStep
 from bootstrap.steps.secrets import FoldersStep
 from tests.support import bundles
+from tests.support.commands import run
 from wheelhouse import codec
 
 BUNDLE = "3.3.2-cp311-0123456789"
@@ -251,6 +254,15 @@ def test_login_modules_are_really_imported(installation: Installation) -> None:
     assert login(installation, "AUTH_TYPE = 2\n") == [
         "line 1, AUTH_TYPE = 2: libldap-2.5.so.0: cannot open shared object file"
     ]
+
+
+def test_report_ends_with_the_command_as_it_was_typed(installation: Installation) -> None:
+    home = installation.home.path
+    receipts.save(installation.home.receipt, replace(installation.receipt, account=current().name))
+    own, named = f"'{home}/bin/airferry'", f"--home '{home}'"
+    installation.home.current_link.unlink()
+    ran = run(installation.home, "doctor", "--strict")
+    assert ran.stdout.rstrip().endswith(f"run doctor again:\n    {own} doctor {named} --strict"), ran.stdout
 
 
 def test_an_install_whose_proof_failed(installation: Installation) -> None:
