@@ -7,6 +7,8 @@ between the two lines of === may have to be changed here.
 from __future__ import annotations
 
 import csv
+import io
+import logging
 import re
 import shlex
 from pathlib import Path
@@ -49,7 +51,8 @@ The table `{table}` says what runs. One line for each script:
 
 Each script is run with bash, as it is, and gets the day as its first argument: `{example} 2026-11-20`. It has
 failed when its exit status is not 0; what comes after it then does not run. A changed table is read within a
-minute; a mistake in it is shown in the web page as an import error, with the number of the line.
+minute; a mistake in it is shown in the web page as an import error, with the number of the line. Excel's CSV
+files are read as well: UTF-8, UTF-16 or CP949, with `,` or `;` or tabs.
 
 **The date belongs to the run, not to the clock:** a script that starts late, because those before it took
 long, still gets the day of the run. In the scripts, replace `$(date +%F)` by `$1`.
@@ -72,6 +75,7 @@ Airflow 2 (this command does the work; leave it running until it ends):
 # ============================================================================================================
 
 ZONE = pendulum.timezone(TIMEZONE)
+log = logging.getLogger(__name__)
 
 
 def day(dag_run) -> str:
@@ -83,26 +87,72 @@ def day(dag_run) -> str:
     return moment.astimezone(ZONE).strftime("%Y-%m-%d")
 
 
+def read_text(path: Path) -> str:
+    """The text of the table: UTF-8, or as Excel saves it (UTF-16 with its mark; CP949 in Korea)."""
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+
+    def line(position: int) -> int:
+        return len(re.split(rb"\r\n|\r|\n", data[:position]))
+
+    if b"\0" in data:
+        number = line(data.index(b"\0"))
+        raise ValueError(f"{path}: line {number}: a NUL character. Save the table as 'CSV UTF-8'.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = line(error.start)
+    try:
+        text = data.decode("cp949")
+    except UnicodeDecodeError:
+        problem = f"line {number}: a character that is not UTF-8. Save the table as 'CSV UTF-8'."
+        raise ValueError(f"{path}: {problem}") from None
+    log.warning("%s: line %s is not UTF-8; the table was read as CP949", path, number)
+    return text
+
+
+def read_cells(text: str) -> list:
+    """The lines of the table as (number, cells). Excel writes ; or a tab for the comma in some countries."""
+    plain = [line for line in text.splitlines() if line.strip().strip(',;"') and "#" not in line.split()[0]]
+    if plain and plain[0].strip().lower().startswith("sep="):
+        text = text.replace(plain[0], "", 1)
+        separator = plain[0].strip()[4:] or ","
+    else:
+        separator = max(",;\t", key=plain[0].count) if plain else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    return [(reader.line_num, [cell.strip("\ufeff").strip() for cell in cells]) for cells in reader]
+
+
 def read_table(path: Path) -> list:
     """The rows of the table as (name, script, names before it); every mistake in it is told at once."""
     rows, problems = [], []
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        for line, cells in enumerate(csv.reader(stream), 1):
-            name, script, after = ([cell.strip() for cell in cells] + ["", "", ""])[:3]
-            if name.startswith("#") or not (name or script) or (name, script) == ("name", "script"):
-                continue
-            file = path.parent / script
-            known = [row[0] for row in rows]
-            if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-                problems.append(f"line {line}: the name {name!r} may have only letters, digits and _ . -")
-            if name in known:
-                problems.append(f"line {line}: there is another line with the name {name!r}")
-            if not script or not file.is_file():
-                problems.append(f"line {line}: there is no file {file}")
-            for other in after.split():
-                if other not in known:
-                    problems.append(f"line {line}: {name!r} comes after {other!r}, which is no name above it")
-            rows.append((name, file, after.split()))
+    for line, cells in read_cells(read_text(path)):
+        name, script, after = (cells + ["", "", ""])[:3]
+        if name.startswith("#") or not any(cells):
+            continue
+        if (name.lower(), script.lower()) == ("name", "script"):
+            continue
+        if any("\n" in cell or "\r" in cell for cell in cells):
+            problems.append(f'line {line}: a quote (") that begins in a line above has no end there')
+            continue
+        if any(cells[3:]):
+            more = " ".join(filter(None, cells[3:]))
+            problems.append(
+                f"line {line}: {more!r} is a fourth column; write blanks between names to wait for"
+            )
+        file = path.parent / script
+        known = [row[0] for row in rows]
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+            problems.append(f"line {line}: the name {name!r} may have only letters, digits and _ . -")
+        if name in known:
+            problems.append(f"line {line}: there is another line with the name {name!r}")
+        if not script or not file.is_file():
+            problems.append(f"line {line}: there is no file {file}")
+        for other in after.split():
+            if other not in known:
+                problems.append(f"line {line}: {name!r} comes after {other!r}, which is no name above it")
+        rows.append((name, file, after.split()))
     if problems:
         raise ValueError(f"{path}: " + "; ".join(problems))
     return rows
