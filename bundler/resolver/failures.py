@@ -74,12 +74,14 @@ def _hint(words: str, question: Question, left_out: tuple[tuple[str, str], ...])
         )
     if _PYTHON.search(flat):
         return "Choose another --python, or a version of the package that supports this one."
-    if version and not question.constraints:
+    # what keeps from broken versions (of advisories) is in there, too
+    pinned = PIN.search(question.constraints)
+    if version and not pinned:
         return (
             f"Ask for a version of {version[1] or version[2]} that the index has, or name the index that has "
             "this one: --extra-index-url."
         )
-    if not question.constraints:
+    if not pinned:
         return "Drop or change one of the requirements that disagree, or choose another Airflow release."
     return CONSTRAINED
 
