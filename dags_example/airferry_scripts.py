@@ -138,9 +138,7 @@ def read_table(path: Path) -> list:
             continue
         if any(cells[3:]):
             more = " ".join(filter(None, cells[3:]))
-            problems.append(
-                f"line {line}: {more!r} is a fourth column; write blanks between names to wait for"
-            )
+            problems.append(f"line {line}: {more!r} is a fourth column; the third has blanks between names")
         file = path.parent / script
         known = [row[0] for row in rows]
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
