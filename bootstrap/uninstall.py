@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from typing import ContextManager, Optional
 
 from bootstrap import daily, removal
-from bootstrap.base import lock
-from bootstrap.base.boundary import Terminated
+from bootstrap.base import account, lock
 from bootstrap.state import change_record, receipt
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
@@ -57,15 +55,7 @@ def _in_child() -> Optional[int]:
     child = os.fork()
     if child == 0:
         return None
-    while True:
-        try:
-            _, status = os.waitpid(child, 0)
-        except KeyboardInterrupt as interrupted:
-            # of Ctrl-C the child got the same signal
-            if isinstance(interrupted, Terminated):
-                os.kill(child, signal.SIGTERM)
-        else:
-            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    return account.attend(child)
 
 
 def _finish_as_root(home: Home, found: Receipt, *, purge: bool) -> Uninstalled:

@@ -148,6 +148,7 @@ def _program(name: str) -> Optional[str]:
 
 def become(account: Account) -> None:
     """Give up root for `account`, its groups and an environment of its own in this process, for good."""
+    _leave_terminal()
     kept = {name: os.environ[name] for name in _LEFT if name in os.environ}
     asked_by = caller()
     os.environ.clear()
@@ -156,6 +157,40 @@ def become(account: Account) -> None:
     os.setgid(account.gid)
     os.setuid(account.uid)
     os.environ.update({"USER": account.name, "LOGNAME": account.name})
+
+
+def _leave_terminal() -> None:
+    """Leave the session of root's terminal: its programs can type into root's shell (TIOCSTI, ioctl_tty(2)).
+
+    A process that leads its group goes on in a new one, and this one ends as that one does.
+    """
+    try:
+        os.setsid()
+    except PermissionError:
+        child = os.fork()
+        if child:
+            raise SystemExit(attend(child)) from None
+        os.setsid()
+
+
+def attend(child: int) -> int:
+    """Wait for a process that has left our session, and return its exit status."""
+    while True:
+        try:
+            _, status = os.waitpid(child, 0)
+        except KeyboardInterrupt as interrupted:
+            interrupt(child, interrupted)
+        else:
+            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+
+
+def interrupt(child: int, interrupted: KeyboardInterrupt) -> None:
+    """Pass on Ctrl-C, which the terminal no longer sends to it, or the end that was asked of this process."""
+    if type(interrupted) is KeyboardInterrupt:
+        with contextlib.suppress(ProcessLookupError):  # it has not left yet, and got the same
+            os.killpg(child, signal.SIGINT)
+    else:  # bootstrap.base.boundary.Terminated
+        os.kill(child, signal.SIGTERM)
 
 
 def look_as_owner(path: Path, look: Callable[[], str], seconds: int = 120) -> Optional[str]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow.executor import executor_of
-from bootstrap.base.boundary import Terminated
+from bootstrap.base import account
 from bootstrap.services import units
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl
 from bootstrap.services.manager import ServiceError
@@ -174,9 +173,8 @@ def attend(child: int, channel: socket.socket, broker: Optional[Broker]) -> int:
         except ConnectionError:
             broker = None
         except KeyboardInterrupt as interrupted:
-            # of Ctrl-C the child got the same signal; either way it cleans up, and may need us for it
-            if isinstance(interrupted, Terminated):
-                os.kill(child, signal.SIGTERM)
+            # it cleans up, and may need us for it
+            account.interrupt(child, interrupted)
         else:
             return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
 import re
+import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -26,6 +31,49 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+# In a terminal of root's: whether the account can type into it, and whether Ctrl-C ends its process.
+_SESSION = """
+import fcntl, os, select, signal, sys, termios, time
+from bootstrap.base import account
+child = os.fork()
+if child == 0:
+    account.become(account.find("nobody"))
+    try:
+        for key in b"id\\n":
+            fcntl.ioctl(0, termios.TIOCSTI, bytes([key]))
+        print("typed", flush=True)
+    except OSError:
+        print("refused", flush=True)
+    time.sleep(60)
+status = account.attend(child)
+print("status", status, bool(select.select([0], [], [], 0)[0]), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's terminal has more to lose than the account's")
+@pytest.mark.parametrize("leads", [False, True], ids=["child", "leader"])
+def test_the_account_types_nothing_into_roots_shell(leads: bool) -> None:
+    """A program that runs as the account has root's terminal (ioctl_tty(2), TIOCSTI; see sudo's use_pty)."""
+    child, terminal = pty.fork()
+    if child == 0:
+        code = _SESSION.replace("os.fork()", "0") if leads else _SESSION
+        os.execv(sys.executable, [sys.executable, "-c", code])
+    said = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while part := os.read(terminal, 1000):
+            said += part
+            if b"typed" in part or b"refused" in part:
+                time.sleep(0.5)  # until both wait
+                os.write(terminal, b"\x03")
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert b"refused" in said
+    if leads:
+        assert os.waitstatus_to_exitcode(status) == 130
+    else:
+        assert b"status 130 False" in said, said
 
 
 def step(console: Console) -> None:
