@@ -28,7 +28,7 @@ def main() -> int:
             cut_off()
         except IsolationUnavailable as error:
             say(f"   The network is NOT cut off: {error.found}. {error.hint}")
-        os.execvp("sh", ["sh", str(bundle), "install", "--home", str(home)])
+        os.execvp("sh", ["sh", str(bundle), "install", "--home", str(home), "--yes"])
     _, status = os.waitpid(child, 0)
     if status:
         return os.waitstatus_to_exitcode(status)

@@ -12,6 +12,8 @@ from pathlib import Path
 import typer
 
 from bootstrap.base import process
+from bootstrap.base.boundary import guard
+from bootstrap.base.console import Console
 from bootstrap.commands.shared import bundle_file, run
 from bootstrap.python import carried
 
@@ -22,6 +24,13 @@ def main() -> int:
     process.distrust()
     carried.hold_temporary()
     inside = place.is_file()
+    if inside and sys.argv[1:2] in ([], ["-h"], ["--help"], ["help"]):
+        from bootstrap.commands import addon_help  # noqa: PLC0415  (every other command starts sooner)
+
+        console = Console()
+        status = guard(lambda: addon_help.show(console), console, json=False)
+        if status != addon_help.NO_ADD_ON:
+            return status
     app = application("bundled" if inside else "installed")
     return run(app, f"sh {bundle_file().name}" if inside else "airferry", sys.argv[1:])
 

@@ -87,7 +87,7 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
 def _planned_by_owner(
     home: Home, chosen: Receipt, bundle: Bundle, handed: Handed, lines: List[str]
 ) -> Planned:
-    earlier = _other_bundle(home, chosen)
+    earlier = other_bundle(home, chosen)
     if earlier:
         upgrade_rules.check(earlier, chosen)
     for name in _IMPORTED_LATE:  # the owner may be unable to read where they come from
@@ -125,7 +125,7 @@ def describe(chosen: Receipt, bundle: Bundle, handed: Handed) -> List[str]:
     home = Home(Path(chosen.home))
     if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
         return [f"Complete missing steps in {home.path} (it cannot be read now)"]
-    earlier = _other_bundle(home, chosen)
+    earlier = other_bundle(home, chosen)
     if earlier:
         return upgrades.describe(earlier, chosen, bundle)
     return [
@@ -159,17 +159,17 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
         change = change_record.find(home)
         if change and change_record.is_switched(home) and change.new.bundle_id == chosen.bundle_id:
             with journal.recorded("upgrade", **about):
-                return _outcome(upgrades.resume(change, progress, journal))
+                return _outcome(upgrades.resume(change, progress, journal), change.old.airflow)
         if change:
             with journal.recorded("undo", change=change.kind):
                 undo(change, progress, run=True)
-        earlier = _other_bundle(home, chosen)
+        earlier = other_bundle(home, chosen)
         if earlier:
             with journal.recorded("upgrade", **about, before=earlier.airflow):
                 upgraded = upgrades.upgrade(earlier, chosen, bundle, password, progress, journal)
             if not broker.available():
                 registry.save(registry.record_of(chosen))
-            return _outcome(upgraded)
+            return _outcome(upgraded, earlier.airflow)
         _tell_of_unfinished(home, progress)
         receipt.save(home.receipt, chosen)
         if not broker.available():
@@ -222,11 +222,11 @@ def _with_version(chosen: Receipt) -> Receipt:
     return replace(chosen, database=replace(chosen.database, server=version))
 
 
-def _other_bundle(home: Home, chosen: Receipt) -> Optional[Receipt]:
+def other_bundle(home: Home, chosen: Receipt) -> Optional[Receipt]:
     """The finished installation that is there, when it came from another bundle."""
     earlier = receipt.find(home.receipt)
     return earlier if earlier and earlier.completed and earlier.bundle_id != chosen.bundle_id else None
 
 
-def _outcome(upgraded: upgrades.Upgraded) -> Outcome:
-    return Outcome(upgraded.receipt, tuple(upgraded.steps), tuple(upgraded.notes))
+def _outcome(upgraded: upgrades.Upgraded, before: str) -> Outcome:
+    return Outcome(upgraded.receipt, tuple(upgraded.steps), tuple(upgraded.notes), before)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
+from bootstrap.commands.helpful import HelpfulCommand, offer
 from bootstrap.commands.shared import ExplainingCommand, application, run
 from bundler.commands.bundle import bundle, spelled_out
 from bundler.commands.cache import cache
@@ -22,8 +25,34 @@ app = application(
 )
 
 
-for command in (probe, init, bundle, rehearse, inspect, verify, diff, dossier, split, cache, doctor):
-    app.command(cls=ExplainingCommand if command is doctor else None)(command)
+MAKING, KNOWING, AROUND = "To make a bundle", "To know beforehand", "Around it"
+# in the order of --help, with examples
+COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
+    (KNOWING, probe, ("probe > airferry-probe.py", "probe --sh > airferry-probe.sh")),
+    (MAKING, init, ("init", "init site.toml --airflow 3.3.1 --python 3.12")),
+    (
+        MAKING,
+        bundle,
+        (
+            "bundle",
+            "bundle --airflow 3.3.1 --python 3.12 --like rhel8 --extra pandas",
+            "bundle -f airferry.toml -r requirements.txt",
+            "bundle --for host.json --with-python",
+            "bundle --onto dist/airflow-3.3.1-cp312-manylinux_2_28_x86_64.run polars",
+        ),
+    ),
+    (KNOWING, rehearse, ("rehearse FILE",)),
+    (AROUND, inspect, ("inspect FILE", "inspect FILE --licences")),
+    (AROUND, verify, ("verify FILE",)),
+    (AROUND, diff, ("diff OLD NEW",)),
+    (AROUND, dossier, ("dossier FILE",)),
+    (AROUND, split, ("split FILE --size 650m",)),
+    (AROUND, cache, ("cache", "cache --prune 90")),
+    (KNOWING, doctor, ("doctor", "doctor --host host.json", "doctor --build")),
+)
+for group, command, examples in COMMANDS:
+    kind = ExplainingCommand if command is doctor else HelpfulCommand
+    offer(app, command, examples, group=group, kind=kind)
 
 
 def main() -> int:

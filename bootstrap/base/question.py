@@ -21,6 +21,11 @@ def terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
+def is_asked() -> bool:
+    """Whether a question that scripts need not answer is put: its text, too, goes to a terminal."""
+    return terminal() and sys.stderr is not None and sys.stderr.isatty()
+
+
 def need_terminal(instead: str) -> None:
     """Raise :class:`ConfirmationMissing` where nobody can answer; `instead` are the options that do."""
     if not terminal():

@@ -12,12 +12,16 @@ from typing import List, Optional, Sequence, Tuple, Union
 import typer
 
 from bootstrap import handoff
+from bootstrap.base import question
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands import database, doctor_results
 from bootstrap.commands.doctor_results import Explained, Judgement
+from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import (
     ACCOUNT,
+    ADMINISTRATOR,
+    DATABASE,
     EXPLAIN,
     HOME,
     JSON,
@@ -25,6 +29,7 @@ from bootstrap.commands.shared import (
     PORT,
     PYTHON,
     STRICT,
+    WHERE,
     ExplainingCommand,
     application,
     asked,
@@ -65,7 +70,6 @@ class Saved:
     file: str
 
 
-@app.command()
 def install(
     context: typer.Context,
     home: Optional[Path] = HOME,
@@ -73,7 +77,7 @@ def install(
     python: Optional[str] = PYTHON,
     port: Optional[int] = PORT,
     host: Optional[str] = typer.Option(
-        None, help="The address the web server listens on (default: 0.0.0.0)."
+        None, help="The address the web server listens on (default: 0.0.0.0).", rich_help_panel=WHERE
     ),
     postgres: Optional[str] = database.POSTGRES,
     postgres_password_file: Optional[Path] = database.PASSWORD_FILE,
@@ -81,35 +85,50 @@ def install(
     postgres_admin_password_file: Optional[Path] = database.ADMIN_PASSWORD_FILE,
     adopt_database: bool = database.ADOPT,
     postgres_port: Optional[int] = typer.Option(
-        None, min=1, max=65535, help="The port of its private PostgreSQL on 127.0.0.1."
+        None,
+        min=1,
+        max=65535,
+        help="The port of its private PostgreSQL on 127.0.0.1.",
+        rich_help_panel=DATABASE,
     ),
     account: Optional[str] = ACCOUNT,
     service: Optional[str] = typer.Option(
-        None, help="The service manager: auto (default), systemd, supervisor, or none."
+        None,
+        help="The service manager: auto (default), systemd, supervisor, or none.",
+        rich_help_panel=WHERE,
     ),
     auth: Optional[str] = typer.Option(
-        None, help="Airflow's auth manager: fab (default), or simple (Airflow 3; one account, no roles)."
+        None,
+        help="Airflow's auth manager: fab (default), or simple (Airflow 3; one account, no roles).",
+        rich_help_panel=ADMINISTRATOR,
     ),
-    admin_user: Optional[str] = typer.Option(None, help="Airflow's first account (default: admin)."),
+    admin_user: Optional[str] = typer.Option(
+        None, help="Airflow's first account (default: admin).", rich_help_panel=ADMINISTRATOR
+    ),
     admin_password_file: Optional[Path] = typer.Option(
         None,
         exists=True,
         dir_okay=False,
         help="A file whose first line is its password (default: generated).",
+        rich_help_panel=ADMINISTRATOR,
     ),
     parallelism: Optional[int] = typer.Option(
-        None, min=1, help="The number of tasks that run at once (default: by cores and memory)."
+        None,
+        min=1,
+        help="The number of tasks that run at once (default: by cores and memory).",
+        rich_help_panel=WHERE,
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
     ignore: Optional[List[str]] = typer.Option(
         None, metavar="ID", help="Continue despite this finding of doctor."
     ),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask; without a terminal it never does."),
     json: bool = JSON,
 ) -> Result[Union[Outcome, Planned]]:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
     from bootstrap import addons  # noqa: PLC0415  (doctor starts sooner without it)
     from bootstrap import install as installing  # noqa: PLC0415
-    from bootstrap.commands.installing import preview, report  # noqa: PLC0415
+    from bootstrap.commands.installing import in_short, preview, report  # noqa: PLC0415
     from bootstrap.doctor.catalogue import CATALOGUE  # noqa: PLC0415  (imports every check)
 
     for identifier in ignore or []:
@@ -152,6 +171,10 @@ def install(
         chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
         if dry_run:
             return preview(installing.planned(chosen, bundle, options))
+        if not yes and not json and question.is_asked():
+            for line in in_short(chosen, installing.other_bundle(options.home, chosen), bundle.manifest):
+                console.print(line)
+            question.confirm()
         if os.geteuid() == 0:
             # it has said all that there is to say
             raise SystemExit(handoff.run(chosen, bundle, options, json=json))
@@ -159,7 +182,6 @@ def install(
     return report(outcome)
 
 
-@app.command(name="doctor", cls=ExplainingCommand)
 def doctor(
     context: typer.Context,
     home: Optional[Path] = HOME,
@@ -223,7 +245,6 @@ def doctor(
     )
 
 
-@app.command(name="verify")
 def verify_command(json: bool = JSON) -> Result[Verified]:
     """Check every byte of this file against what was bundled."""
     console = Console(quiet=json)
@@ -234,8 +255,26 @@ def verify_command(json: bool = JSON) -> Result[Verified]:
     return Result(Verified(identity), lambda console: console.print(f"{name} is whole: {identity}"))
 
 
+offer(
+    app,
+    install,
+    (
+        "install --dry-run",
+        "install",
+        "install --home /srv/airflow --port 8081 --parallelism 8",
+        "install --postgres postgresql://airflow@db.example/airflow",
+    ),
+)
+offer(
+    app,
+    doctor,
+    ("doctor", "doctor --save facts.json", "doctor --explain disk-full"),
+    name="doctor",
+    kind=ExplainingCommand,
+)
+offer(app, verify_command, name="verify")
 # for an installation that can no longer run its own
-app.command()(uninstall)
+offer(app, uninstall, ("uninstall --home /opt/airflow",))
 
 
 def _stop_where_blocked(found: Report, ignored: Sequence[str], again: str, *, json: bool) -> None:

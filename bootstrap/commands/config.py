@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Optional, Tuple
 
 import typer
 
@@ -20,6 +20,9 @@ from bootstrap.settings import Difference, OptionChange
 app = application("config", "Show and change options of airflow.cfg, one at a time; comments stay.")
 SECTION = typer.Argument(..., help="For example core.")
 KEY = typer.Argument(..., help="For example load_examples.")
+_SET = """\
+config set core parallelism 8 --restart
+config set smtp smtp_password --value-file /root/smtp-password"""
 RESTART = typer.Option(False, "--restart", help="Restart the components that read it.")
 
 
@@ -57,7 +60,7 @@ class Differences:
     differences: Tuple[Difference, ...]
 
 
-@app.command()
+@app.command(epilog="config get core parallelism")
 def get(
     section: str = SECTION,
     key: str = KEY,
@@ -77,7 +80,7 @@ def get(
     return Result(Value(section, key, value, found.set, is_secret(key.lower())), show)
 
 
-@app.command(name="set")
+@app.command(name="set", epilog=_SET)
 def set_option(
     section: str = SECTION,
     key: str = KEY,
@@ -106,7 +109,7 @@ def set_option(
     return _edited(installation, section, key, made, restart=restart, json=json)
 
 
-@app.command()
+@app.command(epilog="config unset core parallelism --restart")
 def unset(
     section: str = SECTION,
     key: str = KEY,
@@ -127,14 +130,23 @@ def diff(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Differences]:
     installation = daily.enter_as_account(home_of(home))
     with console.step("Ask Airflow for its defaults"):
         found = settings.differences(installation)
-    rows: List[List[str]] = []
-    for item in found:
-        value, default = ("-" if text is None else text for text in (item.value, item.default))
-        rows.append([f"[{item.section}] {item.option}", value, default, item.by, item.note])
-    return Result(
-        Differences(tuple(found)),
-        lambda console: console.table(["option", "value", "default", "by", ""], rows),
+
+    def show(console: Console) -> None:
+        for item in found:
+            console.command(compared(item), indent=0)
+        if not found:
+            console.print("airflow.cfg says what Airflow's defaults are.")
+
+    return Result(Differences(tuple(found)), show)
+
+
+def compared(item: Difference) -> str:
+    """Say a difference on one line, which grep and sort can take."""
+    value, default = (
+        "unset" if text is None else " ".join(text.split()) for text in (item.value, item.default)
     )
+    note = f"; {item.note}" if item.note else ""
+    return f"[{item.section}] {item.option} = {value} (default: {default}; by {item.by}{note})"
 
 
 def _edited(

@@ -12,6 +12,7 @@ import typer
 from bootstrap import handoff
 from bootstrap.base import question
 from bootstrap.base.secret import Secret
+from bootstrap.commands.shared import DATABASE
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import external
 from bootstrap.installed.external import DatabaseChoice
@@ -23,6 +24,7 @@ POSTGRES = typer.Option(
     None,
     metavar="WHOSE",
     help="carried (default), host (the distribution's programs), or postgresql://ROLE@HOST/DATABASE.",
+    rich_help_panel=DATABASE,
 )
 PASSWORD_FILE = typer.Option(
     None,
@@ -30,9 +32,13 @@ PASSWORD_FILE = typer.Option(
     exists=True,
     dir_okay=False,
     help="A file whose first line is that role's password (default: ~/.pgpass, or asked for).",
+    rich_help_panel=DATABASE,
 )
 ADMIN_USER = typer.Option(
-    None, "--postgres-admin-user", help="A role of that server that creates role and database."
+    None,
+    "--postgres-admin-user",
+    help="A role of that server that creates role and database.",
+    rich_help_panel=DATABASE,
 )
 ADMIN_PASSWORD_FILE = typer.Option(
     None,
@@ -40,8 +46,14 @@ ADMIN_PASSWORD_FILE = typer.Option(
     exists=True,
     dir_okay=False,
     help="A file whose first line is its password, which is not stored.",
+    rich_help_panel=DATABASE,
 )
-ADOPT = typer.Option(False, "--adopt-database", help="Take over existing Airflow tables in the database.")
+ADOPT = typer.Option(
+    False,
+    "--adopt-database",
+    help="Take over existing Airflow tables in the database.",
+    rich_help_panel=DATABASE,
+)
 
 
 def whose(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 import typer
 
@@ -53,9 +53,24 @@ def _rows(found: History, lines: int, *, steps: bool) -> List[List[str]]:
 
 
 def _row(entry: JournalEntry) -> List[str]:
-    about = [_text(value) for key, value in entry.details.items() if key != "bundle"]
-    note = ", ".join([*([entry.error] if entry.error else []), *about])
-    return [_local(entry.time), entry.command, entry.outcome, _seconds(entry.seconds), entry.by, note]
+    details = dict(entry.details)
+    command = f"{entry.command} --remove" if entry.command == "add" and "remove" in details else entry.command
+    note = ", ".join(filter(None, [entry.error, *_about(details)]))
+    return [_local(entry.time), command, entry.outcome, _seconds(entry.seconds), entry.by, note]
+
+
+def _about(details: Dict[str, Any]) -> Iterator[str]:
+    """What was particular to it, in words."""
+    before, airflow = details.pop("before", None), details.pop("airflow", None)
+    if airflow:
+        yield f"{before} -> {airflow}" if before else str(airflow)
+    if "set" in details:
+        option, value, was = (details.pop(name, None) for name in ("set", "to", "was"))
+        yield f"{option} = {value}" if value is not None else f"{option} unset"
+        yield f"was {was}" if was is not None else ""
+    for name, value in details.items():
+        if name != "bundle" and value is not None:
+            yield _text(value)
 
 
 def _local(moment: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Any, Callable, List, Optional, Tuple, Union
 
 import typer
 
@@ -15,6 +15,7 @@ from bootstrap.commands.add import add
 from bootstrap.commands.backups import backup, backups, restore, rollback
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.env import env
+from bootstrap.commands.helpful import offer
 from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
 from bootstrap.commands.passwd import passwd
@@ -35,30 +36,30 @@ from bootstrap.doctor import checkup
 app = application("airferry", "Manages this Airflow installation.")
 
 
-# in the order of --help
-DAILY = (
-    status,
-    start,
-    stop,
-    restart,
-    logs,
-    history,
-    backup,
-    backups,
-    restore,
-    rollback,
-    passwd,
-    env,
-    add,
-    uninstall,
+SEEING, KEEPING, CHANGING = "To see how it is", "To keep it running", "To change it"
+# in the order of --help, with examples
+DAILY: Tuple[Tuple[str, Callable[..., Any], Tuple[str, ...]], ...] = (
+    (SEEING, status, ("status", "status --json")),
+    (SEEING, logs, ("logs", "logs -f scheduler", "logs --since 30m", "logs --install")),
+    (SEEING, history, ("history", "history --steps -n 3")),
+    (KEEPING, start, ("start", "start triggerer")),
+    (KEEPING, stop, ("stop", "stop scheduler")),
+    (KEEPING, restart, ("restart", "restart dag-processor")),
+    (KEEPING, backup, ("backup", "backup --verify", "backup --output /mnt/backups")),
+    (KEEPING, backups, ()),
+    (KEEPING, restore, ("backups", "restore 2026-11-28T091500Z --check", "restore 2026-11-28T091500Z")),
+    (KEEPING, rollback, ()),
+    (CHANGING, passwd, ("passwd", "passwd kim --generate")),
+    (CHANGING, env, ('eval "$({} env)"', "env --cron")),
+    (CHANGING, add, ("add airflow-...-add-0a1b2c3d.run", "add --remove airflow-...-add-0a1b2c3d.run")),
+    (CHANGING, uninstall, ("uninstall", "uninstall --purge")),
 )
 
-for command in DAILY:
-    app.command()(command)
-app.add_typer(config.app, name="config")
+for group, command, examples in DAILY:
+    offer(app, command, examples, group=group)
+app.add_typer(config.app, name="config", rich_help_panel=CHANGING)
 
 
-@app.command(name="doctor", cls=ExplainingCommand)
 def doctor_home(
     context: typer.Context,
     home: Optional[Path] = HOME,
@@ -80,8 +81,24 @@ def doctor_home(
     )
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(command: List[str] = typer.Argument(..., metavar="COMMAND..."), home: Optional[Path] = HOME) -> None:
     """Run a program as the installation's account: airferry run -- COMMAND."""
     installation = daily.enter_as_account(home_of(home))
     daily.exec_as_account(installation, command)
+
+
+offer(
+    app,
+    doctor_home,
+    ("doctor", "doctor --explain disk-full"),
+    name="doctor",
+    group=SEEING,
+    kind=ExplainingCommand,
+)
+offer(
+    app,
+    run,
+    ("run -- bin/airflow dags list",),
+    group=CHANGING,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.facts.network import address_for_others
+from bootstrap.installed.installation import Installation
 from bootstrap.python import choice
+from bootstrap.state import receipt
 from bootstrap.state.home import Home
 from bootstrap.state.outcome import Outcome, Planned
-from bootstrap.state.receipt import Receipt
+from bootstrap.state.receipt import PRIVATE, Receipt
+from wheelhouse.manifest import Manifest
 
 
 def report(outcome: Outcome) -> Result[Outcome]:
     """What an install has done, and where everything is now."""
 
     def show(console: Console) -> None:
-        _welcome(console, outcome.receipt)
+        _welcome(console, outcome)
         for note in outcome.notes:
             console.note(note)
 
@@ -29,6 +31,27 @@ def report(outcome: Outcome) -> Result[Outcome]:
 def preview(found: Planned) -> Result[Planned]:
     """What an install would do."""
     return Result(found, lambda console: _plan(found, console))
+
+
+def in_short(chosen: Receipt, earlier: Optional[Receipt], manifest: Manifest) -> List[str]:
+    """What an install is about to do, in three lines: what and where, how it is reached, and the way back."""
+    home = Home(Path(chosen.home))
+    there = receipt.find(home.receipt)
+    if earlier:
+        what = f"Upgrade Airflow {earlier.airflow} -> {chosen.airflow} in {home.path}; a backup is made first"
+    elif there and there.completed:
+        what = f"Apply the options to Airflow {chosen.airflow} in {home.path}, and restart it where needed"
+    elif there:
+        what = f"Go on with the install of Airflow {chosen.airflow} in {home.path}"
+    else:
+        what = f"Install Airflow {chosen.airflow}, {len(manifest.packages)} packages, into {home.path}"
+    database = chosen.database
+    where = "private" if database.kind == PRIVATE else f"on {database.host}"
+    return [
+        f"{what}; account {chosen.account}, services: {chosen.services}.",
+        f"Web server: {chosen.web_host}, port {chosen.web_port}; PostgreSQL: {where}, port {database.port}.",
+        f"The way back: {shlex.quote(str(home.bin / 'airferry'))} {'rollback' if earlier else 'uninstall'}",
+    ]
 
 
 def _plan(found: Planned, console: Console) -> None:
@@ -50,13 +73,16 @@ def _password(found: Receipt) -> str:
     return f"as before, if {found.admin_user} was there; else {where}" if found.database.adopted else where
 
 
-def _welcome(console: Console, found: Receipt) -> None:
-    home = Home(Path(found.home))
-    everywhere = found.web_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
-    web = address_for_others() or "localhost" if everywhere else found.web_host
+def _welcome(console: Console, outcome: Outcome) -> None:
+    found = outcome.receipt
+    home, here = Home(Path(found.home)), Installation(found)
+    back = "rollback" if outcome.before else "uninstall"
+    others = here.url_for_others
+    new = f"{outcome.before} -> {found.airflow}: it" if outcome.before else found.airflow
     console.summary(
         [
-            ("Web", f"http://{f'[{web}]' if ':' in web else web}:{found.web_port}"),
+            ("Web", others or here.url),
+            *([("On this host", here.url)] if others else []),
             ("Login", found.admin_user),
             ("Password", _password(found)),
             ("Python", choice.reason(found)),
@@ -69,9 +95,11 @@ def _welcome(console: Console, found: Receipt) -> None:
             ("Start", f"{home.bin}/airferry start"),
             ("Stop", f"{home.bin}/airferry stop"),
             ("Airflow", f"{home.bin}/airflow dags list"),
+            ("Way back", f"{home.bin}/airferry {back}"),
         ],
-        title=f"Airflow {found.airflow} runs, and the example pipeline has succeeded.",
+        title=f"Airflow {new} runs, and the example pipeline has succeeded.",
     )
+    everywhere = found.web_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
     for line in _listening(found, everywhere=everywhere):
         console.note(line)
 

@@ -18,16 +18,18 @@ from bootstrap.installed.status import Status
 
 def status(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Status]:
     """Show every component and whether Airflow calls it healthy. Exit 0 when all are, 33 otherwise."""
-    found = state.look(daily.enter_as_account(home_of(home)))
+    installation = daily.enter_as_account(home_of(home))
+    found = state.look(installation)
     well = found.healthy and not found.unfinished
-    return Result(found, lambda console: _show(found, console), 0 if well else 33)
+    return Result(found, lambda console: _show(found, installation, console), 0 if well else 33)
 
 
-def _show(found: Status, console: Console) -> None:
+def _show(found: Status, installation: Installation, console: Console) -> None:
     console.summary(
         [
             ("Airflow", found.airflow),
-            ("Web", found.url),
+            ("Web", installation.url_for_others or found.url),
+            ("On this host", found.url),
             ("Home", found.home),
             ("Bundle", found.bundle_id),
             *([("Added", ", ".join(found.added))] if found.added else []),

@@ -14,6 +14,7 @@ import typer.core
 from bootstrap.base.boundary import INTERRUPTED, UsageError, guard
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
+from bootstrap.commands.helpful import HelpfulCommand, HelpfulGroup
 from bootstrap.state.home import Home
 from wheelhouse import __version__
 from wheelhouse.reader import Bundle
@@ -21,10 +22,16 @@ from wheelhouse.reader import Bundle
 # Help is plain text here; of the carried typer, rich beside it makes "\[required]" all the same.
 typer.core.HAS_RICH = False
 
+# groups of options
+DATABASE = "The database"
+WHERE = "The installation"
+ADMINISTRATOR = "Airflow's own accounts"
+
 HOME = typer.Option(
     None,
     "--home",
     help="The installation's folder (default: $AIRFLOW_HOME, /opt/airflow for root, ~/airflow).",
+    rich_help_panel=WHERE,
 )
 JSON = typer.Option(
     False, "--json", help="Print the result as JSON on standard output, and nothing else there."
@@ -35,14 +42,25 @@ PYTHON = typer.Option(
     metavar="WHICH",
     help="The Python to run Airflow on: carried, host, or a path (default: the host's where it passes"
     " doctor, else the carried one).",
+    rich_help_panel=WHERE,
 )
 PORT = typer.Option(
-    None, "--port", min=1, max=65535, help="The web server's port (default: 8080 or the next free)."
+    None,
+    "--port",
+    min=1,
+    max=65535,
+    help="The web server's port (default: 8080 or the next free).",
+    rich_help_panel=WHERE,
 )
 NAME = typer.Option(
-    None, "--name", help="The name of this installation (default: airflow); /opt/NAME or ~/NAME."
+    None,
+    "--name",
+    help="The name of this installation (default: airflow); /opt/NAME or ~/NAME.",
+    rich_help_panel=WHERE,
 )
-ACCOUNT = typer.Option(None, help="The account to run as; root only (default: airflow).")
+ACCOUNT = typer.Option(
+    None, help="The account to run as; root only (default: airflow).", rich_help_panel=WHERE
+)
 EXPLAIN = typer.Option(
     None, metavar="[ID]", help="Explain one finding, or list all of them; do nothing else."
 )
@@ -74,7 +92,7 @@ def asked(context: typer.Context, *more: str) -> str:
     return "".join(f" {shlex.quote(word)}" for word in words)
 
 
-class ExplainingCommand(typer.core.TyperCommand):
+class ExplainingCommand(HelpfulCommand):
     """A command whose ``--explain`` may stand without a value, which is then empty."""
 
     def parse_args(self, ctx: Any, args: List[str]) -> List[str]:
@@ -87,11 +105,20 @@ class ExplainingCommand(typer.core.TyperCommand):
         return super().parse_args(ctx, written)
 
 
+class Application(typer.Typer):
+    """A command line whose commands have whole help texts."""
+
+    def command(self, name: Optional[str] = None, *, cls: Any = HelpfulCommand, **settings: Any) -> Any:
+        """As of typer."""
+        return super().command(name, cls=cls, **settings)
+
+
 def application(name: str, help_text: str) -> typer.Typer:
     """A command line in plain text, with ``-h`` and errors that pass through to our own boundary."""
     settings: Dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-    return typer.Typer(
+    return Application(
         name=name,
+        cls=HelpfulGroup,
         help=help_text,
         context_settings=settings,
         no_args_is_help=True,

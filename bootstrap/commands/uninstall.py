@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 from pathlib import Path
 from typing import Optional
 
@@ -64,5 +65,8 @@ def _show(done: Uninstalled, found: Receipt, console: Console) -> None:
         return
     console.summary([(item.what, item.why) for item in done.left], title="Left:")
     if not done.purged:
-        console.print(f"An install into this home brings the data back: sh FILE install --home {done.home}")
-        console.print(f"To remove it as well: sh FILE uninstall --purge --home {done.home}")
+        file, place = shlex.quote(found.bundle_file), shlex.quote(done.home)
+        console.print("An install into this home brings the data back:")
+        console.command(f"sh {file} install --home {place}")
+        console.print("To remove it as well:")
+        console.command(f"sh {file} uninstall --purge --home {place}")

@@ -18,6 +18,7 @@ from bootstrap.airflow.executor import Component, Executor, executor_of
 from bootstrap.airflow.release import AirflowRelease, address, release_for, web_path
 from bootstrap.base import process, secret
 from bootstrap.base.account import AccountError
+from bootstrap.facts.network import address_for_others
 from bootstrap.installed import external, in_force
 from bootstrap.postgres import embedded
 from bootstrap.postgres.server import MetadataServer
@@ -163,6 +164,18 @@ class Installation:
     def url(self) -> str:
         """The web address on this host."""
         return address(self.probe_address, self.receipt.web_port, self.web_path)
+
+    @property
+    def url_for_others(self) -> str:
+        """The web address for other machines; "" where the web server listens on this host alone."""
+        host = self.receipt.web_host
+        if self.base_url:
+            return self.base_url
+        if host.startswith("127.") or host in ("localhost", "::1"):
+            return ""
+        everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
+        found = address_for_others() if everywhere else host
+        return address(found, self.receipt.web_port, self.web_path) if found else ""
 
     @property
     def base_url(self) -> str:

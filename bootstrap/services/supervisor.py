@@ -169,7 +169,7 @@ class Supervisor:
             return {}
         return {
             item["name"]: State(
-                item["name"], item["statename"], int(item["pid"]), item["spawnerr"] or item["description"]
+                item["name"], item["statename"], int(item["pid"]), item["spawnerr"] or _described(item)
             )
             for item in found
         }
@@ -299,3 +299,10 @@ def _quote(word: str) -> str:
 def _escape(value: str) -> str:
     # ConfigParser-like expansion of %(here)s and the like
     return value.replace("%", "%%")
+
+
+def _described(item: Dict[str, Any]) -> str:
+    """Its own words, but for the time that a component stopped at, which it tells by a 12-hour clock."""
+    if item["statename"] not in ("STOPPED", "EXITED") or not item.get("stop"):
+        return str(item["description"])
+    return time.strftime("since %Y-%m-%d %H:%M", time.localtime(item["stop"]))

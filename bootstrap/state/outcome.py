@@ -31,11 +31,15 @@ class Planned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an install did: the receipt as it stands now, each step, and what to know."""
+    """What an install did: the receipt as it stands now, each step, and what to know.
+
+    `before` is the release that it was upgraded from.
+    """
 
     receipt: Receipt
     steps: Tuple[Done, ...]
     notes: Tuple[str, ...] = ()
+    before: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,19 @@ from bundler.request.settings import Declared, Settings, declared
 T = TypeVar("T")
 
 
+# the groups of --help
+_GROUPS = {
+    "What is in it": (
+        "airflow", "extras", "no_default_extras", "constraints", "requirement_files", "onto", "with_python",
+    ),
+    "The closed host": ("host", "ignore", "python", "platform", "glibc", "like", "machine"),
+    "Where it comes from": (
+        "index_url", "extra_index_urls", "find_links", "python_sha256", "python_mirror", "offline", "refresh",
+    ),
+    "How it is made": ("output", "resolver", "build_constraints"),
+}  # fmt: skip
+
+
 def takes_settings(command: Callable[..., T]) -> Callable[..., T]:
     """The command with an option for each declared field in place of its parameter ``given: Settings``.
 
@@ -43,6 +56,9 @@ def takes_settings(command: Callable[..., T]) -> Callable[..., T]:
 def _parameter(item: Declared) -> inspect.Parameter:
     empty = getattr(Settings(), item.name)
     kind: Any = list[item.kind] if item.many else item.kind if empty is not None else Optional[item.kind]  # type: ignore[name-defined]
+    groups = [group for group, names in _GROUPS.items() if item.name in names]
+    if groups:
+        item.option.rich_help_panel = groups[0]
     return inspect.Parameter(
         item.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -16,6 +16,7 @@ from bootstrap.airflow.managed_options import affected, is_secret, managed_optio
 from bootstrap.airflow.release import release_for
 from bootstrap.base.account import current
 from bootstrap.base.secret import Secret
+from bootstrap.commands.config import compared
 from bootstrap.examination import configuration
 from bootstrap.installed.installation import Installation
 from bootstrap.state import journal
@@ -226,6 +227,9 @@ def test_differences_say_who_wrote_what(installation: Installation) -> None:
     assert (found["smtp", "smtp_host"].by, found["smtp", "smtp_host"].default) == ("hand", "localhost")
     assert (found["core", "parallelism"].by, found["core", "parallelism"].default) == ("airferry", "32")
     assert found["database", "sql_alchemy_conn"].value == "***"
+    lines = [compared(item) for item in found.values()]
+    assert "[smtp] smtp_host = mail.example (default: localhost; by hand)" in lines
+    assert all("\n" not in line for line in lines)
 
 
 def test_secrets_are_neither_shown_nor_taken_from_the_command_line(home: Home, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ import pytest
 from bootstrap.base.console import Console
 from bootstrap.commands import installing
 from bootstrap.facts.network import address_for_others
+from bootstrap.installed import installation
+from bootstrap.state import receipt
 from bootstrap.state.outcome import Outcome
-from tests.support import receipts
+from tests.support import bundles, receipts
 
 FIB = """Main:
   +-- 0.0.0.0/0 3 0 5
@@ -34,10 +36,9 @@ def said(tmp_path: Path, host: str) -> str:
 
 
 def test_an_address_that_other_machines_can_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installing, "address_for_others", lambda: "192.0.2.17")
+    monkeypatch.setattr(installation, "address_for_others", lambda: "192.0.2.17")
     text = said(tmp_path, "0.0.0.0")
-    assert "http://192.0.2.17:8080" in text
-    assert "localhost" not in text
+    assert "Web http://192.0.2.17:8080 On this host http://127.0.0.1:8080" in text
     assert "plain HTTP, and the web server listens on every address of this host, port 8080" in text
     assert "--host 127.0.0.1" in text
 
@@ -55,3 +56,31 @@ def test_local_addresses_of_the_kernel(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "fib").write_text(FIB)
     assert address_for_others(tmp_path / "fib") == "192.0.2.17"
     assert address_for_others(tmp_path / "none") == ""
+
+
+def test_three_lines_before_an_install(tmp_path: Path) -> None:
+    manifest = bundles.sample_manifest()
+    found = replace(receipts.sample(tmp_path), web_port=80, completed="")
+    told = installing.in_short(found, None, manifest)
+    assert len(told) == 3
+    assert told[0].startswith(
+        f"Install Airflow 3.3.2, {len(manifest.packages)} packages, into {tmp_path}; account"
+    )
+    assert "port 80;" in told[1]
+    assert told[2] == f"The way back: {tmp_path}/bin/airferry uninstall"
+    earlier = replace(found, airflow="2.11.2")
+    told = installing.in_short(found, earlier, manifest)
+    assert "Upgrade Airflow 2.11.2 -> 3.3.2" in told[0]
+    assert told[2].endswith("/bin/airferry rollback")
+    receipt.save(tmp_path / "receipt.json", found)
+    assert "Go on with the install" in installing.in_short(found, None, manifest)[0]
+
+
+def test_an_upgrade_says_from_what_and_the_way_back(tmp_path: Path) -> None:
+    out = io.StringIO()
+    outcome = Outcome(receipts.sample(tmp_path), (), before="2.11.2")
+    installing.report(outcome).show(Console(out, out), "install", json=False)
+    assert out.getvalue().startswith(
+        "Airflow 2.11.2 -> 3.3.2: it runs, and the example pipeline has succeeded."
+    )
+    assert f"{tmp_path}/bin/airferry rollback" in out.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -231,6 +232,7 @@ def test_stop_and_start_of_single_programs(make: Make) -> None:
         "one": "RUNNING",
         "two": "STOPPED",
     }
+    assert re.fullmatch(r"since \d{4}-\d\d-\d\d \d\d:\d\d", supervisor.states()["two"].note)
 
 
 def test_stopped_together_and_down_when_it_returns(make: Make) -> None:

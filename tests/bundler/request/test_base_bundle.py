@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -166,6 +167,17 @@ def test_it_says_inside_what_it_is_for(
         assert "[is-add-on]" in said
         assert "gamma 1.0" in said
         assert f"bin/airferry add {path.name}" in said
+    for words in ([], ["--help"]):
+        monkeypatch.setattr(sys, "argv", [str(path), *words])
+        assert cli.main() == 0
+        said = capfd.readouterr().out
+        assert f"{path.name} is an add-on" in said
+        assert "gamma 1.0" in said
+        assert re.search(rf"/airferry add --remove {path}\n", said)
+        assert "install" not in said
+    monkeypatch.setattr(sys, "argv", [str(whole.path), "--help"])
+    assert cli.main() == 0
+    assert "  install    Install and start Airflow" in capfd.readouterr().out
     assert run("rehearse", str(path))[0] == 50
     assert "Adds to" in run("inspect", str(path))[1]
 
