@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from packaging.utils import canonicalize_name
 
+from bootstrap.base import process
 from bootstrap.base.spelling import did_you_mean
 from bundler.base.errors import OutputFailed, ResolutionFailed
 from bundler.index.constraints import PIN
@@ -54,6 +55,19 @@ def failure(words: str, question: Question) -> OutputFailed | ResolutionFailed:
     )
     error.left_out = left_out
     return error
+
+
+def stopped(error: process.CommandFailed, building: str, chosen: str) -> process.CommandFailed:
+    """The error of a resolver that did not come to its end, with what it did last, as far as it is known."""
+    if not building and not chosen:
+        return error
+    doing = f"It was building {building} from source, to know what that needs." if building else ""
+    return process.CommandFailed(
+        error.message,
+        found=doing or f"It was choosing versions; the last was {chosen}.",
+        hint="Run it again: what was built and fetched is kept. A constraint file (--constraints) leaves "
+        "less to choose, and a version with a wheel is not built.",
+    )
 
 
 def _hint(words: str, question: Question, left_out: tuple[tuple[str, str], ...]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,9 +25,14 @@ from bundler.index.simple import Index
 from bundler.lock.lockfile import Artifact, Locked
 from bundler.resolver import Question
 from bundler.resolver.environment import network, secrets
-from bundler.resolver.failures import failure
+from bundler.resolver.failures import failure, stopped
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
+
+_SECONDS = 1800.0
+# what pip says that it does
+_COLLECTING = re.compile(r"Collecting (\S+?)(?: \(from .*)?$")
+_BUILDING = ("Installing build dep", "Getting requirements to", "Preparing metadata", "Building wheel")
 
 
 class PipTools:
@@ -60,7 +66,7 @@ class PipTools:
             "piptools",
             "compile",
             "--no-config",
-            "--quiet",
+            "--verbose",
         ]
         arguments += ["--resolver", "backtracking", "--allow-unsafe", "--strip-extras", "--no-header"]
         arguments += ["--no-annotate", "--no-emit-options", "--cache-dir", self._cache.piptools]
@@ -70,15 +76,19 @@ class PipTools:
             (folder / "constraints.txt").write_text(question.constraints, encoding="utf-8")
             arguments += ["--constraint", "constraints.txt"]
         (folder / "requirements.in").write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
-        result = process.run(
-            [*arguments, "--output-file", "pins.txt", "requirements.in"],
-            what="resolve the packages with pip-tools",
-            env=self._environment(question),
-            cwd=folder,
-            ok=range(256),
-            secrets=secrets(question),
-            timeout=1800,
-        )
+        try:
+            result = process.run(
+                [*arguments, "--output-file", "pins.txt", "requirements.in"],
+                what="resolve the packages with pip-tools",
+                env=self._environment(question),
+                cwd=folder,
+                ok=range(256),
+                log=folder / "pip.log",
+                secrets=secrets(question),
+                timeout=_SECONDS,
+            )
+        except process.CommandFailed as error:
+            raise stopped(error, *_doing(folder / "pip.log")) from error
         if result.status:
             raise failure(_words(result.stderr), question)
         lines = (folder / "pins.txt").read_text(encoding="utf-8").splitlines()
@@ -187,7 +197,31 @@ def _seconds(uploaded: str) -> str:
     return f"{uploaded[:19]}Z" if uploaded else ""
 
 
+def _doing(log: Path) -> tuple[str, str]:
+    """What pip was building from source, and else the last requirement that it had taken up."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    building, chosen = False, ""
+    for line in map(str.strip, text.splitlines()):
+        begun = _COLLECTING.match(line)
+        if begun:
+            building, chosen = False, begun[1]
+        elif line.startswith(_BUILDING):
+            building = line.endswith(": started")
+    return (chosen, "") if building else ("", chosen)
+
+
 def _words(text: str) -> str:
-    noise = ("WARNING:", "DEPRECATION:", "Traceback", "  File ", "    ")
-    lines = [line for line in text.strip().splitlines() if not line.startswith(noise)]
+    # the settings that pip-compile begins with, and what builds say
+    noise = (
+        "WARNING:",
+        "DEPRECATION:",
+        "Traceback",
+        "  File ",
+        "    ",
+        "  http",
+        "  file:",
+        "Using ",
+        "Ignoring ",
+    )
+    lines = [line for line in text.strip().splitlines() if line.strip() and not line.startswith(noise)]
     return "\n".join(lines[-30:])

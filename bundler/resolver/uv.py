@@ -19,7 +19,7 @@ from bundler.lock import lockfile
 from bundler.lock.graph import full_version
 from bundler.resolver import Question
 from bundler.resolver.environment import network, secrets
-from bundler.resolver.failures import failure
+from bundler.resolver.failures import failure, stopped
 from wheelhouse.manifest import Tool
 from wheelhouse.target import Target
 
@@ -158,14 +158,7 @@ def _stopped(error: process.CommandFailed, log: Path) -> process.CommandFailed:
     steps = _DOING.findall(text)
     if not steps:
         return error
-    building, chosen = steps[-1]
-    doing = f"It was building {building} from source, to know what that needs." if building else ""
-    return process.CommandFailed(
-        error.message,
-        found=doing or f"It was choosing versions; the last was {chosen}.",
-        hint="Run it again: what was built and fetched is kept. A constraint file (--constraints) leaves "
-        "less to choose, and a version with a wheel is not built.",
-    )
+    return stopped(error, *steps[-1])
 
 
 def _failure(text: str, question: Question) -> DownloadFailed | OutputFailed | ResolutionFailed:

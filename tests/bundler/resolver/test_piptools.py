@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap.base.process import CommandFailed
 from bundler.base.errors import InvalidRequest, ResolutionFailed
 from bundler.bundle import make_bundle
 from bundler.request.platforms import default_platform
 from bundler.request.settings import Settings
 from bundler.request.spec import BundleRequest
+from bundler.resolver import piptools
 from tests.bundler.making import make_sdist, make_wheel
 from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
@@ -74,6 +76,8 @@ def test_a_conflict_is_told_in_pips_words(make: Make) -> None:
     with pytest.raises(ResolutionFailed) as caught:
         make(python=HERE, platform=default_platform(), resolver="pip-tools", requirements=("alpha==9",))
     assert "alpha==9" in caught.value.found
+    assert "Using indexes" not in caught.value.found
+    assert "ROUND" not in caught.value.found
     assert "Traceback" not in caught.value.found
 
 
@@ -99,3 +103,33 @@ def test_both_give_the_same_pins_for_a_release(tmp_path: Path, airflow_version: 
         pins.append({item.name: (item.version, item.sha256) for item in packages})
     assert len(pins[0]) > 100
     assert pins[0] == pins[1]
+
+
+def test_a_time_limit_says_what_pip_was_doing(
+    make: Make, airflow: LocalIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(piptools, "_SECONDS", 12.0)
+    airflow.fault("native-1.0-cp311-cp311-manylinux_2_17").delay = 60.0
+    airflow.fault("native-1.0-cp311-cp311-manylinux_2_28_x86_64").delay = 60.0
+    airflow.fault("native-1.0-cp311-cp311-manylinux_2_34").delay = 60.0
+    with pytest.raises(CommandFailed) as caught:
+        make(python=HERE, platform=default_platform(), resolver="pip-tools", no_default_extras=True)
+    assert caught.value.found.startswith("It was choosing versions; the last was ")
+    assert "--constraints" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "doing"),
+    [
+        ("", ("", "")),
+        ("Collecting a==1 (from -r requirements.in (line 1))\n  Downloading a.whl\n", ("", "a==1")),
+        ("  Collecting b\n  Preparing metadata (pyproject.toml): started\n", ("b", "")),
+        ("Collecting b\nPreparing metadata (setup.py): started\nCollecting c>=2\n", ("", "c>=2")),
+        ("Collecting b\nPreparing metadata (x): started\nPreparing metadata (x): finished with\n", ("", "b")),
+        ("Collecting b\nInstalling build dependencies: started\n", ("b", "")),
+    ],
+)
+def test_what_pip_says_that_it_does(tmp_path: Path, text: str, doing: tuple[str, str]) -> None:
+    (tmp_path / "log").write_text(text)
+    assert piptools._doing(tmp_path / "log") == doing
+    assert piptools._doing(tmp_path / "none") == ("", "")
