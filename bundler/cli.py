@@ -8,8 +8,10 @@ from typing import Any
 
 from bootstrap.commands.helpful import HelpfulCommand, offer
 from bootstrap.commands.shared import ExplainingCommand, application, run
+from bundler.commands.attest import attest
 from bundler.commands.bundle import bundle, spelled_out
 from bundler.commands.cache import cache
+from bundler.commands.compare import compare
 from bundler.commands.diff import diff
 from bundler.commands.doctor import doctor
 from bundler.commands.dossier import dossier
@@ -26,6 +28,7 @@ app = application(
 
 
 MAKING, KNOWING, AROUND = "To make a bundle", "To know beforehand", "Around it"
+APPROVAL = "For an approval"
 # in the order of --help, with examples
 COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
     (KNOWING, probe, ("probe > airferry-probe.py", "probe --sh > airferry-probe.sh")),
@@ -45,8 +48,18 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
     (AROUND, inspect, ("inspect FILE", "inspect FILE --licences")),
     (AROUND, verify, ("verify FILE",)),
     (AROUND, diff, ("diff OLD NEW",)),
-    (AROUND, dossier, ("dossier FILE",)),
-    (AROUND, split, ("split FILE --size 650m",)),
+    (AROUND, compare, ("compare MINE THEIRS",)),
+    (
+        APPROVAL,
+        dossier,
+        (
+            "dossier FILE",
+            "dossier FILE --against OLD",
+            "dossier FILE --osv all.zip --fail-on high --accepted accepted.toml",
+        ),
+    ),
+    (APPROVAL, attest, ("attest FILE", "attest FILE --builder mailto:kim@example.com")),
+    (APPROVAL, split, ("split FILE --size 650m",)),
     (AROUND, cache, ("cache", "cache --prune 90")),
     (KNOWING, doctor, ("doctor", "doctor --host host.json", "doctor --build")),
 )

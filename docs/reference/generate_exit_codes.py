@@ -27,6 +27,7 @@ Generated from the error classes by `docs/reference/generate_exit_codes.py`; do 
 | 3 | `doctor`, or the preflight of `install`, found what blocks; nothing was changed |
 | 4 | `doctor --strict`: nothing blocks, but there are warnings |
 | 89 | `backup`: it was made, but without files of dags or plugins that cannot be read |
+| 5 | `compare`: the two files are not the same |
 | 130 | interrupted (Ctrl-C); the same command again goes on |
 
 Every other error has a stable reference, shown in brackets behind its message and, with `--json`, as
