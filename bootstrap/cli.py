@@ -24,7 +24,7 @@ def main() -> int:
     process.distrust()
     carried.hold_temporary()
     inside = place.is_file()
-    if inside and sys.argv[1:2] in ([], ["-h"], ["--help"], ["help"]):
+    if inside and sys.argv[1:] in ([], ["-h"], ["--help"], ["help"]):
         from bootstrap.commands import addon_help  # noqa: PLC0415  (every other command starts sooner)
 
         console = Console()

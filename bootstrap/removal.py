@@ -94,6 +94,8 @@ def remove_commands(installation: Installation, *, purge: bool) -> None:
         receipt.save(home.receipt, replace(found, completed="", added=(), removed=found.removed or now))
     for name in _COMMANDS:
         _discard(home, home.path / name)
+    if home.manual.is_symlink():
+        _discard(home, home.manual)
     if home.etc.is_dir():
         for path in home.etc.iterdir():
             if purge or path.name not in _KEPT_SETTINGS:

@@ -319,7 +319,7 @@ unpack() {
     # beside a home in a folder of the account's, root has no place that stays its own
     [ "$(id -u)" -ne 0 ] || set -- "$@" /opt /var/tmp
     # what only looks leaves the disk of the home alone
-    case $command in '' | look | doctor | verify) set -- "${TMPDIR:-/var/tmp}" /var/tmp /tmp "$@" ;; esac
+    case $command in '' | look | doctor | verify | help) set -- "${TMPDIR:-/var/tmp}" /var/tmp /tmp "$@" ;; esac
     for place in "$@"; do
         if [ "$(id -u)" -eq 0 ] && whose=$(stranger "$place") && [ -n "$whose" ]; then
             note "$place: $whose"

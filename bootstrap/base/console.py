@@ -190,6 +190,16 @@ class Console:
         for line in lines:
             self._put(self._out, [(line, "")])
 
+    def page(self, markdown: str) -> None:
+        """Print a page: laid out on a terminal, else its text as it stands."""
+        if not self._out.terminal or self._environ.get("TERM") == "dumb":
+            for line in markdown.splitlines():
+                self._put(self._out, [(line, "")])
+            return
+        from rich.markdown import Markdown
+
+        self._rich(self._out).print(Markdown(markdown, code_theme="ansi_dark", hyperlinks=False))
+
     def json(self, data: Any) -> None:
         """Print JSON on stdout; the caller prints nothing else there."""
         self._out.write(inert(json.dumps(data, indent=2, ensure_ascii=not self._symbols)) + "\n")

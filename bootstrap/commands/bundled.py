@@ -18,6 +18,7 @@ from bootstrap.base.result import Result
 from bootstrap.commands import database, doctor_results
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.helpful import offer
+from bootstrap.commands.manual import show_help
 from bootstrap.commands.shared import (
     ACCOUNT,
     ADMINISTRATOR,
@@ -273,6 +274,7 @@ offer(
     kind=ExplainingCommand,
 )
 offer(app, verify_command, name="verify")
+offer(app, show_help, ("help install", "help services"), name="help")
 # for an installation that can no longer run its own
 offer(app, uninstall, ("uninstall --home /opt/airflow",))
 

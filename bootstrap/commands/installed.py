@@ -18,6 +18,7 @@ from bootstrap.commands.env import env
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
+from bootstrap.commands.manual import show_help
 from bootstrap.commands.passwd import passwd
 from bootstrap.commands.services import restart, start, status, stop
 from bootstrap.commands.shared import (
@@ -102,3 +103,4 @@ offer(
     group=CHANGING,
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
+offer(app, show_help, ("help config set", "help daily-use"), name="help", group=SEEING)

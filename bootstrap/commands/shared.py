@@ -105,7 +105,7 @@ class ExplainingCommand(HelpfulCommand):
         return super().parse_args(ctx, written)
 
 
-class Application(typer.Typer):
+class CommandLine(typer.Typer):
     """A command line whose commands have whole help texts."""
 
     def command(self, name: Optional[str] = None, *, cls: Any = HelpfulCommand, **settings: Any) -> Any:
@@ -116,7 +116,7 @@ class Application(typer.Typer):
 def application(name: str, help_text: str) -> typer.Typer:
     """A command line in plain text, with ``-h`` and errors that pass through to our own boundary."""
     settings: Dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-    return Application(
+    return CommandLine(
         name=name,
         cls=HelpfulGroup,
         help=help_text,

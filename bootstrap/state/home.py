@@ -107,6 +107,11 @@ class Home:
         return self.path / "bin"
 
     @property
+    def manual(self) -> Path:
+        """A link to the manual of the release in use."""
+        return self.path / "doc"
+
+    @property
     def airflow_cfg(self) -> Path:
         """Airflow's configuration file."""
         return self.path / "airflow.cfg"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Sequence
 
-from bootstrap.base import discard, smallfile
+from bootstrap.base import discard, manual, smallfile
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import embedded
@@ -111,6 +111,8 @@ class LinkStep:
         link = home.current_link
         if not link.is_symlink() or link.resolve() != release.path.resolve():
             return False
+        if not os.path.lexists(str(home.manual)):
+            return False
         return all(
             (home.path / name).is_file() and (home.path / name).read_text(encoding="utf-8") == text
             for name, (text, _) in self.installation.scripts().items()
@@ -122,6 +124,8 @@ class LinkStep:
         for name, (text, mode) in self.installation.scripts().items():
             smallfile.write(home.path / name, text, mode)
         switch(home, release)
+        if not os.path.lexists(str(home.manual)):  # a folder of the admin's own is left alone
+            home.manual.symlink_to(Path("current") / "runtime" / manual.FOLDER)
 
 
 def switch(home: Home, release: ReleaseFolder) -> None:

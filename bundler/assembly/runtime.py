@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bundler.assembly import payload
+from bundler.assembly import pages, payload
 from bundler.index.cache import Cache, replace, used
 from wheelhouse import writer
 from wheelhouse.archive import ArchiveMember
@@ -21,16 +21,20 @@ _RULES = "1"
 
 
 def members(libraries: Sequence[str], files: Mapping[str, Path], cache: Cache) -> list[Prepared]:
-    """Stage 0, the program, and the libraries that it imports, given by the sha256 of their wheels."""
+    """Stage 0, the program, its manual, and the libraries that it imports (the sha256 of their wheels)."""
     own = [Member(item.name, b"".join(item.chunks())) for item in payload.program()]
     hasher = hashlib.sha256("\0".join((_RULES, zlib.ZLIB_RUNTIME_VERSION, *libraries)).encode())
     for item in own:
         hasher.update(f"\0{item.name}\0{item.size}\0".encode())
         hasher.update(b"".join(item.chunks()))
+    manual = pages.sources()
+    for page in manual:
+        hasher.update(f"\0{page.kind}\0{page.topic}\0{page.text}".encode())
+    hasher.update(pages.renderer().encode())
     path = cache.packed / hasher.hexdigest()
     found = _read(path)
     if found is None or not _holds(found, own):
-        everything = [*own, *payload.libraries(files[sha256] for sha256 in libraries)]
+        everything = [*own, *pages.members(manual), *payload.libraries(files[sha256] for sha256 in libraries)]
         found = [writer.prepare(item) for item in everything]
         with contextlib.suppress(OSError):  # a full or read-only cache only makes it slower
             _keep(path, found)

@@ -1,0 +1,127 @@
+"""The manual as a bundle carries it: each page as text for the terminal and as plain HTML for a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+
+from bootstrap.base.manual import FOLDER, LISTED, Topic
+from wheelhouse import codec, layout
+from wheelhouse.writer import Member
+
+# folders of docs/, in the order of the list
+KINDS = {
+    "tutorial": "To begin with",
+    "how-to": "How to",
+    "explanation": "How and why it works",
+    "reference": "To look things up",
+}
+_LINK = re.compile(r"\[([^\]]+)\]\(((?!\w+:)[^)\s]+)\)")
+_STYLE = """\
+body { max-width: 46em; margin: 2em auto; padding: 0 1em; font: 16px/1.5 sans-serif; color: #222 }
+pre, code { font: 14px/1.45 monospace; background: #f3f3f3 }
+pre { padding: .7em; overflow-x: auto }
+table { border-collapse: collapse; display: block; overflow-x: auto }
+th, td { border: 1px solid #ccc; padding: .3em .6em; text-align: left; vertical-align: top }
+h1 { font-size: 1.7em }
+h2 { font-size: 1.3em }
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A page of docs/: its `topic`, what kind it is, and its Markdown text."""
+
+    topic: str
+    kind: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        """Its first heading, without Markdown."""
+        return self.text.split("\n", 1)[0].lstrip("# ").replace("`", "")
+
+
+def sources() -> tuple[Source, ...]:
+    """The pages, in the order of the list; none where this program was installed without them."""
+    return tuple(
+        Source(path.stem, kind, path.read_text(encoding="utf-8"))
+        for kind in KINDS
+        for path in sorted((_folder() / kind).glob("*.md"))
+    )
+
+
+def renderer() -> str:
+    """What the HTML depends on beside the pages."""
+    return f"markdown-it-py {version('markdown-it-py')}"
+
+
+def members(pages: tuple[Source, ...]) -> Iterator[Member]:
+    """The members below the runtime's folder: a list, and each page twice."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415  (only a program that is packed anew needs it)
+
+    known = {page.topic for page in pages}
+    listed = [Topic(page.topic, page.title, KINDS[page.kind]) for page in pages]
+    data = json.dumps([codec.encode(topic) for topic in listed], ensure_ascii=False, indent=1)
+    folder = f"{layout.RUNTIME}{FOLDER}/"
+    yield Member(folder + LISTED, data.encode())
+    yield Member(folder + "index.html", _page("airferry", _index(pages)))
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    for page in pages:
+        yield Member(f"{folder}{page.topic}.txt", _LINK.sub(_in_terminal(known), page.text).encode())
+        body = markdown.render(_LINK.sub(_in_browser(known), page.text))
+        yield Member(f"{folder}{page.topic}.html", _page(page.title, _BACK + body))
+
+
+_BACK = '<p><a href="index.html">All pages</a></p>\n'
+
+
+def _in_terminal(known: set[str]):  # type: ignore[no-untyped-def]
+    def put(found: re.Match[str]) -> str:
+        topic = Path(found[2].partition("#")[0]).stem
+        return f"{found[1]} (`airferry help {topic}`)" if topic in known else found[1]
+
+    return put
+
+
+def _in_browser(known: set[str]):  # type: ignore[no-untyped-def]
+    def put(found: re.Match[str]) -> str:
+        path, mark, heading = found[2].partition("#")
+        topic = Path(path).stem
+        if not path:
+            return found[0]
+        return f"[{found[1]}]({topic}.html{mark}{heading})" if topic in known else found[1]
+
+    return put
+
+
+def _index(pages: tuple[Source, ...]) -> str:
+    parts = ["<h1>airferry</h1>\n"]
+    for kind, title in KINDS.items():
+        items = [page for page in pages if page.kind == kind]
+        rows = "".join(f'<li><a href="{page.topic}.html">{escape(page.title)}</a></li>\n' for page in items)
+        parts += [f"<h2>{title}</h2>\n<ul>\n{rows}</ul>\n"]
+    return "".join(parts)
+
+
+def _page(title: str, body: str) -> bytes:
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f"<style>\n{_STYLE}</style>\n{body}</html>\n"
+    ).encode()
+
+
+def _folder() -> Path:
+    """Where the pages lie: inside the installed package, else in the source tree."""
+    found = importlib.util.find_spec("bundler")
+    assert found is not None
+    assert found.submodule_search_locations is not None
+    package = Path(next(iter(found.submodule_search_locations)))
+    inside = package / "docs"
+    return inside if inside.is_dir() else package.parent / "docs"

@@ -1,0 +1,93 @@
+"""The manual in a bundle: complete, readable in a terminal and a browser, and leading nowhere else."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bundler.assembly import pages, payload
+
+ROOT = Path(__file__).parents[3]
+
+
+class Links(HTMLParser):
+    """Where a page leads, and what it would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "a":
+            self.targets.append(found.get("href") or "")
+        if tag in ("script", "link", "img", "iframe"):
+            self.loaded.append(tag)
+
+
+@pytest.fixture(scope="module")
+def manual() -> dict[str, str]:
+    made = pages.members(pages.sources())
+    return {item.name.rpartition("/")[2]: b"".join(item.chunks()).decode() for item in made}
+
+
+def test_every_page_is_there_as_text_and_for_a_browser(manual: dict[str, str]) -> None:
+    found = [path for kind in pages.KINDS for path in (ROOT / "docs" / kind).glob("*.md")]
+    topics = [item["name"] for item in json.loads(manual["topics.json"])]
+    assert sorted(topics) == sorted(path.stem for path in found)
+    assert len(set(topics)) == len(topics)
+    for path in found:
+        heading = path.read_text(encoding="utf-8").split("\n", 1)[0]
+        assert manual[f"{path.stem}.txt"].startswith(heading)
+        assert "<h1>" in manual[f"{path.stem}.html"]
+
+
+def test_nothing_leads_out_or_is_loaded(manual: dict[str, str]) -> None:
+    wrong = []
+    for name, text in manual.items():
+        if name.endswith(".html"):
+            links = Links()
+            links.feed(text)
+            places = [target.partition("#")[0] for target in links.targets if "://" not in target]
+            wrong += [(name, place) for place in places if place and place not in manual]
+            wrong += [(name, tag) for tag in links.loaded]
+        elif name.endswith(".txt"):
+            wrong += [(name, link) for link in re.findall(r"\]\((?!\w+:|#)[^)]+\)", text)]
+    assert wrong == []
+
+
+SHOW = """
+import sys
+sys.path.insert(0, sys.argv[1] + "/runtime")
+from bootstrap import cli
+from bootstrap.commands.shared import run
+sys.exit(run(cli.application("bundled"), "sh FILE", sys.argv[2:]))
+"""
+
+
+def test_it_is_read_from_inside_the_file(tmp_path: Path) -> None:
+    """Before anything is installed."""
+    file = tmp_path / "FILE"
+    with zipfile.ZipFile(file, "w") as archive:
+        for item in (*payload.program(), *pages.members(pages.sources())):
+            archive.writestr(item.name, b"".join(item.chunks()))
+
+    def said(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-c", SHOW, str(file), "help", *words]
+        ran = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+        return ran.returncode, ran.stdout + ran.stderr
+
+    status, text = said()
+    assert (status, "  daily-use " in text, "  install " in text) == (0, True, True), text
+    assert said("upgrade")[1].startswith((ROOT / "docs/how-to/upgrade.md").read_text().split("\n", 1)[0])
+    assert "--parallelism" in said("install")[1]
+    status, text = said("upgarde")
+    assert (status, "Did you mean upgrade?" in text) == (2, True)
