@@ -237,14 +237,14 @@ def _turn(
         additions.prove([name for item in added for name in item.packages])
         if running:
             with progress.step("Restart Airflow"):
-                installation.services.stop(installation.components)
+                installation.stop(installation.components)
                 start(installation)
     except BaseException:
         additions.switch(earlier.added)
         additions.sweep(earlier.added)
         if running:
             with progress.step("Restore the earlier state"):
-                installation.services.stop(installation.components)
+                installation.stop(installation.components)
                 start(installation)
         raise
     receipt.save(installation.home.receipt, changed)

@@ -75,7 +75,7 @@ class Executor(Protocol):
         """Connections to the metadata database."""
 
     def stop_seconds(self, component: str) -> int:
-        """How long a component may take to end; then everything that it started is killed."""
+        """How long a component may take to end, its tasks included; then what is left is killed."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ class Local:
 
 LOCAL = Local()
 EXECUTORS: Mapping[str, Executor] = {executor.name: executor for executor in (LOCAL,)}
+# What the others talk to, tasks above all: it starts first and ends last.
+SERVING: Tuple[str, ...] = tuple(dict.fromkeys(names[0] for _, names in differences.COMPONENTS.since))
 # Of every executor, release and role.
 COMPONENTS: Tuple[str, ...] = tuple(
     dict.fromkeys(name for executor in EXECUTORS.values() for name in executor.known_components())

@@ -47,7 +47,7 @@ class StopStep(_Always):
 
     def apply(self) -> None:
         """Stop every component, see PostgreSQL up, and our tables unused on an external server."""
-        self.installation.services.stop(self.installation.components)
+        self.installation.stop(self.installation.components)
         if not database_running.is_up(self.installation):
             database_running.start(self.installation)
         self.installation.database.wait()

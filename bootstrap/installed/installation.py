@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.database import Urls, urls
@@ -38,9 +38,13 @@ __all__ = ["POSTGRES", "Installation"]
 
 @dataclass(frozen=True)
 class Installation:
-    """What the steps of an install and the commands for daily use work on."""
+    """What the steps of an install and the commands for daily use work on.
+
+    `patience` is how long its tasks may run on when it is stopped, in seconds; None: the usual time.
+    """
 
     receipt: Receipt
+    patience: Optional[float] = None
 
     @property
     def home(self) -> Home:
@@ -109,6 +113,10 @@ class Installation:
     def services(self) -> Services:
         """Whatever keeps the components running."""
         return self.services_of(self.receipt.services)
+
+    def stop(self, names: Sequence[str]) -> None:
+        """Stop components in their order; their tasks may run on for as long as `patience` says."""
+        self.services.stop(list(names), self.patience)
 
     def services_of(self, kind: str) -> Services:
         """A service manager of that kind for this installation, chosen or not."""

@@ -18,7 +18,10 @@ SYSTEM_UNITS = Path("/etc/systemd/system")
 _OTHERWISE = "Choose another folder, or --service supervisor."
 # PostgreSQL may take minutes to recover or to write its last checkpoint.
 _PATIENCE = 900
-_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "MainPID", "Result", "ActiveEnterTimestamp")
+_PROPERTIES = (
+    "Id", "LoadState", "ActiveState", "SubState", "MainPID", "Result", "ActiveEnterTimestamp",
+    "TimeoutStopUSec",
+)  # fmt: skip
 
 
 def user_units() -> Path:

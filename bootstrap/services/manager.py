@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping, Protocol, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
-from bootstrap.airflow.executor import Executor
+from bootstrap.airflow.executor import SERVING, Executor
 from bootstrap.base.spelling import did_you_mean
 from wheelhouse.errors import AirferryError
 
@@ -17,9 +17,32 @@ POSTGRES = "postgres"
 _STOP_SECONDS_POSTGRES = 120
 
 
+# Beyond the time for tasks: one that is asked to end then has ten seconds to report that.
+GRACE_SECONDS = 15
+# What an admin may ask for: a day.
+LONGEST_WAIT = 86_400
+
+
 def stop_seconds(name: str, executor: Executor) -> int:
     """How long that component may take to end; then everything that it started is killed."""
-    return _STOP_SECONDS_POSTGRES if name == POSTGRES else executor.stop_seconds(name)
+    if name == POSTGRES:
+        return _STOP_SECONDS_POSTGRES
+    seconds = executor.stop_seconds(name)
+    return seconds + GRACE_SECONDS if name == executor.task_component else seconds
+
+
+def stop_order(names: Sequence[str]) -> List[List[str]]:
+    """The components in groups that end one after the other.
+
+    A task that ends meanwhile reports to the web server, and that writes into the database.
+    """
+    last = (*SERVING, POSTGRES)
+    groups = [
+        [name for name in names if name not in last],
+        [name for name in names if name in SERVING],
+        [name for name in names if name == POSTGRES],
+    ]
+    return [group for group in groups if group]
 
 
 class ServiceError(AirferryError):
@@ -92,8 +115,13 @@ class Services(Protocol):
     def start(self, names: Sequence[str], *, settle: bool = True) -> None:
         """Start components together; wait until each has stayed up a second unless `settle` is false."""
 
-    def stop(self, names: Sequence[str]) -> None:
-        """Stop components together, and wait until each is down; one that does not run is fine."""
+    def stop(self, names: Sequence[str], seconds: Optional[float] = None) -> None:
+        """Stop components in their order, and wait until each is down; one that does not run is fine.
+
+        Tasks may run on for `seconds` (None: as long as the manager gives them). Then they are asked to end,
+        so that they can report it, and what is left after ten more is killed. A component that hangs although
+        no task runs is not waited for.
+        """
 
     def shut_down(self) -> None:
         """Stop every component, and the manager itself where it is ours; no process stays."""

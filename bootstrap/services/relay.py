@@ -7,6 +7,8 @@ It is a script of its own, so that a component costs a bare interpreter and no m
 It ends as the component ends: with its exit status, or by the same signal. What the component has written
 is passed on to the last byte first, which a pipe to a second program could not promise: systemd kills what
 is left of a service as soon as its main process is gone.
+
+Asked to end, it passes that on and sees to it that the component does not wait for nothing (``ending.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +19,14 @@ import resource
 import select
 import signal
 import sys
+import time
+from pathlib import Path
 from typing import List, Optional, Tuple
+
+if not __package__:  # run as a script, with nothing but the standard library in sight
+    sys.path.insert(0, str(Path(__file__).absolute().parents[2]))
+
+from bootstrap.services.ending import INTERVAL, Ending, Patience
 
 # As much as supervisor keeps in its place.
 LARGEST = 20_000_000
@@ -27,6 +36,8 @@ _FORWARDED = (
     signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
 _CHUNK = 65_536
+# Below the home: how long the tasks of a component that is asked to end may run on.
+PATIENCE = "run/patience"
 
 
 class RotatedFile:
@@ -64,31 +75,59 @@ class RotatedFile:
             os.close(old)
 
 
-def run(log: RotatedFile, command: List[str]) -> int:
-    """Run `command` to its end and return its status as waitpid(2) has it."""
+def run(log: RotatedFile, command: List[str], patience: Optional[Path] = None) -> int:
+    """Run `command` to its end and return its status as waitpid(2) has it.
+
+    `patience` is the file that tells how long its tasks have when it is asked to end.
+    """
     wakeup, alarm = os.pipe()
     os.set_blocking(alarm, False)
     signal.set_wakeup_fd(alarm)
     signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     child, output = _start(command)
+    requests: List[float] = []
+
+    def forward(number: int, _frame: object) -> None:
+        if number == signal.SIGTERM:
+            requests.append(time.monotonic())
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and we stay for others' sake
+            os.kill(child, number)
+
     for number in _FORWARDED:
-        signal.signal(number, lambda got, _frame: os.kill(child, got))
+        signal.signal(number, forward)
     signal.signal(signal.SIGCHLD, lambda *_: None)  # it wakes the loop
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
     status, opened = None, True
+    ending: Optional[Ending] = None
     while status is None:
-        ready, _, _ = select.select([wakeup, *([output] if opened else [])], [], [])
+        wait = INTERVAL if requests else None
+        ready, _, _ = select.select([wakeup, *([output] if opened else [])], [], [], wait)
         if wakeup in ready:
             os.read(wakeup, _CHUNK)
         if output in ready:
             opened = _pass_on(output, log)
         status = _ended(child)
+        if status is None and requests:
+            if ending is None:
+                ending = Ending(child, _patience(patience).seconds)
+            ending.look()
     # Others may keep the pipe open for ever: what is in it now is what there is.
     os.set_blocking(output, False)
     with contextlib.suppress(BlockingIOError):
         while _pass_on(output, log):
             pass
-    return status
+    # whoever asked us behind the service manager's back is about to have it ask as well
+    while len(requests) == 1 and _lives(_patience(patience).holder):
+        time.sleep(INTERVAL)
+    return 0 if ending and ending.done else status
+
+
+def _patience(path: Optional[Path]) -> Patience:
+    return Patience() if path is None else Patience.read(path)
+
+
+def _lives(pid: int) -> bool:
+    return pid > 0 and Path(f"/proc/{pid}").exists()
 
 
 def _start(command: List[str]) -> Tuple[int, int]:
@@ -128,7 +167,8 @@ def _ended(child: int) -> Optional[int]:
 
 def main() -> int:
     """Run the command line; never returns for a component that a signal ended."""
-    status = run(RotatedFile(sys.argv[1]), sys.argv[2:])
+    home = os.environ.get("AIRFERRY_HOME")
+    status = run(RotatedFile(sys.argv[1]), sys.argv[2:], Path(home, PATIENCE) if home else None)
     if os.WIFEXITED(status):
         return os.WEXITSTATUS(status)
     number = os.WTERMSIG(status)

@@ -15,12 +15,21 @@ import stat
 import time
 import xmlrpc.client
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from bootstrap.airflow.executor import Executor
 from bootstrap.base import process, smallfile
 from bootstrap.services import strays
-from bootstrap.services.manager import Program, ServiceError, State, stop_seconds
+from bootstrap.services.ending import TASK_SECONDS, Ending
+from bootstrap.services.manager import (
+    LONGEST_WAIT,
+    POSTGRES,
+    Program,
+    ServiceError,
+    State,
+    stop_order,
+    stop_seconds,
+)
 
 # sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
 _LONGEST_SOCKET = 100
@@ -91,7 +100,7 @@ class Supervisor:
                 "startsecs = 1",
                 f"startretries = {_TRIES}",
                 f"stopsignal = {program.stop_signal}",
-                f"stopwaitsecs = {stop_seconds(program.name, self.executor)}",
+                f"stopwaitsecs = {self._longest(program.name)}",
                 "killasgroup = true",
                 "redirect_stderr = true",
                 f"stdout_logfile = {self._path(program.log)}",
@@ -137,6 +146,7 @@ class Supervisor:
         if not self.running():
             strays.end(self.home)
             return
+        self.stop(list(self.states()))
         seconds = sum(stop_seconds(name, self.executor) for name in self.states()) + _KILL_SECONDS
         self._call("shutdown")
         deadline = time.monotonic() + seconds
@@ -199,27 +209,40 @@ class Supervisor:
                 if state.state == "RUNNING":
                     waiting.remove(name)
 
-    def stop(self, names: Sequence[str]) -> None:
-        """Stop components together, and wait until each is down; one that does not run is fine.
+    def stop(self, names: Sequence[str], seconds: Optional[float] = None) -> None:
+        """Stop components in their order, and wait until each is down; one that does not run is fine.
 
-        What a component leaves behind in its process group is killed (as systemd's KillMode=mixed does):
-        Airflow's scheduler may end without its log server.
+        For `seconds` see :meth:`Services.stop <bootstrap.services.manager.Services.stop>`. What a component
+        leaves behind in its process group is killed (as systemd's KillMode=mixed does): Airflow's scheduler
+        may end without its log server.
         """
-        groups = [state.pid for name, state in self.states().items() if name in names and state.pid]
+        for group in stop_order(names):
+            self._stop_together(group, seconds)
+
+    def _stop_together(self, names: Sequence[str], seconds: Optional[float]) -> None:
+        running = {name: state.pid for name, state in self.states().items() if name in names and state.pid}
+        usual = float(self.executor.stop_seconds(self.executor.task_component))
+        limit = usual if seconds is None else seconds
+        endings = [Ending(pid, limit) for name, pid in running.items() if name != POSTGRES]
         for name in names:
             with contextlib.suppress(xmlrpc.client.Fault, OSError):
                 self._call("stopProcess", name, False)
-        deadline = (
-            time.monotonic()
-            + max((stop_seconds(name, self.executor) for name in names), default=0)
-            + _KILL_SECONDS
-        )
+        allowed = max((stop_seconds(name, self.executor) for name in names), default=0)
+        waits = self.executor.task_component in running
+        deadline = time.monotonic() + max(allowed, limit + TASK_SECONDS if waits else 0) + _KILL_SECONDS
         while any(state.pid for name, state in self.states().items() if name in names):
             if time.monotonic() > deadline:
                 raise ServiceError(f"{', '.join(names)}: still running.", hint=f"The log is {self.log}.")
+            for ending in endings:
+                ending.look()
             time.sleep(0.1)
-        for group in groups:
+        for group in running.values():
             process.kill_group(group)
+
+    def _longest(self, name: str) -> int:
+        """After how long supervisor itself kills; tasks get as long as whoever stops them says."""
+        waits = name == self.executor.task_component
+        return LONGEST_WAIT + int(TASK_SECONDS) if waits else stop_seconds(name, self.executor)
 
     def _path(self, path: Path) -> str:
         # Relative to supervisord's own folder, so that nothing in the home's path is taken for an expansion
@@ -237,8 +260,8 @@ class Supervisor:
 
     def _reload(self) -> None:
         added, changed, removed = self._call("reloadConfig")[0]
+        self.stop([*removed, *changed])
         for name in (*removed, *changed):
-            self._call("stopProcessGroup", name)
             self._call("removeProcessGroup", name)
         for name in (*changed, *added):
             self._call("addProcessGroup", name)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import signal
 import time
+from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
 from bootstrap.services.control import Control
+from bootstrap.services.ending import TASK_SECONDS, Patience, below, send
 from bootstrap.services.launcher import Launcher
-from bootstrap.services.manager import Program, ServiceError, State
+from bootstrap.services.manager import GRACE_SECONDS, Program, ServiceError, State, stop_order
+from bootstrap.services.relay import PATIENCE
 
 # As supervisor does it: a component that has stayed up for a second counts as started.
 _SETTLE = 1.0
+# How systemctl shows a time (systemd.time(7)).
+_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_UNITS.update({"month": 2_629_800, "y": 31_557_600})
 _STATES = {
     "active": "RUNNING",
     "activating": "STARTING",
@@ -68,12 +78,52 @@ class Systemd:
                 return
             time.sleep(0.2)
 
-    def stop(self, names: Sequence[str]) -> None:
-        """Stop components together, and wait until each is down; one that does not run is fine."""
-        self.control.stop(list(names))
+    def stop(self, names: Sequence[str], seconds: Optional[float] = None) -> None:
+        """Stop components in their order, and wait until each is down; one that does not run is fine.
+
+        For `seconds` see :meth:`Services.stop <bootstrap.services.manager.Services.stop>`.
+        """
+        task_component = self.layout.runs_tasks.task_component
+        for group in stop_order(names):
+            with contextlib.ExitStack() as stack:
+                if task_component in group:
+                    stack.callback(self._forget_patience)
+                    self._drain(task_component, seconds)
+                self.control.stop(group)
+
+    @property
+    def _patience(self) -> Path:
+        return self.launcher.home.path / PATIENCE
+
+    def _forget_patience(self) -> None:
+        with contextlib.suppress(OSError):
+            self._patience.unlink()
+
+    def _drain(self, name: str, seconds: Optional[float]) -> None:
+        """Tell the component's relay how long its tasks have; wait here where systemd would not.
+
+        That needs no right but the account's own: the relay runs as the same account.
+        """
+        found = {state["Id"]: state for state in self.control.show()}.get(self.layout.unit(name), {})
+        allowed = timespan(found.get("TimeoutStopUSec", ""))
+        limit = allowed - GRACE_SECONDS if seconds is None else seconds
+        longer = limit + TASK_SECONDS > allowed
+        relay = int(found.get("MainPID") or 0)
+        try:
+            Patience(limit, os.getpid() if longer else 0).write(self._patience)
+            ours = longer and Path(f"/proc/{relay}").stat().st_uid == os.geteuid()
+        except OSError:
+            return
+        if not ours:
+            return
+        send(relay, signal.SIGTERM)
+        deadline = time.monotonic() + limit + TASK_SECONDS + GRACE_SECONDS
+        while below(relay) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def shut_down(self) -> None:
         """Stop every component and the target."""
+        self.stop(self.layout.names)
         self.control.stop(self.layout.names)
 
     def states(self) -> Dict[str, State]:
@@ -112,6 +162,12 @@ class Systemd:
             found=f"{note}\n{tail}",
             hint=f"Its log is {log}; also: {' '.join(self.journal([name]))}",
         )
+
+
+def timespan(text: str) -> float:
+    """The seconds of a time as systemctl shows it (``1min 30s``); infinite for ``infinity``."""
+    parts = re.findall(r"([0-9.]+)(us|ms|s|min|h|d|w|month|y)\b", text)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts) if parts else float("inf")
 
 
 def _state(name: str, found: Mapping[str, str]) -> State:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from bootstrap.airflow.executor import COMPONENTS, Executor, executor_of
+from bootstrap.airflow.executor import COMPONENTS, SERVING, Executor, executor_of
 from bootstrap.services.launcher import SCRIPT
 from bootstrap.services.manager import POSTGRES, stop_seconds
 from bootstrap.state.receipt import LOCAL_EXECUTOR
@@ -153,8 +153,11 @@ def _service(layout: Layout, name: str) -> str:
 
 
 def _order(layout: Layout, name: str) -> List[str]:
-    # Begun after the target, a unit is ended before it: stopping the target waits for all of them.
-    return [f"After={layout.target}", *_needs(layout, name)]
+    # Begun after the target, a unit is ended before it: stopping the target waits for all of them. In the
+    # same way what talks to the web server ends before it: a task that ends meanwhile can report.
+    serving = [layout.unit(other) for other in layout.components if other in SERVING and name not in SERVING]
+    after = [] if name == POSTGRES else [f"After={unit}" for unit in serving]
+    return [f"After={layout.target}", *after, *_needs(layout, name)]
 
 
 def _needs(layout: Layout, name: str) -> List[str]:

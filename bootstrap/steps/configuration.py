@@ -50,7 +50,7 @@ class ConfigurationStep:
         text = config.read(self.path)
         config.write(self.path, config.edit(text, self.managed.changed()))
         # whoever runs has read the old file; the start step brings all back
-        self.installation.services.stop(self.installation.components)
+        self.installation.stop(self.installation.components)
         self.managed.remember_all()
 
     def correct_database(self) -> None:

@@ -33,7 +33,7 @@ class ClusterStep:
             # a new cluster knows nothing of what an earlier one had
             marker.forget(self.installation.home)
             cluster.create()
-        services.stop(self.installation.components)
+        self.installation.stop(self.installation.components)
         services.stop([POSTGRES])
         cluster.configure(self._connections())
 

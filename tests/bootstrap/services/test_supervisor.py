@@ -357,6 +357,38 @@ def test_supervisord_killed_and_launched_again(make: Make) -> None:
     assert supervisor.states()["one"].pid not in (0, orphan)
 
 
+def test_web_server_is_stopped_when_the_others_are_gone_and_the_database_last(make: Make) -> None:
+    supervisor = make()
+    note = supervisor.home / "order"
+    script = 'trap \'sleep 0.3; echo "$1" >> "$2"; exit\' TERM INT; echo up; while :; do sleep 0.1; done'
+    names = ["postgres", "api-server", "scheduler", "triggerer"]
+    supervisor.configure([program(supervisor, name, script, name, str(note)) for name in names])
+    for everything in (False, True):
+        supervisor.launch()
+        bring_up(supervisor, *names)
+        if everything:
+            supervisor.shut_down()
+        else:
+            supervisor.stop(names)
+        said = note.read_text().split()
+        assert (sorted(said[:2]), said[2:]) == (["scheduler", "triggerer"], ["api-server", "postgres"])
+        note.unlink()
+
+
+def test_scheduler_that_waits_for_nothing_is_ended(make: Make) -> None:
+    supervisor = make()
+    idle = "exec -a 'airflow worker -- LocalExecutor: <idle>' cat <> $1"
+    script = f'mkfifo "$1"; ({idle}) & trap asked=1 TERM; echo up; while [ -z "$asked" ]; do sleep 0.1; done'
+    command = ("bash", "-c", f"{script}; wait", "bash", str(supervisor.home / "fifo"))
+    supervisor.configure([Program("scheduler", command, supervisor.log.with_name("scheduler.log"))])
+    supervisor.launch()
+    bring_up(supervisor, "scheduler")
+    begun = time.monotonic()
+    supervisor.stop(["scheduler"])
+    assert time.monotonic() - begun < 15
+    assert supervisor.states()["scheduler"].state == "STOPPED"
+
+
 def test_stop_without_supervisord(make: Make) -> None:
     supervisor = make()
     supervisor.shut_down()

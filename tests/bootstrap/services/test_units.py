@@ -41,15 +41,17 @@ def test_one_unit_a_component_and_a_target() -> None:
 
 
 def test_order() -> None:
-    server = LAYOUT.unit(POSTGRES)
+    server, web = LAYOUT.unit(POSTGRES), LAYOUT.unit("api-server")
     for name in LAYOUT.components:
         assert of(LAYOUT, name)["Wants"] == [server]
-        assert of(LAYOUT, name)["After"] == [LAYOUT.target, server]
+        # a task that ends while all are stopped can still report: what it reports to is stopped later
+        before = [] if name == "api-server" else [web]
+        assert of(LAYOUT, name)["After"] == [LAYOUT.target, *before, server]
     # ready, not only begun
     assert of(LAYOUT, POSTGRES)["ExecStartPost"][0].endswith('service.sh" postgres-ready')
     external = replace(LAYOUT, postgres=False)
-    assert of(external, "scheduler")["After"] == [LAYOUT.target, "network-online.target"]
-    assert of(replace(external, account=""), "scheduler")["After"] == [LAYOUT.target]
+    assert of(external, "scheduler")["After"] == [LAYOUT.target, web, "network-online.target"]
+    assert of(replace(external, account=""), "scheduler")["After"] == [LAYOUT.target, web]
 
 
 @pytest.mark.parametrize("name", LAYOUT.names)

@@ -1,0 +1,208 @@
+"""How a component that was asked to end is helped along: its tasks get their time, what hangs does not.
+
+Airflow's LocalExecutor waits for its worker processes without a limit (apache/airflow#67870): one that
+misses its call to leave keeps the scheduler for ever. A worker says in its title what it runs, and what it
+runs is its child process, so that one without a task can be told and ended. And a component that has
+closed its last connection has done all its work: what Python does then, freeing one object after the
+other, takes seconds on a busy host and changes nothing.
+
+Standard library only: the relay imports this, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Tuple
+
+# What LocalExecutor calls its workers; from 3.0 on an idle one has the second part as well.
+WORKER = "airflow worker -- LocalExecutor"
+_IDLE = "<idle>"
+# Seconds without any task after which idle workers are ended, and after which the component itself is.
+IDLE_SECONDS = 2.0
+STUCK_SECONDS = 4.0
+# Seconds in which a task that was asked to end may clean up and report.
+TASK_SECONDS = 10.0
+# Seconds after its last connection was closed in which a component may still write its last lines.
+LAST_SECONDS = 0.5
+# Between two looks.
+INTERVAL = 0.25
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: its parent, its process group, and how it shows in a list."""
+
+    pid: int
+    parent: int
+    group: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long tasks may run on: `seconds` from the request on, None without a limit of ours.
+
+    With `holder` the relay stays when its component has ended, as long as the process of that id lives, until
+    it is asked to end once more: a service manager that did not ask would start the component again.
+    """
+
+    seconds: Optional[float] = None
+    holder: int = 0
+
+    def write(self, path: Path) -> None:
+        """Leave it for relays; the file holds no secret."""
+        path.write_text(f"{self.seconds} {self.holder}\n", encoding="ascii")
+
+    @classmethod
+    def read(cls, path: Path) -> Patience:
+        """What was left there; nothing in particular when nothing was."""
+        try:
+            seconds, holder = path.read_text(encoding="ascii").split()
+            return cls(float(seconds), int(holder))
+        except (OSError, ValueError):
+            return cls()
+
+
+def below(pid: int, proc: Path = Path("/proc")) -> List[Process]:
+    """Every process that `pid` has started, and what these have started, parents first."""
+    children: Dict[int, List[Tuple[int, int]]] = {}
+    for entry in proc.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError):
+                state, parent, group = _stat(entry)
+                if state not in "ZX":
+                    children.setdefault(int(parent), []).append((int(entry.name), int(group)))
+    found: List[Process] = []
+    waiting = [pid]
+    while waiting:
+        parent_id = waiting.pop(0)
+        for child, group_id in children.get(parent_id, []):
+            found.append(Process(child, parent_id, group_id, _title(proc / str(child))))
+            waiting.append(child)
+    return found
+
+
+def _stat(entry: Path) -> List[str]:
+    # state, parent, group; the name before may hold blanks and parentheses (proc(5))
+    return (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
+
+
+def _title(entry: Path) -> str:
+    with contextlib.suppress(OSError):
+        return (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    return ""
+
+
+def workers(found: List[Process]) -> Tuple[List[Process], List[Process], List[Process]]:
+    """The executor's workers among these processes: idle ones, busy ones, and the tasks that these run."""
+    idle, busy, tasks = [], [], []
+    running = {process.pid for process in found if process.title.startswith(WORKER)}
+    for process in found:
+        if process.pid not in running or process.parent in running:
+            continue  # a task that has just been forked still has its worker's title
+        children = [child for child in found if child.parent == process.pid]
+        rest = process.title[len(WORKER) :]
+        if children or not (rest.endswith(_IDLE) or not rest):
+            busy.append(process)
+            tasks += children
+        else:
+            idle.append(process)
+    return idle, busy, tasks
+
+
+def connected(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a process has any socket open; True for one that may not be looked at."""
+    try:
+        files = [os.readlink(str(entry)) for entry in (proc / str(pid) / "fd").iterdir()]
+    except OSError:  # one was closed just now, too
+        return True
+    return any(name.startswith("socket:") for name in files)
+
+
+class Ending:
+    """The end of the component `pid`, which has just been asked for it; call :meth:`look` every now and then.
+
+    Nothing else happens to a component that has no executor's workers. `done` says that it was killed when
+    all its work was done.
+    """
+
+    def __init__(
+        self, pid: int, seconds: Optional[float] = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.pid = pid
+        self.seconds = seconds
+        self._clock = clock
+        self._started = clock()
+        self._idle_since: Optional[float] = None
+        self._asked: Optional[float] = None
+        self._looked = self._started - INTERVAL
+        self._has_workers = False
+        self._was_connected = connected(pid)
+        self._last: Optional[float] = None
+        self.done = False
+
+    def look(self) -> None:
+        """End what waits for nothing, and tasks whose time is up."""
+        now = self._clock()
+        if now - self._looked < INTERVAL:
+            return
+        self._looked = now
+        found = below(self.pid)
+        if self._finished(now, found):
+            self.done = True
+            self.kill()
+            return
+        idle, busy, tasks = workers(found)
+        self._has_workers = self._has_workers or bool(idle or busy)
+        if busy:
+            self._idle_since = None
+            if self.seconds is not None and now - self._started >= self.seconds:
+                self._time_is_up(now, busy, tasks)
+            return
+        if not self._has_workers:
+            return
+        if self._idle_since is None:
+            self._idle_since = now
+        if now - self._idle_since >= STUCK_SECONDS:
+            self.kill()
+        elif now - self._idle_since >= IDLE_SECONDS:
+            for process in idle:
+                send(process.pid, signal.SIGKILL)
+
+    def _finished(self, now: float, found: List[Process]) -> bool:
+        """Whether nothing of it is left but a Python that ends."""
+        if found or not self._was_connected or connected(self.pid):
+            self._last = None
+            return False
+        if self._last is None:
+            self._last = now
+        return now - self._last >= LAST_SECONDS
+
+    def _time_is_up(self, now: float, busy: List[Process], tasks: List[Process]) -> None:
+        if self._asked is None:
+            self._asked = now
+            # a task that is asked can report that it failed, and is tried again at once
+            for process in tasks:
+                send(process.pid, signal.SIGTERM)
+        elif now - self._asked >= TASK_SECONDS:
+            for process in busy:
+                send(process.pid, signal.SIGKILL)
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill the component and everything below it."""
+        found = below(self.pid)
+        send(self.pid, signal.SIGKILL)
+        for process in found:
+            send(process.pid, signal.SIGKILL)
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal; a process that has gone, or is another's, is fine."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
