@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import ContextManager, Dict, List, Sequence
 
+from bootstrap.airflow import health, metadata
 from bootstrap.base import account, process
 from bootstrap.base.lock import held
 from bootstrap.installed import bytecode
@@ -18,6 +20,7 @@ from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.registry import Record
 from bootstrap.steps.airflow import start as start_all
+from wheelhouse.errors import AirferryError
 
 
 def enter_as_account(home: Home) -> Installation:
@@ -60,7 +63,7 @@ def _stay_behind(record: Record) -> None:
 
 
 def start(installation: Installation, names: Sequence[str] = ()) -> None:
-    """Start all components and wait for health, or start only `names`."""
+    """Start all components or only `names`, and wait until Airflow calls them healthy."""
     _check(installation, names)
     with _recorded(installation, "start", names), held(installation.home.lock):
         change_record.refuse_unfinished(installation.home)
@@ -70,7 +73,9 @@ def start(installation: Installation, names: Sequence[str] = ()) -> None:
         bytecode.mend(installation)
         installation.services.configure(installation.programs())
         installation.services.launch()
+        since = datetime.now(timezone.utc)
         installation.services.start(list(names))
+        _answer(installation, names, since)
 
 
 def stop(installation: Installation, names: Sequence[str] = ()) -> None:
@@ -78,14 +83,42 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
     _check(installation, names)
     with _recorded(installation, "stop", names), held(installation.home.lock):
         if names:
-            installation.services.stop(list(names))
+            installation.stop(names)
             return
-        installation.services.stop(installation.components)
-        installation.services.stop(installation.servers)
+        installation.stop([*installation.components, *installation.servers])
         installation.services.shut_down()
         if installation.receipt.services != NONE:  # then what runs is for others to stop
             # an installer that was killed leaves what it was running, such as a migration
             strays.kill_users(installation.home.path / "releases", programs_only=True)
+
+
+def _answer(installation: Installation, names: Sequence[str], since: datetime) -> None:
+    """Wait until these components are healthy, as far as the web server runs that can tell."""
+    web = installation.version.web_component
+    state = installation.services.states().get(web)
+    if not (state and state.pid):
+        return
+    health.wait(
+        installation.version,
+        installation.probe_address,
+        installation.receipt.web_port,
+        300,
+        since=since,
+        path=installation.web_path,
+        only=names,
+    )
+
+
+def waited_for(installation: Installation, names: Sequence[str] = ()) -> List[str]:
+    """The running tasks that a stop of these components (none: of all) will wait for; never fails."""
+    component = installation.executor.task_component
+    state = installation.services.states().get(component)
+    if (names and component not in names) or not (state and state.pid):
+        return []
+    try:
+        return metadata.running_tasks(installation.database.query)
+    except (AirferryError, OSError):
+        return []
 
 
 def exec_as_account(installation: Installation, command: List[str]) -> None:

@@ -57,6 +57,14 @@ def task_states(query: Query, dag_id: str, run_id: str) -> Dict[str, str]:
     return {task: state for task, _, state in pairs}
 
 
+def running_tasks(query: Query) -> List[str]:
+    """The tasks that run now, the oldest first: ``DAG.TASK (RUN)``."""
+    columns = "SELECT dag_id, task_id, run_id FROM task_instance"
+    rows = query(f"{columns} WHERE state = 'running' ORDER BY start_date LIMIT 500")
+    parts = (row.split("\t") for row in rows.split("\n") if row)
+    return [f"{dag}.{task} ({run})" for dag, task, run in parts]
+
+
 def _run(dag_id: str, run_id: str) -> str:
     return f"dag_id = {_text(dag_id)} AND run_id = {_text(run_id)}"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
 import typer
 
 from bootstrap import daily
+from bootstrap.base import duration
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
 from bootstrap.installed import status as state
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.status import Status
@@ -45,6 +47,8 @@ def _show(found: Status, installation: Installation, console: Console) -> None:
 
 
 _ACTIONS = {"Start": daily.start, "Stop": daily.stop}
+# Tasks that are named; the others are counted.
+_SHOWN = 5
 COMPONENTS = typer.Argument(None, help="Only these components (default: all).")
 
 
@@ -56,26 +60,52 @@ def start(
 
 
 def stop(
-    component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON
+    component: Optional[List[str]] = COMPONENTS,
+    wait: Optional[float] = WAIT,
+    now: bool = NOW,
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
 ) -> Result[Optional[Status]]:
-    """Stop all components; no process of the installation stays."""
-    return _told(_do(Console(quiet=json), "Stop", component or (), home), json=json)
+    """Stop all components, and wait for running tasks first; no process of the installation stays."""
+    console = Console(quiet=json)
+    return _told(_do(console, "Stop", component or (), home, patience(wait, now=now)), json=json)
 
 
 def restart(
-    component: Optional[List[str]] = COMPONENTS, home: Optional[Path] = HOME, json: bool = JSON
+    component: Optional[List[str]] = COMPONENTS,
+    wait: Optional[float] = WAIT,
+    now: bool = NOW,
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
 ) -> Result[Optional[Status]]:
-    """Stop, then start."""
+    """Stop, then start, and wait until what was restarted answers."""
     console = Console(quiet=json)
-    _do(console, "Stop", component or (), home)
+    _do(console, "Stop", component or (), home, patience(wait, now=now))
     return _told(_do(console, "Start", component or (), home), json=json)
 
 
-def _do(console: Console, verb: str, names: Sequence[str], home: Optional[Path]) -> Installation:
-    installation = daily.enter_as_account(home_of(home))
+def _do(
+    console: Console, verb: str, names: Sequence[str], home: Optional[Path], limit: Optional[float] = None
+) -> Installation:
+    installation = replace(daily.enter_as_account(home_of(home)), patience=limit)
+    if verb == "Stop":
+        _tell(console, installation, daily.waited_for(installation, names))
     with console.step(f"{verb} " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):
         _ACTIONS[verb](installation, names)
     return installation
+
+
+def _tell(console: Console, installation: Installation, tasks: Sequence[str]) -> None:
+    """Say which tasks are waited for, and how long."""
+    if not tasks:
+        return
+    shown = ", ".join(tasks[:_SHOWN]) + (f" and {len(tasks) - _SHOWN} more" if len(tasks) > _SHOWN else "")
+    limit = installation.patience
+    if limit == 0:
+        console.note(f"Running tasks are ended: {shown}.")
+        return
+    most = "" if limit is None else f" for up to {duration.text(limit)}"
+    console.note(f"Waiting{most} for running tasks: {shown}. Then they are ended, and count as failed.")
 
 
 def _told(installation: Installation, *, json: bool) -> Result[Optional[Status]]:

@@ -11,10 +11,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import typer
 import typer.core
 
+from bootstrap.base import duration
 from bootstrap.base.boundary import INTERRUPTED, UsageError, guard
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.helpful import HelpfulCommand, HelpfulGroup
+from bootstrap.services.manager import LONGEST_WAIT
 from bootstrap.state.home import Home
 from wheelhouse import __version__
 from wheelhouse.reader import Bundle
@@ -26,6 +28,14 @@ typer.core.HAS_RICH = False
 DATABASE = "The database"
 WHERE = "The installation"
 ADMINISTRATOR = "Airflow's own accounts"
+
+
+def _duration(text: str) -> float:
+    try:
+        return duration.seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
+
 
 HOME = typer.Option(
     None,
@@ -65,6 +75,22 @@ EXPLAIN = typer.Option(
     None, metavar="[ID]", help="Explain one finding, or list all of them; do nothing else."
 )
 STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
+
+
+WAIT = typer.Option(
+    None,
+    "--wait",
+    metavar="TIME",
+    parser=_duration,
+    help="How long running tasks may go on, such as 10m (default: 60s); then they are ended and count as"
+    " failed.",
+)
+NOW = typer.Option(False, "--now", help="End running tasks at once, as --wait 0.")
+
+
+def patience(wait: Optional[float], *, now: bool) -> Optional[float]:
+    """The seconds that running tasks have; None where nobody asked."""
+    return 0.0 if now else None if wait is None else min(wait, LONGEST_WAIT)
 
 
 # what install and doctor of a bundle both take

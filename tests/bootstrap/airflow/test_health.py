@@ -240,6 +240,15 @@ def test_wait_sees_it_become_healthy(server: Server) -> None:
     assert [found.healthy for found in polls] == [False, False, True]
 
 
+def test_wait_for_one_component_leaves_the_others_alone(server: Server) -> None:
+    server.answers["GET", "/health"] = (200, WEB_ONLY["2.11.2"])
+    release = release_for("2.11.2")
+    found = health.wait(release, "127.0.0.1", server.port, 5, interval=0.01, only=["webserver"])
+    assert not found.healthy
+    with pytest.raises(AirflowUnhealthy, match="seconds: triggerer"):
+        health.wait(release, "127.0.0.1", server.port, 0.05, interval=0.01, only=["webserver", "triggerer"])
+
+
 def test_wait_gives_up_and_says_what_is_missing(server: Server) -> None:
     server.answers["GET", "/health"] = (200, WEB_ONLY["2.11.2"])
     with pytest.raises(AirflowUnhealthy) as caught:
