@@ -19,6 +19,7 @@ from bundler.commands.init import init
 from bundler.commands.inspect import inspect
 from bundler.commands.probe import probe
 from bundler.commands.rehearse import rehearse
+from bundler.commands.sign import admit_program, sign
 from bundler.commands.split import split
 from bundler.commands.verify import verify
 
@@ -59,7 +60,24 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         ),
     ),
     (APPROVAL, attest, ("attest FILE", "attest FILE --builder mailto:kim@example.com")),
-    (APPROVAL, split, ("split FILE --size 650m",)),
+    (APPROVAL, split, ("split FILE --size cd", "split FILE --size 100m --only 003")),
+    (
+        APPROVAL,
+        sign,
+        (
+            "sign FILE.release --role builder --key ~/.ssh/id_ed25519.pub",
+            "sign FILE.release --role approver --key lee@bank.example --gpg",
+        ),
+    ),
+    (
+        APPROVAL,
+        admit_program,
+        (
+            "admit-program > airferry-admit",
+            "admit-program --sheet",
+            "admit-program --sshsig > airferry-sshsig",
+        ),
+    ),
     (AROUND, cache, ("cache", "cache --prune 90")),
     (KNOWING, doctor, ("doctor", "doctor --host host.json", "doctor --build")),
 )

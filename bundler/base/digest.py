@@ -8,10 +8,11 @@ from pathlib import Path
 _CHUNK = 1 << 20
 
 
-def file_digest(path: Path) -> str:
-    """The sha256 of a file in hexadecimal, read in pieces; raises OSError."""
+def file_digest(*paths: Path) -> str:
+    """The sha256 in hexadecimal of a file, or of several one behind the other; raises OSError."""
     hasher = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            hasher.update(chunk)
+    for path in paths:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                hasher.update(chunk)
     return hasher.hexdigest()
