@@ -17,7 +17,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.services import broker, strays, supervisor, systemd
 from bootstrap.services.control import user_units
 from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
-from bootstrap.state import receipt, registry
+from bootstrap.state import receipt, registry, shortcut
 from bootstrap.state.home import Home
 from wheelhouse import timestamp
 
@@ -131,7 +131,8 @@ def sweep(home: Home) -> List[str]:
 
 
 def close(home: Home) -> None:
-    """Remove the lock file, and the home itself when it is empty."""
+    """Remove the lock file, root's link to the command, and the home itself when it is empty."""
+    shortcut.remove(home)
     with contextlib.suppress(OSError):
         home.lock.unlink()
         home.path.rmdir()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from bootstrap.commands.completion import completion
 from bootstrap.commands.helpful import HelpfulCommand, offer
 from bootstrap.commands.shared import ExplainingCommand, application, run
 from bundler.commands.attest import attest
@@ -79,6 +80,7 @@ COMMANDS: tuple[tuple[str, Callable[..., Any], tuple[str, ...]], ...] = (
         ),
     ),
     (AROUND, cache, ("cache", "cache --prune 90")),
+    (AROUND, completion, ('eval "$({} completion bash)"',)),
     (KNOWING, doctor, ("doctor", "doctor --host host.json", "doctor --build")),
 )
 for group, command, examples in COMMANDS:

@@ -47,6 +47,7 @@ from bootstrap.installed import options as choosing
 from bootstrap.installed.options import Options
 from bootstrap.python import choice
 from bootstrap.services import choice as services
+from bootstrap.state import shortcut
 from bootstrap.state.outcome import Outcome, Planned
 from wheelhouse import addon
 from wheelhouse.verify import structure
@@ -178,7 +179,11 @@ def install(
             question.confirm()
         if os.geteuid() == 0:
             # it has said all that there is to say
-            raise SystemExit(handoff.run(chosen, bundle, options, json=json))
+            status = handoff.run(chosen, bundle, options, json=json)
+            link = shortcut.make(options.home, chosen.name) if status == 0 else None
+            if link:
+                console.note(f"{link.name} is on root's PATH now: {link}")
+            raise SystemExit(status)
         outcome = installing.install(chosen, bundle, handoff.given(options), console)
     return report(outcome)
 

@@ -13,6 +13,7 @@ from bootstrap.base.result import Result
 from bootstrap.commands import config, doctor_results
 from bootstrap.commands.add import add
 from bootstrap.commands.backups import backup, backups, restore, rollback
+from bootstrap.commands.completion import completion
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.env import env
 from bootstrap.commands.helpful import offer
@@ -104,3 +105,9 @@ offer(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 offer(app, show_help, ("help config set", "help daily-use"), name="help", group=SEEING)
+offer(
+    app,
+    completion,
+    ('eval "$({} completion bash)"', "completion zsh > ~/.airferry-completion"),
+    group=CHANGING,
+)

@@ -17,10 +17,11 @@ CODE = """
 import os, sys
 from pathlib import Path
 from bootstrap.services import control
-from bootstrap.state import home, registry
+from bootstrap.state import home, registry, shortcut
 folder = Path(os.environ["HOME"])
 registry.SYSTEM = folder / "etc" / "airferry" / "installations.d"
 home.ROOT_HOMES = folder / "opt"
+shortcut.FOLDER = folder / "usr" / "local" / "bin"
 control.SYSTEM_UNITS = folder / "etc" / "systemd" / "system"
 from bootstrap import cli
 sys.argv[0] = "."

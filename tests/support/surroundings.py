@@ -18,7 +18,7 @@ import pytest
 
 from bootstrap.facts import airflows
 from bootstrap.services import control
-from bootstrap.state import home, registry
+from bootstrap.state import home, registry, shortcut
 
 # Where the tests' own downloads and archives are kept for other runs, and where pyenv keeps interpreters.
 CACHE, PYENV = "AIRFERRY_TESTS_CACHE", "AIRFERRY_TESTS_PYENV"
@@ -82,6 +82,7 @@ def close_host(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setattr(registry, "SYSTEM", folder / "etc" / "airferry" / "installations.d")
     monkeypatch.setattr(home, "ROOT_HOMES", folder / "opt")
+    monkeypatch.setattr(shortcut, "FOLDER", folder / "usr" / "local" / "bin")
     monkeypatch.setattr(control, "SYSTEM_UNITS", folder / "etc" / "systemd" / "system")
     monkeypatch.setattr(airflows, "HOMES", ("~/*",))
     monkeypatch.setattr(airflows, "PACKAGES", ("~/*/lib/python3*/site-packages",))
