@@ -115,7 +115,8 @@ def _is_as_written(bundle: Bundle, infos: List[zipfile.ZipInfo], before: int) ->
         place += len(expected) + entry.packed
         entries.append(entry)
     stream.seek(place)
-    return stream.read() == b"".join(archive.directory(entries, stamp, before))
+    end = b"".join(archive.directory(entries, stamp, before))
+    return stream.read(len(end) + 1) == end
 
 
 def _is_own_header(bundle: Bundle, before: int) -> bool:

@@ -67,7 +67,9 @@ def family(distribution: Optional[Distribution]) -> str:
     if distribution is None:
         return ""
     for manager in distribution.managers:
-        return {"apt-get": "apt"}.get(manager, manager)
+        kind = {"apt-get": "apt"}.get(manager, manager)
+        if kind in _INSTALL:
+            return kind
     for name in (distribution.id, *distribution.like):
         if name.partition("-")[0] in _BY_ID:
             return _BY_ID[name.partition("-")[0]]

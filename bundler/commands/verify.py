@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
+from bootstrap.base import smallfile
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
 from bundler.base.digest import file_digest
 from bundler.inspection import whole
 from wheelhouse.errors import BundleDamaged
+
+_LARGEST = 65_536  # bytes of FILE.sha256
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,19 @@ def verify(
 
 
 def _declared(beside: Path) -> str:
+    """The digest in FILE.sha256; empty when there is no such file."""
     try:
-        return beside.read_text(encoding="utf-8").split()[0]
-    except (FileNotFoundError, IndexError):
+        text = smallfile.text(beside, largest=_LARGEST)
+    except FileNotFoundError:
         return ""
+    match = re.match(r"([0-9A-Fa-f]{64})\s", text + "\n")
+    if match is None:
+        raise BundleDamaged(
+            f"{beside} holds no sha256.",
+            needed="64 hexadecimal digits and a file name, as sha256sum writes them",
+            hint="Copy it again from where the bundle was made.",
+        )
+    return match[1]
 
 
 def _compare(file: Path, beside: Path, declared: str) -> None:

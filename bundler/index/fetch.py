@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import queue
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 _ATTEMPTS = 6
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class Listener(Protocol):
@@ -99,6 +101,8 @@ class Fetcher:
     def _get(self, item: Artifact, advance: Listener, stop: threading.Event) -> Path:
         if item.path is not None:
             return _check_local(item, advance)
+        if not _SHA256.fullmatch(item.sha256):  # of an address: it is the file's name in the cache
+            raise DownloadFailed(f"{item.filename} has no sha256.", found=item.sha256[:100])
         final = self._folder / item.sha256
         if _cached(final, item.sha256):
             used(final)

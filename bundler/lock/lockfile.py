@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,9 +193,12 @@ def _locked(package: LockPackage, base: Path) -> Locked:
 
 def _artifact(file: PackageWheel | PackageSdist, base: Path) -> Artifact:
     sha256 = file.hashes.get("sha256", "")
-    if not sha256:
+    # it is the file's name in the cache
+    if not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise ResolutionFailed(
-            f"The index gives no sha256 for {file.filename}.", needed="a sha256 of every file"
+            f"The index gives no sha256 for {file.filename}.",
+            found=sha256[:100],
+            needed="a sha256 of every file",
         )
     uploaded = file.upload_time.isoformat().replace("+00:00", "Z") if file.upload_time else ""
     url, path = file.url or "", (base / file.path) if file.path else None

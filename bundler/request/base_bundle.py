@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundler.base.errors import InvalidRequest, ResolutionFailed
 from bundler.index.constraints import PIN
+from bundler.lock import graph
 from bundler.lock.lockfile import Locked
-from wheelhouse import codec, layout
+from wheelhouse import codec, layout, text
 from wheelhouse.errors import AirferryError
 from wheelhouse.manifest import Constraints, Manifest, Package
 from wheelhouse.reader import Bundle
@@ -92,12 +95,16 @@ class Base:
         return tuple(missing)
 
     def unpack_unpublished(self, folder: Path) -> None:
-        """Write the wheels that no index has (built, or from a folder) to where a resolver can look."""
+        """Write the wheels that no index has (built, or from a folder) to where a resolver can look.
+
+        Raises :class:`InvalidRequest` for one that would lead a resolver elsewhere than to the indexes.
+        """
         for file in self.files:
             with Bundle.open(file) as bundle:
                 for package in bundle.manifest.packages:
                     if not package.url:
                         bundle.extract(package.path, folder / package.filename)
+                        _check_wheel(folder / package.filename, package)
 
 
 def read(paths: Sequence[Path]) -> Base:
@@ -130,6 +137,23 @@ def _check(path: Path, fits: bool, found: str, needed: str) -> None:
             found=found,
             needed=needed,
             hint="The bundle first, then its add-ons as they were made: --onto BUNDLE --onto ADD-ON ...",
+        )
+
+
+def _check_wheel(path: Path, package: Package) -> None:
+    """A resolver fetches, and builds, what the metadata of a wheel requires by its address (PEP 508)."""
+    try:
+        metadata = graph.read_metadata(path)
+        said = canonicalize_name(metadata.name), str(Version(metadata.version))
+        named = [item for item in metadata.requires if "@" in item and Requirement(item).url]
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise InvalidRequest(f"{package.filename} in --onto cannot be read.", found=str(error)) from error
+    if said != (package.name, package.version) or named:
+        raise InvalidRequest(
+            f"{package.filename} in --onto is not a wheel that airferry bundles.",
+            found=", ".join(text.shown(item) for item in named) or " ".join(said),
+            needed=f"{package.name} {package.version}, whose requirements name no address",
+            hint="URLs in a bundle are not opened. Make a complete bundle instead, and upgrade with that.",
         )
 
 

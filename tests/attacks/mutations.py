@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import json
 import os
 import random
 import signal
@@ -20,7 +19,6 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import typer.main
 
@@ -30,14 +28,10 @@ from bundler import cli as outside
 from bundler.lock import lockfile
 from tests.support import bundles, wheels
 from tests.support.forging import Forgery
+from tests.support.mutating import mutated
 from wheelhouse import header, layout, writer
 from wheelhouse.writer import Member
 
-VALUES: list[Any] = [
-    None, True, -1, 0, 2**70, 1.5, "", "\ud800", "\x1b[2J", "a\nb", "../..", "-R/x", "http://127.0.0.1/x",
-    "x" * 500, [], {}, [[]], "9" * 400, "3.99.1", "$(touch x)", "0" * 64, "2026-01-01T00:00:00Z",
-    "example", "\u202e",
-]  # fmt: skip
 LINES = [
     b"Name: \xff", b"Version: \xff", b"Classifier: License :: \xff", b"License-Expression: \xed\xa0\x80",
     b"License: \x1b[2J", b"Name: another", b"Version: 9.9", b"Requires-Dist: \xff", b"Requires-Dist: a @ x",
@@ -66,28 +60,6 @@ def original(folder: Path) -> Path:
     content.append(Member(layout.LOCK, lockfile.write(value.packages, value.target).encode()))
     writer.write(folder / "original.run", value, content, timestamp=bundles.STAMP)
     return folder / "original.run"
-
-
-def mutated(data: Any, source: random.Random) -> Any:
-    """The data with one value somewhere replaced, removed or repeated."""
-    data = json.loads(json.dumps(data))
-    node = data
-    while True:
-        keys: list[Any] = list(node) if isinstance(node, dict) else list(range(len(node)))
-        if not keys:
-            return data
-        key = source.choice(keys)
-        if isinstance(node[key], (dict, list)) and node[key] and source.random() < 0.9:
-            node = node[key]
-            continue
-        choice = source.random()
-        if choice < 0.1:
-            del node[key]
-        elif choice < 0.15 and isinstance(node, list):
-            node.append(node[key])
-        else:
-            node[key] = source.choice(VALUES)
-        return data
 
 
 class Mutations:

@@ -47,6 +47,13 @@ def test_verify_checks_the_file_and_what_lies_beside_it(run: Run, make: Make) ->
     status, _, err = run("verify", str(result.path))
     assert status == 10
     assert "not the one" in err
+    for nothing in (b"", b"\xff\xfe", b"x" * 100, b"0" * 100_000):
+        result.sha256_path.write_bytes(nothing)
+        status, _, err = run("verify", str(result.path))
+        assert (status, "sha256" in err, "bug" in err, len(err) < 1000) in (
+            (10, True, False, True),
+            (41, True, False, True),
+        )
     result.sha256_path.unlink()
     status, out, _ = run("verify", str(result.path))
     assert status == 0

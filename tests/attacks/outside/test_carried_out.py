@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import random
+import shlex
 import tracemalloc
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bootstrap.facts import saved
+from bundler.host.host_choice import choose
 from bundler.request.settings_file import read as read_settings
 from tests.bundler.making import OWN_BACKEND, make_sdist, make_wheel
-from tests.bundler.runner import Run
+from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 from tests.support import bundles
+from tests.support.forging import Forgery
+from tests.support.mutating import mutated
 from wheelhouse import header, layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -99,6 +106,32 @@ def test_an_address_in_the_manifest_is_not_opened(run: Run, tmp_path: Path, airf
     assert (status, airflow.requests["/constraints-x.txt"]) == (2, 0)
 
 
+@pytest.mark.parametrize("resolver", ["uv", "pip-tools"])
+def test_a_wheel_in_a_bundle_leads_nowhere(
+    run: Run, make: Make, airflow: LocalIndex, files: Path, tmp_path: Path, resolver: str
+) -> None:
+    """A resolver gets wheels that no index has from the base, and follows their metadata."""
+    airflow.add(make_wheel(files, "beta", "1.0"), uploaded="2026-01-01T00:00:00Z")
+    marker = tmp_path / "ran"
+    backend = f"open({str(marker)!r}, 'w').close()\n" + OWN_BACKEND.format(
+        name="evil", module="evil", version="1.0"
+    )
+    evil = make_sdist(files, "evil", "1.0", files={"own_backend.py": backend})
+    forged = Forgery.of(make().path)
+    name = next(name for name in forged.contents if name.startswith("wheels/only_source-"))
+    before, changed = forged.contents[name], io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(before)) as old, zipfile.ZipFile(changed, "w") as new:
+        for info in old.infolist():
+            first = f"Requires-Dist: evil @ {evil.as_uri()}\n".encode()
+            new.writestr(info.filename, first * info.filename.endswith("/METADATA") + old.read(info))
+    forged.contents[name] = changed.getvalue()
+    forged.agree(name, before)
+    base = forged.write(tmp_path / "forged.run")
+    status, _, err = run("bundle", "--onto", str(base), "--resolver", resolver, "beta", "only-source")
+    assert not marker.exists()
+    assert (status, "whose requirements name no address" in " ".join(err.split())) == (2, True), err
+
+
 BAD: dict[str, Change] = {
     "lone-surrogate": lambda data: data.update(notes=["\ud800"]),
     "surrogate-name": lambda data: data["packages"][0].update(name="a\udcff"),
@@ -172,31 +205,6 @@ def test_a_manifest_that_unpacks_to_much_takes_no_memory(tmp_path: Path, method:
     assert peak < 4_000_000
 
 
-VALUES: list[Any] = [
-    None, True, -1, 2**70, 1.5, "", "\ud800", "\x1b[2J", "a\nb", "../..", "-R/x", "http://127.0.0.1/",
-    "x" * 5000,    [], {}, [[]], "manylinux", "9" * 400, "3.99.1", "$(touch x)", "nan",
-]  # fmt: skip
-
-
-def mutated(data: Any, source: random.Random) -> Any:
-    """The data with one value somewhere replaced, removed or repeated."""
-    data = json.loads(json.dumps(data))
-    node = data
-    while True:
-        keys: list[Any] = list(node) if isinstance(node, dict) else list(range(len(node)))
-        if not keys:
-            return data
-        key = source.choice(keys)
-        if isinstance(node[key], (dict, list)) and node[key] and source.random() < 0.9:
-            node = node[key]
-            continue
-        if source.random() < 0.1:
-            del node[key]
-        else:
-            node[key] = source.choice(VALUES)
-        return data
-
-
 def test_a_version_in_facts_is_one(run: Run, tmp_path: Path) -> None:
     data = json.loads((HOSTS / "debian-12.json").read_text(encoding="utf-8"))
     data["pythons"][0]["version"] = "3.-R/x"
@@ -217,3 +225,44 @@ def test_facts_of_a_host_are_an_answer_or_an_error(run: Run, tmp_path: Path) -> 
         assert "check-crashed" not in out, (number, path.read_text())
         assert status in (0, 2, 3, 4, 12), (number, status, err)
         assert all(map(is_plain, (out + err).replace("\t", " ").splitlines()))
+
+
+# what no shell takes for one word unless it is quoted
+PAYLOAD = "a'b\"c; touch owned $(touch owned) `touch owned`\\"
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where text is."""
+    if isinstance(data, str):
+        yield path
+    for key, item in (
+        data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    ):
+        yield from places(item, (*path, key))
+
+
+def test_no_text_of_facts_is_a_part_of_a_command(tmp_path: Path) -> None:
+    """Remedies are commands to copy; a path or a name in them is one word to sh, whatever it holds."""
+    path = tmp_path / "host.json"
+    quoted, seen = 0, set()
+    for known in sorted(HOSTS.glob("*.json")):
+        text = known.read_text(encoding="utf-8")
+        for place in places(json.loads(text)):
+            kind = tuple(key for key in place if isinstance(key, str))
+            if kind in seen and kind[0] != "distribution":
+                continue
+            seen.add(kind)
+            changed = json.loads(text)
+            node = functools.reduce(lambda inside, key: inside[key], place[:-1], changed)
+            node[place[-1]] = PAYLOAD
+            path.write_text(json.dumps(changed), encoding="utf-8")
+            try:
+                findings = choose(saved.load(path), "3.3.2").report.findings
+            except AirferryError:
+                continue
+            assert "check-crashed" not in [finding.id for finding in findings], (known, place)
+            for command in (command for finding in findings for command in finding.commands):
+                if "touch owned" in command:
+                    assert any(PAYLOAD in word for word in shlex.split(command)), (place, command)
+                    quoted += 1
+    assert quoted

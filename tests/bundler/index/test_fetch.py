@@ -5,6 +5,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,11 @@ def test_interrupted_it_returns_at_once_and_keeps_what_arrived(
     index.faults.clear()
     Fetcher(session, cache).fetch([item])
     assert len(index.ranges) == 1
+
+
+def test_what_an_index_calls_a_sha256_leads_to_no_other_folder(
+    item: Artifact, cache: Cache, session: Session, tmp_path: Path
+) -> None:
+    with pytest.raises(DownloadFailed, match="no sha256"):
+        Fetcher(session, cache).fetch([replace(item, sha256="../../owned")])
+    assert list(tmp_path.rglob("*owned*")) == []
