@@ -180,6 +180,18 @@ AUTH_BACKENDS_VALUE = _row(
 EXECUTION_API: Row[OptionPlace] = _row(
     "task API address", ("2.2.2", None), ("3.0.0", ("core", "execution_api_server_url"))
 )
+# The defaults are 3 and 600: a restart of the API server would end running tasks, and a task that waited for
+# ten minutes would not be let in.
+TASK_HEARTBEATS: Row[OptionPlace] = _row(
+    "heartbeats that a task may miss",
+    ("2.2.2", None),
+    ("3.0.0", ("workers", "max_failed_heartbeats")),
+)
+TASK_TOKEN_LIFE: Row[OptionPlace] = _row(
+    "life of a task's token, in seconds",
+    ("2.2.2", None),
+    ("3.0.0", ("execution_api", "jwt_expiration_time")),
+)
 DAG_SCAN: Row[OptionPlace] = _row(
     "seconds between scans for new DAG files",
     ("2.2.2", ("scheduler", "dag_dir_list_interval")),
@@ -222,7 +234,7 @@ LOG_FILE_MODE: Row[OptionPlace] = _row(
 PLACES: Tuple[Row[OptionPlace], ...] = (
     DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
-    TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE,
+    TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_TOKEN_LIFE,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

@@ -218,6 +218,8 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     # Without it tasks look for port 8080 of "localhost", whatever the port is, and all of them fail.
     own_address = f"http://{_reachable(parameters.web_host)}:{parameters.web_port}"
     put(differences.EXECUTION_API, f"{own_address}{parameters.web_path}/execution/")
+    put(differences.TASK_HEARTBEATS, "30")
+    put(differences.TASK_TOKEN_LIFE, "86400")
     put(differences.DAG_SCAN, str(parameters.dag_scan_seconds))
     put(differences.EXPOSE_HOSTNAME, "False")
     put(differences.SWAGGER, "False")

@@ -49,7 +49,9 @@ class FoldersStep:
                 folder.chmod(mode)
         for path in self._secrets():
             if not path.is_file():
-                value = generate_fernet_key() if path.name == FERNET else secret.generate(32)
+                # a key of HS512 shorter than 64 bytes is warned of (RFC 7518, 3.2)
+                length = 64 if path.name == JWT else 32
+                value = generate_fernet_key() if path.name == FERNET else secret.generate(length)
                 secret.write(path, self.given.get(path) or value)
 
     def _folders(self) -> list[tuple[Path, int]]:
