@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from bootstrap.airflow import config
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Option, Setting
-from bootstrap.airflow.differences import BASE_URL
+from bootstrap.airflow.differences import BASE_URL, DAGS_FOLDER, LOG_FOLDER, PLUGINS_FOLDER
 from bootstrap.airflow.managed_options import (
     affected,
     in_connection,
@@ -23,6 +24,8 @@ from bootstrap.airflow.managed_options import (
 )
 from bootstrap.base.lock import held
 from bootstrap.base.spelling import did_you_mean
+from bootstrap.facts.carried import look
+from bootstrap.installed.carried import EXAMPLES
 from bootstrap.installed.configuration import ManagedSettings, written
 from bootstrap.installed.installation import Installation
 from bootstrap.state.journal import Journal
@@ -111,7 +114,7 @@ def change(
     if value is not None:
         _check_value(installation, (section, option.lower()), value)
     with held(home.lock):
-        text = config.read(home.airflow_cfg)
+        text, pipelines = config.read(home.airflow_cfg), installation.folders.pipelines
         before = config.get(text, section, option)
         if value == before and not text.startswith(config.BOM):
             return OptionChange()
@@ -141,12 +144,15 @@ def change(
     # what follows is read by others as well, and links in mails have that address
     wide = following or (section, option.lower()) == BASE_URL.at(installation.version.numbers)
     stale = affected(installation.version, installation.components, "core" if wide else section)
-    return OptionChange(stale, tuple(f"[{item.section}] {item.option} = {item.value}" for item in following))
+    also = [f"[{item.section}] {item.option} = {item.value}" for item in following]
+    return OptionChange(stale, (*also, *_carry_examples(pipelines, installation.folders.pipelines)))
 
 
 def _check_value(installation: Installation, place: Option, value: str) -> None:
     """Refuse a value with which Airflow would not start, or would do without; raises SettingRefused."""
     numbers = installation.version.numbers
+    if place in (DAGS_FOLDER.at(numbers), PLUGINS_FOLDER.at(numbers), LOG_FOLDER.at(numbers)):
+        _check_folder(installation, place, value)
     if place == BASE_URL.at(numbers):
         parts = urlsplit(value)
         whole = parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.query + parts.fragment
@@ -156,6 +162,42 @@ def _check_value(installation: Installation, place: Option, value: str) -> None:
                 needed="http:// or https://, host, port and path, as browsers have it; no / at its end:"
                 " http://airflow.example:8080/airflow",
             )
+
+
+def _check_folder(installation: Installation, place: Option, value: str) -> None:
+    """Refuse a folder that is not there, or closed to this account; raises SettingRefused."""
+    path, account = installation.folders.expanded(value), installation.receipt.account
+    seen, logs = look(*place, value, path), place[1] == "base_log_folder"
+    if not path.startswith("/"):
+        raise SettingRefused(
+            f"[{place[0]}] {place[1]} must name a folder by its whole path.",
+            found=value,
+            needed="a path that begins with /",
+            hint="Another one is another folder for each command, by where that is run.",
+        )
+    if seen.kind == "folder" and seen.readable and (seen.writable or not logs):
+        return
+    if seen.kind == "" and logs and seen.writable:
+        return  # Airflow makes it
+    state = {"": "is not there", "other": "is not a folder", "folder": "is closed to this account"}[seen.kind]
+    raise SettingRefused(
+        f"{path} cannot be [{place[0]}] {place[1]}: it {state}.",
+        needed=f"a folder that the account {account} may {'write to' if logs else 'read'}",
+        hint=f"As root: install -d -o {account} {shlex.quote(path)}",
+    )
+
+
+def _carry_examples(before: Path, after: Path) -> Tuple[str, ...]:
+    """Copy the example pipelines to where DAG files are read now; upgrades prove themselves with them."""
+    source, target = before / EXAMPLES, after / EXAMPLES
+    if before == after or target.exists() or not source.is_dir():
+        return ()
+    try:
+        shutil.copytree(str(source), str(target), ignore=shutil.ignore_patterns("__pycache__"))
+    except (OSError, shutil.Error):
+        shutil.rmtree(str(target), ignore_errors=True)
+        return (f"the example pipelines could not be copied: an upgrade needs {target}, writable",)
+    return (f"the example pipelines are copied to {target}",)
 
 
 def differences(installation: Installation) -> List[Difference]:

@@ -231,6 +231,24 @@ LOG_FILE_MODE: Row[OptionPlace] = _row(
     ("2.6.0", ("logging", "file_task_handler_new_file_permissions")),
 )
 
+WEB_TLS: Row[Tuple[str, str]] = _row(
+    "certificate of the web server",
+    ("2.2.2", ("webserver", "web_server_ssl_cert")),
+    ("3.0.0", ("api", "ssl_cert")),
+)
+# Folders; without the option each lies in the home.
+DAGS_FOLDER: Row[OptionPlace] = _row("DAG files", ("2.2.2", ("core", "dags_folder")))
+PLUGINS_FOLDER: Row[OptionPlace] = _row("plugins", ("2.2.2", ("core", "plugins_folder")))
+LOG_FOLDER: Row[OptionPlace] = _row("task logs", ("2.2.2", ("logging", "base_log_folder")))
+PARSER_LOG_FOLDER: Row[OptionPlace] = _row(
+    "logs of reading DAG files",
+    ("2.2.2", ("scheduler", "child_process_log_directory")),
+    ("3.0.0", ("logging", "dag_processor_child_process_log_directory")),
+)
+DAG_BUNDLES: Row[OptionPlace] = _row(
+    "places of DAG files", ("2.2.2", None), ("3.0.0", ("dag_processor", "dag_bundle_config_list"))
+)
+
 PLACES: Tuple[Row[OptionPlace], ...] = (
     DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,

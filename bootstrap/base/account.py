@@ -194,11 +194,17 @@ def interrupt(child: int, interrupted: KeyboardInterrupt) -> None:
 
 
 def look_as_owner(path: Path, look: Callable[[], str], seconds: int = 120) -> Optional[str]:
-    """As root, what `look` finds as the owner of `path`, in a process of its own; None when it fails.
-
-    What lies there may name programs, links and pipes: whoever put them there gets no more than it has.
-    """
+    """As root, what `look` finds as the owner of `path`: see :func:`look_as`."""
     owner = path.stat()
+    return look_as(Account("", owner.st_uid, owner.st_gid), look, seconds)
+
+
+def look_as(account: Account, look: Callable[[], str], seconds: int = 120) -> Optional[str]:
+    """As root, what `look` finds as that account, in a process of its own; None when it fails.
+
+    What it looks at may name programs, links and pipes: whoever put them there gets no more than it has. An
+    account without a name is in no group but its own.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -206,9 +212,12 @@ def look_as_owner(path: Path, look: Callable[[], str], seconds: int = 120) -> Op
         try:
             os.close(reading)
             signal.alarm(seconds)  # a pipe may hold it for ever
-            os.setgroups([])
-            os.setgid(owner.st_gid)
-            os.setuid(owner.st_uid)
+            if account.name:
+                os.initgroups(account.name, account.gid)
+            else:
+                os.setgroups([])
+            os.setgid(account.gid)
+            os.setuid(account.uid)
             os.environ["PATH"] = SYSTEM_PATH
             with os.fdopen(writing, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(look())

@@ -17,9 +17,9 @@ from bootstrap.doctor.finding import Entry, Finding, Report
 from bootstrap.doctor.needs import Needs, WantedPort, WantedServer, needs_of
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, OK
-from bootstrap.facts.host import Facts, Request, collect
+from bootstrap.facts.host import Facts, Failure, Request, collect
 from bootstrap.facts.server import Passwords
-from bootstrap.installed import external
+from bootstrap.installed import carried, external
 from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.python import choice
@@ -172,7 +172,11 @@ def _collected(needs: Needs, chosen: Receipt, options: Options) -> Facts:
     choice = options.external
     passwords = choice.passwords if choice else Passwords(external.stored(options.home))
     request = replace(request_for(needs), server=external.asked(chosen.database, choice))
-    return collect(request, passwords=passwords)
+    facts = collect(request, passwords=passwords)
+    try:
+        return replace(facts, airflow_cfg=carried.collect(chosen))
+    except (AirferryError, OSError, ValueError) as error:
+        return replace(facts, failures=(*facts.failures, Failure("airflow_cfg", str(error))))
 
 
 def _ports(chosen: Receipt, options: Options) -> Tuple[WantedPort, ...]:

@@ -7,6 +7,7 @@ from typing import Callable, Iterator, Tuple
 from bootstrap.base.console import size_text
 from bootstrap.doctor.checks import (
     account,
+    airflow_cfg,
     database,
     guards,
     home,
@@ -31,6 +32,7 @@ CHECKS: Tuple[Check, ...] = (
     machine.release,
     machine.check,
     home.check,
+    airflow_cfg.check,
     storage.check,
     resources.check,
     account.check,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 from urllib.parse import urlsplit
 
-from bootstrap.airflow import config, option_tables
+from bootstrap.airflow import config, option_tables, parsing
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.airflow.option_tables import Older, Tables
 from bootstrap.installed.configuration import ManagedSettings
@@ -94,7 +94,7 @@ def _airflow_cfg(installation: Installation) -> Configuration:
         text, written = config.read(path), path.stat().st_mtime
     except (OSError, ConfigurationError) as error:
         return Configuration(str(path), str(error), code=code)
-    problem = _problem(text)
+    problem = parsing.problem(text)
     if problem:
         return Configuration(str(path), problem, written=written, code=code)
     options = []
@@ -132,31 +132,6 @@ def _code_error(path: Path) -> str:
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         return f"{path}{line}: {getattr(error, 'msg', error)}"
-    return ""
-
-
-def _problem(text: str) -> str:
-    """Why Airflow cannot read the file: it parses strictly and expands ``%`` in every value."""
-    if text.startswith(config.BOM):
-        return "begins with a byte order mark (Notepad writes one), which Airflow cannot read"
-    parser = configparser.ConfigParser()
-    try:
-        parser.read_string(text, "airflow.cfg")
-    except configparser.ParsingError as error:
-        # the message would show the lines, and with them perhaps a password
-        lines = [error.lineno] if hasattr(error, "lineno") else [number for number, _ in error.errors]
-        return f"cannot be parsed: line {', '.join(map(str, lines))}"
-    except configparser.Error as error:
-        return " ".join(str(error).split())
-    for section in parser.sections():
-        for option in parser.options(section):
-            try:
-                parser.get(section, option)
-            except configparser.InterpolationMissingOptionError:
-                continue  # %(name)s of something that Airflow fills in
-            except configparser.InterpolationError:
-                # the message would show the value, which may be a password
-                return f"[{section}] {option}: a single % in its value"
     return ""
 
 

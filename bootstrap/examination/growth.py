@@ -39,12 +39,12 @@ class Growth:
 
 def collect(installation: Installation) -> Growth:
     """Add the logs up, for a few seconds at most, and look for backups."""
-    home = installation.home
-    size, files, recent, counted = _count(str(home.logs))
+    home, logs = installation.home, installation.folders.logs
+    size, files, recent, counted = _count(str(logs))
     found = backup.find_all(home.backups)
     private = installation.receipt.database.kind == "private"
     return Growth(
-        disk.collect(str(home.logs)),
+        disk.collect(str(logs)),
         disk.collect(str(home.cluster)) if private else None,
         size,
         files,

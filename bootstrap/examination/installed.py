@@ -14,8 +14,9 @@ from bootstrap.examination.login import Login
 from bootstrap.examination.metadata import Metadata
 from bootstrap.examination.running import Running
 from bootstrap.examination.sharing import Sharing
+from bootstrap.facts.carried import CarriedSettings
 from bootstrap.facts.host import SECONDS, Failure, run
-from bootstrap.installed import status
+from bootstrap.installed import carried, status
 from bootstrap.installed.installation import Installation
 from bootstrap.state import change_record
 
@@ -54,6 +55,7 @@ class Installed:
     growth: Optional[Growth] = None
     sharing: Optional[Sharing] = None
     login: Optional[Login] = None
+    airflow_cfg: Optional[CarriedSettings] = None
     unfinished: Optional[Unfinished] = None
     failures: Tuple[Failure, ...] = ()
 
@@ -70,6 +72,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "metadata": lambda: metadata.collect(installation),
             "growth": lambda: growth.collect(installation),
             "sharing": lambda: sharing.collect(installation),
+            "airflow_cfg": lambda: carried.collect(receipt),
             "login": lambda: login.collect(installation),
             "unfinished": lambda: unfinished(installation),
         },

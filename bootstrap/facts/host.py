@@ -30,6 +30,7 @@ from bootstrap.facts import (
 )
 from bootstrap.facts.account import AccountFacts
 from bootstrap.facts.airflows import Airflows
+from bootstrap.facts.carried import CarriedSettings
 from bootstrap.facts.disk import DiskPlace
 from bootstrap.facts.distribution import Distribution
 from bootstrap.facts.environment import Environment
@@ -101,6 +102,7 @@ class Facts:
     firewall: Optional[Firewall] = None
     airflows: Optional[Airflows] = None
     server: Optional[ServerFacts] = None
+    airflow_cfg: Optional[CarriedSettings] = None
     failures: Tuple[Failure, ...] = ()
 
 

@@ -19,7 +19,8 @@ from bootstrap.airflow.release import AirflowRelease, address, release_for, web_
 from bootstrap.base import process, secret
 from bootstrap.base.account import AccountError
 from bootstrap.facts.network import address_for_others
-from bootstrap.installed import external, in_force
+from bootstrap.installed import external, folders, in_force
+from bootstrap.installed.folders import Folders
 from bootstrap.postgres import embedded
 from bootstrap.postgres.server import MetadataServer
 from bootstrap.services import broker
@@ -177,13 +178,18 @@ class Installation:
     def url_for_others(self) -> str:
         """The web address for other machines; "" where the web server listens on this host alone."""
         host = self.receipt.web_host
-        if self.base_url:
+        if urlsplit(self.base_url).hostname not in (None, "localhost"):  # what 2.x has by default
             return self.base_url
         if host.startswith("127.") or host in ("localhost", "::1"):
             return ""
         everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
         found = address_for_others() if everywhere else host
         return address(found, self.receipt.web_port, self.web_path) if found else ""
+
+    @property
+    def folders(self) -> Folders:
+        """The folders of DAG files and logs, wherever airflow.cfg says that they are."""
+        return folders.of(self.home, self.version.numbers, self.receipt.account)
 
     @property
     def base_url(self) -> str:

@@ -13,6 +13,7 @@ from bootstrap.airflow.api import ApiSession, LoginFailed
 from bootstrap.base import secret
 from bootstrap.base.process import CommandFailed
 from bootstrap.installed import bytecode, outdated
+from bootstrap.installed.carried import EXAMPLES
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import locks
 from bootstrap.state import marker
@@ -22,7 +23,6 @@ from wheelhouse import layout
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
-EXAMPLES = "airferry_examples"
 PROOF_DAG = "airferry_pipeline"
 
 
@@ -96,7 +96,11 @@ class PipelinesStep:
     def __init__(self, installation: Installation, bundle: Bundle) -> None:
         self.installation = installation
         self.bundle = bundle
-        self.folder = installation.home.dags / EXAMPLES
+
+    @property
+    def folder(self) -> Path:
+        """Where Airflow reads them."""
+        return self.installation.folders.pipelines / EXAMPLES
 
     def describe(self) -> str:
         """One line for the admin."""
@@ -266,12 +270,12 @@ def _login(installation: Installation) -> ApiSession:
 
 
 def _failed(installation: Installation, state: str, found: List[str]) -> PipelineFailed:
-    home = installation.home
+    home, logs = installation.home, installation.folders.logs
     return PipelineFailed(
         f"The example pipeline {PROOF_DAG} did not succeed: {state}.",
         found="\n".join(found) or "no task was started",
         needed="a run that ends in success",
-        hint=f"The task logs are below {home.logs}, the components' in {home.own_logs}. Everything else is"
+        hint=f"The task logs are below {logs}, the components' in {home.own_logs}. Everything else is"
         " installed; running the install again repeats only this step.",
     )
 

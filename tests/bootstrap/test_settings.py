@@ -23,6 +23,7 @@ from bootstrap.state import journal
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import HEAD
+from bootstrap.steps.airflow import PipelinesStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.secrets import FoldersStep
 from tests.support.commands import run
@@ -40,6 +41,8 @@ dags_folder = {home}/dags
 # parallelism = 32
 [api]
 # base_url =
+[logging]
+# base_log_folder =
 [smtp]
 # smtp_password =
 # smtp_user =
@@ -199,6 +202,27 @@ def test_a_variable_of_the_admins_wins_over_the_file(installation: Installation,
     text = config.read(home.airflow_cfg)
     assert (config.get(text, "core", "execution_api_server_url") or "").endswith("/env/execution/")
     assert config.get(text, "api", "base_url") is None
+
+
+def test_another_folder_for_dag_files(installation: Installation, home: Home, tmp_path: Path) -> None:
+    """It must be there; the example pipelines, by which upgrades prove themselves, go along."""
+    data = tmp_path / "data"
+    for value in (str(data), "dags", str(home.airflow_cfg)):
+        with pytest.raises(settings.SettingRefused) as caught:
+            settings.change(installation, "core", "dags_folder", value)
+    (home.dags / "airferry_examples").mkdir(parents=True)
+    (home.dags / "airferry_examples" / "a.py").write_text("x")
+    data.mkdir()
+    made = settings.change(installation, "core", "dags_folder", str(data))
+    assert made.also == (f"the example pipelines are copied to {data}/airferry_examples",)
+    assert (data / "airferry_examples" / "a.py").read_text() == "x"
+    assert PipelinesStep(installation, None).folder == data / "airferry_examples"  # type: ignore[arg-type]
+    assert settings.change(installation, "core", "dags_folder", f"{data}/").also == ()
+    back = settings.change(installation, "core", "dags_folder", None)
+    assert (back.also, installation.folders.dags) == ((), home.dags)
+    with pytest.raises(settings.SettingRefused, match="is not a folder"):
+        settings.change(installation, "logging", "base_log_folder", str(home.airflow_cfg))
+    assert "the account" in caught.value.needed
 
 
 @pytest.mark.parametrize("value", ["proxy/air", "ftp://proxy", "http://", "http://a/?x=1", "/air"])

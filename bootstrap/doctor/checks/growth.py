@@ -85,7 +85,8 @@ def check(installed: Installed) -> Iterator[Finding]:
 
 
 def _old_logs(installed: Installed) -> Tuple[str, ...]:
-    return (f"find {remedies.quoted(installed.home + '/logs')} -type f -mtime +30 -delete",)
+    folder = installed.growth.logs.path if installed.growth else f"{installed.home}/logs"
+    return (f"find {remedies.quoted(folder)} -type f -mtime +30 -delete",)
 
 
 def _folder(place: DiskPlace, closed: Entry, full: Entry, installed: Installed) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Iterator, List, Tuple
 
-from bootstrap.doctor.checks import components, configuration, files, growth, login, metadata
+from bootstrap.doctor.checks import airflow_cfg, components, configuration, files, growth, login, metadata
 from bootstrap.doctor.finding import Finding, gathered
 from bootstrap.examination.installed import Installed
 
@@ -12,6 +12,7 @@ CHECKS: Tuple[Callable[[Installed], Iterator[Finding]], ...] = (
     files.unfinished,
     files.check,
     configuration.check,
+    airflow_cfg.of_installation,
     login.check,
     components.check,
     components.running,
