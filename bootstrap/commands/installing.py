@@ -86,7 +86,7 @@ def _welcome(console: Console, outcome: Outcome) -> None:
             ("Login", found.admin_user),
             ("Password", _password(found)),
             ("Python", choice.reason(found)),
-            ("DAG files", str(Installation(found).folders.dags)),
+            ("DAG files", str(here.folders.dags)),
             (
                 "Database",
                 f"PostgreSQL {found.database.server} on {found.database.host}:{found.database.port}",

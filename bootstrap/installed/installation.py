@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
 
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.database import Urls, urls
