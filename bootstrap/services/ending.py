@@ -27,6 +27,12 @@ IDLE_SECONDS = 2.0
 STUCK_SECONDS = 4.0
 # Seconds in which a task that was asked to end may clean up and report.
 TASK_SECONDS = 10.0
+# Seconds after which a worker whose task's process has gone counts as idle: it may still store the log
+# elsewhere, but Airflow also waits a minute for what the process left open.
+CHILDLESS_SECONDS = 10.0
+# Seconds after which a component that does not see the end of its last child is done: Airflow's triggerer
+# often waits for ten, in a sleep that nothing but an exception ends.
+UNSEEN_SECONDS = 1.0
 # Seconds after its last connection was closed in which a component may still write its last lines.
 LAST_SECONDS = 0.5
 # Between two looks.
@@ -115,6 +121,18 @@ def workers(found: List[Process]) -> Tuple[List[Process], List[Process], List[Pr
     return idle, busy, tasks
 
 
+def zombies(pid: int, proc: Path = Path("/proc")) -> List[int]:
+    """The children of `pid` that have ended, and whose end it has not seen yet."""
+    found = []
+    for entry in proc.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError):
+                state, parent, _ = _stat(entry)
+                if state == "Z" and int(parent) == pid:
+                    found.append(int(entry.name))
+    return found
+
+
 def connected(pid: int, proc: Path = Path("/proc")) -> bool:
     """Whether a process has any socket open; True for one that may not be looked at."""
     try:
@@ -144,7 +162,13 @@ class Ending:
         self._has_workers = False
         self._was_connected = connected(pid)
         self._last: Optional[float] = None
+        self._childless: Dict[int, float] = {}
+        self._unseen: Optional[float] = None
         self.done = False
+
+    def has_tasks(self) -> bool:
+        """Whether a task runs in it."""
+        return bool(workers(below(self.pid))[1])
 
     def look(self) -> None:
         """End what waits for nothing, and tasks whose time is up."""
@@ -157,7 +181,7 @@ class Ending:
             self.done = True
             self.kill()
             return
-        idle, busy, tasks = workers(found)
+        idle, busy, tasks = self._workers(now, found)
         self._has_workers = self._has_workers or bool(idle or busy)
         if busy:
             self._idle_since = None
@@ -165,6 +189,9 @@ class Ending:
                 self._time_is_up(now, busy, tasks)
             return
         if not self._has_workers:
+            if self._blind(now, found):
+                self.done = True
+                self.kill()
             return
         if self._idle_since is None:
             self._idle_since = now
@@ -173,6 +200,27 @@ class Ending:
         elif now - self._idle_since >= IDLE_SECONDS:
             for process in idle:
                 send(process.pid, signal.SIGKILL)
+
+    def _workers(
+        self, now: float, found: List[Process]
+    ) -> Tuple[List[Process], List[Process], List[Process]]:
+        idle, busy, tasks = workers(found)
+        parents = {process.parent for process in tasks}
+        childless = {process.pid for process in busy if process.pid not in parents}
+        self._childless = {pid: self._childless.get(pid, now) for pid in childless}
+        late = [
+            process for process in busy if now - self._childless.get(process.pid, now) >= CHILDLESS_SECONDS
+        ]
+        return [*idle, *late], [process for process in busy if process not in late], tasks
+
+    def _blind(self, now: float, found: List[Process]) -> bool:
+        """Whether it waits for a child that has ended."""
+        if found or not zombies(self.pid):
+            self._unseen = None
+            return False
+        if self._unseen is None:
+            self._unseen = now
+        return now - self._unseen >= UNSEEN_SECONDS
 
     def _finished(self, now: float, found: List[Process]) -> bool:
         """Whether nothing of it is left but a Python that ends."""

@@ -60,7 +60,7 @@ class Manager:
     def start(self, names: Sequence[str], *, settle: bool = True) -> None:
         self.asked.append(f"start {' '.join(names)}".strip())
 
-    def stop(self, names: Sequence[str]) -> None:
+    def stop(self, names: Sequence[str], seconds: float | None = None) -> None:
         self.asked.append("stop")
 
     def shut_down(self) -> None:

@@ -74,6 +74,42 @@ def test_task_has_its_time_and_is_asked_then(
     assert started[0].returncode == 0
 
 
+def test_worker_whose_task_has_gone_is_idle_after_a_while(
+    note: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """Airflow itself would wait for a minute for the output of a process that has ended."""
+    started.append(schedulers.start(note, BUSY))
+    assert end(started[0], 3600, 40) > ending.CHILDLESS_SECONDS
+    assert started[0].returncode == 0
+
+
+_BLIND = """
+import os, signal, sys, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+child = os.fork()
+while not asked:
+    time.sleep(0.05)
+    if child and not asked:
+        print("up", flush=True)
+if child:
+    os.kill(child, signal.SIGTERM)
+    time.sleep(300)  # and does not look at its child
+"""
+
+
+def test_component_that_does_not_see_the_end_of_its_child_is_ended(
+    started: list[subprocess.Popen[bytes]],
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _BLIND], stdout=subprocess.PIPE)
+    started.append(child)
+    assert child.stdout
+    assert child.stdout.readline() == b"up\n"
+    end(child)
+    assert child.returncode == -signal.SIGKILL
+    child.stdout.close()
+
+
 def test_no_task_is_touched_without_a_limit(note: Path, started: list[subprocess.Popen[bytes]]) -> None:
     started.append(schedulers.start(note, IDLE3, task=BUSY))
     helper = Ending(started[0].pid)
