@@ -138,7 +138,8 @@ def _recorded(
 
 
 def _check(installation: Installation, names: Sequence[str]) -> None:
-    check_components(names, [*installation.servers, *installation.components])
+    known = [*installation.servers, *installation.components, *installation.helpers]
+    check_components(names, known)
 
 
 def _readable(home: Home) -> None:

@@ -76,6 +76,12 @@ LOG_SERVERS: Row[Tuple[str, ...]] = _row(
 INITIALISE: Row[Command] = _row(
     "create or upgrade the schema", ("2.2.2", ("db", "init")), ("2.7.0", ("db", "migrate"))
 )
+DATABASE_CLEAN: Row[Optional[Command]] = _row(
+    "removal of old rows",
+    ("2.2.2", None),
+    ("2.3.0", ("db", "clean", "--yes")),
+    ("2.4.0", ("db", "clean", "--yes", "--skip-archive")),
+)
 TRIGGER_DATE = _row("option for the date of a run (`dags trigger`)", ("2.2.2", "-e"), ("3.0.0", "-l"))
 BACKFILL: Row[Command] = _row(
     "backfill of a date range",

@@ -57,6 +57,19 @@ def task_states(query: Query, dag_id: str, run_id: str) -> Dict[str, str]:
     return {task: state for task, _, state in pairs}
 
 
+# As Airflow names them in the table of jobs.
+_JOBS = {"SchedulerJob": "scheduler", "TriggererJob": "triggerer", "DagProcessorJob": "dag-processor"}
+
+
+def heartbeats(query: Query, host: str) -> Dict[str, str]:
+    """The last heartbeat of each component on the host of that name; other components are not told of."""
+    rows = query(
+        "SELECT job_type, hostname, max(latest_heartbeat) FROM job WHERE state = 'running' GROUP BY 1, 2"
+    )
+    parts = (row.split("\t") for row in rows.split("\n") if row)
+    return {_JOBS[job]: last for job, name, last in parts if job in _JOBS and name == host}
+
+
 def running_tasks(query: Query) -> List[str]:
     """The tasks that run now, the oldest first: ``DAG.TASK (RUN)``."""
     columns = "SELECT dag_id, task_id, run_id FROM task_instance"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Dict, List, Optional
 
 from bootstrap.airflow import metadata
@@ -201,21 +202,24 @@ def _tidy(installation: Installation) -> List[str]:
     home = installation.home
     try:
         tidy(installation)
-        _prune(installation)
+        prune(installation)
         backups.rotate(home.backups, backups.KEEP, installation.receipt)
     except (AirferryError, OSError) as error:
         return [f"An old file could not be removed: {error}"]
     return []
 
 
-def _prune(installation: Installation) -> None:
-    """Remove releases that are neither in use nor the one before."""
+def superfluous(installation: Installation) -> List[Path]:
+    """The releases that are neither in use nor the one before."""
     kept = (installation.receipt.bundle_id, installation.receipt.previous)
-    folder = installation.release.path.parent
-    for release in folder.iterdir():
-        if release.name in kept or release.name.startswith(UNFINISHED) or not release.is_dir():
-            continue
+    folders = [path for path in installation.release.path.parent.iterdir() if path.is_dir()]
+    return [path for path in folders if path.name not in kept and not path.name.startswith(UNFINISHED)]
+
+
+def prune(installation: Installation) -> None:
+    """Remove releases that are neither in use nor the one before."""
+    for release in superfluous(installation):
         strays.kill_users(release)
         discard.set_aside(release, UNFINISHED)
-    discard.sweep(folder, UNFINISHED)
+    discard.sweep(installation.release.path.parent, UNFINISHED)
     carried.remove_unused(installation.home, installation.receipt)

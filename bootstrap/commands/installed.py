@@ -13,6 +13,7 @@ from bootstrap.base.result import Result
 from bootstrap.commands import config, doctor_results
 from bootstrap.commands.add import add
 from bootstrap.commands.backups import backup, backups, restore, rollback
+from bootstrap.commands.clean import clean
 from bootstrap.commands.completion import completion
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.env import env
@@ -41,16 +42,17 @@ app = application("airferry", "Manages this Airflow installation.")
 SEEING, KEEPING, CHANGING = "To see how it is", "To keep it running", "To change it"
 # in the order of --help, with examples
 DAILY: Tuple[Tuple[str, Callable[..., Any], Tuple[str, ...]], ...] = (
-    (SEEING, status, ("status", "status --json")),
+    (SEEING, status, ("status", "status --json", "status --format nagios")),
     (SEEING, logs, ("logs", "logs -f scheduler", "logs --since 30m", "logs --install")),
     (SEEING, history, ("history", "history --steps -n 3")),
     (KEEPING, start, ("start", "start triggerer")),
-    (KEEPING, stop, ("stop", "stop scheduler")),
+    (KEEPING, stop, ("stop", "stop --wait 10m", "stop scheduler")),
     (KEEPING, restart, ("restart", "restart dag-processor")),
     (KEEPING, backup, ("backup", "backup --verify", "backup --output /mnt/backups")),
     (KEEPING, backups, ()),
     (KEEPING, restore, ("backups", "restore 2026-11-28T091500Z --check", "restore 2026-11-28T091500Z")),
     (KEEPING, rollback, ()),
+    (KEEPING, clean, ("clean --older-than 90d --dry-run", "clean --older-than 90d")),
     (CHANGING, passwd, ("passwd", "passwd kim --generate")),
     (CHANGING, env, ('eval "$({} env)"', "env --cron")),
     (CHANGING, add, ("add airflow-...-add-0a1b2c3d.run", "add --remove airflow-...-add-0a1b2c3d.run")),

@@ -13,17 +13,48 @@ from bootstrap.base import duration
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
+from bootstrap.installed import monitoring
 from bootstrap.installed import status as state
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.status import Status
 
+TEXT, PROMETHEUS, NAGIOS = FORMATS = ("text", "prometheus", "nagios")
 
-def status(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Status]:
+
+def _format(value: str) -> str:
+    if value not in FORMATS:
+        raise typer.BadParameter(f"{value} is none of {', '.join(FORMATS)}.")
+    return value
+
+
+def status(
+    form: str = typer.Option(
+        TEXT,
+        "--format",
+        metavar="FORMAT",
+        parser=_format,
+        help="text; prometheus (for a textfile collector; exit 0); or nagios (one line; exit 0, 1 or 2).",
+    ),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[Status]:
     """Show every component and whether Airflow calls it healthy. Exit 0 when all are, 33 otherwise."""
     installation = daily.enter_as_account(home_of(home))
     found = state.look(installation)
+    if form == NAGIOS:
+        line, code = monitoring.nagios(found)
+        return Result(found, lambda console: _lines(console, [line]), code)
+    if form == PROMETHEUS:
+        lines = monitoring.prometheus(found, installation)
+        return Result(found, lambda console: _lines(console, lines))
     well = found.healthy and not found.unfinished
     return Result(found, lambda console: _show(found, installation, console), 0 if well else 33)
+
+
+def _lines(console: Console, lines: Sequence[str]) -> None:
+    """Print lines that a program reads: none is wrapped."""
+    for line in lines:
+        console.command(line, indent=0)
 
 
 def _show(found: Status, installation: Installation, console: Console) -> None:

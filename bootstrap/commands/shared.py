@@ -30,7 +30,8 @@ WHERE = "The installation"
 ADMINISTRATOR = "Airflow's own accounts"
 
 
-def _duration(text: str) -> float:
+def length_of_time(text: str) -> float:
+    """The seconds of a text such as 10m; a usage error for any other."""
     try:
         return duration.seconds(text)
     except ValueError as error:
@@ -81,7 +82,7 @@ WAIT = typer.Option(
     None,
     "--wait",
     metavar="TIME",
-    parser=_duration,
+    parser=length_of_time,
     help="How long running tasks may go on, such as 10m (default: 60s); then they are ended and count as"
     " failed.",
 )

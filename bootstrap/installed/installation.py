@@ -27,7 +27,7 @@ from bootstrap.postgres.server import MetadataServer
 from bootstrap.services import broker
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
 from bootstrap.services.launcher import Launcher, own_variables
-from bootstrap.services.manager import POSTGRES, SYSTEMD, SYSTEMD_USER, Program, Services
+from bootstrap.services.manager import NONE, POSTGRES, SYSTEMD, SYSTEMD_USER, WATCHDOG, Program, Services
 from bootstrap.services.units import Layout
 from bootstrap.state.home import Home, ReleaseFolder
 from bootstrap.state.receipt import PRIVATE, Receipt
@@ -117,8 +117,12 @@ class Installation:
         return self.services_of(self.receipt.services)
 
     def stop(self, names: Sequence[str]) -> None:
-        """Stop components in their order; their tasks may run on for as long as `patience` says."""
-        self.services.stop(list(names), self.patience)
+        """Stop components in their order; their tasks may run on for as long as `patience` says.
+
+        With all of Airflow's the watchdog ends, too.
+        """
+        helpers = self.helpers if set(names) >= set(self.components) else []
+        self.services.stop([*helpers, *names], self.patience)
 
     def services_of(self, kind: str) -> Services:
         """A service manager of that kind for this installation, chosen or not."""
@@ -157,7 +161,7 @@ class Installation:
             self.receipt.name,
             self.receipt.home,
             self.receipt.account if kind == SYSTEMD else "",
-            tuple(self.components),
+            (*self.components, *self.helpers),
             bool(self.servers),
             self.receipt.executor,
         )
@@ -166,6 +170,11 @@ class Installation:
     def components(self) -> List[str]:
         """Airflow's components on this host, the web server first."""
         return [component.name for component in self._components()]
+
+    @property
+    def helpers(self) -> List[str]:
+        """What runs beside Airflow's components, for their sake: started last, and stopped first."""
+        return [] if self.receipt.services == NONE else [WATCHDOG]
 
     def _components(self) -> Tuple[Component, ...]:
         return self.executor.components(self.version.numbers, self.receipt.role)
@@ -226,6 +235,9 @@ class Installation:
         for component in self._components():
             arguments = self.version.component_arguments(component, self.receipt.web_host)
             found.append(Program(component.name, (launcher, *arguments), logs / f"{component.name}.log"))
+        script = str(self.release.path / "runtime" / "bootstrap" / "watchdog.py")
+        command = (self.receipt.python, "-I", "-S", "-B", "-X", "utf8", script, self.receipt.home)
+        found += [Program(name, command, logs / f"{name}.log") for name in self.helpers]
         return found
 
     def scripts(self) -> Dict[str, Tuple[str, int]]:

@@ -14,6 +14,8 @@ from wheelhouse.errors import AirferryError
 SYSTEMD, SYSTEMD_USER, SUPERVISOR, NONE = KINDS = ("systemd", "systemd-user", "supervisor", "none")
 
 POSTGRES = "postgres"
+# Ours: restarts what hangs.
+WATCHDOG = "watchdog"
 _STOP_SECONDS_POSTGRES = 120
 
 
@@ -36,9 +38,10 @@ def stop_order(names: Sequence[str]) -> List[List[str]]:
 
     A task that ends meanwhile reports to the web server, and that writes into the database.
     """
-    last = (*SERVING, POSTGRES)
+    others = (WATCHDOG, *SERVING, POSTGRES)
     groups = [
-        [name for name in names if name not in last],
+        [name for name in names if name == WATCHDOG],
+        [name for name in names if name not in others],
         [name for name in names if name in SERVING],
         [name for name in names if name == POSTGRES],
     ]

@@ -13,11 +13,11 @@ from typing import Dict, List, Tuple
 
 from bootstrap.airflow.executor import COMPONENTS, SERVING, Executor, executor_of
 from bootstrap.services.launcher import SCRIPT
-from bootstrap.services.manager import POSTGRES, stop_seconds
+from bootstrap.services.manager import POSTGRES, WATCHDOG, stop_seconds
 from bootstrap.state.receipt import LOCAL_EXECUTOR
 
 # The components that may be asked for, of every release.
-KNOWN = (POSTGRES, *COMPONENTS)
+KNOWN = (POSTGRES, *COMPONENTS, WATCHDOG)
 _HOMES = ("/home", "/root", "/run/user")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
@@ -30,7 +30,8 @@ class Layout:
     """What the units of an installation depend on.
 
     `account` is empty for units of the account's own manager. `components` are Airflow's, in the order in
-    which they start; with `postgres` the database server is ours as well. `executor` runs the tasks.
+    which they start, and the watchdog; with `postgres` the database server is ours as well. `executor` runs
+    the tasks.
     """
 
     name: str
@@ -155,8 +156,13 @@ def _service(layout: Layout, name: str) -> str:
 def _order(layout: Layout, name: str) -> List[str]:
     # Begun after the target, a unit is ended before it: stopping the target waits for all of them. In the
     # same way what talks to the web server ends before it: a task that ends meanwhile can report.
-    serving = [layout.unit(other) for other in layout.components if other in SERVING and name not in SERVING]
-    after = [] if name == POSTGRES else [f"After={unit}" for unit in serving]
+    if name == WATCHDOG:
+        before = [other for other in layout.components if other != name]
+    else:
+        before = [
+            other for other in layout.components if other in SERVING and name not in (*SERVING, POSTGRES)
+        ]
+    after = [f"After={layout.unit(other)}" for other in before]
     return [f"After={layout.target}", *after, *_needs(layout, name)]
 
 

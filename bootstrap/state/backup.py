@@ -177,21 +177,31 @@ def of_last_upgrade(folder: Path, receipt: Receipt) -> Optional[SavedBackup]:
 
 
 def rotate(folder: Path, keep: int, receipt: Receipt) -> List[str]:
-    """Remove the oldest backups beyond `keep`; their ids.
+    """Remove the oldest backups beyond `keep`; their ids. For what always stays see :func:`superfluous`."""
+    doomed = superfluous(folder, keep, receipt)
+    remove(doomed)
+    return [place.backup.id for place in doomed]
 
-    The newest one, the newest that lacks nothing, and the one for a rollback always stay.
+
+def superfluous(folder: Path, keep: int, receipt: Receipt) -> List[SavedBackup]:
+    """The oldest backups beyond `keep`, oldest first.
+
+    The newest one, the newest that lacks nothing, and the one for a rollback are never among them.
     """
     found = find_all(folder)
     needed = of_last_upgrade(folder, receipt)
     whole = [place for place in found if not place.left_out][-1:]
     spared = {place.path for place in (*found[-max(1, keep) :], *whole, *([needed] if needed else []))}
-    doomed = [place for place in found if place.path not in spared]
+    return [place for place in found if place.path not in spared]
+
+
+def remove(doomed: Sequence[SavedBackup]) -> None:
+    """Remove backups."""
     for place in doomed:
         # gone in one step: without its description a folder is no backup
         hidden = place.path.with_name(f"{UNFINISHED}{place.path.name}")
         place.path.replace(hidden)
         shutil.rmtree(str(hidden), ignore_errors=True)
-    return [place.backup.id for place in doomed]
 
 
 def compare(place: SavedBackup) -> None:

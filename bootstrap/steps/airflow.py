@@ -215,6 +215,7 @@ def start(installation: Installation, seconds: float = 300) -> None:
         since=since,
         path=installation.web_path,
     )
+    services.start(installation.helpers, settle=False)
 
 
 def prove(installation: Installation, seconds: float = 300, *, tries: int = 2) -> None:

@@ -23,6 +23,7 @@ HOME = "/opt/airflow"
 KIM = "/home/kim/blue"
 TARGET = "airferry-airflow.target"
 COMPONENTS = ("postgres", "api-server", "scheduler", "dag-processor", "triggerer")
+UNITS = (*COMPONENTS, "watchdog")
 AIRFERRY = f"{HOME}/bin/airferry"
 
 
@@ -100,7 +101,7 @@ def kill(machine: Machine, component: str, signal: str) -> str:
 
 def test_everything_is_active_under_the_account(machine: Machine, installed: dict[str, Any]) -> None:
     assert installed["receipt"]["services"] == "systemd"
-    for name in (TARGET, *map(unit, COMPONENTS)):
+    for name in (TARGET, *map(unit, UNITS)):
         assert machine.run("systemctl", "is-active", name).stdout == "active\n", name
         assert machine.run("systemctl", "is-enabled", name).stdout == "enabled\n", name
     assert machine.check("systemctl", "is-system-running") == "running"
@@ -116,7 +117,7 @@ def test_everything_is_active_under_the_account(machine: Machine, installed: dic
 
 def test_systemd_finds_nothing_in_the_units(machine: Machine, installed: dict[str, Any]) -> None:
     units = machine.check("sh", "-c", "echo /etc/systemd/system/airferry-*").split()
-    assert len(units) == 1 + len(COMPONENTS) + 1  # the target's folder of wants is one of them
+    assert len(units) == 1 + len(UNITS) + 1  # the target's folder of wants is one of them
     files = [path for path in units if not path.endswith(".wants")]
     said = machine.run("systemd-analyze", "--man=no", "verify", *files)
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
@@ -300,7 +301,7 @@ def test_backup_and_restore_go_through_the_units(
     assert back["receipt"]["services"] == "systemd"
     assert machine.run(f"{HOME}/bin/airflow", "variables", "get", "afterwards").returncode != 0
     assert machine.check(AIRFERRY, "config", "get", "core", "max_active_runs_per_dag") != "3"
-    for name in (TARGET, *map(unit, COMPONENTS)):
+    for name in (TARGET, *map(unit, UNITS)):
         assert machine.run("systemctl", "is-active", name).stdout == "active\n", name
     assert healthy(machine)
     assert machine.check("find", HOME, "-not", "-type", "l", "-perm", "/022") == ""

@@ -121,8 +121,10 @@ def _pace(found: Growth, installed: Installed) -> Iterator[Finding]:
         yield DISK_FILLING.found(
             f"{size_text(daily)} a day, {size_text(found.logs.free_bytes)} free: full in {left:.0f} days",
             needed=f"room for {_SOON} days",
-            remedy="Let DAGs log less, move logs/ to a larger disk, or delete old task logs:",
-            commands=_old_logs(installed),
+            remedy="Let DAGs log less, move logs/ to a larger disk, or remove what is old (after a backup):",
+            commands=tuple(
+                f"{command(installed)} clean --older-than 90d{more}" for more in (" --dry-run", "")
+            ),
         )
 
 
