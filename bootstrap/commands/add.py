@@ -12,6 +12,7 @@ from bootstrap import addons, daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.state import admission
 from bootstrap.state.receipt import Added
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
@@ -49,6 +50,7 @@ def add(
         with Bundle.open(Path(file)) as bundle:
             with console.progress(bundle.seal.size, "Verify the add-on") as advance:
                 verify(bundle, advance)
+            admission.check(bundle.stream, Path(file).name)
             installation = daily.enter_as_account(home_of(home))
             changed = addons.add(installation, bundle, console, restart=restart)
     return Result(AddOns(changed.added), lambda console: _show(changed.added, console))

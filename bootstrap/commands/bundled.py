@@ -47,7 +47,7 @@ from bootstrap.installed import options as choosing
 from bootstrap.installed.options import Options
 from bootstrap.python import choice
 from bootstrap.services import choice as services
-from bootstrap.state import shortcut
+from bootstrap.state import admission, shortcut
 from bootstrap.state.outcome import Outcome, Planned
 from wheelhouse import addon
 from wheelhouse.verify import structure
@@ -163,6 +163,7 @@ def install(
         options = database.with_passwords(options, ask=not json)
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
+        admission.check(bundle.stream, bundle_file().name)
         judgement = preflight.judge(bundle, chosen, options)
         again = f"sh {shlex.quote(bundle_file().name)} doctor{asked(context)}"
         _stop_where_blocked(judgement.report, ignore or [], again, json=json)
