@@ -11,6 +11,7 @@ import pytest
 
 from bootstrap.commands import add, bundled
 from bootstrap.commands.shared import run
+from bootstrap.installed import options as choosing
 from bootstrap.state import admission
 from bootstrap.state.admission import NotAdmitted
 from tests.support import bundles
@@ -93,7 +94,7 @@ def test_an_install_asks_before_it_looks_further(
     policy: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(bundled, "open_bundle", lambda: Bundle.open(file))
-    monkeypatch.setattr(bundled.choosing, "choose", lambda options, bundle: None)
+    monkeypatch.setattr(choosing, "choose", lambda options, bundle: None)
     status = run(bundled.app, "sh b.run", ["install", "--json", "--dry-run"])
     error = json.loads(capsys.readouterr().out)["error"]
     assert (status, error["reference"]) == (NotAdmitted.exit_code, "not-admitted"), error
