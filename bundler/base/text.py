@@ -43,7 +43,7 @@ def _decoded(data: bytes, encoding: str, why: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         reason = f" ({why})" if why else ""
         raise NotText(f"line {line} is not text in {encoding}{reason}; save the file as UTF-8") from error
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:  # no codec, or one of something else than text
         raise NotText(f"its encoding {encoding} is not known; save the file as UTF-8") from error
     if "\0" in text:
         raise NotText("it has NUL characters, as UTF-16 without a byte order mark; save the file as UTF-8")

@@ -10,13 +10,17 @@ import optparse
 import os
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from bundler.index.transport import without_credentials
 
-HASH, REQUIREMENT = "--hash", "--requirement"
+HASH, REQUIREMENT, CONSTRAINT, LINKS = "--hash", "--requirement", "--constraint", "--find-links"
+# what belongs to the requirement before it
+OWN = (HASH, "--config-settings", "--global-option")
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # what pip knows in a requirement file
@@ -42,7 +46,6 @@ _REFUSED = {
     "to make a bundle again without a network",
     "--pre": "name the pre-release itself: package==1.0b1",
     "--all-releases": "name the pre-release itself: package==1.0b1",
-    "--trusted-host": "an index is known by its certificate: PIP_CERT or SSL_CERT_FILE names its authority",
     "--no-binary": "what exists only as source is built, all else is taken as published",
     "--only-binary": "what exists only as source is built, and named before it is",
     "--global-option": "wheels are built as their projects say",
@@ -62,6 +65,7 @@ class FileOptions:
     find_links: list[str] = field(default_factory=list, repr=False)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    trusted: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, name: str, value: str, folder: Path, where: str) -> None:
         """Take an option of a file in `folder`; `name` is as :func:`split` gives it."""
@@ -87,6 +91,8 @@ class FileOptions:
             if _VCS.match(value):
                 advice = "clone it, and name the folder without -e; a wheel is built"
             self.problems.append(f"{where}{name} is not supported in a bundle's requirement file: {advice}")
+        elif name == "--trusted-host":
+            self.trusted.append((where, value))
         elif name in _PASSED_OVER:
             shown = f"{name} {without_credentials(value)}".rstrip()
             self.warnings.append(f"{where}{shown} is ignored: {_PASSED_OVER[name]}.")
@@ -94,6 +100,57 @@ class FileOptions:
             self.problems.append(
                 f"{where}{name} is not supported in a bundle's requirement file: {_REFUSED[name]}"
             )
+
+    def settle(self) -> None:
+        """Judge what can be judged only when everything is known: the hosts that shall be trusted."""
+        places = [self.index_url, *self.extra_index_urls, *self.find_links]
+        secure = {urlsplit(place).hostname for place in places if place.lower().startswith("https:")}
+        for where, host in self.trusted:
+            name = host.partition("//")[2] or host
+            if urlsplit(f"//{name}").hostname in secure:
+                self.problems.append(
+                    f"{where}--trusted-host {host} is not supported in a bundle's requirement file: an index"
+                    " is known by its certificate: PIP_CERT or SSL_CERT_FILE names its authority"
+                )
+            else:
+                self.warnings.append(
+                    f"{where}--trusted-host {host} is ignored: where an index has a certificate, PIP_CERT or"
+                    " SSL_CERT_FILE names its authority."
+                )
+
+
+def in_force(
+    requirement: str, found: list[tuple[str, str]], where: str, options: FileOptions
+) -> Iterator[tuple[str, str]]:
+    """The options of a line that count for pip; what it drops without a word is told.
+
+    Behind a requirement these are its own alone, beside ``-r`` or ``-c`` only that, and of several
+    ``--find-links`` the first.
+    """
+    nested = [item for item in found if item[0] in (REQUIREMENT, CONSTRAINT)]
+    # of both pip takes -r
+    first = sorted(nested, key=lambda item: item[0] != REQUIREMENT)[:1]
+    links = [item for item in found if item[0] == LINKS]
+    for item in found:
+        name, value = item
+        why = ""
+        if requirement:
+            if name in OWN:
+                if name != HASH:
+                    yield item
+                continue
+            why = "options behind a requirement do not count; put it on a line of its own"
+        elif name == HASH:
+            why = "there is no requirement before it"
+        elif nested and item is not first[0]:
+            why = f"beside {first[0][0]} it does not count; put it on a line of its own"
+        elif name == LINKS and item is not links[0]:
+            why = f"only the first {LINKS} of a line counts; put it on a line of its own"
+        if why:
+            told = f"{where}{name} {without_credentials(value)}".rstrip()
+            options.warnings.append(f"{told} is ignored: {why}.")
+        else:
+            yield item
 
 
 def split(line: str, where: str, problems: list[str]) -> tuple[str, list[tuple[str, str]]]:
@@ -137,6 +194,6 @@ def shown(text: str) -> str:
 def expand(line: str, where: str, problems: list[str]) -> str:
     """The line with ``${NAME}`` replaced from the environment, as pip does; for credentials above all."""
     for name in _VARIABLE.findall(line):
-        if name not in os.environ:
-            problems.append(f"{where}${{{name}}} is not set in the environment")
-    return _VARIABLE.sub(lambda match: os.environ.get(match.group(1), match.group(0)), line)
+        if not os.environ.get(name):
+            problems.append(f"{where}${{{name}}} is not set in the environment, or empty")
+    return _VARIABLE.sub(lambda match: os.environ.get(match.group(1)) or match.group(0), line)

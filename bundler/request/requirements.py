@@ -12,16 +12,17 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from bundler.base import text
 from bundler.base.digest import file_digest
 from bundler.index.transport import recorded
 from bundler.request import pipoptions
+from bundler.request.requirement_files import RequirementFile, Unreadable, lines
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
 _SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})")
-_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".zip")
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar", ".zip")
 _EXTRAS = re.compile(r"(.+?)\s*\[([A-Za-z0-9._,\s-]+)\]")
-_REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+")
+_REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+", re.IGNORECASE)
+_URL = re.compile(r"(https?|file|ftp|(git|hg|svn|bzr)\+\w+):", re.IGNORECASE)
+_ONE_EQUALS = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?\s*=\s*[^=\s]+(=\S*)?")
 # lines that other programs write into requirement files, and that no index can serve
 _NO_HASH = "a folder has no hash: build a wheel of it, and name that"
 _CLONE = "a repository has no hash to record: clone it, and name its folder; a wheel is built"
@@ -64,7 +65,8 @@ def gather(requirements: tuple[str, ...], requirement_files: tuple[Path, ...]) -
     for item in requirements:
         _one(item, Path(), "", wanted, options.problems)
     for path in requirement_files:
-        _file(path, wanted, options, ())
+        _file(RequirementFile.named(path), wanted, options, ())
+    options.settle()
     return Gathered(
         tuple(dict.fromkeys(wanted)),
         tuple(options.problems),
@@ -75,18 +77,23 @@ def gather(requirements: tuple[str, ...], requirement_files: tuple[Path, ...]) -
     )
 
 
-def _file(path: Path, wanted: list[Wanted], options: pipoptions.FileOptions, above: tuple[Path, ...]) -> None:
+def _file(
+    file: RequirementFile,
+    wanted: list[Wanted],
+    options: pipoptions.FileOptions,
+    above: tuple[RequirementFile, ...],
+) -> None:
     problems = options.problems
-    if path in above:
-        problems.append(f"{path}: includes itself")
+    if file.location in [item.location for item in above]:
+        problems.append(f"{file.shown}: includes itself")
         return
     try:
-        content = text.decode(path.read_bytes())
-    except (OSError, text.NotText) as error:
-        problems.append(f"-r {path}: {getattr(error, 'strerror', None) or error}")
+        content = file.read()
+    except Unreadable as error:
+        problems.append(f"-r {file.shown}: {error}")
         return
-    for number, written, lost in _lines(content):
-        where = f"{path}:{number}: "
+    for number, written, lost in lines(content):
+        where = f"{file.shown}:{number}: "
         if lost:
             options.warnings.append(
                 f"{where}the comment ends in a backslash, which joins the next line to it: "
@@ -99,37 +106,12 @@ def _file(path: Path, wanted: list[Wanted], options: pipoptions.FileOptions, abo
                      for value in hashes if not _SHA256.fullmatch(value)]  # fmt: skip
         if requirement:
             allowed = tuple(value.partition(":")[2].lower() for value in hashes)
-            _one(requirement, path.parent, where, wanted, problems, allowed)
-        for name, value in found:
+            _one(requirement, file.folder, where, wanted, problems, allowed)
+        for name, value in pipoptions.in_force(requirement, found, where, options):
             if name == pipoptions.REQUIREMENT:
-                _file(path.parent / value, wanted, options, (*above, path))
-            elif name != pipoptions.HASH:
-                options.take(name, value, path.parent, where)
-            elif not requirement:
-                problems.append(f"{where}{name}: there is no requirement before it")
-
-
-def _lines(content: str) -> Iterator[tuple[int, str, str]]:
-    """The lines that say something, with the number of the first of those that a backslash joins (pip).
-
-    The third is what a comment has swallowed, because a backslash at its end joins the next line to it.
-    """
-    joined: list[str] = []
-    start = 0
-    for number, line in enumerate([*content.splitlines(), ""], 1):
-        comment = _COMMENT.match(line)
-        start = start or number
-        # the backslash of a line that is nothing but a comment joins nothing
-        if line.endswith("\\") and not comment:
-            joined.append(line.strip("\\"))
-            continue
-        joined.append(f" {line}" if comment else line)
-        said = _COMMENT.sub("", "".join(joined)).strip()
-        at = next((place for place, part in enumerate(joined) if _COMMENT.search(part)), len(joined))
-        lost = "".join(joined[at + 1 :]).strip()
-        if said or lost:
-            yield start, said, lost
-        joined, start = [], 0
+                _file(file.beside(value), wanted, options, (*above, file))
+            else:
+                options.take(name, value, file.folder, where)
 
 
 def _one(
@@ -141,22 +123,23 @@ def _one(
     hashes: tuple[str, ...] = (),
 ) -> None:
     """Take one requirement, as pip reads it: a path, a URL, or a name (PEP 508)."""
-    place, _, marker = (part.strip() for part in text.partition("; " if "://" in text else ";"))
+    url = _URL.match(text)
+    place, _, marker = (part.strip() for part in text.partition("; " if url else ";"))
     bracket = _EXTRAS.fullmatch(place)
     extras = f"[{bracket[2]}]" if bracket else ""
     place = bracket[1] if bracket else place
-    path = base / Path(place).expanduser()
+    path = _found(place, base)
     behind = f" ; {marker}" if marker else ""
     try:
         if behind:
             Requirement(f"x{behind}")
         if _REPOSITORY.match(place):
             problems.append(f"{where}{pipoptions.shown(text)}: {_CLONE}")
-        elif "://" in place and "@" not in place.partition("://")[0]:
-            _from_url(place, extras, behind, hashes, wanted)
+        elif url:
+            _from_url(_absolute(place), extras, behind, hashes, wanted)
         elif _is_file(place, path):
             _local_file(place, path, extras, behind, where, wanted, problems, hashes)
-        elif _looks_like_path(place):
+        elif _looks_like_path(place, path):
             if hashes:
                 problems.append(f"{where}{text}: {_NO_HASH}")
             elif any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
@@ -164,13 +147,34 @@ def _one(
             else:
                 problems.append(f"{where}{text}: not a project (no pyproject.toml or setup.py there)")
         else:
-            _named(text, where, wanted, problems, hashes)
+            _named(place + extras, behind, where, wanted, problems, hashes)
     except (InvalidRequirement, InvalidWheelFilename) as error:
         reason = pipoptions.shown(str(error).splitlines()[0])
+        if _ONE_EQUALS.fullmatch(text):
+            reason = "write == for a version; conda writes =, and `pip list --format=freeze` =="
         problems.append(f"{where}requirement {pipoptions.shown(text)!r}: {reason}")
 
 
-def _named(text: str, where: str, wanted: list[Wanted], problems: list[str], hashes: tuple[str, ...]) -> None:
+def _found(place: str, base: Path) -> Path:
+    """A path as pip takes it, from the working directory; else from the folder of the file that names it."""
+    path = Path(place).expanduser()
+    return path if path.exists() else base / path
+
+
+def _absolute(url: str) -> str:
+    """The URL with its scheme in small letters, and the path of a file in full (file:./x.whl)."""
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() == "file" and not rest.startswith("//"):
+        address, mark, fragment = rest.partition("#")
+        return Path(unquote(address)).resolve().as_uri() + mark + fragment
+    return f"{scheme.lower()}:{rest}"
+
+
+def _named(
+    named: str, behind: str, where: str, wanted: list[Wanted], problems: list[str], hashes: tuple[str, ...]
+) -> None:
+    # before the semicolon of an address a blank is needed, and pip does without it
+    text = f"{named}{behind}" if "@" in named else named + behind.lstrip()
     requirement = Requirement(text)
     name = canonicalize_name(requirement.name)
     if name in _NEVER:
@@ -212,15 +216,17 @@ def _from_url(url: str, extras: str, behind: str, hashes: tuple[str, ...], wante
     wanted.append(Wanted(f"{text}{behind}", record, canonicalize_name(re.sub(r"\[.*", "", name)), hashes))
 
 
-def _looks_like_path(text: str) -> bool:
+def _looks_like_path(text: str, path: Path) -> bool:
     """Whether pip would take it for one."""
-    return "/" in text.partition("@")[0] or text.startswith((".", "~"))
+    if text.startswith((".", "~")) or ("/" in text and path.is_dir()):
+        return True
+    return "/" in text.partition("@")[0]
 
 
 def _is_file(text: str, path: Path) -> bool:
     if not text.endswith(_ARCHIVES):
         return False
-    return path.is_file() or "@" not in text or _looks_like_path(text)
+    return path.is_file() or "@" not in text or _looks_like_path(text, path)
 
 
 def _local_file(

@@ -19,6 +19,8 @@ from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 from wheelhouse.errors import InvalidTarget
 
+TRUSTED = "where an index has a certificate, PIP_CERT or SSL_CERT_FILE names its authority."
+
 
 def records(text: str, folder: Path) -> tuple[str, ...]:
     path = folder / "requirements.txt"
@@ -217,7 +219,12 @@ def test_options_are_honoured_as_pip_does(tmp_path: Path, monkeypatch: pytest.Mo
         ("--no-index", "--offline"),
         ("-e ./project", "without it"),
         ("--pre", "package==1.0b1"),
-        ("--trusted-host one.test", "PIP_CERT"),
+        ("--extra-index-url https://one.test/s\n--trusted-host one.test:443", "PIP_CERT"),
+        ("-r https://127.0.0.1:9/more.txt", "refused"),
+        ("-r http://127.0.0.1:9/more.txt", "refused"),
+        ("-r /", "it is a folder"),
+        ("alpha=1.0=py38_0", "write =="),
+        ("alpha --config-settings x=y", "as their projects say"),
         ("--no-binary :all:", "as published"),
         ("--only-binary=:all:", "is built"),
         ("--use-feature fast-deps", "does not resolve"),
@@ -240,9 +247,55 @@ def test_options_that_cannot_hold_say_what_to_do_instead(tmp_path: Path, line: s
     path = tmp_path / "requirements.txt"
     path.write_text(f"{line}\n")
     (problem,) = gather((), (path,)).problems
-    assert problem.startswith(f"{path}:")
+    assert problem.startswith((f"{path}:", "-r "))
     assert instead in problem
     assert "s3cret" not in problem
+
+
+def test_what_pip_drops_without_a_word_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text(
+        f"alpha --pre --index-url https://me:s3cret@a.test\n--hash=sha256:{'0' * 64}\n-f a -f b\n"
+        "-i http://one.test/simple --trusted-host one.test\n"
+    )
+    found = gather((), (path,))
+    assert (found.problems, found.index_url) == ((), "http://one.test/simple")
+    own_line = "; put it on a line of its own."
+    assert [line.partition(": ")[2] for line in found.warnings] == [
+        f"--pre is ignored: options behind a requirement do not count{own_line}",
+        f"--index-url https://a.test is ignored: options behind a requirement do not count{own_line}",
+        f"--hash sha256:{'0' * 64} is ignored: there is no requirement before it.",
+        f"--find-links b is ignored: only the first --find-links of a line counts{own_line}",
+        "--index-url http://one.test/simple applies to everything in the bundle, Airflow too.",
+        f"--trusted-host one.test is ignored: {TRUSTED}",
+    ]
+
+
+def test_requirement_files_may_be_addresses(index: LocalIndex, tmp_path: Path) -> None:
+    """As pip takes them: nested ones are beside, credentials are used and never shown."""
+    index.login = ("me", "s3cret")
+    index.put("/reqs/base.txt", "alpha\n-r more/deep.txt\n-c limits.txt\n!\n")
+    index.put("/reqs/more/deep.txt", "beta\n-r ../last.txt\n")
+    index.put("/reqs/last.txt", "gamma\n-r base.txt\n")
+    url = f"{index.base.replace('//', '//me:s3cret@')}/reqs/base.txt"
+    (tmp_path / "local.txt").write_text(f"-r {url}\n-r {index.base}/reqs/none.txt\n")
+    for path in (Path(url), tmp_path / "local.txt"):
+        found = gather((), (path,))
+        assert [item.name for item in found.wanted] == ["alpha", "beta", "gamma"]
+        told = "\n".join((*found.problems, *found.warnings))
+        assert "s3cret" not in told
+        assert f"{index.base}/reqs/base.txt: includes itself" in found.problems
+        assert any(
+            line.startswith(f"{index.base}/reqs/base.txt:4: requirement '!'") for line in found.problems
+        )
+    assert f"-r {index.base}/reqs/none.txt: the server answers 401 Unauthorized" in found.problems
+
+
+def test_a_requirement_file_that_is_not_there_is_told_before_any_work(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name, said in (("none.txt", "-r none.txt: no such file"), ("folder", "-r folder: it is a folder")):
+        status, _, errors = run("bundle", "--airflow", "3.3.2", "-r", name)
+        assert (status, said in " ".join(errors.split())) == (2, True), errors
 
 
 def test_a_files_index_holds_unless_the_command_line_names_one(
