@@ -32,11 +32,11 @@ TASK_SECONDS = 10.0
 CHILDLESS_SECONDS = 10.0
 # Seconds after which a component that does not see the end of its last child is done: Airflow's triggerer
 # often waits for ten, in a sleep that nothing but an exception ends.
-UNSEEN_SECONDS = 1.0
+UNSEEN_SECONDS = 0.5
 # Seconds after its last connection was closed in which a component may still write its last lines.
-LAST_SECONDS = 0.5
+LAST_SECONDS = 0.25
 # Between two looks.
-INTERVAL = 0.25
+INTERVAL = 0.2
 
 
 @dataclass(frozen=True)

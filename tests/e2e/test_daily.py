@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,67 @@ def test_packages_are_added_and_taken_out(installed: Installed, scratch: Path) -
     assert (whole.returncode, "a complete Airflow bundle" in said) == (96, True)
     assert installed.json("add", "--remove", file.name, "--no-restart")["added"] == []
     assert installed.host.run(python, "-c", f"import {ADD_ON}").returncode == 1
+
+
+def pids(installed: Installed) -> dict[str, int]:
+    found = {item["name"]: item["note"] for item in installed.json("status")["components"]}
+    return {name: int(note.split()[1].rstrip(",")) for name, note in found.items() if note.startswith("pid ")}
+
+
+def struck(installed: Installed) -> list[str]:
+    """The components that the watchdog has ended, as history tells it."""
+    entries = installed.json("history", "-n", "0")["entries"]
+    return [item["details"]["component"] for item in entries if item["command"] == "watchdog"]
+
+
+def test_what_hangs_is_started_again(installed: Installed) -> None:
+    """All of Airflow's components at once, then PostgreSQL, each stopped as a hanging process is."""
+    own = installed.home / "etc" / "local.env"
+    before = own.read_text()
+    own.write_text(f"{before}AIRFERRY_WATCHDOG_SECONDS=15\n")
+    hook = installed.home / "etc" / "on-component-change"
+    hook.write_text('#!/bin/sh\necho "$@" >> "$AIRFERRY_HOME/run/told"\n')
+    hook.chmod(0o755)
+    assert installed.run("restart", "watchdog").returncode == 0
+    time.sleep(8)  # it has seen everybody well
+    for names in (("api-server", "scheduler", "dag-processor", "triggerer"), ("postgres",)):
+        found = {name: pid for name, pid in pids(installed).items() if name in names}
+        assert set(found) == set(names)
+        for pid in found.values():
+            assert installed.host.run("kill", "-STOP", str(pid)).returncode == 0
+        wait_until(f"{names} are struck", lambda wanted=names: set(wanted) <= set(struck(installed)), 180)  # type: ignore[misc]
+        wait_until("all is healthy", lambda: installed.run("status").returncode == 0, 180)
+        assert not {name for name, pid in pids(installed).items() if found.get(name) == pid}
+    told = (installed.home / "run" / "told").read_text().splitlines()
+    assert {line for line in told if line.endswith("restarted")} == {
+        f"{name} restarted" for name in struck(installed)
+    }
+    own.write_text(before)
+    hook.unlink()
+    assert installed.run("restart", "watchdog").returncode == 0
+
+
+def test_restarted_component_answers_and_monitoring_hears_it(installed: Installed) -> None:
+    assert installed.run("restart", "api-server").returncode == 0
+    said = installed.run("status", "--format", "nagios")
+    assert (said.returncode, said.stdout[:5]) == (0, "OK - ")
+    assert "airferry_healthy 1\n" in installed.run("status", "--format", "prometheus").stdout
+
+
+def test_old_rows_and_logs_are_removed_after_a_backup(installed: Installed) -> None:
+    old = installed.home / "logs" / "dag_id=old" / "attempt=1.log"
+    made = installed.host.run("sh", "-c", f"mkdir -p '{old.parent}' && touch -d '100 days ago' '{old}'")
+    assert made.returncode == 0
+    counted = installed.json("clean", "--older-than", "90d", "--dry-run")
+    assert old.exists()
+    assert not counted["backup"]
+    cleaned = installed.json("clean", "--older-than", "90d")
+    assert counted["removed"] == cleaned["removed"]
+    assert {item["what"]: item["count"] for item in cleaned["removed"]}["task logs"] == 1
+    assert not old.parent.exists()
+    assert cleaned["backup"] in [item["backup"]["id"] for item in installed.json("backups")["backups"]]
+    # another test looks at a home without backups
+    assert installed.host.run("rm", "-r", installed.home / "backups").returncode == 0
 
 
 def test_history_tells_all_of_it(installed: Installed) -> None:
