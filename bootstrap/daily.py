@@ -6,7 +6,7 @@ import os
 import socket
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import ContextManager, Dict, List, Sequence
+from typing import ContextManager, Dict, List, Optional, Sequence
 
 from bootstrap.airflow import health, metadata
 from bootstrap.base import account, process
@@ -23,8 +23,11 @@ from bootstrap.steps.airflow import start as start_all
 from wheelhouse.errors import AirferryError
 
 
-def enter_as_account(home: Home) -> Installation:
-    """Load an installation and continue as its account; raises NotInstalled, AccountError."""
+def enter_as_account(home: Home, patience: Optional[float] = None) -> Installation:
+    """Load an installation and continue as its account; raises NotInstalled, AccountError.
+
+    `patience` is how long its tasks may run on where it is stopped, in seconds.
+    """
     _readable(home)
     found = receipt.load(home.receipt)
     place = home.path.stat()
@@ -48,7 +51,7 @@ def enter_as_account(home: Home) -> Installation:
             )
         _stay_behind(known)
     account.run_as(owner, home.path)
-    return Installation(found)
+    return Installation(found, patience)
 
 
 def _stay_behind(record: Record) -> None:

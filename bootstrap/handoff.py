@@ -47,6 +47,7 @@ class Handover:
 
     `channel` leads to root's process (bootstrap.services.broker). Each password and the certificate have a
     descriptor of their own, :data:`NOTHING` where there is none; `administrator` makes role and database.
+    `patience` is how long tasks may run on before an upgrade.
     """
 
     schema: int
@@ -60,19 +61,25 @@ class Handover:
     administrator: str = ""
     administrator_password: int = NOTHING
     certificate: int = NOTHING
+    patience: Optional[float] = None
 
 
 @dataclass(frozen=True)
 class Given:
-    """The secrets of an install: the password of Airflow's admin, and what an external database needs."""
+    """What an install is given beside its choices, and does not keep.
+
+    The password of Airflow's admin, what an external database needs, and how long running tasks may go on
+    before an upgrade, in seconds (None: the usual time).
+    """
 
     admin_password: Optional[Secret] = None
     database: Handed = field(default_factory=Handed)
+    patience: Optional[float] = None
 
 
 def given(options: Options) -> Given:
     """What the options name, read where they name it."""
-    return Given(password(options.admin_password_file), database(options))
+    return Given(password(options.admin_password_file), database(options), options.patience)
 
 
 def password(path: Optional[Path]) -> Optional[Secret]:
@@ -105,7 +112,7 @@ def secrets_of(handed: Handover) -> Given:
         with os.fdopen(handed.certificate, encoding="utf-8", errors="replace") as stream:
             certificate = stream.read()
     found = Handed(role, handed.administrator, administrator, certificate)
-    return Given(_received(handed.admin_password), found)
+    return Given(_received(handed.admin_password), found, handed.patience)
 
 
 def _received(descriptor: int) -> Optional[Secret]:
@@ -144,6 +151,7 @@ def run(chosen: Receipt, opened: Bundle, options: Options, *, json: bool = False
         external.admin if external else "",
         _pipe(external.passwords.admin if external else None),
         os.open(certificate, os.O_RDONLY) if certificate else NOTHING,
+        options.patience,
     )
     registry.save(registry.record_of(chosen))
     child = os.fork()

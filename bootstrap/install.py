@@ -166,7 +166,9 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
         earlier = other_bundle(home, chosen)
         if earlier:
             with journal.recorded("upgrade", **about, before=earlier.airflow):
-                upgraded = upgrades.upgrade(earlier, chosen, bundle, password, progress, journal)
+                upgraded = upgrades.upgrade(
+                    earlier, chosen, bundle, password, progress, journal, patience=given.patience
+                )
             if not broker.available():
                 registry.save(registry.record_of(chosen))
             return _outcome(upgraded, earlier.airflow)

@@ -71,8 +71,12 @@ def upgrade(
     password: Optional[Secret],
     progress: Progress,
     journal: Journal,
+    *,
+    patience: Optional[float] = None,
 ) -> Upgraded:
     """Bring a whole installation to another bundle; the lock is held, and no change is under way.
+
+    `patience` is how long running tasks may go on, in seconds.
 
     Until the new release is there and starts, nothing of the old one is touched. Raises
     :class:`~bootstrap.change.upgrade_rules.UpgradeRefused` and :class:`NoRoom` with nothing changed, and
@@ -81,7 +85,7 @@ def upgrade(
     upgrade_rules.check(old, new)
     # what was proven before counts until the new proof: a password that was changed since is no failure
     new = replace(new, previous=old.bundle_id, completed=old.completed)
-    before, after = Installation(old), Installation(new)
+    before, after = Installation(old, patience), Installation(new)
     home = before.home
     done = plan.execute(_prepare(after, bundle, password), progress, journal)
     running = airflow_runs(before)

@@ -11,7 +11,7 @@ import typer
 from bootstrap import addons, daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
 from bootstrap.state import admission
 from bootstrap.state.receipt import Added
 from wheelhouse.reader import Bundle
@@ -33,6 +33,8 @@ def add(
     restart: bool = typer.Option(
         True, "--restart/--no-restart", show_default=False, help="Restart Airflow (default: yes)."
     ),
+    wait: Optional[float] = WAIT,
+    now: bool = NOW,
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[AddOns]:
@@ -43,7 +45,7 @@ def add(
     """
     console = Console(quiet=json)
     if remove:
-        installation = daily.enter_as_account(home_of(home))
+        installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
         changed = addons.remove(installation, Path(file).name, console, restart=restart)
     else:
         # root opens it while it still may: it can lie where the account cannot read
@@ -51,7 +53,7 @@ def add(
             with console.progress(bundle.seal.size, "Verify the add-on") as advance:
                 verify(bundle, advance)
             admission.check(bundle.stream, Path(file).name)
-            installation = daily.enter_as_account(home_of(home))
+            installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
             changed = addons.add(installation, bundle, console, restart=restart)
     return Result(AddOns(changed.added), lambda console: _show(changed.added, console))
 

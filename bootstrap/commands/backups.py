@@ -14,7 +14,7 @@ from bootstrap.base import question
 from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.change import restore as restoring
-from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
 from bootstrap.installed.installation import Installation
 from bootstrap.state import backup as found_backups
 from bootstrap.state import change_record
@@ -156,12 +156,14 @@ def restore(
     name: str = typer.Argument(..., metavar="BACKUP", help="An id from `airferry backups`, or a path."),
     check: bool = typer.Option(False, "--check", help="Only check that it can be restored."),
     yes: bool = _YES,
+    wait: Optional[float] = WAIT,
+    now: bool = NOW,
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Union[WentBack, BackupMade]]:
     """Go back to a backup: its database, configuration, keys and release. What is there is saved first."""
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home))
+    installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
     if check:
         place = run.check_one(installation, name, console)
         said = f"{place.backup.id} restores: {place.backup.airflow}, as it was saved."
@@ -175,17 +177,23 @@ def restore(
     return _go_back(installation, restoring.wanted(installation, name), RESTORE, console, yes=yes)
 
 
-def rollback(yes: bool = _YES, home: Optional[Path] = HOME, json: bool = JSON) -> Result[WentBack]:
+def rollback(
+    yes: bool = _YES,
+    wait: Optional[float] = WAIT,
+    now: bool = NOW,
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[WentBack]:
     """Undo the last upgrade, or one that was interrupted; what is there is saved first."""
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home))
+    installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
     change = change_record.find(installation.home)
     if change and change.kind != ROLLBACK:
         back = restoring.undo_unfinished(installation, change, console)
         said = f"The {change.title} was undone: Airflow {back.airflow} is back."
         return Result(WentBack(back), lambda console: console.print(said))
     if change:
-        installation = daily.enter_as_account(home_of(home))
+        installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
         return _go_back(installation, found_backups.load(Path(change.source)), ROLLBACK, console, yes=True)
     return _go_back(installation, restoring.for_rollback(installation), ROLLBACK, console, yes=yes)
 

@@ -27,9 +27,11 @@ from bootstrap.commands.shared import (
     HOME,
     JSON,
     NAME,
+    NOW,
     PORT,
     PYTHON,
     STRICT,
+    WAIT,
     WHERE,
     ExplainingCommand,
     application,
@@ -37,6 +39,7 @@ from bootstrap.commands.shared import (
     bundle_file,
     home_of,
     open_bundle,
+    patience,
 )
 from bootstrap.commands.uninstall import uninstall
 from bootstrap.doctor import preflight
@@ -120,6 +123,8 @@ def install(
         help="The number of tasks that run at once (default: by cores and memory).",
         rich_help_panel=WHERE,
     ),
+    wait: Optional[float] = WAIT,
+    now: bool = NOW,
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
     ignore: Optional[List[str]] = typer.Option(
         None, metavar="ID", help="Continue despite this finding of doctor."
@@ -155,6 +160,7 @@ def install(
         auth=auth,
         admin_user=admin_user,
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
+        patience=patience(wait, now=now),
     )
     with open_bundle() as bundle:
         structure(bundle)

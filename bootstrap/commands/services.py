@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -118,7 +117,7 @@ def restart(
 def _do(
     console: Console, verb: str, names: Sequence[str], home: Optional[Path], limit: Optional[float] = None
 ) -> Installation:
-    installation = replace(daily.enter_as_account(home_of(home)), patience=limit)
+    installation = daily.enter_as_account(home_of(home), limit)
     if verb == "Stop":
         _tell(console, installation, daily.waited_for(installation, names))
     with console.step(f"{verb} " + (", ".join(names) or f"Airflow {installation.receipt.airflow}")):

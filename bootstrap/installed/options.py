@@ -41,7 +41,10 @@ class InvalidOption(AirferryError):
 
 @dataclass(frozen=True)
 class Options:
-    """The options as they were given; None means not given. `postgres` is carried, host, or not given."""
+    """The options as they were given; None means not given. `postgres` is carried, host, or not given.
+
+    `patience` is how long running tasks may go on before an upgrade, in seconds.
+    """
 
     home: Home
     name: Optional[str] = None
@@ -57,6 +60,7 @@ class Options:
     auth: Optional[str] = None
     admin_user: Optional[str] = None
     admin_password_file: Optional[Path] = None
+    patience: Optional[float] = None
 
     @property
     def account_name(self) -> str:
