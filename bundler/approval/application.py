@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bootstrap.base.console import Console
 from bundler.approval import cyclonedx, gathering, page, papers, release_list, sheet, spdx
 from bundler.approval.dossier import Dossier
 from bundler.approval.known import Questions
@@ -32,7 +32,7 @@ def write(
     written: str,
     builder: str = "",
     against: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    console: Console | None = None,
 ) -> Application:
     """Verify the bundle, ask the questions, write the papers of that day; on a refusal write nothing.
 
@@ -40,7 +40,7 @@ def write(
     """
     papers.check_name(file)
     found = gathering.gather(
-        file, questions, cache, written=written, builder=builder, against=against, progress=progress
+        file, questions, cache, written=written, builder=builder, against=against, console=console
     )
     dossier = found.dossier
     contents = {

@@ -30,9 +30,10 @@ class BuiltHere:
 class CarriedPackage:
     """A package; `role` is airflow, tool, service, postgres or runtime (the installer's own, unpacked).
 
-    `uploaded` (RFC 3339) is empty where the index was not asked or does not tell. `yanked` is yanked, not
-    yanked or not asked; `vulnerabilities` is listed, none known or not asked, and `found` lists them.
-    `change` is empty without another bundle to compare with, else added, changed or replaced.
+    `requested` is what the request itself names. `uploaded` (RFC 3339) is empty where the index was not asked
+    or does not tell. `yanked` is yanked, not yanked or not asked; `vulnerabilities` is listed, none known or
+    not asked, and `found` lists them. `change` is empty without another bundle to compare with, else added,
+    changed or replaced.
     """
 
     role: str
@@ -48,6 +49,7 @@ class CarriedPackage:
     texts: tuple[LicenceText, ...]
     required_by: tuple[str, ...]
     needs: str
+    requested: bool = False
     built: BuiltHere | None = None
     yanked: str = NOT_ASKED
     yanked_reason: str = ""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from bootstrap.base.console import Console
 from bundler.approval import components, known, licences, wheels
 from bundler.approval.build_logs import built_here
 from bundler.approval.components import SbomComponent
@@ -54,13 +59,17 @@ def gather(
     written: str,
     builder: str = "",
     against: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    console: Console | None = None,
 ) -> DossierContents:
     """Verify a bundle and tell all of it; `written` (RFC 3339) is the day, `against` an earlier bundle.
 
     Raises the errors of verifying and of the questions.
     """
-    with whole.opened(file, progress) as found:
+    console = console or Console(quiet=True)
+    with (
+        console.progress(file.stat().st_size, f"Verify {file.name}") as advance,
+        whole.opened(file, advance) as found,
+    ):
         bundle, manifest = found.bundle, found.bundle.manifest
         sha256 = _digest(bundle)
         inside = contents.of(found)
@@ -68,7 +77,8 @@ def gather(
         packages = [*_packages(inside, facts, cache), *_runtime(bundle)]
         others = tuple(_others(bundle))
     all_of_them = {package.path: package for package in _carried(manifest)}
-    packages, summary = known.answer(packages, all_of_them, facts, questions, written[:10])
+    with console.step("Ask what is known") if questions.any else contextlib.nullcontext():
+        packages, summary = known.answer(packages, all_of_them, facts, questions, written[:10])
     told = components.collect(manifest, packages, facts)
     totals = Totals(
         packages=len(packages),
@@ -139,6 +149,7 @@ def _facts(bundle: Bundle, inside: Contents, cache: Cache) -> dict[str, WheelFac
 
 def _packages(inside: Contents, facts: Mapping[str, WheelFacts], cache: Cache) -> Iterator[CarriedPackage]:
     by_path = {package.path: package for package in _carried(inside.manifest)}
+    requested = set(_names(inside.manifest.requirements))
     for entry in inside.entries:
         told = facts[entry.path]
         yield CarriedPackage(
@@ -155,8 +166,15 @@ def _packages(inside: Contents, facts: Mapping[str, WheelFacts], cache: Cache) -
             texts=told.texts,
             required_by=entry.required_by,
             needs=entry.needs,
+            requested=entry.role == "airflow" and (entry.name in requested or not entry.required_by),
             built=_built(entry, by_path, cache),
         )
+
+
+def _names(requirements: Sequence[str]) -> Iterator[str]:
+    for text in requirements:
+        with contextlib.suppress(InvalidRequirement):  # it only explains here
+            yield str(canonicalize_name(Requirement(text).name))
 
 
 def _built(entry: BundleMember, by_path: Mapping[str, Package], cache: Cache) -> BuiltHere | None:

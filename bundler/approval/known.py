@@ -57,6 +57,11 @@ class Questions:
     allow_yanked: tuple[str, ...] = ()
     accepted: tuple[Acceptance, ...] = ()
 
+    @property
+    def any(self) -> bool:
+        """Whether somebody is asked."""
+        return bool(self.index_url or self.osv)
+
 
 def answer(
     packages: Sequence[CarriedPackage],

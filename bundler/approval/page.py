@@ -217,5 +217,6 @@ def _changes(dossier: Dossier, words: Language) -> Iterator[Markup]:
     if found.settings or found.other_files:
         yield tag("h2", words("settings"))
         head = ("", words("before"), words("after"))
-        yield table(head, [(item.name, item.before, item.after) for item in found.settings])
+        yield table(head, [(item.name, item.before, item.after) for item in found.settings], "changes")
+    if found.other_files:
         yield tag("p", words("other-changed", found.other_files), "note")

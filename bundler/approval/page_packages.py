@@ -66,9 +66,10 @@ def _accepted(dossier: Dossier, words: Language) -> Iterator[Markup]:
 def _lines(number: int, package: CarriedPackage, words: Language) -> Iterator[Markup]:
     """The body of a package: two lines that no page break separates."""
     change = ""
-    if package.change:
-        before = f" {package.before} ->" if package.before and package.change == "changed" else ""
-        change = f" ({words(package.change)}{before})"
+    if package.change == "changed" and package.before:
+        change = f" ({words('changed-from', package.before)})"
+    elif package.change:
+        change = f" ({words(package.change)})"
     first: tuple[Content, ...] = (
         str(number),
         (tag("b", f"{package.name} {package.version}"), change),
@@ -103,9 +104,8 @@ def _vulnerable(package: CarriedPackage, words: Language) -> Content:
 def _askers(package: CarriedPackage, words: Language) -> str:
     if package.role == "runtime":
         return words("by-installer")
-    if package.required_by:
-        return ", ".join(package.required_by)
-    return words("by-request") if package.role == "airflow" else words(f"role-{package.role}")
+    asked = [words("by-request")] if package.requested else []
+    return ", ".join((*asked, *package.required_by)) or words(f"role-{package.role}")
 
 
 def _built(dossier: Dossier, words: Language) -> Iterator[Markup]:

@@ -48,7 +48,7 @@ def _lines(dossier: Dossier) -> Iterator[tuple[str | int, ...]]:
         yield (
             number, item.role, f"{item.name}=={item.version}", item.change, _before(item),
             item.file, item.size, item.sha256, item.origin, item.uploaded,
-            item.licence.expression or item.licence.words, _found(item), ", ".join(item.required_by),
+            item.licence.expression or item.licence.words, _found(item), _askers(item),
             item.built.source or item.built.sha256 if item.built else "", _yanked(item), _vulnerable(item),
             item.provenance, item.summary,
         )  # fmt: skip
@@ -71,6 +71,10 @@ def _before(package: CarriedPackage) -> str:
 def _found(package: CarriedPackage) -> str:
     names = ", ".join(licences.names(package.texts))
     return names or ("text not recognised" if package.texts else "no text")
+
+
+def _askers(package: CarriedPackage) -> str:
+    return ", ".join((*(["(requested)"] if package.requested else []), *package.required_by))
 
 
 def _yanked(package: CarriedPackage) -> str:

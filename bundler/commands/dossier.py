@@ -98,16 +98,15 @@ def dossier(
         accepted=acceptances.read(accepted) if accepted else (),
     )
     console = Console(quiet=json)
-    with console.progress(file.stat().st_size, f"Verify {file.name}") as advance:
-        found = application.write(
-            file,
-            questions,
-            Cache.default(),
-            written=moments.stamp(),
-            builder=builder,
-            against=against,
-            progress=advance,
-        )
+    found = application.write(
+        file,
+        questions,
+        Cache.default(),
+        written=moments.stamp(),
+        builder=builder,
+        against=against,
+        console=console,
+    )
     return Result(_data(file, found), lambda console: _show(found, console))
 
 
