@@ -90,16 +90,15 @@ def _look(name: str, probe: Mapping[str, str], interpreter: Path) -> BuildNeed:
         path = shutil.which(probe["program"])
         return BuildNeed(name, there=path is not None, found=path or f"no program {probe['program']}")
     header = probe["header"]
-    compiler = shutil.which("c++" if header.endswith("re2.h") else "cc")
+    compiler = shutil.which("cc")
     if compiler is None:
         return BuildNeed(name, there=False, found=f"{header}: not checked, as there is no C compiler")
     try:
         asked = process.run([interpreter, "-I", "-c", _INCLUDES], what="ask Python for its headers")
         with tempfile.TemporaryDirectory(prefix="airferry-") as folder:
-            source = Path(folder) / "probe.cc"
+            source = Path(folder) / "probe.c"
             source.write_text(f"#include <{header}>\n", encoding="utf-8")
-            options = ["-fsyntax-only", "-x", "c++" if compiler.endswith("c++") else "c"]
-            command: list[process.Argument] = [compiler, *options, f"-I{asked.stdout.strip()}", source]
+            command: list[process.Argument] = [compiler, "-fsyntax-only", f"-I{asked.stdout.strip()}", source]
             process.run(command, what=f"compile a file that includes {header}", timeout=60)
     except process.CommandFailed as error:
         told = [line.partition("error: ")[2] for line in error.found.splitlines() if "error: " in line]

@@ -31,7 +31,7 @@ PYTHON = "/opt/airferry/bin/python"
 # The version whose source is built, where it is not the newest; and what is imported of the result.
 VERSIONS = {"python-snappy": "0.6.1"}
 MODULES = {
-    "cffi": "_cffi_backend", "google-re2": "re2", "jpype1": "jpype", "lxml": "lxml.etree",
+    "cffi": "_cffi_backend", "lxml": "lxml.etree",
     "m2crypto": "M2Crypto", "mysqlclient": "MySQLdb", "psycopg-c": "psycopg_c.pq", "pycairo": "cairo",
     "pykerberos": "kerberos", "python-ldap": "ldap", "python-snappy": "snappy",
 }  # fmt: skip
@@ -90,3 +90,13 @@ def test_what_is_missing_is_told_and_is_enough(package: str, prepared: Path, scr
         ran(root, "python3", "-m", "venv", "/opt/tried")
         ran(root, "/opt/tried/bin/pip", "install", "--quiet", f"/root/{wheel}")
         ran(root, "/opt/tried/bin/python", "-c", f"import {MODULES.get(package, package)}")
+
+
+def test_an_extra_that_is_built_names_all_that_is_missing_at_once(prepared: Path, scratch: Path) -> None:
+    with Root(prepared, scratch / "extra", online=True) as root:
+        command = ["bundle", "--airflow", "2.10.5", "--extra", "ldap", "--output", "/root/dist", "--json"]
+        refused = root.run("/opt/airferry/bin/airferry", *command, timeout=900)
+    error = json.loads(refused.stdout)["error"]
+    assert (refused.returncode, error["reference"]) == (24, "build-failed"), error
+    (packages,) = INSTALL.findall(error["hint"])
+    assert {"gcc", "python3-dev", "libldap2-dev", "libsasl2-dev"} <= set(packages.split())

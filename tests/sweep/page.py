@@ -13,12 +13,15 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "sweep.md"
 REFUSED: dict[str, str] = {}
 _HEAD = """# Every release, bundled
 
-Written by `make sweep` with its `--write` option on {day}; do not edit.
+Written by `make sweep` on {day}; do not edit.
 
 Each line is an Airflow release on a Python that it supports, bundled with `airferry bundle` for x86_64 and
 glibc 2.28 or later, from what the public index held on that day: under the official constraint file where
 its address answers, else as of the day of the release. *From source* are the packages that have no fitting
-wheel and were built. Times are of two cores, with whatever earlier bundles had left in the cache.
+wheel and were built. Times are of two cores that had other work as well, with whatever earlier bundles had
+left in the cache: a bundle that is made alone takes a fraction of them.
+
+{pairs} pairs of {releases} releases: {ok} bundled, {refused} refused for a reason, {failed} failed.
 
 | Airflow | Python | packages | from source | MB | seconds | result |
 |---|---|---|---|---|---|---|
@@ -41,8 +44,16 @@ def line(outcome: Outcome) -> str:
 
 def write(outcomes: Sequence[Outcome]) -> None:
     """Write the page."""
-    day = datetime.now(timezone.utc).date().isoformat()
-    PAGE.write_text(_HEAD.format(day=day) + "".join(map(_row, outcomes)), encoding="utf-8")
+    bad = [item for item in outcomes if item.error]
+    head = _HEAD.format(
+        day=datetime.now(timezone.utc).date().isoformat(),
+        pairs=len(outcomes),
+        releases=len({item.pair.airflow for item in outcomes}),
+        ok=len(outcomes) - len(bad),
+        refused=sum(bool(expected(item)) for item in bad),
+        failed=sum(not expected(item) for item in bad),
+    )
+    PAGE.write_text(head + "".join(map(_row, outcomes)), encoding="utf-8")
 
 
 def _row(outcome: Outcome) -> str:
