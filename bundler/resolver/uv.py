@@ -15,6 +15,7 @@ import uv as uv_package
 from bootstrap.base import process
 from bundler.base.errors import DownloadFailed, InvalidRequest, OutputFailed, ResolutionFailed
 from bundler.index.cache import Cache
+from bundler.index.simple import PYPI
 from bundler.lock import lockfile
 from bundler.lock.graph import full_version
 from bundler.resolver import Question
@@ -33,6 +34,15 @@ _SECONDS = 600.0
 # For what is built: these parse their own requirements in every command, and take two to four times as long;
 # from 82 on pkg_resources is gone, which the setup.py of many an older source imports.
 BUILD_CONSTRAINTS = "setuptools!=60.9.*,!=60.10.*,!=61.*,!=62.*,<82\n"
+# A file of this index never changes (PyPI, "File name reuse"). It says so itself, but many a proxy leaves
+# that out, and then metadata of the same sources is built in every run.
+_LASTING = (PYPI,)
+_CACHE_FILES = """\
+[[index]]
+url = "{url}"
+default = true
+cache-control = {{ files = "max-age=365000000, immutable" }}
+"""
 _UNREACHABLE = ("error sending request", "Failed to fetch", "Could not connect", "client error", "timed out")
 
 
@@ -73,6 +83,12 @@ class Uv:
             }
         )
 
+    def _environment(self, question: Question) -> dict[str, str]:
+        chosen = {**self.environment(question), "RUST_LOG": _LOG}
+        if question.index_url in _LASTING:
+            del chosen["UV_DEFAULT_INDEX"]
+        return chosen
+
     def resolve(self, question: Question) -> tuple[lockfile.Locked, ...]:
         """Resolve for the target; see :class:`bundler.resolver.Resolver`."""
         with tempfile.TemporaryDirectory(prefix="airferry-") as name:
@@ -81,9 +97,9 @@ class Uv:
                 self.program,
                 "pip",
                 "compile",
-                "--no-config",
                 "--no-sources",
             ]
+            arguments += self._configuration(question, folder)
             # Without a path uv asks every interpreter on PATH, which takes seconds where shims are.
             arguments += [
                 "--python",
@@ -116,6 +132,14 @@ class Uv:
                 raise _failure(result.stderr, question)
             return lockfile.read(result.stdout, folder)
 
+    def _configuration(self, question: Question, folder: Path) -> list[process.Argument]:
+        """No configuration but that of the index, which has no option."""
+        if question.index_url not in _LASTING:
+            return ["--no-config"]
+        path = folder / "uv.toml"
+        path.write_text(_CACHE_FILES.format(url=question.index_url), encoding="utf-8")
+        return ["--config-file", path]
+
     def _compile(
         self, arguments: Sequence[process.Argument], question: Question, folder: Path
     ) -> process.Completed:
@@ -123,7 +147,7 @@ class Uv:
             return process.run(
                 arguments,
                 what="resolve the packages",
-                env={**self.environment(question), "RUST_LOG": _LOG},
+                env=self._environment(question),
                 cwd=folder,
                 ok=range(256),
                 log=folder / "uv.log",

@@ -11,10 +11,12 @@ from packaging.specifiers import SpecifierSet
 
 from bootstrap.base.process import CommandFailed
 from bundler.base.errors import ResolutionFailed
-from bundler.resolver import advisories, uv
-from tests.bundler.making import make_sdist, make_wheel
+from bundler.index.cache import Cache
+from bundler.resolver import Question, advisories, uv
+from tests.bundler.making import OWN_BACKEND, make_sdist, make_wheel
 from tests.bundler.runner import Make
 from tests.bundler.server import LocalIndex
+from wheelhouse.target import Target
 
 AS_OF = "release-date"
 
@@ -203,3 +205,30 @@ def test_a_resolver_out_of_time_says_what_it_was_doing(
         "It was building slow==1.0 from source, to know what that needs.",
         "It was choosing versions; the last was slow==1.0.",
     )
+
+
+def test_metadata_of_a_source_is_built_once_where_files_never_change(
+    airflow: LocalIndex, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyPI's files; the word of it is lost on the way through many a proxy, and this index says none."""
+    built = tmp_path / "built"
+    backend = OWN_BACKEND.format(name="lazy", module="lazy", version="1.0")
+    own = {
+        "PKG-INFO": "Metadata-Version: 1.0\nName: lazy\nVersion: 1.0\n",
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "own_backend"\n'
+        'backend-path = ["."]\n',
+        "own_backend.py": f"open({str(built)!r}, 'a').write('x')\n{backend}",
+    }
+    airflow.add(make_sdist(files, "lazy", "1.0", files=own))
+    question = Question(("lazy",), Target.parse("3.11", "manylinux_2_28_x86_64"), airflow.url)
+
+    def runs(folder: str) -> int:
+        built.write_text("")
+        for _ in range(2):
+            (found,) = uv.Uv(Cache(tmp_path / folder)).resolve(question)
+            assert found.version == "1.0"
+        return len(built.read_text())
+
+    each_time = runs("public")
+    monkeypatch.setattr(uv, "_LASTING", (airflow.url,))
+    assert runs("lasting") * 2 == each_time
