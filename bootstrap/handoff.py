@@ -8,6 +8,7 @@ value names. Nothing is told by an option, an argument or the environment, which
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -17,12 +18,11 @@ from pathlib import Path
 from typing import Optional
 
 from bootstrap.base import account as accounts
-from bootstrap.base import secret
+from bootstrap.base import adoption, secret
 from bootstrap.base.account import Account, AccountError
 from bootstrap.base.secret import Secret
 from bootstrap.installed.external import Handed
 from bootstrap.installed.options import InvalidOption, Options
-from bootstrap.python.carried import TEMPORARY
 from bootstrap.python.choice import CARRIED
 from bootstrap.services import broker
 from bootstrap.services.broker import Broker
@@ -217,7 +217,7 @@ def _pipe(value: Optional[Secret]) -> int:
 
 
 def _give(home: Path, account: Account) -> None:
-    """Make the home and give it to the account; a folder that holds something of another's is left alone."""
+    """Make the home and give it to the account, with root's own files; raises AccountError for others'."""
     for folder in (*reversed(home.parents), home):
         if not folder.exists():
             folder.mkdir()
@@ -225,15 +225,17 @@ def _give(home: Path, account: Account) -> None:
     owner = home.stat().st_uid
     if owner == account.uid:
         return
-    if any(not entry.name.startswith(TEMPORARY) for entry in home.iterdir()):
+    found = adoption.obstacles(home)
+    if found:
         raise AccountError(
             f"{home} is not empty and does not belong to {account.name}.",
-            found=f"owner {owner}",
-            needed=f"an empty folder, or one of {account.name}'s",
+            found="\n".join(found),
+            needed=f"a folder of {account.name}'s, or one of root's with root's own airflow.cfg,"
+            " webserver_config.py, dags, plugins and config",
             hint="Choose another folder with --home, or change its owner first: chown -R"
-            f" {account.name} {home}",
+            f" {account.name} {shlex.quote(str(home))}",
         )
-    os.chown(str(home), account.uid, account.gid)
+    adoption.give(home, account)
 
 
 def first_line(path: Path) -> Secret:

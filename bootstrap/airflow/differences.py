@@ -237,7 +237,7 @@ LOG_FILE_MODE: Row[OptionPlace] = _row(
     ("2.6.0", ("logging", "file_task_handler_new_file_permissions")),
 )
 
-WEB_TLS: Row[Tuple[str, str]] = _row(
+WEB_TLS: Row[OptionPlace] = _row(
     "certificate of the web server",
     ("2.2.2", ("webserver", "web_server_ssl_cert")),
     ("3.0.0", ("api", "ssl_cert")),
@@ -259,6 +259,7 @@ PLACES: Tuple[Row[OptionPlace], ...] = (
     DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
     TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_TOKEN_LIFE,
+    WEB_TLS, DAGS_FOLDER, PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER, DAG_BUNDLES,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Tuple
 
+from bootstrap.base import adoption
 from bootstrap.facts.access import Gate, gates
 
 _ENTRIES = 40
@@ -24,7 +25,7 @@ class DiskPlace:
     and everything below speaks of it. `free_bytes` and `free_inodes` are what an ordinary account may use;
     ``-1`` inodes means that the filesystem does not count them. `entries` are the first names in the folder,
     sorted. `writable` and `enterable` are for the account that asks. `problem` is set when the path cannot
-    be looked at.
+    be looked at. `obstacles` is what keeps root from giving the folder to another account.
     """
 
     path: str
@@ -45,6 +46,7 @@ class DiskPlace:
     gates: Tuple[Gate, ...] = ()
     entries: Tuple[str, ...] = ()
     problem: str = ""
+    obstacles: Tuple[str, ...] = ()
 
 
 def collect(path: str, *, entries: bool = False) -> DiskPlace:
@@ -77,7 +79,15 @@ def collect(path: str, *, entries: bool = False) -> DiskPlace:
         gates=gates(str(base)),
         entries=_entries(absolute) if entries and kind == "folder" else (),
         problem=problem,
+        obstacles=_obstacles(absolute) if entries and kind == "folder" and os.geteuid() == 0 else (),
     )
+
+
+def _obstacles(path: Path) -> Tuple[str, ...]:
+    try:
+        return tuple(adoption.obstacles(path))
+    except OSError as error:
+        return (str(error),)
 
 
 def _kind(path: Path) -> str:

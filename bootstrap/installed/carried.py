@@ -95,7 +95,8 @@ def _collected(
     elsewhere = pipelines and pipelines != str(home.dags)
     examples = carried.look("", "", pipelines, f"{pipelines}/{EXAMPLES}") if elsewhere else None
     options = _options(text)
-    tls = [place for first, place in WEB_TLS.since if numbers(first) <= version and options.get(place)]
+    places = [place for first, place in WEB_TLS.since if place and numbers(first) <= version]
+    tls = [place for place in places if options.get(place)]
     return replace(
         empty,
         folders=looked,

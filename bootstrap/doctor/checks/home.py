@@ -65,6 +65,14 @@ HOME_FOREIGN = Entry(
     "A folder that holds an airflow.cfg, an earlier airferry installation, or nothing but dags, plugins"
     " and logs is fine.",
 )
+HOME_OWNER = Entry(
+    "home-owner",
+    BLOCKER,
+    "The home belongs to another account",
+    "Everything runs as the service account, which must own it.",
+    "A home of root's is given to the account, with root's own airflow.cfg, webserver_config.py, dags,"
+    " plugins, config and logs in it: plain files that nobody else could have put there.",
+)
 HOME_HIDDEN = Entry(
     "home-hidden",
     BLOCKER,
@@ -116,6 +124,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     if home is None:
         return
     findings = [*_path(home), *_filesystem(home), *_rights(home, facts, needs), *_contents(home)]
+    findings += _owner(home, facts, needs)
     yield from findings
     if not any(finding.severity == BLOCKER for finding in findings):
         state = "is there" if home.kind == "folder" else "will be made"
@@ -187,6 +196,19 @@ def _rights(home: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
             commands=(f"chmod o+x {remedies.quoted(gate.path)}",),
             needs_root=True,
             severity=WARNING if gate.acl else BLOCKER,
+        )
+
+
+def _owner(home: DiskPlace, facts: Facts, needs: Needs) -> Iterator[Finding]:
+    """What root's part of an install would refuse to give to the account."""
+    other, user = service_user(facts, needs.account)
+    if other and home.obstacles and (user is None or user.uid != home.uid):
+        yield HOME_OWNER.found(
+            "\n".join(home.obstacles),
+            needed=f"a folder of the account {needs.account}, or one with nothing but root's own files in it",
+            remedy=f"{ELSEWHERE} Or, where all of it is yours to give:",
+            commands=(f"chown -R {needs.account} {remedies.quoted(home.path)}",),
+            needs_root=True,
         )
 
 

@@ -139,6 +139,7 @@ CASES: list[tuple[Change, str, str]] = [
     (part("home", kind="file"), "home-not-a-folder", BLOCKER),
     (part("home", problem="/opt is not a folder"), "home-not-a-folder", BLOCKER),
     (part("home", kind="folder", entries=("bin", "etc", "usr")), "home-foreign", BLOCKER),
+    (part("home", uid=4711, kind="folder", obstacles=("/opt/airflow (owner 4711)",)), "home-owner", BLOCKER),
     (part("home", kind="folder", entries=("airflow.cfg", "dags", "mine")), "airflow-cfg-kept", NOTE),
     (part("home", kind="folder", entries=("bin", "receipt.json", "releases")), "installation-found", NOTE),
     # room
