@@ -48,7 +48,9 @@ def _kinds() -> set[type[AirferryError]]:
     for package in (wheelhouse, bootstrap, bundler):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             # programs, not modules: stage 0, and what runs in Airflow's own environment
-            if not module.name.endswith(("__main__", "airflow.batch", "airflow.fabpassword")):
+            if not module.name.endswith(
+                ("__main__", "airflow.batch", "airflow.fabpassword", "airflow.dagcheck")
+            ):
                 importlib.import_module(module.name)
     found: set[type[AirferryError]] = set()
     waiting = list(AirferryError.__subclasses__())

@@ -117,6 +117,28 @@ def test_logs_of_every_component(installed: Installed) -> None:
     assert "# ended with exit status 0" in installed.run("logs", "--install").stdout
 
 
+def test_dags_are_added_and_checked(installed: Installed, scratch: Path) -> None:
+    """By its own reading of them, Airflow's own table, and three scripts that become a DAG."""
+    for name in ("one", "two", "three"):
+        (scratch / f"{name}.sh").write_text(f"echo {name} $1\n")
+    added = installed.json(
+        "dags", "add", "--name", "in_order", *(scratch / f"{name}.sh" for name in ("one", "two", "three"))
+    )
+    assert (added["dags"], added["seconds"]) == (["in_order"], 30)
+    broken = scratch / "broken.py"
+    broken.write_text("from airflow import DAG\nimport nothere\n")
+    refused = installed.run("dags", "add", broken)
+    assert (refused.returncode, "broken.py:2: ModuleNotFoundError" in refused.stderr) == (97, True)
+    checked = installed.json("dags", "check")
+    assert {"in_order", "airferry_pipeline"} <= set(checked["dags"])
+    assert checked["problems"] == []
+
+    def known() -> bool:
+        return "in_order" in [dag["dag_id"] for dag in installed.json("dags", "list")["dags"]]
+
+    wait_until("Airflow has read the new DAG", known, 120)
+
+
 def test_environment_for_a_shell(installed: Installed) -> None:
     script = (
         f'eval "$(\'{installed.home}/bin/airferry\' env)"; command -v airflow; python -c "import airflow"'

@@ -1,0 +1,85 @@
+"""``HOME/bin/airferry dags``: DAG files listed, checked and brought in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bootstrap import dagfiles, daily
+from bootstrap.base.console import Console
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import HOME, JSON, application, home_of
+from bootstrap.dagfiles import AddedDags, CheckedDags, DagFiles, DagsBroken, Incoming
+
+app = application("dags", "Add DAG files, and see which Airflow knows and what is wrong with them.")
+
+
+@app.command(name="list")
+def list_dags(home: Optional[Path] = HOME, json: bool = JSON) -> Result[DagFiles]:
+    """List the DAGs that Airflow knows, files that it cannot import, and files not read yet."""
+    found = dagfiles.known(daily.enter_as_account(home_of(home)))
+
+    def show(console: Console) -> None:
+        rows = [[dag.dag_id, "paused" if dag.paused else "on", dag.file] for dag in found.dags]
+        console.table(["DAG", "", "file"], rows)
+        for problem in found.problems:
+            console.command(problem.text, indent=0)
+        for file in found.unread:
+            console.print(f"{file}: not read yet, or there is no DAG in it")
+
+    return Result(found, show)
+
+
+@app.command(name="check")
+def check_dags(home: Optional[Path] = HOME, json: bool = JSON) -> Result[CheckedDags]:
+    """Import every DAG file now, as Airflow does; exit 97 when one fails or cannot be read."""
+    console = Console(quiet=json)
+    installation = daily.enter_as_account(home_of(home))
+    with console.step("Import the DAG files"):
+        found = dagfiles.check(installation)
+
+    def show(console: Console) -> None:
+        for problem in found.problems:
+            console.command(problem.text, indent=0)
+        console.print(f"{len(found.dags)} DAGs, {len(found.problems)} problems.")
+
+    return Result(found, show, DagsBroken.exit_code if found.problems else 0)
+
+
+_ADD = """\
+dags add nightly.py
+dags add --name nightly collect.sh report.sh tidy.sh"""
+
+
+@app.command(name="add", epilog=_ADD)
+def add_dags(
+    file: List[Path] = typer.Argument(..., metavar="FILE...", help="DAG files, or shell scripts."),
+    name: str = typer.Option(
+        "", help="For shell scripts: the name of the DAG that runs them, in this order."
+    ),
+    replace: bool = typer.Option(False, "--replace", help="Overwrite files of these names."),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[AddedDags]:
+    """Check DAG files, and copy them into the DAG folder with the right owner.
+
+    Shell scripts become one DAG that runs them every night, one after the other; each gets the day of the run
+    as its first argument, as 2026-11-28.
+    """
+    console = Console(quiet=json)
+    # root reads them while it still may: they can lie where the account cannot
+    incoming = [Incoming(path.name, path.read_bytes()) for path in file]
+    installation = daily.enter_as_account(home_of(home))
+    with console.step(f"Import {', '.join(item.name for item in incoming)}"):
+        added = dagfiles.add(installation, incoming, name=name, replace=replace)
+
+    def show(console: Console) -> None:
+        for path in added.files:
+            console.print(path)
+        console.print(f"On the pages within about {added.seconds} seconds, switched off. To switch it on:")
+        for dag in added.dags:
+            console.command(f"{installation.home.bin}/airflow dags unpause {dag}")
+
+    return Result(added, show)
