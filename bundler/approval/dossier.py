@@ -61,6 +61,18 @@ class CarriedPackage:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What nobody was able to look at, and of what.
+
+    `kind` is no-text, no-sbom, static-postgres, static-python, unasked-inside (how many components of how
+    many) or unasked-server.
+    """
+
+    kind: str
+    about: str
+
+
+@dataclass(frozen=True)
 class Inquiry:
     """A question that was or was not put: how many packages it was `answered` for, of `total`.
 
@@ -85,7 +97,7 @@ class KnownOnTheDay:
     packages_affected: int = 0
     severities: dict[str, int] | None = None
     accepted: tuple[Acceptance, ...] = ()
-    notes: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,14 +122,6 @@ class ComparedWith:
     removed: tuple[ManifestChange, ...]
     settings: tuple[ManifestChange, ...]
     other_files: int
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What nobody was able to look at: no-text, no-sbom, static-postgres or static-python, and of what."""
-
-    kind: str
-    about: str
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from bundler.approval.dossier import (
     CarriedPackage,
     Inquiry,
     KnownOnTheDay,
+    Limit,
 )
 from bundler.approval.index_answers import IndexAnswers
 from bundler.approval.licences import shortened
@@ -220,16 +221,16 @@ def _sum(
         packages_affected=sum(bool(package.found) for package in told),
         severities=vulnerabilities.by_severity(found) if asked else None,
         accepted=vulnerabilities.states(accepted, used, today),
-        notes=tuple(_notes(dump, facts, asked=bool(asked))),
+        limits=tuple(_limits(dump, facts, asked=bool(asked))),
     )
 
 
-def _notes(dump: OsvAnswer | None, facts: Mapping[str, WheelFacts], *, asked: bool) -> Iterator[str]:
+def _limits(dump: OsvAnswer | None, facts: Mapping[str, WheelFacts], *, asked: bool) -> Iterator[Limit]:
     inside = sum(len(sbom.components) for told in facts.values() for sbom in told.sboms)
     within = (
         sum(1 for told in facts.values() for _ in _inside(told)) if dump and dump.advisories[CARGO] else 0
     )
     if asked and inside > within:
-        yield f"Not asked: {inside - within} of {inside} components inside of packages."
+        yield Limit("unasked-inside", f"{inside - within} / {inside}")
     if asked:
-        yield "Not asked: PostgreSQL and the carried Python, which no such source covers."
+        yield Limit("unasked-server", "PostgreSQL, Python")

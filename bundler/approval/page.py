@@ -86,7 +86,8 @@ def _first_page(dossier: Dossier, words: Language, title: str) -> Iterator[Marku
     yield rows([(words("requested"), ", ".join(dossier.requirements))])
     yield tag("h2", words("known", dossier.written[:10]))
     yield _known(dossier, words)
-    yield from (tag("p", note, "note") for note in dossier.known.notes)
+    for limit in dossier.known.limits:
+        yield tag("p", words(f"limit-{limit.kind}", limit.about), "note")
     yield tag("h2", words("fill-in"))
     yield _to_fill_in(words)
 

@@ -129,6 +129,8 @@ def _data(file: Path, found: Application) -> DossierWritten:
 
 
 def _show(found: Application, console: Console) -> None:
+    from bundler.approval.words import ENGLISH  # noqa: PLC0415
+
     dossier = found.dossier
     known = dossier.known
     listed = ", ".join(f"{count} {name}" for name, count in (known.severities or {}).items())
@@ -141,7 +143,8 @@ def _show(found: Application, console: Console) -> None:
             ("Withdrawn", _answer(known.yanked, yanked)),
             ("Vulnerabilities", _answer(known.vulnerabilities, listed or "none known")),
             ("Provenance", "not checked"),
-            *(("Note", note) for note in (*known.notes, *dossier.notes)),
+            *(("Note", ENGLISH(f"limit-{item.kind}", item.about)) for item in known.limits),
+            *(("Note", note) for note in dossier.notes),
         ]
     )
     console.print()

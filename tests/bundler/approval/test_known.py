@@ -129,7 +129,7 @@ def test_crate_inside_of_a_package_is_found(
     assert run("dossier", str(file), "--offline", "--osv", str(path))[0] == 0
     (found,) = [item for item in _data(file)["packages"] if item["name"] == "rusty"]
     assert [(item["id"], item["within"]) for item in found["found"]] == [("RUSTSEC-1", "ring 0.1.0")]
-    assert "Not asked: 1 of 2 components inside of packages." in _data(file)["known"]["notes"]
+    assert {"kind": "unasked-inside", "about": "1 / 2"} in _data(file)["known"]["limits"]
 
 
 def test_severe_ones_are_refused_by_name(file: Path, run: Run, tmp_path: Path) -> None:
