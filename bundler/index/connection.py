@@ -82,4 +82,5 @@ class _HostAuth(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         pair = self._known.get(urlsplit(request.url or "").netloc) or get_netrc_auth(request.url or "")
-        return HTTPBasicAuth(*pair)(request) if pair else request
+        # in UTF-8, as uv and browsers send them (RFC 7617): of text requests takes Latin-1
+        return HTTPBasicAuth(pair[0].encode(), pair[1].encode())(request) if pair else request

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -44,6 +45,7 @@ class LocalIndex:
     releases: set[str] = field(default_factory=set)
     yanked: set[str] = field(default_factory=set)
     reasons: dict[str, str] = field(default_factory=dict)
+    pythons: dict[str, str] = field(default_factory=dict)  # Requires-Python of a file, else >=3.8
     _files: dict[str, bytes] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
 
@@ -129,7 +131,8 @@ class LocalIndex:
             return
         if self.html:
             anchors = [
-                f'<a href="../../files/{name}{self._fragment(name)}" data-requires-python="&gt;=3.8"'
+                f'<a href="../../files/{name}{self._fragment(name)}"'
+                f' data-requires-python="{escape(self.pythons.get(name, ">=3.8"))}"'
                 f"{' data-yanked' if name in self.yanked else ''}>"
                 f"{name}</a>"
                 for name in names
@@ -143,7 +146,7 @@ class LocalIndex:
                 "url": f"{self.base}/files/{name}",
                 "hashes": {"sha256": self._sha256(name)} if self.hashes else {},
                 "size": len(self._files[name]),
-                "requires-python": ">=3.8",
+                "requires-python": self.pythons.get(name, ">=3.8"),
                 "yanked": self.reasons.get(name, name in self.yanked),
             }
             if self.times:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from packaging.specifiers import SpecifierSet
@@ -232,3 +233,47 @@ def test_metadata_of_a_source_is_built_once_where_files_never_change(
     each_time = runs("public")
     monkeypatch.setattr(uv, "_LASTING", (airflow.url,))
     assert runs("lasting") * 2 == each_time
+
+
+@pytest.mark.parametrize("html", [True, False], ids=["html", "json"])
+@pytest.mark.parametrize("way", ["netrc", "url", "file"])
+def test_a_private_index_as_nexus_and_artifactory_have_it(
+    make: Make,
+    files: Path,
+    own: LocalIndex,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    html: bool,
+    way: str,
+) -> None:
+    """No upload times, no hashes, relative links, withdrawn files, files for other Pythons, and a login."""
+    user, password = "kim@corp", "p@ss:w/rd%#é"
+    own.login, own.html, own.hashes = (user, password), html, False
+    for version in ("1.0", "1.1", "1.2"):
+        own.add(make_wheel(files, "corp-tool", version, requires=["alpha"]))
+    own.yanked.add("corp_tool-1.2-py3-none-any.whl")
+    own.pythons["corp_tool-1.1-py3-none-any.whl"] = ">=3.12"
+    coded = own.url_with(quote(user, safe=""), quote(password, safe=""))
+    options: dict[str, object] = {"extra_index_urls": (coded,)}
+    if way == "netrc":
+        netrc = tmp_path / "netrc"
+        netrc.write_text(f"machine 127.0.0.1 login {user} password {password}\n", encoding="utf-8")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+        options = {"extra_index_urls": (own.url,)}
+    elif way == "file":
+        path = tmp_path / "requirements.txt"
+        monkeypatch.setenv("CORP_PASSWORD", quote(password, safe=""))
+        with_login = own.url_with(quote(user, safe=""), "${CORP_PASSWORD}")
+        path.write_text(f"--extra-index-url {with_login}\ncorp-tool\n")
+        options = {"requirement_files": (path,)}
+    result = make(constraints=AS_OF, requirements=("corp-tool",), **options)
+    found = {item.name: item for item in result.manifest.packages}
+    assert (found["corp-tool"].version, found["alpha"].version) == ("1.0", "1.5")
+    assert found["corp-tool"].url == f"{own.base}/files/corp_tool-1.0-py3-none-any.whl"
+    assert f"corp-tool is of {own.url}: the date of the release does not hold for it." in result.warnings
+    # neither the bundle nor the cache holds the login, however it is written
+    kept = [result.path, *(path for path in (tmp_path / "cache").rglob("*") if path.is_file())]
+    for secret in (password, quote(password, safe=""), quote(user, safe=""), user):
+        assert [path for path in kept if secret.encode() in path.read_bytes()] == [], secret
+    assert password not in "\n".join(result.warnings)
