@@ -62,7 +62,9 @@ def collect(
             found += _server(package, manifest.postgres.version, told)
         if told.programs:
             found += _programs(package, told, hosts)
-    return (*found, *sorted(hosts.values(), key=lambda item: item.ref))
+    # what is listed twice in a wheel is one component
+    single = {item.ref: item for item in reversed(found)}
+    return (*reversed(single.values()), *sorted(hosts.values(), key=lambda item: item.ref))
 
 
 def _packages(packages: tuple[CarriedPackage, ...]) -> Iterator[SbomComponent]:
@@ -110,7 +112,7 @@ def _interpreter(python: CarriedPython) -> SbomComponent:
 
 def _nested(package: CarriedPackage, sbom: NestedSbom) -> Iterator[SbomComponent]:
     """The components of an SBOM inside a wheel, with references of their own."""
-    short = sbom.path.rpartition("/")[2]
+    short = sbom.path.partition("/sboms/")[2]
     refs = {
         item.ref: package.file if _is_itself(item, package) else f"{package.file}!{short}#{number}"
         for number, item in enumerate(sbom.components, 1)
@@ -151,7 +153,7 @@ def _programs(
     refs = {item.name: f"{package.file}!{item.path}" for item in told.programs}
     for item in told.programs:
         yield SbomComponent(
-            ref=refs[item.name],
+            ref=f"{package.file}!{item.path}",
             kind="file",
             name=item.name,
             sha256=item.sha256,

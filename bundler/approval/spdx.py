@@ -21,6 +21,7 @@ _PURPOSES = {
 _LOCATION = re.compile(
     r"https?://[a-z0-9]+([-.][a-z0-9]+)*\.[a-z]{2,5}(:[0-9]{1,5})?(/[\x21-\x7e]*)?", re.IGNORECASE
 )
+_REF = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _UNFIT = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -40,10 +41,21 @@ def render(dossier: Dossier, components: Sequence[SbomComponent]) -> bytes:
         "name": dossier.file,
         "documentNamespace": f"https://spdx.org/spdxdocs/{quote(dossier.file, safe='')}-{subject}",
         "creationInfo": {"created": dossier.written, "creators": creators},
+        "hasExtractedLicensingInfos": [_own_licence(name) for name in _own_licences(components)],
         "packages": [_bundle(dossier), *(_package(item, refs[item.ref]) for item in components)],
         "relationships": list(_relationships(components, refs)),
     }
     return codec.dumps(data).encode()
+
+
+def _own_licences(components: Sequence[SbomComponent]) -> list[str]:
+    """The licences that are no SPDX ones, which a document has to describe itself."""
+    return sorted({name for item in components for name in _REF.findall(item.licence.expression)})
+
+
+def _own_licence(name: str) -> dict[str, str]:
+    text = "The package declares it under this name; its text, where there is one, lies in the package."
+    return {"licenseId": name, "extractedText": text}
 
 
 def _bundle(dossier: Dossier) -> dict[str, Any]:

@@ -47,6 +47,9 @@ REPAIRED = {
 }
 
 
+TWICE = {"spdxVersion": "SPDX-2.3", "packages": [{"SPDXID": "SPDXRef-a", "name": "twice"}] * 2}
+
+
 @pytest.fixture
 def file(make: Make, run: Run, airflow: LocalIndex, files: Path) -> Path:
     """A bundle with licences of every kind, SBOMs in a wheel, programs, and a local version."""
@@ -55,11 +58,13 @@ def file(make: Make, run: Run, airflow: LocalIndex, files: Path) -> Path:
         "rusty.py": "",
         f"{info}/sboms/rust.json": json.dumps(RUST),
         f"{info}/sboms/auditwheel.cdx.json": json.dumps(REPAIRED),
+        f"{info}/sboms/more/rust.json": json.dumps(RUST),
+        f"{info}/sboms/twice.spdx.json": json.dumps(TWICE),
         f"{info}/sboms/broken.xml": "<bom/>",
         f"{info}/licenses/LICENSE": "Apache License\nVersion 2.0",
     }
     airflow.add(
-        make_wheel(files, "rusty", "1.0", files=inside, licence="MIT OR Apache-2.0", requires=["odd"]),
+        make_wheel(files, "rusty", "1.0", files=inside, licence="MIT OR LicenseRef-Own", requires=["odd"]),
         make_wheel(files, "odd", "1.0+local.1", licence="(c) somebody <x>"),
     )
     path = make(requirements=("rusty",)).path
@@ -111,7 +116,8 @@ def test_sboms_of_wheels_are_merged(file: Path) -> None:
     wheel = "wheels/rusty-1.0-py3-none-any.whl"
     inside = {item["name"]: ref for ref, item in components.items() if ref.startswith(f"{wheel}!")}
     # the wheel that an SBOM describes is no component of its own
-    assert sorted(inside) == ["ring", "rusty", "zlib"]
+    assert sorted(inside) == ["ring", "rusty", "twice", "zlib"]
+    assert len([ref for ref in components if ref.startswith(f"{wheel}!")]) == 6  # two SBOMs are of one name
     assert components[inside["rusty"]]["purl"] == "pkg:cargo/rusty@1.0"
     assert components[inside["ring"]]["licenses"][0]["license"]["name"] == "its own, free of charge"
     assert needs[inside["rusty"]] == [inside["ring"]]
@@ -124,7 +130,7 @@ def test_sboms_of_wheels_are_merged(file: Path) -> None:
 def test_licences_are_told_as_declared_and_as_found(file: Path) -> None:
     components = _components(file)
     rusty = components["wheels/rusty-1.0-py3-none-any.whl"]
-    assert rusty["licenses"] == [{"expression": "MIT OR Apache-2.0", "acknowledgement": "declared"}]
+    assert rusty["licenses"] == [{"expression": "MIT OR LicenseRef-Own", "acknowledgement": "declared"}]
     assert rusty["evidence"] == {"licenses": [{"license": {"name": "Apache-2.0"}}]}
     odd = components["wheels/odd-1.0+local.1-py3-none-any.whl"]
     assert odd["licenses"] == [{"license": {"name": "(c) somebody <x>", "acknowledgement": "declared"}}]
