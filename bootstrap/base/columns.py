@@ -50,7 +50,7 @@ def laid_out(rows: Sequence[Sequence[str]], room: int, rule: str) -> List[str]:
             texts = (cell[line] if line < len(cell) else "" for cell in cells)
             lines.append(GAP.join(_padded(text, width) for text, width in zip(texts, widths)).rstrip())
         if number == 0:
-            lines.append(rule * (sum(widths) + len(GAP) * (len(widths) - 1)))
+            lines.append(rule * min(room, sum(widths) + len(GAP) * (len(widths) - 1)))
     return lines
 
 

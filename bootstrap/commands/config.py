@@ -133,7 +133,7 @@ def diff(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Differences]:
 
     def show(console: Console) -> None:
         for item in found:
-            console.command(compared(item), indent=0)
+            console.print(compared(item))
         if not found:
             console.print("airflow.cfg says what Airflow's defaults are.")
 

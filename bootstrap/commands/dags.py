@@ -19,13 +19,17 @@ app = application("dags", "Add DAG files, and see which Airflow knows and what i
 @app.command(name="list")
 def list_dags(home: Optional[Path] = HOME, json: bool = JSON) -> Result[DagFiles]:
     """List the DAGs that Airflow knows, files that it cannot import, and files not read yet."""
-    found = dagfiles.known(daily.enter_as_account(home_of(home)))
+    installation = daily.enter_as_account(home_of(home))
+    found, folder = dagfiles.known(installation), installation.folders.pipelines
 
     def show(console: Console) -> None:
-        rows = [[dag.dag_id, "paused" if dag.paused else "on", dag.file] for dag in found.dags]
-        console.table(["DAG", "", "file"], rows)
+        rows = [
+            [dag.dag_id, "paused" if dag.paused else "on", dag.file.replace(f"{folder}/", "", 1)]
+            for dag in found.dags
+        ]
+        console.table(["DAG", "", f"file in {folder}"], rows)
         for problem in found.problems:
-            console.command(problem.text, indent=0)
+            console.print(problem.text)
         for file in found.unread:
             console.print(f"{file}: not read yet, or there is no DAG in it")
 
@@ -42,7 +46,7 @@ def check_dags(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Checked
 
     def show(console: Console) -> None:
         for problem in found.problems:
-            console.command(problem.text, indent=0)
+            console.print(problem.text)
         console.print(f"{len(found.dags)} DAGs, {len(found.problems)} problems.")
 
     return Result(found, show, DagsBroken.exit_code if found.problems else 0)

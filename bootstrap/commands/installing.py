@@ -99,19 +99,20 @@ def _welcome(console: Console, outcome: Outcome) -> None:
         ],
         title=f"Airflow {new} runs, and the example pipeline has succeeded.",
     )
+    _listening(console, found)
+
+
+def _listening(console: Console, found: Receipt) -> None:
+    """Say what the admin must know of who can reach the web server, and how."""
     everywhere = found.web_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
-    for line in _listening(found, everywhere=everywhere):
-        console.note(line)
-
-
-def _listening(found: Receipt, *, everywhere: bool) -> List[str]:
-    """What the admin must know of who can reach the web server, and how."""
     if not everywhere and (found.web_host.startswith("127.") or found.web_host in ("localhost", "::1")):
-        return ["The web server listens on this host alone."]
+        console.note("The web server listens on this host alone.")
+        return
     where = "every address of this host" if everywhere else found.web_host
+    console.note(
+        f"Logins go over plain HTTP, and the web server listens on {where}, port {found.web_port}. "
+        "Whoever is on the way between a browser and this host can read passwords."
+    )
+    console.print("To have it on this host alone, with a proxy with HTTPS in front of it:")
     again = f"sh {shlex.quote(found.bundle_file)} install --home {shlex.quote(found.home)}"
-    return [
-        f"Logins go over plain HTTP, and the web server listens on {where}, port {found.web_port}.",
-        "Whoever is on the way between a browser and this host can read passwords.",
-        f"To have it on this host alone: {again} --host 127.0.0.1, and a proxy with HTTPS in front of it.",
-    ]
+    console.command(f"{again} --host 127.0.0.1")

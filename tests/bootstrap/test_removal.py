@@ -66,6 +66,7 @@ def run(home: Home, *options: str, code: str = CODE) -> Any:
 
 
 def test_data_stays_and_the_receipt_remembers_the_choices(home: Home) -> None:
+    home.manual.symlink_to("current/runtime/doc")
     said = run(home, "--yes")
     assert names(home) == DATA | {"airflow.cfg.20260101-000000.bak", "webserver_config.py"}
     assert {path.name for path in home.etc.iterdir()} == {"airflow-settings.json", "local.env"}

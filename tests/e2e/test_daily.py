@@ -139,6 +139,11 @@ def test_dags_are_added_and_checked(installed: Installed, scratch: Path) -> None
     wait_until("Airflow has read the new DAG", known, 120)
 
 
+def test_the_manual_is_there(installed: Installed) -> None:
+    assert installed.run("help", "add-dags").stdout.startswith("# Adding DAGs")
+    assert "<h1>airferry</h1>" in (installed.home / "doc" / "index.html").read_text(encoding="utf-8")
+
+
 def test_environment_for_a_shell(installed: Installed) -> None:
     script = (
         f'eval "$(\'{installed.home}/bin/airferry\' env)"; command -v airflow; python -c "import airflow"'

@@ -240,6 +240,7 @@ def test_a_table_fits_the_window_and_keeps_words_whole() -> None:
     path, option = "/opt/airflow/sec/rets/of/the/host", "file_task_handler_new_folder_permissions"
     shown.console.table(["option", "value", "note"], [[option, path, "a.module.of.airflow.AuthManager"]])
     assert {option, path, "a.module.of.airflow.AuthManager"} <= set(shown.out().split())
+    assert "-" * 81 not in shown.out()
 
 
 def test_the_end_of_a_long_step_keeps_its_time_and_its_words() -> None:
