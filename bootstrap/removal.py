@@ -55,7 +55,9 @@ _TRACES = (
 )
 
 
-_SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/var/spool/cron", "/var/spool/cron/crontabs", "/var/mail")  # noqa: S108
+# Files of an account that are named, and entries that are looked at for them.
+_SHOWN, _MOST = 5, 500_000
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/var/spool/cron", "/var/spool/at", "/var/mail")  # noqa: S108
 
 
 def left(home: Home) -> List[Tuple[str, str]]:
@@ -153,7 +155,7 @@ def remove_account(name: str, home: Path) -> str:
         return "processes run as it"
     files = _files_of(found.pw_uid, home)
     if files:  # whoever gets that number next would own them
-        return f"files of it are left: {', '.join(files[:5])}"
+        return f"files of it are left: {', '.join(files)}"
     if any(record.account == name for record in registry.others(home)):
         return "another installation uses it"
     for program in ("userdel", "deluser"):
@@ -238,12 +240,18 @@ def _opened(parent: int, name: str) -> int:
 
 
 def _files_of(uid: int, home: Path) -> List[str]:
-    """Files of that number in the home and in the folders where every account may leave some."""
-    found = []
-    for folder in (home, *map(Path, _SHARED)):
-        with contextlib.suppress(OSError), os.scandir(str(folder)) as entries:
-            found += [entry.path for entry in entries if entry.stat(follow_symlinks=False).st_uid == uid]
-    return sorted(found)
+    """Some files of that number below the home and where every account may leave files."""
+    found: List[str] = []
+    waiting, seen = [str(home), *_SHARED], 0
+    while waiting and len(found) < _SHOWN and seen < _MOST:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                seen += 1
+                if entry.stat(follow_symlinks=False).st_uid == uid:
+                    found.append(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+    return sorted(found)[:_SHOWN]
 
 
 def _has_processes(uid: int) -> bool:

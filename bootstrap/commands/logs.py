@@ -66,8 +66,8 @@ def _show(log: Log, lines: Iterable[bytes], width: int) -> None:
     head = f"{log.name:{width}} | ".encode() if width else b""
     out = sys.stdout.buffer
     for line in lines:
-        # an escape sequence must not reach a terminal
-        out.write(head + (_harmless(line) if sys.stdout.isatty() else line))
+        # an escape sequence must not reach a terminal; neither behind a pipe, as with grep and tail
+        out.write(head + _harmless(line))
     out.flush()
 
 

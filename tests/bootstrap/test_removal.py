@@ -19,7 +19,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state import journal, registry
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
-from tests.support.accounts import Folder, can_own_etc, in_process, own_etc
+from tests.support.accounts import NOBODY, Folder, can_own_etc, in_process, own_etc
 from tests.support.commands import CODE, PLAIN, ROOT
 from tests.support.receipts import sample
 
@@ -193,3 +193,16 @@ def test_an_account_that_no_install_made_is_left(tmp_path: Path) -> None:
     assert removal.remove_account("no-such-account", tmp_path) == ""
     assert removal.remove_account("root", tmp_path) == "it was not created by this installation"
     assert removal.remove_account("daemon", tmp_path) == "it was not created by this installation"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_of_an_account_are_found_however_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever gets its number next would own them."""
+    monkeypatch.setattr(removal, "_SHARED", (str(tmp_path / "shared"),))
+    deep = tmp_path / "shared" / "of-root" / "deep"
+    deep.mkdir(parents=True)
+    (tmp_path / "home").mkdir()
+    assert removal._files_of(NOBODY, tmp_path / "home") == []
+    (deep / "link").symlink_to("/")
+    os.chown(deep / "link", NOBODY, NOBODY, follow_symlinks=False)
+    assert removal._files_of(NOBODY, tmp_path / "home") == [str(deep / "link")]
