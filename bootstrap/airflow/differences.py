@@ -198,6 +198,17 @@ TASK_TOKEN_LIFE: Row[OptionPlace] = _row(
     ("2.2.2", None),
     ("3.0.0", ("execution_api", "jwt_expiration_time")),
 )
+# The defaults are 5 and 90, ten seconds in all: a task that starts while the API server does would fail.
+TASK_RETRIES: Row[OptionPlace] = _row(
+    "calls of the API server that a task tries again",
+    ("2.2.2", None),
+    ("3.0.0", ("workers", "execution_api_retries")),
+)
+TASK_RETRY_WAIT: Row[OptionPlace] = _row(
+    "longest wait before a task calls the API server again, in seconds",
+    ("2.2.2", None),
+    ("3.0.0", ("workers", "execution_api_retry_wait_max")),
+)
 DAG_SCAN: Row[OptionPlace] = _row(
     "seconds between scans for new DAG files",
     ("2.2.2", ("scheduler", "dag_dir_list_interval")),
@@ -260,6 +271,7 @@ PLACES: Tuple[Row[OptionPlace], ...] = (
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
     TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_TOKEN_LIFE,
     WEB_TLS, DAGS_FOLDER, PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER, DAG_BUNDLES,
+    TASK_RETRIES, TASK_RETRY_WAIT,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

@@ -220,6 +220,8 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     put(differences.EXECUTION_API, f"{own_address}{parameters.web_path}/execution/")
     put(differences.TASK_HEARTBEATS, "30")
     put(differences.TASK_TOKEN_LIFE, "86400")
+    put(differences.TASK_RETRIES, "30")
+    put(differences.TASK_RETRY_WAIT, "10")
     put(differences.DAG_SCAN, str(parameters.dag_scan_seconds))
     put(differences.EXPOSE_HOSTNAME, "False")
     put(differences.SWAGGER, "False")
