@@ -9,6 +9,7 @@ from typing import Any
 from bootstrap.base.spelling import did_you_mean
 from bundler.base import toml
 from bundler.base.errors import InvalidRequest
+from bundler.base.text import NotText, decode
 from bundler.index.transport import credentials
 from bundler.request import platforms
 from bundler.request.settings import PUBLISHED, Declared, Settings, declared
@@ -21,12 +22,12 @@ _KEYS = {"host": "for"}
 def read(path: Path) -> Settings:
     """Read a file; raises :class:`InvalidRequest` with every problem in it."""
     try:
-        data = toml.loads(path.read_text(encoding="utf-8"))
+        data = toml.loads(decode(path.read_bytes()))
     except OSError as error:
         raise InvalidRequest(
             f"{path} cannot be read: {error.strerror}.", hint="airferry init writes one."
         ) from error
-    except (toml.TOMLError, UnicodeDecodeError) as error:
+    except (toml.TOMLError, NotText) as error:
         raise InvalidRequest(f"{path} is not a TOML file.", found=str(error)) from error
     problems = [f"[{name}]: unknown; everything is in [bundle]" for name in data if name != "bundle"]
     table = data.get("bundle", {})

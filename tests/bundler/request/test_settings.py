@@ -118,3 +118,19 @@ def test_a_file_that_is_none(tmp_path: Path, text: str | None, message: str) -> 
     path = written(tmp_path, text) if text else tmp_path / "missing.toml"
     with pytest.raises(InvalidRequest, match=message):
         settings_file.read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_as_editors_of_windows_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "airferry.toml"
+    path.write_bytes('[bundle]\r\nairflow = "3.3.2"  # 왜\r\n'.encode(encoding))
+    assert settings_file.read(path).airflow == "3.3.2"
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16-le"])
+def test_a_file_in_another_encoding_names_the_way_out(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "airferry.toml"
+    path.write_bytes('[bundle]\nairflow = "3.3.2"  # 왜\n'.encode(encoding))
+    with pytest.raises(InvalidRequest, match="is not a TOML file") as caught:
+        settings_file.read(path)
+    assert "save the file as UTF-8" in caught.value.found
