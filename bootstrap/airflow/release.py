@@ -112,8 +112,9 @@ class AirflowRelease:
 
     def create_admin(self, user: str, password: str) -> Command:
         """Creates an account with the role Admin; an account of that name is left as it is."""
-        name = ("--firstname", "Airflow", "--lastname", "Admin", "--email", f"{user}@localhost.invalid")
-        return ("users", "create", "--username", user, *name, "--role", "Admin", "--password", password)
+        name = ("--firstname", "Airflow", "--lastname", "Admin", f"--email={user}@localhost.invalid")
+        # with =, so that one that begins with a dash is no option
+        return ("users", "create", f"--username={user}", *name, "--role", "Admin", f"--password={password}")
 
     def trigger(self, dag_id: str, run_id: str, logical_date: datetime) -> Command:
         """Starts a run for `logical_date` (with a time zone)."""

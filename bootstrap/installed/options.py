@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +77,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
 
     ``python`` and ``python_from`` stay empty where nobody has chosen yet: the preflight looks.
     """
+    _values(options)
     manifest = bundle.manifest
     earlier = receipts.find(options.home.receipt)
     _same_account(options, earlier)
@@ -132,6 +135,32 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         previous=earlier.previous if same_bundle or earlier.removed else earlier.bundle_id,
     )
     return _checked(_with_services(settled, options, earlier.services))
+
+
+# Airflow's own separators, and what ends a value or is expanded in airflow.cfg
+_NO_USER = re.compile(r"[\x00-\x1f\x7f:,$]|^[\s-]|\s$")
+_LONGEST_USER = 46  # with @localhost.invalid behind it, 64 in 2.2
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+def _values(options: Options) -> None:
+    """Refuse what would mean something else in airflow.cfg or a URL; raises :class:`InvalidOption`."""
+    user, host = options.admin_user, options.host
+    if user is not None and (not user or len(user) > _LONGEST_USER or _NO_USER.search(user)):
+        raise InvalidOption(
+            f"--admin-user {user!r} cannot be the name of an account of Airflow's.",
+            needed=f"at most {_LONGEST_USER} characters, none of them : , $ or a control character, no blank"
+            " at either end and no dash first",
+        )
+    if host is not None and not _HOST.fullmatch(host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError as error:
+            raise InvalidOption(
+                f"--host {host!r} is not an address.",
+                needed="an address of this host (0.0.0.0 for all, ::1 without brackets), or its name;"
+                " the port is --port",
+            ) from error
 
 
 def _same_account(options: Options, earlier: Optional[Receipt]) -> None:

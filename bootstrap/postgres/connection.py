@@ -50,7 +50,15 @@ class Connection:
     @property
     def arguments(self) -> Tuple[str, ...]:
         """For psql, pg_dump and pg_restore: they connect without asking for a password."""
-        return "-w", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", self.database
+        return "-w", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", self._name
+
+    @property
+    def _name(self) -> str:
+        """The database's name where libpq's programs would also take a connection string or a URL."""
+        if "=" not in self.database and not self.database.startswith(("postgres:", "postgresql:")):
+            return self.database
+        quoted = self.database.replace("\\", "\\\\").replace("'", "\\'")
+        return f"dbname='{quoted}'"
 
     @property
     def environment(self) -> Dict[str, str]:
@@ -72,11 +80,11 @@ class Connection:
     def url(
         self, scheme: str, password: Optional[Secret], parameters: Optional[Dict[str, str]] = None
     ) -> Secret:
-        """A URL of this database, every part of it quoted."""
+        """A URL of this database for SQLAlchemy, which takes the quotes off every part but the database."""
         secret = f":{quote(password.reveal(), safe='')}" if password and password.reveal() else ""
         query = f"?{urlencode(parameters, quote_via=quote, safe='')}" if parameters else ""
-        name = quote(self.database, safe="")
-        return Secret(f"{scheme}://{quote(self.user, safe='')}{secret}@{self.address}/{name}{query}")
+        user = quote(self.user, safe="")
+        return Secret(f"{scheme}://{user}{secret}@{self.address}/{self.database}{query}")
 
 
 def parse(text: str, *, home: Path) -> Connection:
@@ -113,8 +121,15 @@ def parse(text: str, *, home: Path) -> Connection:
         problems.append(
             "it names no database (after the /)" if not name else f"{name} is not a valid database name"
         )
-    if re.search(r"[\x00-\x1f]", found.user + found.database + found.host):
+    if re.search(r"[\x00-\x1f\x7f]", found.user + found.database + found.host):
         problems.append("it holds a control character")
+    if re.search(r"[?$]|^\s|\s$", found.database):
+        problems.append(
+            f"{found.database!r} cannot be the database: Airflow takes ? for the end of its name, expands $,"
+            " and loses a blank at its ends"
+        )
+    if re.search(r"[\s/?#@%$&=;\"'\\]", found.host.partition("%")[0]):
+        problems.append(f"{found.host!r} is not a host")
     if found.sslmode not in ("", *SSLMODES):
         problems.append(f"sslmode={found.sslmode} is not one of {', '.join(SSLMODES)}")
     problems += [f"{name}= is not supported" for name in parameters]

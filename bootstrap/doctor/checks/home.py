@@ -83,7 +83,8 @@ HOME_PATH = Entry(
     "home-path",
     BLOCKER,
     "The home's path cannot be used",
-    "A colon ends a folder in PATH, control characters end lines in configuration files, and uv creates"
+    "A colon ends a folder in PATH, Airflow expands % and $NAME in the paths that it writes into airflow.cfg,"
+    " control characters end lines in configuration files, and uv creates"
     " no environment in a path that is not UTF-8. Spaces, Korean and other letters are fine.",
 )
 HOME_PATH_UNUSUAL = Entry(
@@ -132,13 +133,13 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
 
 
 def _path(home: DiskPlace) -> Iterator[Finding]:
-    plain = "a path without colons and control characters, in UTF-8"
+    plain = "a path without colons, %, $NAME and control characters, in UTF-8"
     try:
         home.path.encode("utf-8")
         readable = True
     except UnicodeEncodeError:
         readable = False
-    if not readable or re.search(r"[:\x00-\x1f\x7f]", home.path):
+    if not readable or re.search(r"[:%\x00-\x1f\x7f]|\$[A-Za-z_{]", home.path):
         yield HOME_PATH.found(repr(home.path), needed=plain, remedy=ELSEWHERE)
     elif re.search(r"""["'\\`$;]""", home.path):
         yield HOME_PATH_UNUSUAL.found(home.path)

@@ -157,10 +157,10 @@ def test_a_password_is_in_no_argument_list_and_in_no_log(home: Home) -> None:
     home.airflow().initialise_and_create_admin("admin", PASSWORD)
     assert home.commands == ["db migrate", "db check-migrations", "config lint", "users create"]
     create = home.calls[-1]
-    assert create["argv"][-2:] == ["--password", PASSWORD.reveal()]
+    assert create["argv"][-1] == f"--password={PASSWORD.reveal()}"
     assert PASSWORD.reveal() not in create["cmdline"]
     assert PASSWORD.reveal() not in str(create["env"])
-    assert "--password ***" in home.log.read_text()
+    assert "--password=***" in home.log.read_text()
     assert PASSWORD.reveal() not in home.log.read_text()
 
 

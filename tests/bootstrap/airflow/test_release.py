@@ -236,7 +236,7 @@ def test_commands() -> None:
     assert new.backfill("d", *days) == (
         *("backfill", "create", "--dag-id", "d", "--from-date", "2026-11-01", "--to-date", "2026-11-03"),
     )
-    assert old.create_admin("kim", "pw")[-2:] == ("--password", "pw")
+    assert old.create_admin("kim", "pw")[-1] == "--password=pw"
     assert old.lint is None
     assert new.lint == ("config", "lint")
 

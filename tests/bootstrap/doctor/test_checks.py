@@ -127,6 +127,8 @@ CASES: list[tuple[Change, str, str]] = [
     (part("home", path="/srv/a:b"), "home-path", BLOCKER),
     (part("home", path="/srv/a\nb"), "home-path", BLOCKER),
     (part("home", path="/srv/\udcff"), "home-path", BLOCKER),
+    (part("home", path="/srv/100%"), "home-path", BLOCKER),
+    (part("home", path="/srv/$HOME"), "home-path", BLOCKER),
     (part("home", path="/srv/it's"), "home-path-unusual", NOTE),
     (part("home", read_only=True, writable=False), "home-read-only", BLOCKER),
     (part("home", noexec=True), "home-noexec", BLOCKER),
@@ -271,6 +273,7 @@ def test_every_id_of_the_catalogue_is_tried() -> None:
                  "host-other", "python-carried", "python-carried-unfit", "authorities-missing",
                  "python-distutils-missing"}  # fmt: skip
     aside = {
+        "login",
         "airflow_cfg",
         "database",
         "database_contents",
