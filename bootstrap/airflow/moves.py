@@ -21,6 +21,9 @@ _LINE = re.compile(
 # choice; now it is one, and each is larger. The backends of the REST API are modules that Airflow 3 does not
 # have: its API server ends at once when they are named to it.
 _DROPPED: Dict[Option, str] = {("webserver", "workers"): "4", ("api", "auth_backends"): ""}
+# What Airflow 2 writes into a new file, and an install of ours. Airflow 3 would send browsers there.
+NO_ADDRESS = re.compile(r"https?://localhost(:\d+)?/?")
+_ADDRESS = ("webserver", "base_url")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ def apply(text: str, moves: List[Move]) -> str:
         value = config.get(text, *move.place)
         if value is None:
             continue
-        dropped = _DROPPED.get(move.place) in ("", value)
+        dropped = _DROPPED.get(move.place) in ("", value) or (
+            move.place == _ADDRESS and NO_ADDRESS.fullmatch(value)
+        )
         if move.to and not dropped and config.get(text, *move.to) is None:
             try:
                 text = config.edit(text, [Setting(*move.to, value)])

@@ -7,20 +7,17 @@ value has changed since, and an admin's own edits stay.
 from __future__ import annotations
 
 import json
-import re
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import BASE_URL, EXECUTION_API
 from bootstrap.airflow.managed_options import managed_options
+from bootstrap.airflow.moves import NO_ADDRESS
 from bootstrap.base import secret, smallfile
 from bootstrap.installed import in_force
 from bootstrap.installed.installation import Installation
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
-
-# what Airflow 2 writes into a new file, and an install: nobody chose it
-_NO_ADDRESS = re.compile(r"https?://localhost(:\d+)?/?")
 
 
 class ManagedSettings:
@@ -64,7 +61,7 @@ class ManagedSettings:
         """The address that an admin has chosen for browsers; "" for none, or a default, Airflow's or ours."""
         numbers = self.installation.version.numbers
         found = in_force.value(BASE_URL, numbers, text, {}) or ""
-        if _NO_ADDRESS.fullmatch(found):
+        if NO_ADDRESS.fullmatch(found):
             return ""
         # the web server of 2.x does not start with a slash at its end
         return found.rstrip("/") if numbers < (3, 0, 0) else found

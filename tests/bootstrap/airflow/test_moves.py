@@ -78,3 +78,12 @@ def test_backends_that_airflow_3_does_not_have_are_left_behind() -> None:
 def test_a_number_of_workers_that_was_chosen_moves() -> None:
     moved = moves.apply("[webserver]\nworkers = 8\n", moves.parse(SAID))
     assert moved.endswith("[api]\nworkers = 8\n")
+
+
+def test_an_address_for_browsers_moves_only_where_it_was_chosen() -> None:
+    """Airflow 3 sends browsers there after the login: the default of 2.x names the host that looks."""
+    move = [Move(("webserver", "base_url"), ("api", "base_url"))]
+    for value in ("http://localhost:8080", "http://localhost:18211", "https://localhost/"):
+        assert "[api]" not in moves.apply(f"[webserver]\nbase_url = {value}\n", move)
+    for value in ("http://localhost:8080/airflow", "https://airflow.example"):
+        assert f"[api]\nbase_url = {value}\n" in moves.apply(f"[webserver]\nbase_url = {value}\n", move)
