@@ -326,6 +326,9 @@ def _escape(value: str) -> str:
 
 def _described(item: Dict[str, Any]) -> str:
     """Its own words, but for the time that a component stopped at, which it tells by a 12-hour clock."""
-    if item["statename"] not in ("STOPPED", "EXITED") or not item.get("stop"):
-        return str(item["description"])
-    return time.strftime("since %Y-%m-%d %H:%M", time.localtime(item["stop"]))
+    stopped = item.get("stop") if item["statename"] in ("STOPPED", "EXITED") else 0
+    return (
+        time.strftime("since %Y-%m-%d %H:%M", time.localtime(stopped))
+        if stopped
+        else str(item["description"])
+    )

@@ -35,7 +35,7 @@ h2 { font-size: 1.3em }
 
 
 @dataclass(frozen=True)
-class Source:
+class ManualPage:
     """A page of docs/: its `topic`, what kind it is, and its Markdown text."""
 
     topic: str
@@ -48,10 +48,10 @@ class Source:
         return self.text.split("\n", 1)[0].lstrip("# ").replace("`", "")
 
 
-def sources() -> tuple[Source, ...]:
+def sources() -> tuple[ManualPage, ...]:
     """The pages, in the order of the list; none where this program was installed without them."""
     return tuple(
-        Source(path.stem, kind, path.read_text(encoding="utf-8"))
+        ManualPage(path.stem, kind, path.read_text(encoding="utf-8"))
         for kind in KINDS
         for path in sorted((_folder() / kind).glob("*.md"))
     )
@@ -62,7 +62,7 @@ def renderer() -> str:
     return f"markdown-it-py {version('markdown-it-py')}"
 
 
-def members(pages: tuple[Source, ...]) -> Iterator[Member]:
+def members(pages: tuple[ManualPage, ...]) -> Iterator[Member]:
     """The members below the runtime's folder: a list, and each page twice."""
     from markdown_it import MarkdownIt  # noqa: PLC0415  (only a program that is packed anew needs it)
 
@@ -101,7 +101,7 @@ def _in_browser(known: set[str]):  # type: ignore[no-untyped-def]
     return put
 
 
-def _index(pages: tuple[Source, ...]) -> str:
+def _index(pages: tuple[ManualPage, ...]) -> str:
     parts = ["<h1>airferry</h1>\n"]
     for kind, title in KINDS.items():
         items = [page for page in pages if page.kind == kind]
