@@ -325,10 +325,6 @@ def _escape(value: str) -> str:
 
 
 def _described(item: Dict[str, Any]) -> str:
-    """Its own words, but for the time that a component stopped at, which it tells by a 12-hour clock."""
-    stopped = item.get("stop") if item["statename"] in ("STOPPED", "EXITED") else 0
-    return (
-        time.strftime("since %Y-%m-%d %H:%M", time.localtime(stopped))
-        if stopped
-        else str(item["description"])
-    )
+    """Its own words, but for the time of a stop, which it tells by a 12-hour clock."""
+    stopped = item["statename"] == "STOPPED" and item.get("stop")
+    return time.strftime("since %F %H:%M", time.localtime(stopped)) if stopped else str(item["description"])
