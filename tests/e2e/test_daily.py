@@ -200,7 +200,7 @@ def test_what_hangs_is_started_again(installed: Installed) -> None:
     hook.write_text('#!/bin/sh\necho "$@" >> "$AIRFERRY_HOME/run/told"\n')
     hook.chmod(0o755)
     assert installed.run("restart", "watchdog").returncode == 0
-    time.sleep(8)  # it has seen everybody well
+    time.sleep(25)  # a few looks: it has seen everybody well
     for names in (("api-server", "scheduler", "dag-processor", "triggerer"), ("postgres",)):
         found = {name: pid for name, pid in pids(installed).items() if name in names}
         assert set(found) == set(names)
