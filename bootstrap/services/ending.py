@@ -40,7 +40,7 @@ INTERVAL = 0.2
 
 
 @dataclass(frozen=True)
-class Process:
+class Descendant:
     """A process: its parent, its process group, and how it shows in a list."""
 
     pid: int
@@ -74,7 +74,7 @@ class Patience:
             return cls()
 
 
-def below(pid: int, proc: Path = Path("/proc")) -> List[Process]:
+def below(pid: int, proc: Path = Path("/proc")) -> List[Descendant]:
     """Every process that `pid` has started, and what these have started, parents first."""
     children: Dict[int, List[Tuple[int, int]]] = {}
     for entry in proc.iterdir():
@@ -83,12 +83,12 @@ def below(pid: int, proc: Path = Path("/proc")) -> List[Process]:
                 state, parent, group = _stat(entry)
                 if state not in "ZX":
                     children.setdefault(int(parent), []).append((int(entry.name), int(group)))
-    found: List[Process] = []
+    found: List[Descendant] = []
     waiting = [pid]
     while waiting:
         parent_id = waiting.pop(0)
         for child, group_id in children.get(parent_id, []):
-            found.append(Process(child, parent_id, group_id, _title(proc / str(child))))
+            found.append(Descendant(child, parent_id, group_id, _title(proc / str(child))))
             waiting.append(child)
     return found
 
@@ -104,7 +104,7 @@ def _title(entry: Path) -> str:
     return ""
 
 
-def workers(found: List[Process]) -> Tuple[List[Process], List[Process], List[Process]]:
+def workers(found: List[Descendant]) -> Tuple[List[Descendant], List[Descendant], List[Descendant]]:
     """The executor's workers among these processes: idle ones, busy ones, and the tasks that these run."""
     idle, busy, tasks = [], [], []
     running = {process.pid for process in found if process.title.startswith(WORKER)}
@@ -202,8 +202,8 @@ class Ending:
                 send(process.pid, signal.SIGKILL)
 
     def _workers(
-        self, now: float, found: List[Process]
-    ) -> Tuple[List[Process], List[Process], List[Process]]:
+        self, now: float, found: List[Descendant]
+    ) -> Tuple[List[Descendant], List[Descendant], List[Descendant]]:
         idle, busy, tasks = workers(found)
         parents = {process.parent for process in tasks}
         childless = {process.pid for process in busy if process.pid not in parents}
@@ -213,7 +213,7 @@ class Ending:
         ]
         return [*idle, *late], [process for process in busy if process not in late], tasks
 
-    def _blind(self, now: float, found: List[Process]) -> bool:
+    def _blind(self, now: float, found: List[Descendant]) -> bool:
         """Whether it waits for a child that has ended."""
         if found or not zombies(self.pid):
             self._unseen = None
@@ -222,7 +222,7 @@ class Ending:
             self._unseen = now
         return now - self._unseen >= UNSEEN_SECONDS
 
-    def _finished(self, now: float, found: List[Process]) -> bool:
+    def _finished(self, now: float, found: List[Descendant]) -> bool:
         """Whether nothing of it is left but a Python that ends."""
         if found or not self._was_connected or connected(self.pid):
             self._last = None
@@ -231,7 +231,7 @@ class Ending:
             self._last = now
         return now - self._last >= LAST_SECONDS
 
-    def _time_is_up(self, now: float, busy: List[Process], tasks: List[Process]) -> None:
+    def _time_is_up(self, now: float, busy: List[Descendant], tasks: List[Descendant]) -> None:
         if self._asked is None:
             self._asked = now
             # a task that is asked can report that it failed, and is tried again at once

@@ -19,17 +19,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from bootstrap.airflow.executor import Executor
 from bootstrap.base import process, smallfile
-from bootstrap.services import strays
+from bootstrap.services import manager, strays
 from bootstrap.services.ending import TASK_SECONDS, Ending
-from bootstrap.services.manager import (
-    LONGEST_WAIT,
-    POSTGRES,
-    Program,
-    ServiceError,
-    State,
-    stop_order,
-    stop_seconds,
-)
+from bootstrap.services.manager import LONGEST_WAIT, POSTGRES, Program, ServiceError, State
 
 # sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
 _LONGEST_SOCKET = 100
@@ -147,7 +139,7 @@ class Supervisor:
             strays.end(self.home)
             return
         self.stop(list(self.states()))
-        seconds = sum(stop_seconds(name, self.executor) for name in self.states()) + _KILL_SECONDS
+        seconds = sum(manager.stop_seconds(name, self.executor) for name in self.states()) + _KILL_SECONDS
         self._call("shutdown")
         deadline = time.monotonic() + seconds
         while self.running() or self.socket.exists():
@@ -216,7 +208,7 @@ class Supervisor:
         leaves behind in its process group is killed (as systemd's KillMode=mixed does): Airflow's scheduler
         may end without its log server.
         """
-        for group in stop_order(names):
+        for group in manager.stop_order(names):
             self._stop_together(group, seconds)
 
     def _stop_together(self, names: Sequence[str], seconds: Optional[float]) -> None:
@@ -227,7 +219,7 @@ class Supervisor:
         for name in names:
             with contextlib.suppress(xmlrpc.client.Fault, OSError):
                 self._call("stopProcess", name, False)
-        allowed = max((stop_seconds(name, self.executor) for name in names), default=0)
+        allowed = max((manager.stop_seconds(name, self.executor) for name in names), default=0)
         waits = self.executor.task_component in running
         deadline = time.monotonic() + max(allowed, limit + TASK_SECONDS if waits else 0) + _KILL_SECONDS
         while any(state.pid for name, state in self.states().items() if name in names):
@@ -242,7 +234,7 @@ class Supervisor:
     def _longest(self, name: str) -> int:
         """After how long supervisor itself kills; tasks get as long as whoever stops them says."""
         waits = name == self.executor.task_component
-        return LONGEST_WAIT + int(TASK_SECONDS) if waits else stop_seconds(name, self.executor)
+        return LONGEST_WAIT + int(TASK_SECONDS) if waits else manager.stop_seconds(name, self.executor)
 
     def _path(self, path: Path) -> str:
         # Relative to supervisord's own folder, so that nothing in the home's path is taken for an expansion

@@ -36,8 +36,11 @@ def test_facts_of_this_host_survive_a_round_trip(tmp_path: Path) -> None:
     facts = collect(request)
     assert facts.failures == ()
     assert facts.request == request
-    # no server was asked for
-    assert [name for name in Facts.__dataclass_fields__ if getattr(facts, name) is None] == ["server"]
+    # no server was asked for, and no airflow.cfg is there
+    assert [name for name in Facts.__dataclass_fields__ if getattr(facts, name) is None] == [
+        "server",
+        "airflow_cfg",
+    ]
     text = codec.dumps(facts)
     assert codec.loads(Facts, text) == facts
 
