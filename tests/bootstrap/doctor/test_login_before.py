@@ -72,7 +72,7 @@ def test_root_reads_it_as_the_owner_of_the_home(home: Home, tiny_bundle: Path, t
     private = tmp_path / "private.py"
     private.write_text(LDAP)
     private.chmod(0o600)
-    for path in (tmp_path, *tmp_path.parents[:2]):
+    for path in (tmp_path, *tmp_path.parents):
         path.chmod(path.stat().st_mode | 0o055)
     os.chown(home.path, 65534, 65534)
     file = home.path / "webserver_config.py"

@@ -170,8 +170,8 @@ def started(home: Home, *arguments: str) -> subprocess.Popen[bytes]:
 def following(home: Home) -> Iterator[subprocess.Popen[bytes]]:
     with started(home, "scheduler", "triggerer", "-f", "-n", "1") as child:
         assert child.stdout
-        assert child.stdout.readline() == b"scheduler | scheduler \x1b[31m2\n"
-        assert child.stdout.readline() == b"triggerer | triggerer \x1b[31m2\n"
+        assert child.stdout.readline() == b"scheduler | scheduler ?[31m2\n"
+        assert child.stdout.readline() == b"triggerer | triggerer ?[31m2\n"
         yield child
         child.kill()
 
@@ -179,11 +179,11 @@ def following(home: Home) -> Iterator[subprocess.Popen[bytes]]:
 def test_command_names_the_component_of_each_line(home: Home) -> None:
     out, err = started(home, "-n", "1").communicate()
     assert out.splitlines() == [
-        b"scheduler     | scheduler \x1b[31m2",
-        b"triggerer     | triggerer \x1b[31m2",
+        b"scheduler     | scheduler ?[31m2",
+        b"triggerer     | triggerer ?[31m2",
     ]
     assert err == b""
-    assert started(home, "scheduler").communicate()[0] == b"scheduler 1\nscheduler \x1b[31m2\n"
+    assert started(home, "scheduler").communicate()[0] == b"scheduler 1\nscheduler ?[31m2\n"
 
 
 def test_command_follows_several_and_ends_with_ctrl_c_as_cat_does(

@@ -17,6 +17,7 @@ import pytest
 
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.base import process
+from bootstrap.services import manager as manager_module
 from bootstrap.services import strays
 from bootstrap.services import supervisor as services
 from bootstrap.services.manager import Program, ServiceError
@@ -291,7 +292,7 @@ def test_left_by_a_killed_component_and_started_by_a_killed_installer(make: Make
 
 def test_what_ignores_the_stop_signal_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow's workers do."""
-    monkeypatch.setattr(services, "stop_seconds", lambda *_: 1)
+    monkeypatch.setattr(manager_module, "stop_seconds", lambda *_: 1)
     supervisor = make()
     stubborn = "trap '' TERM; echo up; while :; do sleep 0.1; done"
     leaves_one = f"({stubborn}) & wait"
