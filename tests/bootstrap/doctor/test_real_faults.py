@@ -252,7 +252,7 @@ def test_temporary_files(
 
 @fault(
     "home-path",
-    "a home with a colon, a per cent sign, a line end, a tab, or bytes that are no UTF-8 in its path",
+    "a home with a colon, %, a line end, a tab, or bytes that are no UTF-8 in its path",
 )
 @pytest.mark.parametrize("name", ["a:b", "100%", "new\nline", "tab\there", os.fsdecode(b"\xff")])
 def test_paths_that_cannot_be_used(here: Needs, tmp_path: Path, name: str) -> None:
