@@ -27,6 +27,7 @@ PUBLIC = (
     "bin",
     "current",
     "dags",
+    "doc",
     "etc",
     "plugins",
     "releases",

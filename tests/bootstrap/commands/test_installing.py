@@ -84,3 +84,12 @@ def test_an_upgrade_says_from_what_and_the_way_back(tmp_path: Path) -> None:
         "Airflow 2.11.2 -> 3.3.2: it runs, and the example pipeline has succeeded."
     )
     assert f"{tmp_path}/bin/airferry rollback" in out.getvalue()
+
+
+def test_the_own_name_in_etc_hosts_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "batch1")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("a name server may be asked"))
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.1.1 batch1\n198.51.100.7 batch1.example batch1 # ours\n::1 batch1\n")
+    (tmp_path / "fib").write_text(FIB)
+    assert address_for_others(tmp_path / "fib", hosts) == "198.51.100.7"
