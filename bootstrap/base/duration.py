@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# What an admin may have running tasks waited for: a day.
+LONGEST_WAIT = 86_400
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 

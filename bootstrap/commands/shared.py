@@ -16,7 +16,6 @@ from bootstrap.base.boundary import INTERRUPTED, UsageError, guard
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.helpful import HelpfulCommand, HelpfulGroup
-from bootstrap.services.manager import LONGEST_WAIT
 from bootstrap.state.home import Home
 from wheelhouse import __version__
 from wheelhouse.reader import Bundle
@@ -91,7 +90,7 @@ NOW = typer.Option(False, "--now", help="End running tasks at once, as --wait 0.
 
 def patience(wait: Optional[float], *, now: bool) -> Optional[float]:
     """The seconds that running tasks have; None where nobody asked."""
-    return 0.0 if now else None if wait is None else min(wait, LONGEST_WAIT)
+    return 0.0 if now else None if wait is None else min(wait, duration.LONGEST_WAIT)
 
 
 # what install and doctor of a bundle both take

@@ -21,8 +21,6 @@ _STOP_SECONDS_POSTGRES = 120
 
 # Beyond the time for tasks: one that is asked to end then has ten seconds to report that.
 GRACE_SECONDS = 15
-# What an admin may ask for: a day.
-LONGEST_WAIT = 86_400
 
 
 def stop_seconds(name: str, executor: Executor) -> int:

@@ -19,9 +19,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from bootstrap.airflow.executor import Executor
 from bootstrap.base import process, smallfile
+from bootstrap.base.duration import LONGEST_WAIT
 from bootstrap.services import manager, strays
 from bootstrap.services.ending import TASK_SECONDS, Ending
-from bootstrap.services.manager import LONGEST_WAIT, POSTGRES, Program, ServiceError, State
+from bootstrap.services.manager import POSTGRES, Program, ServiceError, State
 
 # sockaddr_un.sun_path holds 108 bytes on Linux (unix(7)).
 _LONGEST_SOCKET = 100
