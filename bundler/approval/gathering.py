@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from bundler.approval.dossier import (
 )
 from bundler.approval.known import Questions
 from bundler.approval.wheels import WheelFacts
-from bundler.base.digest import file_digest
+from bundler.base.digest import file_digest, stream_digest
 from bundler.index.cache import Cache
 from bundler.inspection import contents, difference, whole
 from bundler.inspection.contents import BundleMember, Contents
@@ -71,7 +70,8 @@ def gather(
         whole.opened(file, advance) as found,
     ):
         bundle, manifest = found.bundle, found.bundle.manifest
-        sha256 = _digest(bundle)
+        bundle.stream.seek(0)
+        sha256 = stream_digest(bundle.stream)
         inside = contents.of(found)
         facts = _facts(bundle, inside, cache)
         packages = [*_packages(inside, facts, cache), *_runtime(bundle)]
@@ -118,14 +118,6 @@ def gather(
         notes=(*manifest.notes, *inside.notes),
     )
     return DossierContents(_compared(dossier, manifest, against) if against else dossier, told)
-
-
-def _digest(bundle: Bundle) -> str:
-    hasher = hashlib.sha256()
-    bundle.stream.seek(0)
-    while chunk := bundle.stream.read(_CHUNK):
-        hasher.update(chunk)
-    return hasher.hexdigest()
 
 
 def _carried(manifest: Manifest) -> tuple[Package, ...]:

@@ -6,7 +6,6 @@ carrying it. The lists are carried out by ``sh`` and ``dd`` alone.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,10 +13,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import BinaryIO
 
+from bundler.base.digest import packed_offset, stream_digest
+
 # A piece costs a process inside; content below this size goes with what is between the members.
 _SMALL = 8 << 10
 _CHUNK = 1 << 20
-_LOCAL = 30  # bytes of a local header before its name (APPNOTE.TXT 4.3.7)
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,8 @@ def members(stream: BinaryIO) -> list[Packed]:
     found = []
     with zipfile.ZipFile(stream) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
-            stream.seek(info.header_offset + 26)
-            lengths = stream.read(4)
-            before = _LOCAL + int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
             deflated = info.compress_type != zipfile.ZIP_STORED
-            found.append(Packed(info.filename, info.header_offset + before, info.compress_size, deflated))
+            found.append(Packed(info.filename, packed_offset(stream, info), info.compress_size, deflated))
     return found
 
 
@@ -120,10 +117,8 @@ def _function(header: str, name: str) -> str:
 
 
 def _digest(stream: BinaryIO, item: Packed) -> str:
-    hasher = hashlib.sha256()
-    for chunk in _read(stream, item.offset, item.length):
-        hasher.update(chunk)
-    return hasher.hexdigest()
+    stream.seek(item.offset)
+    return stream_digest(stream, item.length)
 
 
 def _read(stream: BinaryIO, offset: int, length: int) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import zipfile
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 
 from bundler.approval.licences import shortened
 from bundler.base import toml
+from bundler.base.digest import packed_offset, stream_digest
 from bundler.inspection import whole
 from wheelhouse import layout
 from wheelhouse.reader import Bundle
@@ -113,7 +113,7 @@ def _contents(wheel: zipfile.ZipFile) -> dict[str, str]:
     for info in wheel.infolist():
         if not info.is_dir():
             with wheel.open(info) as stream:
-                found[info.filename] = _stream_digest(stream)
+                found[info.filename] = stream_digest(stream)
     return found
 
 
@@ -132,15 +132,8 @@ def _entry(first: Bundle, ours: zipfile.ZipInfo, second: Bundle, theirs: zipfile
 
 
 def _packed(stream: BinaryIO, info: zipfile.ZipInfo) -> str:
-    stream.seek(info.header_offset + 26)
-    lengths = stream.read(4)
-    start = int.from_bytes(lengths[:2], "little") + int.from_bytes(lengths[2:], "little")
-    stream.seek(info.header_offset + 30 + start)
-    hasher, left = hashlib.sha256(), info.compress_size
-    while left and (chunk := stream.read(min(left, _CHUNK))):
-        hasher.update(chunk)
-        left -= len(chunk)
-    return hasher.hexdigest()
+    stream.seek(packed_offset(stream, info))
+    return stream_digest(stream, info.compress_size)
 
 
 def _following(first: Bundle, second: Bundle, packed: set[str]) -> Iterator[MemberDifference]:
@@ -186,11 +179,4 @@ def _script(bundle: Bundle) -> bytes:
 
 def _digest(stream: BinaryIO) -> str:
     stream.seek(0)
-    return _stream_digest(stream)
-
-
-def _stream_digest(stream: Any) -> str:
-    hasher = hashlib.sha256()
-    while chunk := stream.read(_CHUNK):
-        hasher.update(chunk)
-    return hasher.hexdigest()
+    return stream_digest(stream)
