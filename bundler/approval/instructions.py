@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bundler.approval import papers, release_list
+from bundler.approval.pieces import quoted
 
 _TEXT = """\
 {name}
@@ -46,21 +47,17 @@ def compose(file: Path, sha256: str, parts: Mapping[str, str]) -> bytes:
     """The text, for Windows as well: UTF-8 with a mark, lines end in CR LF."""
     digests = {file.name: sha256, **parts}
     release = release_list.path_of(file).name
-    others = f"grep -vxF {_sh(f'{sha256}  {file.name}')} {_sh(release)}"
+    others = f"grep -vxF {quoted(f'{sha256}  {file.name}')} {quoted(release)}"
     some = f"    {others} | sha256sum -c && echo ALL RIGHT || echo WRONG\n"
     text = _TEXT.format(
         name=file.name,
         sha256=sha256,
-        release=_sh(release),
+        release=quoted(release),
         parts_linux=some if parts else "",
         certutil="\n".join(_certutil(name, digest) for name, digest in digests.items()),
         powershell="\n".join(_powershell(name, digest) for name, digest in digests.items()),
     )
     return text.replace("\n", "\r\n").encode("utf-8-sig")
-
-
-def _sh(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _certutil(name: str, sha256: str) -> str:
@@ -69,6 +66,6 @@ def _certutil(name: str, sha256: str) -> str:
 
 
 def _powershell(name: str, sha256: str) -> str:
-    quoted = "'" + name.replace("'", "''") + "'"
-    found = f"(Get-FileHash -Algorithm SHA256 -LiteralPath {quoted} -ErrorAction SilentlyContinue).Hash"
-    return f"    if ({found} -eq '{sha256}') {{ 'RIGHT ' + {quoted} }} else {{ 'WRONG ' + {quoted} }}"
+    literal = "'" + name.replace("'", "''") + "'"
+    found = f"(Get-FileHash -Algorithm SHA256 -LiteralPath {literal} -ErrorAction SilentlyContinue).Hash"
+    return f"    if ({found} -eq '{sha256}') {{ 'RIGHT ' + {literal} }} else {{ 'WRONG ' + {literal} }}"
