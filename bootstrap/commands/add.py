@@ -8,12 +8,13 @@ from typing import Optional, Tuple
 
 import typer
 
-from bootstrap import addons, daily
+from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
 from bootstrap.state import admission
 from bootstrap.state.receipt import Added
+from bootstrap.upkeep import addons
 from wheelhouse.reader import Bundle
 from wheelhouse.verify import verify
 

@@ -133,10 +133,10 @@ def install(
     json: bool = JSON,
 ) -> Result[Union[Outcome, Planned]]:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
-    from bootstrap import addons  # noqa: PLC0415  (doctor starts sooner without it)
     from bootstrap import install as installing  # noqa: PLC0415
     from bootstrap.commands.installing import in_short, preview, report  # noqa: PLC0415
     from bootstrap.doctor.catalogue import CATALOGUE  # noqa: PLC0415  (imports every check)
+    from bootstrap.upkeep import addons  # noqa: PLC0415  (doctor starts sooner without it)
 
     for identifier in ignore or []:
         CATALOGUE.explain(identifier)

@@ -7,11 +7,12 @@ from typing import Optional
 
 import typer
 
-from bootstrap import daily, retention
+from bootstrap import daily
 from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of, length_of_time
-from bootstrap.retention import Cleaned
+from bootstrap.upkeep import retention
+from bootstrap.upkeep.retention import Cleaned
 
 # What runs now has rows and logs that are hours old.
 _LEAST = 86_400

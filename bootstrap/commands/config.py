@@ -8,14 +8,15 @@ from typing import Optional, Tuple
 
 import typer
 
-from bootstrap import daily, handoff, settings
+from bootstrap import daily, handoff
 from bootstrap.airflow.managed_options import is_secret, shown
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, application, home_of
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
-from bootstrap.settings import Difference, OptionChange
+from bootstrap.upkeep import settings
+from bootstrap.upkeep.settings import Difference, OptionChange
 
 app = application("config", "Show and change options of airflow.cfg, one at a time; comments stay.")
 SECTION = typer.Argument(..., help="For example core.")

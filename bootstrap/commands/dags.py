@@ -7,11 +7,12 @@ from typing import List, Optional
 
 import typer
 
-from bootstrap import dagfiles, daily
+from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, application, home_of
-from bootstrap.dagfiles import AddedDags, CheckedDags, DagFiles, DagsBroken, Incoming
+from bootstrap.upkeep import dagfiles
+from bootstrap.upkeep.dagfiles import AddedDags, CheckedDags, DagFiles, DagsBroken, Incoming
 
 app = application("dags", "Add DAG files, and see which Airflow knows and what is wrong with them.")
 

@@ -9,14 +9,15 @@ from typing import Optional
 
 import typer
 
-from bootstrap import daily, handoff, passwords
+from bootstrap import daily, handoff
 from bootstrap.base import question, secret
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.base.secret import Secret
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.installed.options import InvalidOption
-from bootstrap.passwords import PasswordMissing
+from bootstrap.upkeep import passwords
+from bootstrap.upkeep.passwords import PasswordMissing
 
 
 @dataclass(frozen=True)

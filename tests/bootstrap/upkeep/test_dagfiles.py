@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import dagfiles
 from bootstrap.base.account import current
 from bootstrap.base.secret import Secret
-from bootstrap.dagfiles import DagRefused, DagsBroken, Incoming
 from bootstrap.installed.carried import EXAMPLES
 from bootstrap.installed.installation import Installation
 from bootstrap.state.home import Home
 from bootstrap.steps.secrets import FoldersStep
+from bootstrap.upkeep import dagfiles
+from bootstrap.upkeep.dagfiles import DagRefused, DagsBroken, Incoming
 from tests.support.accounts import ordinary
 from tests.support.receipts import sample
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOOD = b"from airflow import DAG\ndag = DAG('nightly')\n"
 BAD = b"from airflow import DAG\n\nimport nothere\ndag = DAG('x')\n"
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import addons
-from bootstrap.addons import Additions, AddOnRefused
 from bootstrap.base.process import CommandFailed
 from bootstrap.installed.installation import Installation
 from bootstrap.state import receipt
 from bootstrap.state.receipt import Added
 from bootstrap.steps.packages import ReleaseStep
 from bootstrap.steps.secrets import FoldersStep
+from bootstrap.upkeep import addons
+from bootstrap.upkeep.addons import Additions, AddOnRefused
 from tests.support import bundles, receipts, wheels
 from tests.support.plans import Watcher
 from tests.support.releases import BASE, carried
@@ -155,7 +155,7 @@ def test_what_fails_after_the_switch_is_undone(
 KILLED = """
 import os, sys
 from pathlib import Path
-from bootstrap import addons
+from bootstrap.upkeep import addons
 from bootstrap.python import venv
 from bootstrap.state import receipt
 from bootstrap.installed.installation import Installation
@@ -183,7 +183,7 @@ def test_killed_anywhere_the_same_command_ends_it(
 ) -> None:
     file = add_on(tmp_path, installation.receipt.bundle_id)
     command = [sys.executable, "-c", KILLED, str(installation.home.receipt), point, str(file)]
-    assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == 9
+    assert subprocess.run(command, cwd=Path(__file__).parents[3], check=False).returncode == 9
     assert receipt.load(installation.home.receipt).added == ()
     assert imports(installation, "package19")
     now = added(installation, file)

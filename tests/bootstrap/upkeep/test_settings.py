@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import settings
 from bootstrap.airflow import config
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.managed_options import affected, is_secret, managed_options, moved, shown
@@ -26,6 +25,7 @@ from bootstrap.state.receipt import HEAD
 from bootstrap.steps.airflow import PipelinesStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.secrets import FoldersStep
+from bootstrap.upkeep import settings
 from tests.support.commands import run
 from tests.support.receipts import sample
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import retention
 from bootstrap.airflow.command import Airflow
 from bootstrap.base.console import Console
 from bootstrap.base.process import CommandFailed, Completed
 from bootstrap.installed.installation import Installation
 from bootstrap.state import backup as backups
 from bootstrap.state.home import Home
+from bootstrap.upkeep import retention
 from tests.support.commands import run
 from tests.support.receipts import sample
 

@@ -1,0 +1,1 @@
+"""Use cases of an installation that is there, between install and uninstall."""
