@@ -66,7 +66,7 @@ def collect(installation: Installation) -> Metadata:
         lines = error.found.strip().splitlines() or [error.message]
         return Metadata(problem=lines[0])
     heads = {}
-    tables = {**_REVISIONS, **(_FAB if installation.receipt.auth == "fab" else {})}
+    tables = revision_tables(installation.version.numbers, installation.receipt.auth)
     revisions: Dict[str, str] = {}
     for table, folder in tables.items():
         wanted = _head(installation.release.venv, folder)
@@ -94,6 +94,15 @@ def collect(installation: Installation) -> Metadata:
         dict(list(unread.items())[:_ERRORS]),
         heartbeats,
     )
+
+
+def revision_tables(numbers: Tuple[int, int, int], auth: str) -> Dict[str, str]:
+    """The tables of schema revisions of a release, and where it keeps the scripts that lead to its own.
+
+    Airflow 2 makes the tables of FAB in its own migrations, although the provider brings scripts, too; from 3
+    on they have a table of revisions of their own (``airflow.utils.db_manager``, ``external_db_managers``).
+    """
+    return {**_REVISIONS, **(_FAB if auth == "fab" and numbers >= (3, 0, 0) else {})}
 
 
 def _asker(installation: Installation) -> Callable[[str], str]:

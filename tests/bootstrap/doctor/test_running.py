@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bootstrap.airflow.release import release_for
 from bootstrap.doctor.catalogue import entries_of
 from bootstrap.doctor.checks import components, configuration, files, growth, login, metadata
 from bootstrap.doctor.checks.installed import check
@@ -16,7 +17,7 @@ from bootstrap.examination.configuration import Configuration, Stray
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
 from bootstrap.examination.installed import ComponentState, Installed
-from bootstrap.examination.metadata import Heartbeat, Metadata
+from bootstrap.examination.metadata import Heartbeat, Metadata, revision_tables
 from bootstrap.examination.packages import Handmade
 from bootstrap.examination.running import Running
 from bootstrap.examination.sharing import Other, Sharing
@@ -266,3 +267,16 @@ def test_a_check_that_crashes_is_a_finding() -> None:
     (finding,) = check(SOUND, (broken,))
     assert (finding.id, finding.severity) == ("check-crashed", WARNING)
     assert "ZeroDivisionError" in finding.found
+
+
+@pytest.mark.parametrize(
+    ("version", "auth", "tables"),
+    [
+        ("3.3.2", "fab", {"alembic_version", "alembic_version_fab"}),
+        ("3.3.2", "simple", {"alembic_version"}),
+        # the provider brings migration scripts, and Airflow 2 makes these tables in its own
+        ("2.11.2", "fab", {"alembic_version"}),
+    ],
+)
+def test_fab_has_revisions_of_its_own_from_3_on(version: str, auth: str, tables: set[str]) -> None:
+    assert set(revision_tables(release_for(version).numbers, auth)) == tables
