@@ -7,13 +7,15 @@ import configparser
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from bootstrap.airflow import config, option_tables, parsing
 from bootstrap.airflow.config import ConfigurationError
+from bootstrap.airflow.managed_options import managed_options
 from bootstrap.airflow.option_tables import Older, Tables
 from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.in_force import variable
 from bootstrap.installed.installation import Installation
 from bootstrap.services import localenv
 from bootstrap.services.launcher import OWN_ENVIRONMENT
@@ -61,7 +63,8 @@ class Configuration:
 
     `written` is when the file was last changed (seconds since 1970), `code` names files of Python beside it
     that cannot be read, each with the error. `own` are lines of etc/local.env that are not used,
-    `own_remarks` those that may not mean what was meant; `own_written` is when that was last changed.
+    `own_remarks` those that may not mean what was meant, `own_over` the variables there that override an
+    option of the installation with another value; `own_written` is when that was last changed.
     """
 
     path: str
@@ -72,6 +75,7 @@ class Configuration:
     code: Tuple[str, ...] = ()
     own: Tuple[str, ...] = ()
     own_remarks: Tuple[str, ...] = ()
+    own_over: Tuple[str, ...] = ()
     own_written: float = 0.0
 
 
@@ -84,7 +88,30 @@ def collect(installation: Installation) -> Configuration:
         return _airflow_cfg(installation)
     except OSError as error:
         return replace(_airflow_cfg(installation), own=(f"all lines: {error.strerror}",))
-    return replace(_airflow_cfg(installation), own=own.problems, own_remarks=own.remarks, own_written=written)
+    return replace(
+        _airflow_cfg(installation),
+        own=own.problems,
+        own_remarks=own.remarks,
+        own_over=_overriding(installation, own.variables),
+        own_written=written,
+    )
+
+
+def _overriding(installation: Installation, variables: Mapping[str, str]) -> Tuple[str, ...]:
+    """Which variables override an option that the installation depends on; no value is shown.
+
+    Airflow takes an option from the variable, or from what the one with ``_CMD`` or ``_SECRET`` names
+    (https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html).
+    """
+    managed = managed_options(installation.version, installation.executor)
+    wanted = {(item.section, item.option): item.value for item in ManagedSettings(installation).settings()}
+    found: List[str] = []
+    for place in managed:
+        name = variable(place)
+        if name in variables and variables[name] != wanted.get(place):
+            found.append(name)
+        found += [item for item in (f"{name}_CMD", f"{name}_SECRET") if item in variables]
+    return tuple(sorted(found))
 
 
 def _airflow_cfg(installation: Installation) -> Configuration:

@@ -108,6 +108,13 @@ LOCAL_ENV_UNUSED = Entry(
     "A line is NAME=value. The value is taken as it stands: $ expands nothing, and quotes around it are"
     " taken off.",
 )
+LOCAL_ENV_OVERRIDES = Entry(
+    "local-env-overrides",
+    BLOCKER,
+    "etc/local.env overrides options of the installation",
+    "Components run with that value, while airferry starts, checks and upgrades with its own: another"
+    " database, port or key.",
+)
 LOCAL_ENV_LITERAL = Entry(
     "local-env-literal",
     NOTE,
@@ -149,6 +156,14 @@ def _own_variables(found: Configuration, installed: Installed) -> Iterator[Findi
             listed([f"{path}, {line}" for line in found.own]),
             needed="NAME=value in each line, in a file that the account can read",
             remedy="Correct them, then restart:",
+            commands=(f"{command(installed)} restart",),
+        )
+    if found.own_over:
+        yield LOCAL_ENV_OVERRIDES.found(
+            f"{path}: {listed(found.own_over)}",
+            needed="the value that the installation has set",
+            remedy="Take these lines out, then restart. bin/airferry config and sh FILE install change such"
+            " options.",
             commands=(f"{command(installed)} restart",),
         )
     if found.own_remarks:

@@ -444,3 +444,18 @@ def test_interrupted_upgrade(installation: Installation) -> None:
         shlex.quote(str(installation.home.path)).split()[-1],
         "rollback",
     ]
+
+
+def test_variables_that_override_what_the_installation_set(installation: Installation) -> None:
+    own = installation.home.etc / "local.env"
+    own.write_text("AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE=no\nAIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=2\n")
+    assert judge(installation) == SOUND  # options of the admin's own, or of the same value
+    own.write_text(
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgresql://elsewhere:s3cret@db/x\n"
+        "AIRFLOW__CORE__FERNET_KEY_CMD=cat /etc/key\nAIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT=9\n"
+    )
+    assert judge(installation) == {**SOUND, "local-env-overrides": BLOCKER}
+    said = text(installation, "local-env-overrides")
+    assert "s3cret" not in said
+    for name in ("CORE__FERNET_KEY_CMD", "DATABASE__SQL_ALCHEMY_CONN", "LOGGING__WORKER_LOG_SERVER_PORT"):
+        assert f"AIRFLOW__{name}" in said

@@ -128,6 +128,7 @@ CASES: list[tuple[Change, str, str]] = [
     (part("configuration", strays=(Stray("core", "executer", "unknown"),)), "config-unknown", NOTE),
     (part("configuration", code=("webserver_config.py, line 3",)), "settings-code-broken", BLOCKER),
     (part("configuration", own=("line 3: it is not NAME=value",)), "local-env-unused", WARNING),
+    (part("configuration", own_over=("AIRFLOW__CORE__FERNET_KEY",)), "local-env-overrides", BLOCKER),
     (part("configuration", own_remarks=("line 3: $",)), "local-env-literal", NOTE),
     # components
     (running(1, managed=False), "component-stray", WARNING),
