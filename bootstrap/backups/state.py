@@ -9,7 +9,7 @@ import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Set, Tuple
 
 from bootstrap.state.backup import digest
 from bootstrap.state.home import Home
@@ -89,7 +89,7 @@ def archive_code(home: Home, target: Path) -> bool:
     files = list(_code(home, unread))
     if sum(_size(path) for path in files) > _LARGEST_ARCHIVE:
         return False
-    with tarfile.open(str(target), "w:gz") as archive:
+    with tarfile.open(str(target), "w:gz", dereference=True) as archive:
         for path in files:
             with _noting(home, unread):
                 about = archive.gettarinfo(str(path), str(path.relative_to(home.path)))
@@ -107,8 +107,12 @@ def _code(home: Home, left_out: List[str]) -> Iterator[Path]:
             left_out.append(_told(home, Path(error.filename), error))
 
     for name in _CODE:
-        for folder, folders, files in os.walk(str(home.path / name), onerror=closed):
+        walked: Set[str] = set()
+        # Airflow follows links to folders, too (airflow.utils.file), each folder once
+        for folder, folders, files in os.walk(str(home.path / name), onerror=closed, followlinks=True):
+            walked.add(os.path.realpath(folder))
             folders[:] = sorted(item for item in folders if item != "__pycache__")
+            folders[:] = [item for item in folders if os.path.realpath(os.path.join(folder, item)) not in walked]
             for path in (Path(folder, item) for item in sorted(files)):
                 with _noting(home, left_out):
                     if path.is_file():

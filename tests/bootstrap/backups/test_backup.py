@@ -184,6 +184,32 @@ def test_code_is_listed_and_packed(home: Home, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "code.tar.gz").stat().st_mode) == 0o600
 
 
+def test_code_behind_links_is_packed_as_airflow_reads_it(home: Home, tmp_path: Path) -> None:
+    outside = tmp_path / "repository"
+    outside.mkdir()
+    (outside / "b.py").write_text("b = 1\n")
+    dags = home.path / "dags"
+    (dags / "repo").symlink_to(outside)
+    (dags / "one.py").symlink_to(outside / "b.py")
+    (dags / "two.py").hardlink_to(dags / "team" / "a.py")
+    (outside / "again").symlink_to(dags)  # a loop
+    assert [item["path"] for item in state.code_files(home).files] == [
+        "dags/one.py",
+        "dags/two.py",
+        "dags/repo/b.py",
+        "dags/team/a.py",
+    ]
+    assert state.archive_code(home, tmp_path / "code.tar.gz")
+    with tarfile.open(tmp_path / "code.tar.gz") as archive:
+        content = {item.name: archive.extractfile(item) for item in archive.getmembers()}
+        assert {name: stream.read() for name, stream in content.items() if stream} == {
+            "dags/one.py": b"b = 1\n",
+            "dags/two.py": b"a = 1\n",
+            "dags/repo/b.py": b"b = 1\n",
+            "dags/team/a.py": b"a = 1\n",
+        }
+
+
 @ordinary
 def test_code_that_cannot_be_read_is_named_and_the_rest_is_packed() -> None:
     with Folder() as folder:
