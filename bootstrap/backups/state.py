@@ -9,8 +9,9 @@ import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Set, Tuple
+from typing import Dict, Iterator, List, Tuple
 
+from bootstrap.installed.folders import walk
 from bootstrap.state.backup import digest
 from bootstrap.state.home import Home
 
@@ -107,16 +108,10 @@ def _code(home: Home, left_out: List[str]) -> Iterator[Path]:
             left_out.append(_told(home, Path(error.filename), error))
 
     for name in _CODE:
-        walked: Set[str] = set()
-        # Airflow follows links to folders, too (airflow.utils.file), each folder once
-        for folder, folders, files in os.walk(str(home.path / name), onerror=closed, followlinks=True):
-            walked.add(os.path.realpath(folder))
-            folders[:] = sorted(item for item in folders if item != "__pycache__")
-            folders[:] = [item for item in folders if os.path.realpath(os.path.join(folder, item)) not in walked]
-            for path in (Path(folder, item) for item in sorted(files)):
-                with _noting(home, left_out):
-                    if path.is_file():
-                        yield path
+        for path in walk(home.path / name, closed):
+            with _noting(home, left_out):
+                if path.is_file():
+                    yield path
 
 
 @contextlib.contextmanager

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pwd
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from bootstrap.airflow import config
 from bootstrap.airflow.differences import (
@@ -27,6 +28,20 @@ from bootstrap.state.home import Home
 _OLD_LOG_FOLDER = ("core", "base_log_folder")
 _LOCAL_BUNDLE = "LocalDagBundle"
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
+
+
+def walk(top: Path, onerror: Optional[Callable[[OSError], None]] = None) -> Iterator[Path]:
+    """Every entry below a folder of DAG files or plugins that is no folder, without ``__pycache__``.
+
+    Links to folders are followed as Airflow follows them (``airflow.utils.file``), each folder once.
+    `onerror` is called with the error of a folder that cannot be listed.
+    """
+    walked: Set[str] = set()
+    for folder, folders, files in os.walk(str(top), onerror=onerror, followlinks=True):
+        walked.add(os.path.realpath(folder))
+        below = [item for item in sorted(folders) if item != "__pycache__"]
+        folders[:] = [item for item in below if os.path.realpath(Path(folder, item)) not in walked]
+        yield from (Path(folder, item) for item in sorted(files))
 
 
 @dataclass(frozen=True)

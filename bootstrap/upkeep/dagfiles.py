@@ -18,6 +18,7 @@ from bootstrap.airflow.command import source
 from bootstrap.airflow.differences import DAG_SCAN
 from bootstrap.base import process, smallfile
 from bootstrap.installed.carried import EXAMPLES
+from bootstrap.installed.folders import walk
 from bootstrap.installed.installation import Installation
 from bootstrap.state.journal import Journal
 from wheelhouse.errors import AirferryError
@@ -225,7 +226,7 @@ def _problem(file: str, text: str) -> DagProblem:
 
 def _candidates(folder: Path) -> Iterator[Path]:
     """The files that Airflow would read: Python with both of the words that it looks for."""
-    for path in sorted(folder.rglob("*.py")):
+    for path in (item for item in walk(folder) if item.suffix == ".py"):
         with contextlib.suppress(OSError):
             text = path.read_bytes().lower()
             if b"dag" in text and b"airflow" in text:
@@ -233,9 +234,13 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 
 def unreadable(folder: Path, account: str) -> Iterator[DagProblem]:
-    """The DAG files that this process, which is the account's, cannot read."""
-    for path in sorted(folder.rglob("*")):
+    """The DAG files, and folders of them, that this process, which is the account's, cannot read."""
+    closed: List[Path] = []
+    for path in walk(folder, lambda error: closed.append(Path(error.filename))):
         if path.suffix in _DAG_FILES and not os.access(str(path), os.R_OK):
+            closed.append(path)
+    for path in sorted(closed):
+        with contextlib.suppress(FileNotFoundError):
             found = path.lstat()
             try:
                 owner = pwd.getpwuid(found.st_uid).pw_name

@@ -128,7 +128,14 @@ def test_check_names_file_and_line(installation: Installation) -> None:
 @ordinary
 def test_a_file_that_the_account_cannot_read() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "closed.py").touch(mode=0)
-        (Path(folder) / "open.py").touch(mode=0o600)
-        (found,) = dagfiles.unreadable(Path(folder), "airflow")
-    assert found.text == f"{folder}/closed.py: airflow cannot read it (owner {current().name}, mode 0000)"
+        dags, linked = Path(folder) / "dags", Path(folder) / "linked"
+        for place in (dags, linked, dags / "shut"):
+            place.mkdir()
+        (linked / "closed.py").touch(mode=0)
+        (dags / "open.py").touch(mode=0o600)
+        (dags / "repo").symlink_to(linked)  # as git-sync leaves it
+        (dags / "shut").chmod(0)
+        found = [item.text for item in dagfiles.unreadable(dags, "airflow")]
+        (dags / "shut").chmod(0o700)
+    said = f"airflow cannot read it (owner {current().name}, mode 0000)"
+    assert found == [f"{dags}/repo/closed.py: {said}", f"{dags}/shut: {said}"]
