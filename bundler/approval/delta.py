@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.approval import papers, pieces
-from bundler.base.digest import file_digest
+from bundler.base.digest import file_digest, stream_digest
 from bundler.base.errors import InvalidRequest, OutputFailed
 from bundler.inspection import whole
+from bundler.inspection.whole import Whole
 
 SUFFIX = ".delta.run"
 
@@ -31,20 +32,21 @@ def path_of(new: Path) -> Path:
     return new.with_name(stem + SUFFIX)
 
 
-def make(old: Path, new: Path) -> Delta:
-    """Write the delta from `old` to `new` beside the latter, with ``.sha256``.
+def make(older: Whole, new: Path) -> Delta:
+    """Write the delta from a bundle that is open to `new`, beside the latter, with ``.sha256``.
 
-    Raises the errors of verifying both, :class:`InvalidRequest` when they are the same, OutputFailed.
+    Raises the errors of verifying `new`, :class:`InvalidRequest` when they are the same, OutputFailed.
     """
-    papers.check_name(old)
+    old = older.bundle.path
     papers.check_name(new)
-    base, wanted = file_digest(old), file_digest(new)
+    older.bundle.stream.seek(0)
+    base, wanted = stream_digest(older.bundle.stream), file_digest(new)
     if base == wanted:
         raise InvalidRequest(
             f"{new.name} is the same file as {old.name}: there is no difference to carry.",
             found=f"sha256 {base}",
         )
-    with whole.opened(old) as older, whole.opened(new) as newer:
+    with whole.opened(new) as newer:
         there = pieces.digests(older.bundle.stream)
         stream = newer.bundle.stream
         found = pieces.compose(stream, pieces.known_in(there, "old"))

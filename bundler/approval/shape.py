@@ -13,12 +13,12 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from bundler.approval import papers, pieces
+from bundler.approval.kinds import Shape
 from bundler.approval.pieces import Packed
 from bundler.base.digest import file_digest
 from bundler.base.errors import InvalidRequest, OutputFailed
@@ -47,14 +47,6 @@ and doctor:
 
 Compare the files first: cd airferry && sha256sum -c SHA256SUMS
 """
-
-
-class Shape(str, Enum):
-    """How a bundle is written beside the one file."""
-
-    FOLDER = "folder"
-    TAR = "tar"
-    ZIP = "zip"
 
 
 @dataclass(frozen=True)

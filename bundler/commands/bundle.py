@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 import typer
 
 from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import JSON
-from bundler.approval import delta
-from bundler.approval.shape import Shape
-from bundler.approval.shape import make as make_shape
+from bundler.approval.kinds import Shape
 from bundler.commands.settings_options import takes_settings
-from bundler.inspection import report, whole
+from bundler.inspection import report
 from bundler.inspection.report import BundleMade
 from bundler.request import settings_file
 from bundler.request.settings import PUBLISHED, Settings
+
+if TYPE_CHECKING:
+    from bundler.approval.delta import Delta
+    from bundler.inspection.whole import Whole
 
 
 @takes_settings
@@ -59,17 +63,11 @@ def bundle(
     from bundler.request.spec import BundleRequest  # noqa: PLC0415
 
     request = BundleRequest.parse(settings)
-    if older:
-        # an older bundle that is damaged is told before minutes of work
-        with (
-            console.progress(older.stat().st_size, f"Verify {older.name}") as advance,
-            whole.opened(older, advance),
-        ):
-            pass
-    result = make_bundle(request, console)
-    # beside the file, which they do not change
-    change = delta.make(older, result.path) if older else None
-    other = shape and make_shape(result.path, shape)
+    # what is made beside the file does not change it
+    with _opened(older, console) if older else nullcontext() as base:
+        result = make_bundle(request, console)
+        change = _delta(base, result.path) if base else None
+    other = _shaped(result.path, shape) if shape else None
 
     def show(console: Console) -> None:
         if quiet:
@@ -91,6 +89,32 @@ def bundle(
         ),
         show,
     )
+
+
+@contextmanager
+def _opened(older: Path, console: Console) -> Iterator[Whole]:
+    """The older bundle, verified: one that is damaged is told before minutes of work."""
+    # few ask for these: to import them takes as long as all else that the command line needs
+    from bundler.approval import papers  # noqa: PLC0415
+    from bundler.inspection import whole  # noqa: PLC0415
+
+    papers.check_name(older)
+    with ExitStack() as stack:
+        with console.progress(older.stat().st_size, f"Verify {older.name}") as advance:
+            found = stack.enter_context(whole.opened(older, advance))
+        yield found
+
+
+def _delta(base: Whole, path: Path) -> Delta:
+    from bundler.approval import delta  # noqa: PLC0415  (as above)
+
+    return delta.make(base, path)
+
+
+def _shaped(path: Path, shape: Shape) -> Path:
+    from bundler.approval.shape import make  # noqa: PLC0415  (as above)
+
+    return make(path, shape)
 
 
 def spelled_out(arguments: list[str]) -> list[str]:

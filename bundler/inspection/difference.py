@@ -45,6 +45,7 @@ def between(before: Manifest, after: Manifest) -> BundleDifference:
     """Compare two bundles by their manifests."""
     packages = tuple(_packages(_whole(before), _whole(after)))
     settings = _values(_settings(before), _settings(after))
+    settings += _origins(_whole(before), _whole(after))
     files = tuple(_values(_files(before), _files(after)))
     if not packages and not files:
         settings += _values({_TOLD: _told(before)}, {_TOLD: _told(after)})
@@ -76,6 +77,18 @@ def _packages(before: dict[str, Package], after: dict[str, Package]) -> list[Man
         elif old is not None and new is not None and old.sha256 != new.sha256:
             changes.append(ManifestChange("replaced", name, _tags(old), _tags(new), new.size))
     return changes
+
+
+def _origins(before: dict[str, Package], after: dict[str, Package]) -> list[ManifestChange]:
+    """Files that are the same and are said to come from elsewhere."""
+    common = [name for name in sorted({*before} & {*after}) if before[name].sha256 == after[name].sha256]
+    found = [{f"origin of {name}": _origin(side[name]) for name in common} for side in (before, after)]
+    return _values(*found)
+
+
+def _origin(package: Package) -> str:
+    built = package.built_from
+    return f"built from {built.url}, sha256 {built.sha256}" if built else package.url
 
 
 def _tags(package: Package) -> str:

@@ -127,3 +127,11 @@ def test_help_and_version_as_a_module() -> None:
         done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
+
+
+def test_the_bundle_command_imports_no_more_than_it_needs() -> None:
+    """What --from and --shape need takes as long to import as the command line itself."""
+    listed = "import sys, json, bundler.commands.bundle; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", listed], check=True, capture_output=True, text=True)
+    loaded = set(json.loads(done.stdout))
+    assert loaded & {"bundler.approval.delta", "bundler.approval.shape", "bundler.inspection.whole"} == set()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,17 @@ def test_diff_back_is_the_opposite(make: Make) -> None:
     assert [change.kind for change in difference.between(large, small).packages] == ["removed"]
     assert difference.between(small, large).new_bytes > 0
     assert difference.between(large, small).new_bytes == 0
+
+
+def test_diff_names_another_origin_beside_other_changes(make: Make) -> None:
+    """A file that is the same and comes from elsewhere is told, though a package differs, too."""
+    small, large = make(no_default_extras=True, extras=("postgres",)).manifest, make().manifest
+    alpha = next(package for package in small.packages if package.name == "alpha")
+    others = tuple(package for package in small.packages if package != alpha)
+    moved = replace(small, packages=(*others, replace(alpha, url="https://elsewhere.example/alpha.whl")))
+    (change,) = (item for item in difference.between(moved, large).settings if "origin" in item.name)
+    assert (change.name, change.before) == ("origin of alpha", "https://elsewhere.example/alpha.whl")
+    assert not [item for item in difference.between(small, large).settings if "origin" in item.name]
 
 
 def test_contents_by_licence(make: Make) -> None:

@@ -10,16 +10,21 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bundler.approval import delta
+from bundler.approval.delta import Delta
 from bundler.base.errors import InvalidRequest
+from bundler.inspection import whole
 from tests.bundler.runner import AIRFLOW, Make, Run
 from tests.support import bundles
 from wheelhouse import layout
 from wheelhouse.errors import BundleDamaged
+from wheelhouse.reader import Bundle
+from wheelhouse.verify import verify
 from wheelhouse.writer import Member
 
 SHELLS = [
@@ -33,6 +38,12 @@ def write(path: Path, seeds: list[tuple[int, int]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     extra = [Member(f"{layout.DAGS}{size} 가-{seed}.bin", bundles.noise(size, seed)) for size, seed in seeds]
     return bundles.write(path, PYTHON, extra)
+
+
+def made_of(old: Path, new: Path) -> Delta:
+    """The delta between two files."""
+    with whole.opened(old) as older:
+        return delta.make(older, new)
 
 
 @pytest.fixture
@@ -57,7 +68,7 @@ def join(
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_both_make_the_new_one(pair: tuple[Path, Path], shell: list[str], tmp_path: Path) -> None:
     old, new = pair
-    made = delta.make(old, new)
+    made = made_of(old, new)
     assert made.size < new.stat().st_size - 60_000
     content, sha256 = new.read_bytes(), hashlib.sha256(new.read_bytes()).hexdigest()
     new.unlink()
@@ -79,7 +90,7 @@ def test_ten_deltas_are_whole_and_take_no_other_base(tmp_path: Path) -> None:
         files.append((source.randrange(100, 50_000), 1000 + number))
         row.append(write(tmp_path / str(number) / "b.run", files))
     for number, (old, new) in enumerate(itertools.pairwise(row), 1):
-        made = delta.make(old, new)
+        made = made_of(old, new)
         to = tmp_path / f"to {number}"
         to.mkdir()
         others = [path for path in row if path != old]
@@ -96,7 +107,7 @@ def test_ten_deltas_are_whole_and_take_no_other_base(tmp_path: Path) -> None:
 def test_a_delta_that_is_not_whole_makes_nothing(
     pair: tuple[Path, Path], shell: list[str], tmp_path: Path
 ) -> None:
-    made = delta.make(*pair)
+    made = made_of(*pair)
     content = made.path.read_bytes()
     to = tmp_path / "to"
     to.mkdir()
@@ -113,20 +124,29 @@ def test_a_delta_that_is_not_whole_makes_nothing(
 
 def test_what_cannot_be_joined_is_said(pair: tuple[Path, Path], tmp_path: Path) -> None:
     old, new = pair
-    made = delta.make(old, new)
+    made = made_of(old, new)
     assert join(["sh"], made.path, cwd=tmp_path).returncode == 2
     asked = join(["sh"], made.path, "--help", cwd=tmp_path)
     assert (asked.returncode, old.name in asked.stdout) == (0, True), asked
     gone = join(["sh"], made.path, "join", "nowhere.run", cwd=tmp_path)
     assert (gone.returncode, old.name in gone.stderr) == (10, True), gone
     with pytest.raises(InvalidRequest, match="no difference"):
-        delta.make(old, Path(shutil.copy(old, tmp_path)))
+        made_of(old, Path(shutil.copy(old, tmp_path)))
     old.write_bytes(old.read_bytes()[:-1])
     with pytest.raises(BundleDamaged):
-        delta.make(old, new)
+        made_of(old, new)
 
 
-def test_the_bundle_command_makes_a_delta(make: Make, run: Run, tmp_path: Path) -> None:
+def test_the_bundle_command_makes_a_delta(
+    make: Make, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(bundle: Bundle, progress: Callable[[int], None] | None = None) -> tuple[str, ...]:
+        read.append(bundle.path.name)
+        return verify(bundle, progress)
+
+    monkeypatch.setattr(whole, "verify", counted)
     older = Path(shutil.move(make().path, tmp_path / "older.run"))
     common = ("bundle", "--airflow", AIRFLOW, "--python", "3.11", "--platform", "manylinux_2_28_x86_64")
     bad = tmp_path / "bad.run"
@@ -138,6 +158,7 @@ def test_the_bundle_command_makes_a_delta(make: Make, run: Run, tmp_path: Path) 
     )
     assert status == 0, said
     result = json.loads(said)["result"]
+    assert read.count(older.name) == 1
     made = Path(result["delta"])
     assert (made.stat().st_size, made.name[-10:]) == (result["delta_size"], ".delta.run")
     listed = made.with_name(made.name + ".sha256").read_text().split()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bundler.approval import shape
-from bundler.approval.shape import Shape
+from bundler.approval.kinds import Shape
 from bundler.base.errors import InvalidRequest
 from tests.bundler.runner import Make
 from tests.support import bundles
