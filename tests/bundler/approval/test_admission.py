@@ -9,117 +9,30 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from bundler.approval import admission, papers, release_list, signing, slices
+from bundler.approval import admission, papers, release_list, signing
 from bundler.approval.signing import Role, SigningFailed
 from tests.bundler.runner import Run
-from tests.support import bundles
-from wheelhouse import layout
-from wheelhouse.writer import Member
+from tests.support import bundles, deliveries
+from tests.support.deliveries import PYTHON, SHELLS, Site
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root admits"),
     pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="no ssh-keygen (openssh-client) is here"),
 ]
-SHELLS = [
-    command for command in (["dash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(command[0])
-]
-PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-@dataclass(frozen=True)
-class Site:
-    """A host's trust and store, the keys of both roles, and a folder with a delivery."""
-
-    root: Path
-    keys: Path
-    medium: Path
-
-    @property
-    def trust(self) -> Path:
-        """What would be /etc/airferry/trust."""
-        return self.root / "trust"
-
-    @property
-    def store(self) -> Path:
-        """What would be /var/lib/airferry/store."""
-        return self.root / "store"
-
-    @property
-    def file(self) -> Path:
-        """The bundle."""
-        return self.medium / "airflow-3.3.2-b.run"
-
-    @property
-    def listing(self) -> Path:
-        """Its release list."""
-        return release_list.path_of(self.file)
-
-    def public(self, key: str) -> str:
-        """A public key."""
-        return " ".join((self.keys / f"{key}.pub").read_text().split()[:2])
-
-    def trusts(self, **signers: str) -> None:
-        """Write the signers: a role to the key that it has."""
-        lines = [f'{key} namespaces="airferry-{role}" {self.public(key)}' for role, key in signers.items()]
-        (self.trust / "signers").write_text("\n".join(lines) + "\n")
-
-    def admit(
-        self, *words: str, shell: tuple[str, ...] | list[str] = ("sh",), path: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the program, with its two folders in the test's own root."""
-        text = admission.text(admission.PROGRAM)
-        for name, there in (("/etc/airferry/trust", self.trust), ("/var/lib/airferry/store", self.store)):
-            assert text.count(f"={name}\n") == 1
-            text = text.replace(f"={name}\n", f"={there}\n")
-        if path:
-            text = text.replace("PATH=/usr/local/sbin", f"PATH={path}:/usr/local/sbin", 1)
-        program = self.root / "airferry-admit"
-        program.write_text(text)
-        return subprocess.run(
-            [*shell, str(program), *words], cwd=self.medium, capture_output=True, text=True, timeout=60,
-            check=False, env={"PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def admitted(self) -> list[str]:
-        """What the store holds, by the names in it."""
-        return (
-            sorted(str(path.relative_to(self.store)) for path in self.store.rglob("*"))
-            if self.store.exists()
-            else []
-        )
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    for key, kind in (("kim", "ed25519"), ("lee", "rsa"), ("park", "ecdsa"), ("choi", "ed25519")):
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", key, "-f", folder / key], check=True, timeout=60
-        )
-    extra = [Member(layout.DAGS + "noise.bin", bundles.noise(180 << 10, 7))]
-    bundles.write(folder / "airflow-3.3.2-b.run", PYTHON, extra)
-    return folder
+    return deliveries.made(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
 def site(original: Path, tmp_path: Path) -> Site:
-    """Both roles have signed what lies on the medium; the host trusts kim to build and lee to approve."""
-    made = Site(tmp_path / "host", original, tmp_path / "반입 매체")
-    made.trust.mkdir(parents=True)
-    made.medium.mkdir()
-    shutil.copy(original / made.file.name, made.medium)
-    slices.split(made.file, 96 << 10)
-    release_list.update(made.file)
-    signing.sign(made.listing, Role.BUILDER, str(original / "kim"))
-    signing.sign(made.listing, Role.APPROVER, str(original / "lee"))
-    (made.trust / "roles").write_text("builder\napprover")
-    made.trusts(builder="kim", approver="lee")
-    return made
+    return deliveries.site(original, tmp_path)
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
