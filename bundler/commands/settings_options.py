@@ -15,7 +15,8 @@ T = TypeVar("T")
 # the groups of --help
 _GROUPS = {
     "What is in it": (
-        "airflow", "extras", "no_default_extras", "constraints", "requirement_files", "onto", "with_python",
+        "airflow", "extras", "no_default_extras", "workers", "constraints", "requirement_files", "onto",
+        "with_python",
     ),
     "The closed host": ("host", "ignore", "python", "platform", "glibc", "like", "machine"),
     "Where it comes from": (

@@ -109,6 +109,14 @@ class Settings:
     no_default_extras: Annotated[
         bool, Option("--no-default-extras", help="Take only the extras that --extra names.")
     ] = False
+    workers: Annotated[
+        str,
+        Option(
+            metavar="ENGINE",
+            help="Carry what tasks on further hosts need: edge (Airflow 3: one port, no broker) or celery "
+            "(needs a broker). A version of it that is known not to work is refused.",
+        ),
+    ] = ""
     constraints: Annotated[
         str,
         Option(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -25,6 +26,8 @@ from wheelhouse.target import Target
 _EXTRA = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 RESOLVERS = ("uv", "pip-tools")
+# What runs tasks on further hosts, and the releases that are offered it.
+WORKERS = {"edge": ">=3.0a1,!=3.1.0", "celery": ""}
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,24 @@ def default_extras(airflow: str) -> tuple[str, ...]:
     return ("fab", "postgres") if Version(airflow) >= Version("3.0a1") else ("postgres",)
 
 
+def worker_extras(engine: str, airflow: str) -> tuple[str, ...]:
+    """What `engine` adds; the client of the broker is an extra of its own before Airflow 3.
+
+    Raises :class:`InvalidRequest` for a release that the engine is not offered for.
+    """
+    if not engine:
+        return ()
+    if not SpecifierSet(WORKERS[engine]).contains(airflow, prereleases=True):
+        raise InvalidRequest(
+            f"--workers {engine} cannot be had with Airflow {airflow}.",
+            needed=f"Airflow {WORKERS[engine].replace('3.0a1', '3.0.0')}",
+            hint="Take another release, or --workers celery.",
+        )
+    if engine == "edge":
+        return ("edge3",)
+    return ("celery",) if Version(airflow) >= Version("3.0a1") else ("celery", "redis")
+
+
 def _target(given: Settings, base: Base | None, problems: list[str]) -> Target | None:
     """The target that is named, or else that of the base; None, and a problem, for one that is none."""
     named = base is None or given.platform or given.glibc or given.like or given.machine
@@ -130,6 +151,8 @@ def _problems(settings: Settings) -> Iterator[str]:
     for link in settings.find_links:
         if "://" not in link and not Path(_absolute(link)).exists():
             yield f"--find-links {link}: no such folder"
+    if settings.workers and settings.workers not in WORKERS:
+        yield f"--workers {settings.workers}: one of {', '.join(WORKERS)}"
     if settings.resolver not in RESOLVERS:
         yield f"--resolver {settings.resolver}: one of {', '.join(RESOLVERS)}"
     if settings.resolver == "pip-tools" and settings.extra_index_urls:

@@ -26,7 +26,7 @@ from bundler.lock import graph
 from bundler.lock.lockfile import Artifact, Locked
 from bundler.request.base_bundle import Base
 from bundler.request.requirements import Wanted
-from bundler.request.spec import BundleRequest, default_extras
+from bundler.request.spec import BundleRequest, default_extras, worker_extras
 from bundler.resolver import Question, Resolver, advisories, dates, substitutes
 from bundler.resolver.failures import CONSTRAINED
 from bundler.resolver.resolution_cache import FRESH, CachedAnswer, ResolutionCache
@@ -124,6 +124,7 @@ def _resolve(
         _check_providers(locked, constraint_set, request.requirements)
     warnings = [constraint_set.warning] if constraint_set.warning else []
     versions = {item.name: item.version for item in locked}
+    _check_workers(request, found.version, versions)
     shown = advisories.kept_from if constraint_set.exclude_newer else advisories.broken
     warnings += [*told, *shown(found.version, versions)]
     if found.yanked:
@@ -212,8 +213,9 @@ def _is_empty(extra: str, airflow: graph.WheelMetadata, target: Target) -> bool:
 
 
 def _extras(request: BundleRequest, version: str) -> tuple[str, ...]:
-    asked = request.settings.extras
-    if request.settings.no_default_extras or request.base:
+    said = request.settings
+    asked = tuple(sorted({*said.extras, *worker_extras(said.workers, version)}))
+    if said.no_default_extras or request.base:
         return asked
     return tuple(sorted({*default_extras(version), *asked}))
 
@@ -249,6 +251,21 @@ def _check_providers(locked: tuple[Locked, ...], found: ConstraintSet, wanted: t
             needed="a constraint file that pins every provider that is asked for",
             hint="Leave the extra out, or name a version of the provider yourself, as a requirement: "
             f"{missing[0].replace(' ', '==')}",
+        )
+
+
+def _check_workers(request: BundleRequest, airflow: str, versions: Mapping[str, str]) -> None:
+    """Raise :class:`ResolutionFailed` for an engine of a version that runs no task under this release."""
+    engine = request.settings.workers
+    provider = _PROVIDER + {"edge": "edge3"}.get(engine, engine)
+    broken = list(advisories.broken(airflow, {provider: versions.get(provider, "")})) if engine else []
+    if broken:
+        raise ResolutionFailed(
+            f"--workers {engine} would carry a version that does not work.",
+            found="\n".join(broken),
+            needed="a version that works, as a requirement beside --workers",
+            hint=f'For example: "{provider}!={versions[provider]}", or without constraints of that release: '
+            "--constraints release-date",
         )
 
 

@@ -89,7 +89,7 @@ def _key(request: BundleRequest, tool: Tool) -> str:
         tool.name,
         tool.version,
         said.airflow,
-        repr((said.extras, said.no_default_extras)),
+        repr((said.extras, said.no_default_extras, said.workers)),
     ]
     parts += [request.target.python, request.target.platform, said.constraints]
     parts += [item.text for item in request.requirements]
