@@ -103,11 +103,9 @@ def _answer(installation: Installation, names: Sequence[str], since: datetime) -
         return
     health.wait(
         installation.version,
-        installation.probe_address,
-        installation.receipt.web_port,
+        installation.web,
         300,
         since=since,
-        path=installation.web_path,
         only=names,
     )
 

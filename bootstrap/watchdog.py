@@ -148,10 +148,8 @@ class Watchdog:
         found: Dict[str, object] = {POSTGRES: self._clock(), **beats}
         answer = health.fetch(
             installation.version,
-            installation.probe_address,
-            installation.receipt.web_port,
+            installation.web,
             timeout=INTERVAL,
-            path=installation.web_path,
         )
         found[installation.version.web_component] = self._clock() if answer.raw is not None else None
         return found

@@ -14,11 +14,18 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.airflow.release import AirflowRelease
+from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
+
+if TYPE_CHECKING:
+    import ssl
+
+# X509_V_FLAG_PARTIAL_CHAIN, which the ssl module names from Python 3.10 on
+_PARTIAL_CHAIN = 0x80000
 
 
 class LoginFailed(AirferryError):
@@ -42,12 +49,18 @@ def request(
     body: Optional[Mapping[str, object]] = None,
     headers: Optional[Mapping[str, str]] = None,
     timeout: float = 10.0,
+    certificate: str = "",
 ) -> Tuple[int, bytes]:
     """One HTTP request, straight to the server whatever proxy the host has; its status and body.
 
-    Raises OSError when there is no answer (refused, timed out, cut off).
+    Over HTTPS the server must show what the PEM file `certificate` holds, or what an authority in it has
+    signed; without it anybody may answer. Raises OSError when there is no answer (refused, timed out, cut
+    off).
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    handlers: List[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if url.startswith("https:"):
+        handlers.append(urllib.request.HTTPSHandler(context=_context(certificate)))
+    opener = urllib.request.build_opener(*handlers)
     data = None if body is None else json.dumps(body).encode()
     sent = {"Accept": "application/json", "Content-Type": "application/json", **(headers or {})}
     try:
@@ -63,33 +76,47 @@ def request(
         raise ConnectionError(f"no HTTP answer: {error!r}") from error
 
 
+def _context(certificate: str) -> ssl.SSLContext:
+    import ssl  # noqa: PLC0415  (most installations never need it)
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # this host's own server is asked by an address that its certificate need not name
+    context.check_hostname = False
+    if certificate:
+        context.load_verify_locations(certificate)
+        context.verify_flags |= _PARTIAL_CHAIN
+    else:
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 @dataclass(frozen=True)
 class ApiSession:
     """A logged-in account at one web server."""
 
     release: AirflowRelease
-    base: str  # http://host:port/path
+    web: WebAddress
     authorization: Secret
     timeout: float = 10.0
 
     @classmethod
     def open(
-        cls, release: AirflowRelease, base: str, user: str, password: Secret, timeout: float = 30.0
+        cls, release: AirflowRelease, web: WebAddress, user: str, password: Secret, timeout: float = 30.0
     ) -> ApiSession:
         """Log in the way that the release offers, and ask for the list of DAGs, which needs the login.
 
-        `base` is from ``release.address``. Raises :class:`LoginFailed`, or :class:`RequestFailed` when the
-        server does not answer.
+        Raises :class:`LoginFailed`, or :class:`RequestFailed` when the server does not answer.
         """
         if release.login == "token":
             body = {"username": user, "password": password.reveal()}
-            url = f"{base}/auth/token"
-            answer = _object(url, *_send(url, timeout, method="POST", body=body))
+            url = f"{web.url}/auth/token"
+            sent = _send(url, timeout, web.certificate, method="POST", body=body)
+            answer = _object(url, *sent)
             authorization = Secret(f"Bearer {answer.get('access_token', '')}")
         else:
             pair = f"{user}:{password.reveal()}".encode()
             authorization = Secret("Basic " + base64.b64encode(pair).decode("ascii"))
-        session = cls(release, base, authorization, timeout)
+        session = cls(release, web, authorization, timeout)
         session.call("GET", "/dags?limit=1")
         return session
 
@@ -98,15 +125,17 @@ class ApiSession:
 
         Raises :class:`LoginFailed` or :class:`RequestFailed`.
         """
-        url = f"{self.base}{self.release.api_path}{path}"
+        url = f"{self.web.url}{self.release.api_path}{path}"
         headers = {"Authorization": self.authorization.reveal()}
-        return _object(url, *_send(url, self.timeout, method=method, body=body, headers=headers))
+        return _object(
+            url, *_send(url, self.timeout, self.web.certificate, method=method, body=body, headers=headers)
+        )
 
     def dag_is_known(self, dag_id: str) -> bool:
         """Whether the scheduler has read the DAG, so that it can be unpaused and triggered."""
-        url = f"{self.base}{self.release.api_path}/dags/{_quoted(dag_id)}"
+        url = f"{self.web.url}{self.release.api_path}/dags/{_quoted(dag_id)}"
         headers = {"Authorization": self.authorization.reveal()}
-        return _send(url, self.timeout, headers=headers)[0] == 200
+        return _send(url, self.timeout, self.web.certificate, headers=headers)[0] == 200
 
     def unpause(self, dag_id: str) -> None:
         """Let the scheduler run a DAG."""
@@ -131,13 +160,16 @@ class ApiSession:
 def _send(
     url: str,
     timeout: float,
+    certificate: str,
     *,
     method: str = "GET",
     body: Optional[Mapping[str, object]] = None,
     headers: Optional[Mapping[str, str]] = None,
 ) -> Tuple[int, bytes]:
     try:
-        return request(url, method=method, body=body, headers=headers, timeout=timeout)
+        return request(
+            url, method=method, body=body, headers=headers, timeout=timeout, certificate=certificate
+        )
     except OSError as error:
         raise RequestFailed(
             f"Airflow's web server did not answer at {url}.",

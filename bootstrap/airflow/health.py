@@ -14,7 +14,8 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from bootstrap.airflow import api
 from bootstrap.airflow.api import ApiSession
-from bootstrap.airflow.release import AirflowRelease, address
+from bootstrap.airflow.release import AirflowRelease
+from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
@@ -56,19 +57,18 @@ class Health:
 
 def fetch(
     release: AirflowRelease,
-    host: str,
-    port: int,
+    web: WebAddress,
     timeout: float = 5.0,
     since: Optional[datetime] = None,
-    path: str = "",
 ) -> Health:
     """Ask the web server once; a server that does not answer is a finding, not an error.
 
-    `path` is what it serves below (``release.web_path``). For `since` see :func:`judge`.
+    Over HTTPS any certificate will do: nothing secret is sent, and to judge certificates is doctor's part.
+    For `since` see :func:`judge`.
     """
-    url = f"{address(host, port, path)}{release.health_path}"
-    if path:
-        found = fetch(release, host, port, timeout, since)
+    url = f"{web.url}{release.health_path}"
+    if web.path:
+        found = fetch(release, web.root, timeout, since)
         if found.raw is not None:
             return found  # started before it was told of the path; 3.x serves this one there as well
     try:
@@ -102,25 +102,22 @@ def judge(release: AirflowRelease, raw: Mapping[str, object], since: Optional[da
 
 def wait(
     release: AirflowRelease,
-    host: str,
-    port: int,
+    web: WebAddress,
     seconds: float = 180.0,
     on_poll: Optional[Callable[[Health], None]] = None,
     interval: float = 0.25,
     since: Optional[datetime] = None,
-    path: str = "",
     only: Sequence[str] = (),
 ) -> Health:
     """Ask until every needed part is healthy. `on_poll` sees each answer, and may raise to give up early.
 
-    For `path` see :func:`fetch`, for `since` see :func:`judge`. With `only` these components count and no
-    others.
+    For `since` see :func:`judge`. With `only` these components count and no others.
 
     Raises :class:`AirflowUnhealthy` after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
-        health = fetch(release, host, port, since=since, path=path)
+        health = fetch(release, web, since=since)
         if on_poll is not None:
             on_poll(health)
         failing = [name for name in health.failing if not only or name in only]
@@ -138,19 +135,13 @@ def wait(
 
 
 def login(
-    release: AirflowRelease,
-    host: str,
-    port: int,
-    user: str,
-    password: Secret,
-    timeout: float = 30.0,
-    path: str = "",
+    release: AirflowRelease, web: WebAddress, user: str, password: Secret, timeout: float = 30.0
 ) -> ApiSession:
     """Prove that the password opens this server, and return the open session.
 
     Raises ``api.LoginFailed``, or ``api.RequestFailed`` when the server does not answer.
     """
-    return ApiSession.open(release, address(host, port, path), user, password, timeout)
+    return ApiSession.open(release, web, user, password, timeout)
 
 
 def _status(part: Mapping[str, object], heartbeat: str, since: Optional[datetime]) -> str:

@@ -25,8 +25,10 @@ _BY_INSTALL: Tuple[Tuple[Row[OptionPlace], str], ...] = (
     (differences.WEB_HOST, "The install sets it: sh FILE install --host ADDRESS."),
     (
         differences.EXECUTION_API,
-        "It follows from the web server's port (sh FILE install --port N) and the path of [api] base_url.",
+        "It follows from the web server's port (sh FILE install --port N) and the URL (airferry site url).",
     ),
+    (differences.WEB_TLS, "Certificate and key are checked and changed together: airferry site tls."),
+    (differences.WEB_TLS_KEY, "Certificate and key are checked and changed together: airferry site tls."),
     (differences.AUTH_MANAGER, "The install sets it: sh FILE install --auth fab or simple."),
     (differences.SECRET_KEY, "Every component and the file secrets/secret-key must have the same value."),
     (differences.JWT_SECRET, "Every component and the file secrets/jwt-secret must have the same value."),

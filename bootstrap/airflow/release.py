@@ -22,6 +22,7 @@ from bootstrap.airflow.differences import (
     Version,
 )
 from bootstrap.airflow.executor import LOCAL, Component, Executor
+from bootstrap.airflow.webaddress import WebAddress, reachable
 from bootstrap.base.secret import Secret
 
 _FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -134,8 +135,10 @@ class Parameters:
     ``database_url`` is ``postgresql+psycopg2://user:password@host:port/name``, user and password quoted as in
     a URL, and ``async_url`` the same for asyncpg where Airflow must not derive it; the keys come from
     :func:`generate_fernet_key` and ``bootstrap.base.secret.generate``. ``base_url`` is how browsers reach the
-    server ("": not known), ``web_path`` the path below which it serves (:func:`web_path`). The log ports are
-    left as they are when None.
+    server ("": not known), ``web_path`` the path below which it serves (:func:`web_path`), ``own_host`` the
+    host by which tasks reach it ("": the address that it listens on). With ``certificate`` and ``key``, PEM
+    files, it speaks HTTPS; ``secure`` says whether browsers do, to it or to a proxy (None: not known). The
+    log ports are left as they are when None.
     """
 
     home: Path
@@ -152,6 +155,10 @@ class Parameters:
     dag_scan_seconds: int = 30
     base_url: str = ""
     web_path: str = ""
+    own_host: str = ""
+    certificate: str = ""
+    key: str = ""
+    secure: Optional[bool] = None
     log_port: Optional[int] = None
     trigger_log_port: Optional[int] = None
     async_url: Optional[Secret] = None
@@ -217,8 +224,13 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     put(differences.AUTH_BACKENDS, differences.AUTH_BACKENDS_VALUE.at(numbers))
     put(differences.AUTH_MANAGER, _SIMPLE if parameters.auth == "simple" else _FAB)
     # Without it tasks look for port 8080 of "localhost", whatever the port is, and all of them fail.
-    own_address = f"http://{_reachable(parameters.web_host)}:{parameters.web_port}"
-    put(differences.EXECUTION_API, f"{own_address}{parameters.web_path}/execution/")
+    own = WebAddress(
+        parameters.own_host or reachable(parameters.web_host),
+        parameters.web_port,
+        parameters.web_path,
+        parameters.certificate,
+    )
+    put(differences.EXECUTION_API, f"{own.url}/execution/")
     put(differences.TASK_HEARTBEATS, "30")
     put(differences.TASK_TOKEN_LIFE, "86400")
     put(differences.TASK_RETRIES, "30")
@@ -233,7 +245,13 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
         put(differences.BASE_URL, parameters.base_url)
     elif numbers < (3, 0, 0):
         # Only mails use it. 3.x sends browsers there after the login, so there it stays unset: relative.
-        put(differences.BASE_URL, f"http://localhost:{parameters.web_port}")
+        put(differences.BASE_URL, f"{own.scheme}://localhost:{parameters.web_port}")
+    if parameters.certificate:
+        put(differences.WEB_TLS, parameters.certificate)
+        put(differences.WEB_TLS_KEY, parameters.key)
+    if parameters.secure is not None and (numbers < (3, 0, 0) or parameters.auth == "fab"):
+        put(differences.COOKIE_SECURE, str(parameters.secure))
+        put(differences.PROXY_FIX, str(parameters.secure and not parameters.certificate))
     if parameters.log_port is not None:
         chosen.append(Setting("logging", "worker_log_server_port", str(parameters.log_port)))
     if parameters.trigger_log_port is not None:
@@ -255,14 +273,3 @@ def web_path(base_url: str) -> str:
     except ValueError:
         return ""
     return path if path.startswith("/") else ""
-
-
-def address(host: str, port: int, path: str = "") -> str:
-    """Where a web server serves: ``http://host:port`` and the `path` of its base_url."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
-
-
-def _reachable(host: str) -> str:
-    """The address at which this host itself reaches a server bound to `host`."""
-    address = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"[{address}]" if ":" in address else address

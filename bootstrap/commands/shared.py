@@ -139,15 +139,19 @@ class CommandLine(typer.Typer):
         return super().command(name, cls=cls, **settings)
 
 
-def application(name: str, help_text: str) -> typer.Typer:
-    """A command line in plain text, with ``-h`` and errors that pass through to our own boundary."""
+def application(name: str, help_text: str, *, alone: bool = False) -> typer.Typer:
+    """A command line in plain text, with ``-h`` and errors that pass through to our own boundary.
+
+    `alone` says that it does something without a command as well.
+    """
     settings: Dict[str, Any] = {"help_option_names": ["-h", "--help"]}
     return CommandLine(
         name=name,
         cls=HelpfulGroup,
         help=help_text,
         context_settings=settings,
-        no_args_is_help=True,
+        no_args_is_help=not alone,
+        invoke_without_command=alone,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

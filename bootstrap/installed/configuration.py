@@ -10,13 +10,14 @@ import json
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config, release
-from bootstrap.airflow.config import Setting
-from bootstrap.airflow.differences import BASE_URL, EXECUTION_API
+from bootstrap.airflow.config import Option, Setting
+from bootstrap.airflow.differences import BASE_URL, COOKIE_SECURE, EXECUTION_API, PROXY_FIX
 from bootstrap.airflow.managed_options import managed_options
 from bootstrap.airflow.moves import NO_ADDRESS
 from bootstrap.base import secret, smallfile
 from bootstrap.installed import in_force
 from bootstrap.installed.installation import Installation
+from bootstrap.site.settings import read
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
 
 
@@ -36,7 +37,8 @@ class ManagedSettings:
         receipt, secrets = self.installation.receipt, self.installation.home.secrets
         text = in_force.text_of(self.path) if text is None else text
         numbers, own = self.installation.version.numbers, in_force.variables(self.installation.home)
-        urls = self.installation.database_urls()
+        urls, shown = self.installation.database_urls(), text
+        site = read(lambda row: in_force.value(row, numbers, shown, own))
         parameters = release.Parameters(
             home=self.installation.home.path,
             database_url=urls.sync,
@@ -53,7 +55,11 @@ class ManagedSettings:
             auth=receipt.auth,
             admin_user=receipt.admin_user,
             base_url=self._base_url(text),
-            web_path=release.web_path(in_force.value(BASE_URL, numbers, text, own) or ""),
+            web_path=site.path,
+            own_host=site.own_host(receipt.web_host),
+            certificate=site.certificate if site.tls else "",
+            key=site.key if site.tls else "",
+            secure=site.secure if site.tls or site.chosen else None,
         )
         return list(release.settings(self.installation.version, parameters))
 
@@ -68,8 +74,22 @@ class ManagedSettings:
 
     def following(self, text: str) -> List[Setting]:
         """What an admin may choose of our settings, as `text` has it, and what is derived from that."""
-        places = [row.at(self.installation.version.numbers) for row in (BASE_URL, EXECUTION_API)]
+        places = self._followed()
         return [item for item in self.settings(text) if (item.section, item.option) in places]
+
+    def followed(self, text: str) -> str:
+        """The text with all that is derived from what it says; what we derived before and no more goes."""
+        settled = self.following(text)
+        places, known = {(item.section, item.option) for item in settled}, self.known()
+        for place in self._followed():
+            if place not in places and _named(place) in known:
+                text = config.remove(text, *place)
+        return config.edit(text, settled)
+
+    def _followed(self) -> List[Option]:
+        rows = (BASE_URL, EXECUTION_API, COOKIE_SECURE, PROXY_FIX)
+        places = [row.at(self.installation.version.numbers) for row in rows]
+        return [place for place in places if place]
 
     def changed(self) -> List[Setting]:
         """The settings to write: their intended value is not what was written last, nor set by hand since."""
@@ -98,8 +118,14 @@ class ManagedSettings:
         self._remember({_key(item): _shown(item) for item in self.settings()})
 
     def remember(self, settings: Sequence[Setting]) -> None:
-        """Record these as written, beside what is recorded."""
-        self._remember({**self.known(), **{_key(item): _shown(item) for item in settings}})
+        """Record these as written, beside what is recorded; what is derived no more is forgotten."""
+        gone = [_named(place) for place in self._followed()]
+        kept = {key: value for key, value in self.known().items() if key not in gone}
+        self._remember({**kept, **{_key(item): _shown(item) for item in settings}})
+
+    def restore(self, known: Dict[str, str]) -> None:
+        """Have the record say again what it said before a change."""
+        self._remember(known)
 
     def forget(self, *options: str) -> None:
         """Have these options written anew: their secret values have changed, which the record cannot show."""
@@ -120,7 +146,11 @@ def written(installation: Installation) -> Dict[Tuple[str, str], str]:
 
 
 def _key(item: Setting) -> str:
-    return f"[{item.section}] {item.option}"
+    return _named((item.section, item.option))
+
+
+def _named(place: Option) -> str:
+    return "[{}] {}".format(*place)
 
 
 def _shown(item: Setting) -> str:

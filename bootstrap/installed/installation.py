@@ -6,17 +6,16 @@ What only a running installation needs is imported where it is: doctor in a bund
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
-from urllib.parse import urlsplit
 
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.database import Urls, urls
-from bootstrap.airflow.differences import BASE_URL
 from bootstrap.airflow.executor import Component, Executor, executor_of
-from bootstrap.airflow.release import AirflowRelease, address, release_for, web_path
+from bootstrap.airflow.release import AirflowRelease, release_for
+from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base import process, secret
 from bootstrap.base.account import AccountError
 from bootstrap.facts.network import address_for_others
@@ -29,6 +28,8 @@ from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
 from bootstrap.services.launcher import Launcher, own_variables
 from bootstrap.services.manager import NONE, POSTGRES, SYSTEMD, SYSTEMD_USER, WATCHDOG, Program, Services
 from bootstrap.services.units import Layout
+from bootstrap.site import settings
+from bootstrap.site.settings import Site
 from bootstrap.state.home import Home, ReleaseFolder
 from bootstrap.state.receipt import PRIVATE, Receipt
 
@@ -182,19 +183,19 @@ class Installation:
     @property
     def url(self) -> str:
         """The web address on this host."""
-        return address(self.probe_address, self.receipt.web_port, self.web_path)
+        return self.web.url
 
     @property
     def url_for_others(self) -> str:
         """The web address for other machines; "" where the web server listens on this host alone."""
-        host = self.receipt.web_host
-        if urlsplit(self.base_url).hostname not in (None, "localhost"):  # what 2.x has by default
-            return self.base_url
+        host, site = self.receipt.web_host, self.site
+        if site.host not in ("", "localhost"):  # what 2.x has by default
+            return site.url
         if host.startswith("127.") or host in ("localhost", "::1"):
             return ""
         everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
         found = address_for_others() if everywhere else host
-        return address(found, self.receipt.web_port, self.web_path) if found else ""
+        return replace(self.web, host=found).url if found else ""
 
     @property
     def folders(self) -> Folders:
@@ -202,20 +203,15 @@ class Installation:
         return folders.of(self.home, self.version.numbers, self.receipt.account)
 
     @property
-    def base_url(self) -> str:
-        """How browsers reach the web server, as Airflow is told now; "" where its default holds."""
+    def site(self) -> Site:
+        """What Airflow is told of the site now."""
         text, own = in_force.text_of(self.home.airflow_cfg), in_force.variables(self.home)
-        return in_force.value(BASE_URL, self.version.numbers, text, own) or ""
+        return settings.read(lambda row: in_force.value(row, self.version.numbers, text, own))
 
     @property
-    def web_path(self) -> str:
-        """The path below which the web server serves."""
-        return web_path(self.base_url)
-
-    @property
-    def probe_address(self) -> str:
-        """The address at which this host itself reaches the web server."""
-        return "127.0.0.1" if self.receipt.web_host in ("0.0.0.0", "") else self.receipt.web_host  # noqa: S104
+    def web(self) -> WebAddress:
+        """Where this host itself reaches the web server."""
+        return self.site.web(self.receipt.web_host, self.receipt.web_port)
 
     def database_urls(self) -> Urls:
         """The SQLAlchemy URLs of the metadata database, password included."""

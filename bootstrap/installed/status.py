@@ -11,7 +11,7 @@ from bootstrap.base.lock import holder
 from bootstrap.installed.installation import POSTGRES, Installation
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.state import change_record
-from bootstrap.state.home import Home
+from bootstrap.state.home import Home, site_before
 from wheelhouse.errors import AirferryError
 
 # The name under which the status shows an external server.
@@ -60,12 +60,7 @@ def look(installation: Installation) -> Status:
     found = installation.receipt
     external = [] if installation.servers else [_external(installation)]
     states = installation.services.states()
-    reported = health.fetch(
-        installation.version,
-        installation.probe_address,
-        installation.receipt.web_port,
-        path=installation.web_path,
-    )
+    reported = health.fetch(installation.version, installation.web)
     components = []
     for component in external:
         known = reported.components.get("metadatabase", "") if reported.raw else ""
@@ -86,7 +81,7 @@ def look(installation: Installation) -> Status:
         found.home,
         installation.url,
         tuple(components),
-        _unfinished(installation.home) or _never_finished(installation, components),
+        unfinished(installation.home) or _never_finished(installation, components),
         tuple(name for item in found.added for name in item.packages),
     )
 
@@ -117,7 +112,8 @@ def _never_finished(installation: Installation, components: Sequence[ComponentSt
     return f"The install was never finished{runs}. To finish it: {again}.{stop}"
 
 
-def _unfinished(home: Home) -> str:
+def unfinished(home: Home) -> str:
+    """What to do about a change that was broken off; "" where none was."""
     busy = holder(home.lock)
     if busy:
         return f"Another airferry command is running ({busy})." if change_record.find(home) else ""
@@ -125,6 +121,11 @@ def _unfinished(home: Home) -> str:
         change_record.refuse_unfinished(home)
     except change_record.ChangeUnfinished as error:
         return f"{error.message} {error.hint}"
+    if site_before(home).exists():
+        return (
+            "A change of site settings was interrupted before they were proven. This goes back to those"
+            f" before it: {shlex.quote(str(home.bin / 'airferry'))} site undo"
+        )
     return ""
 
 

@@ -187,6 +187,11 @@ class Home:
         return self.path / ".airferry.lock"
 
 
+def site_before(home: Home) -> Path:
+    """The list of what a change of site settings has replaced: it is there until they are proven."""
+    return home.run / "site-before" / "before.json"
+
+
 def _home_of(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_dir

@@ -152,13 +152,7 @@ class StartStep:
         wanted = [*self.installation.servers, *self.installation.components]
         if any(name not in states or states[name].state != "RUNNING" for name in wanted):
             return False
-        receipt = self.installation.receipt
-        return health.fetch(
-            self.installation.version,
-            self.installation.probe_address,
-            receipt.web_port,
-            path=self.installation.web_path,
-        ).healthy
+        return health.fetch(self.installation.version, self.installation.web).healthy
 
     def apply(self) -> None:
         """Start, wait for health, and log in as the admin; what has read older settings is started anew."""
@@ -206,15 +200,7 @@ def start(installation: Installation, seconds: float = 300) -> None:
     # the last sign of life of a killed scheduler counts as healthy for half a minute
     since = datetime.now(timezone.utc)
     services.start(installation.components)
-    port = installation.receipt.web_port
-    health.wait(
-        installation.version,
-        installation.probe_address,
-        port,
-        seconds,
-        since=since,
-        path=installation.web_path,
-    )
+    health.wait(installation.version, installation.web, seconds, since=since)
     services.start(installation.helpers, settle=False)
 
 
@@ -262,11 +248,9 @@ def _login(installation: Installation) -> ApiSession:
     receipt = installation.receipt
     return health.login(
         installation.version,
-        installation.probe_address,
-        receipt.web_port,
+        installation.web,
         receipt.admin_user,
         secret.read(installation.home.admin_password),
-        path=installation.web_path,
     )
 
 

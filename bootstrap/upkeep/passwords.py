@@ -66,16 +66,8 @@ def change(installation: Installation, user: str, password: Secret, *, keep: boo
 
 
 def _proved(installation: Installation, user: str, password: Secret) -> bool:
-    port = installation.receipt.web_port
     try:
-        health.login(
-            installation.version,
-            installation.probe_address,
-            port,
-            user,
-            password,
-            path=installation.web_path,
-        )
+        health.login(installation.version, installation.web, user, password)
     except RequestFailed:
         return False
     except LoginFailed as error:

@@ -130,7 +130,7 @@ def change(
                 changed = config.edit(text, [Setting(section, option, value, is_secret(option))])
             managed, was = ManagedSettings(installation), config.listed(text)
             settled = managed.following(changed)
-            changed = config.edit(changed, settled)
+            changed = managed.followed(changed)
             now = config.listed(changed)
             following = [
                 item

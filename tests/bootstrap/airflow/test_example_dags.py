@@ -23,6 +23,7 @@ from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.executor import LOCAL, Component
 from bootstrap.airflow.release import release_for
+from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.state.receipt import HEAD
 from tests.support import pythons
 from tests.support.index import index_problem
@@ -223,7 +224,7 @@ class Running:
         # tasks of 3.x talk to the API server, so it has to be there before the scheduler starts one
         deadline = time.monotonic() + 120
         while component.name == "api-server" and time.monotonic() < deadline:
-            if health.fetch(self.airflow.release, "127.0.0.1", PORT).raw is not None:
+            if health.fetch(self.airflow.release, WebAddress("127.0.0.1", PORT)).raw is not None:
                 return
             time.sleep(0.5)
 

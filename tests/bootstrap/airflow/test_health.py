@@ -18,6 +18,7 @@ from bootstrap.airflow.api import LoginFailed, RequestFailed
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.health import AirflowUnhealthy, Health
 from bootstrap.airflow.release import release_for
+from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base.secret import Secret
 from bootstrap.state.receipt import HEAD
 
@@ -138,7 +139,7 @@ def free_port() -> int:
 def test_all_healthy(server: Server, version: str) -> None:
     release = release_for(version)
     server.answers["GET", release.health_path] = (200, ALL[version])
-    found = health.fetch(release, "127.0.0.1", server.port)
+    found = health.fetch(release, WebAddress("127.0.0.1", server.port))
     assert found.healthy
     assert found.raw == ALL[version]
     names = {component.name for component in LOCAL.components(release.numbers, HEAD)} & set(found.components)
@@ -150,7 +151,7 @@ def test_all_healthy(server: Server, version: str) -> None:
 def test_http_200_with_only_the_web_server_is_not_healthy(server: Server, version: str) -> None:
     release = release_for(version)
     server.answers["GET", release.health_path] = (200, WEB_ONLY[version])
-    found = health.fetch(release, "127.0.0.1", server.port)
+    found = health.fetch(release, WebAddress("127.0.0.1", server.port))
     assert not found.healthy
     assert found.components["scheduler"] == "never started"
     expected = {
@@ -180,7 +181,7 @@ def test_signs_of_life_from_before_a_start_do_not_count() -> None:
 
 
 def test_nobody_there() -> None:
-    found = health.fetch(release_for("3.3.2"), "127.0.0.1", free_port())
+    found = health.fetch(release_for("3.3.2"), WebAddress("127.0.0.1", free_port()))
     assert not found.healthy
     assert set(found.components.values()) == {"unreachable"}
     assert "refused" in found.problem
@@ -189,7 +190,7 @@ def test_nobody_there() -> None:
 @pytest.mark.parametrize("content", [b"<html>another program</html>", b"[1]", b""])
 def test_another_program_on_the_port(server: Server, content: bytes) -> None:
     server.answers["GET", "/health"] = (200, content)
-    found = health.fetch(release_for("2.2.2"), "127.0.0.1", server.port)
+    found = health.fetch(release_for("2.2.2"), WebAddress("127.0.0.1", server.port))
     assert set(found.components.values()) == {"unreachable"}
     assert "without health data" in found.problem
 
@@ -206,7 +207,7 @@ def test_no_http_at_all() -> None:
             connection.close()
 
         threading.Thread(target=answer, daemon=True).start()
-        found = health.fetch(release_for("2.2.2"), "127.0.0.1", listener.getsockname()[1])
+        found = health.fetch(release_for("2.2.2"), WebAddress("127.0.0.1", listener.getsockname()[1]))
     assert set(found.components.values()) == {"unreachable"}
 
 
@@ -214,7 +215,9 @@ def test_a_server_that_hangs() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        found = health.fetch(release_for("2.2.2"), "127.0.0.1", listener.getsockname()[1], timeout=0.2)
+        found = health.fetch(
+            release_for("2.2.2"), WebAddress("127.0.0.1", listener.getsockname()[1]), timeout=0.2
+        )
     assert "timed out" in found.problem
 
 
@@ -223,7 +226,7 @@ def test_a_proxy_is_not_asked(server: Server, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     server.answers["GET", "/health"] = (200, ALL["2.2.2"])
-    assert health.fetch(release_for("2.2.2"), "127.0.0.1", server.port).healthy
+    assert health.fetch(release_for("2.2.2"), WebAddress("127.0.0.1", server.port)).healthy
 
 
 def test_wait_sees_it_become_healthy(server: Server) -> None:
@@ -236,23 +239,29 @@ def test_wait_sees_it_become_healthy(server: Server) -> None:
             server.answers["GET", "/health"] = (200, ALL["2.2.2"])
 
     release = release_for("2.2.2")
-    assert health.wait(release, "127.0.0.1", server.port, 10, on_poll, interval=0.01).healthy
+    assert health.wait(release, WebAddress("127.0.0.1", server.port), 10, on_poll, interval=0.01).healthy
     assert [found.healthy for found in polls] == [False, False, True]
 
 
 def test_wait_for_one_component_leaves_the_others_alone(server: Server) -> None:
     server.answers["GET", "/health"] = (200, WEB_ONLY["2.11.2"])
     release = release_for("2.11.2")
-    found = health.wait(release, "127.0.0.1", server.port, 5, interval=0.01, only=["webserver"])
+    found = health.wait(release, WebAddress("127.0.0.1", server.port), 5, interval=0.01, only=["webserver"])
     assert not found.healthy
     with pytest.raises(AirflowUnhealthy, match="seconds: triggerer"):
-        health.wait(release, "127.0.0.1", server.port, 0.05, interval=0.01, only=["webserver", "triggerer"])
+        health.wait(
+            release,
+            WebAddress("127.0.0.1", server.port),
+            0.05,
+            interval=0.01,
+            only=["webserver", "triggerer"],
+        )
 
 
 def test_wait_gives_up_and_says_what_is_missing(server: Server) -> None:
     server.answers["GET", "/health"] = (200, WEB_ONLY["2.11.2"])
     with pytest.raises(AirflowUnhealthy) as caught:
-        health.wait(release_for("2.11.2"), "127.0.0.1", server.port, 0.05, interval=0.01)
+        health.wait(release_for("2.11.2"), WebAddress("127.0.0.1", server.port), 0.05, interval=0.01)
     assert caught.value.exit_code == 33
     assert "scheduler, triggerer" in caught.value.message
     assert "triggerer: never started" in caught.value.found
@@ -262,10 +271,10 @@ def test_wait_gives_up_and_says_what_is_missing(server: Server) -> None:
 def test_login(airflow: Airflow, version: str) -> None:
     release = release_for(version)
     airflow.answers["GET", f"{release.api_path}/dags"] = (200, {"dags": [], "total_entries": 0})
-    session = health.login(release, "127.0.0.1", airflow.port, "admin", Secret("right"))
+    session = health.login(release, WebAddress("127.0.0.1", airflow.port), "admin", Secret("right"))
     assert "right" not in repr(session)
     with pytest.raises(LoginFailed) as caught:
-        health.login(release, "127.0.0.1", airflow.port, "admin", Secret("wrong"))
+        health.login(release, WebAddress("127.0.0.1", airflow.port), "admin", Secret("wrong"))
     assert caught.value.exit_code == 43
     assert "wrong" not in str(caught.value.as_dict())
 
@@ -283,23 +292,23 @@ def test_a_server_below_a_path(airflow: Airflow, version: str) -> None:
         ("GET", f"{release.api_path}/dags"): (404, page),
     })  # fmt: skip
     airflow.below = "/air/flow"
-    assert health.fetch(release, "127.0.0.1", airflow.port, path="/air/flow").healthy
-    health.login(release, "127.0.0.1", airflow.port, "admin", Secret("right"), path="/air/flow")
+    assert health.fetch(release, WebAddress("127.0.0.1", airflow.port, "/air/flow")).healthy
+    health.login(release, WebAddress("127.0.0.1", airflow.port, "/air/flow"), "admin", Secret("right"))
     with pytest.raises(RequestFailed) as caught:
-        health.login(release, "127.0.0.1", airflow.port, "admin", Secret("right"))
+        health.login(release, WebAddress("127.0.0.1", airflow.port), "admin", Secret("right"))
     assert "a web page (Not here) and no data" in caught.value.found
     assert "<" not in str(caught.value.as_dict()) and "base_url" in caught.value.hint
 
 
 def test_login_without_a_server() -> None:
     with pytest.raises(RequestFailed, match="did not answer"):
-        health.login(release_for("3.3.2"), "127.0.0.1", free_port(), "admin", Secret("right"))
+        health.login(release_for("3.3.2"), WebAddress("127.0.0.1", free_port()), "admin", Secret("right"))
 
 
 def test_login_page_that_breaks(airflow: Airflow) -> None:
     airflow.answers["GET", "/api/v2/dags"] = (500, b"Internal Server Error")
     with pytest.raises(RequestFailed) as caught:
-        health.login(release_for("3.0.6"), "127.0.0.1", airflow.port, "admin", Secret("right"))
+        health.login(release_for("3.0.6"), WebAddress("127.0.0.1", airflow.port), "admin", Secret("right"))
     assert "HTTP 500: Internal Server Error" in caught.value.found
 
 
@@ -319,7 +328,7 @@ def test_a_run(airflow: Airflow, version: str) -> None:
             {"task_instances": [{"task_id": "a", "state": "success"}, {"task_id": "b", "state": None}]},
         ),
     })  # fmt: skip
-    session = health.login(release, "127.0.0.1", airflow.port, "admin", Secret("right"))
+    session = health.login(release, WebAddress("127.0.0.1", airflow.port), "admin", Secret("right"))
     assert session.dag_is_known("d")
     assert not session.dag_is_known("other")
     session.unpause("d")

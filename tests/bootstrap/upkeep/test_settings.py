@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from bootstrap.airflow import config
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.managed_options import affected, is_secret, managed_options, moved, shown
 from bootstrap.airflow.release import release_for
-from bootstrap.base.account import current
-from bootstrap.base.secret import Secret
 from bootstrap.commands.config import compared
 from bootstrap.examination import configuration
 from bootstrap.installed.installation import Installation
@@ -24,53 +21,15 @@ from bootstrap.state.home import Home
 from bootstrap.state.receipt import HEAD
 from bootstrap.steps.airflow import PipelinesStep
 from bootstrap.steps.configuration import ConfigurationStep
-from bootstrap.steps.secrets import FoldersStep
 from bootstrap.upkeep import settings
 from tests.support.commands import run
-from tests.support.receipts import sample
-
-# Writes a default airflow.cfg as Airflow does.
-STAND_IN = '''
-import os, pathlib
-home = pathlib.Path(os.environ["AIRFLOW_HOME"])
-(home / "airflow.cfg").write_text(f"""[core]
-# Whether to load the examples. A line that is no default: x = y
-#
-# load_examples = True
-dags_folder = {home}/dags
-# parallelism = 32
-[api]
-# base_url =
-[logging]
-# base_log_folder =
-[smtp]
-# smtp_password =
-# smtp_user =
-# smtp_host = localhost
-""")
-'''
+from tests.support.configured import configured
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """A configured installation whose airflow is a stand-in."""
-    home = Home(tmp_path / "home")
-    receipt = replace(
-        sample(home.path), account=current().name, library_path="", web_port=9, added=(), ca_file=""
-    )
-    FoldersStep(home, Secret("x")).apply()
-    receipts.save(home.receipt, receipt)
-    installation = Installation(receipt)
-    package = installation.release.venv / "lib" / "airflow"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text(STAND_IN)
-    python = installation.release.venv / "bin" / "python"
-    python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{package.parent}" exec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    ConfigurationStep(installation).apply()
-    return home
+    return configured(tmp_path / "home")
 
 
 @pytest.fixture
@@ -179,7 +138,11 @@ def test_what_follows_from_an_option_is_changed_with_it(installation: Installati
 
     assert (installation.url, task_api()) == (own, f"{own}/execution/")
     made = settings.change(installation, "api", "base_url", "https://proxy.example/air/flow")
-    assert made.also == (f"[core] execution_api_server_url = {own}/air/flow/execution/",)
+    assert made.also == (
+        f"[core] execution_api_server_url = {own}/air/flow/execution/",
+        "[fab] cookie_secure = True",
+        "[fab] enable_proxy_fix = True",
+    )
     assert set(made.components) == set(installation.components)
     assert (installation.url, task_api()) == (f"{own}/air/flow", f"{own}/air/flow/execution/")
     assert ConfigurationStep(installation).done()
@@ -192,6 +155,7 @@ def test_what_follows_from_an_option_is_changed_with_it(installation: Installati
     made = settings.change(installation, "api", "base_url", None)
     assert made.also == (f"[core] execution_api_server_url = {own}/execution/",)
     assert task_api() == f"{own}/execution/"
+    assert "cookie_secure" not in home.airflow_cfg.read_text()
 
 
 def test_a_variable_of_the_admins_wins_over_the_file(installation: Installation, home: Home) -> None:

@@ -1,0 +1,146 @@
+"""``HOME/bin/airferry site``: how the installation fits into its site, shown and changed in groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, List, Optional, Tuple
+
+import typer
+
+from bootstrap import daily
+from bootstrap.base.console import Console
+from bootstrap.base.lock import held
+from bootstrap.base.result import Result
+from bootstrap.change import site as change
+from bootstrap.change.addresses import url_edit
+from bootstrap.change.site import Made
+from bootstrap.commands.helpful import offer
+from bootstrap.commands.shared import HOME, JSON, application, home_of
+from bootstrap.installed.installation import Installation
+from bootstrap.installed.options import InvalidOption
+from bootstrap.site import settings
+
+app = application(
+    "site", "Show and change how this installation fits into its site: addresses, HTTPS, a proxy.", alone=True
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of the settings: its `name`, which is the command that changes it, and what it is now."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """The settings of the site, a group each."""
+
+    groups: Tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class SiteChanged:
+    """A group of settings is as it was wanted; `changed` is false where it was so already.
+
+    `proved` says that a login and a run of the example pipeline have worked with it: nothing is proven where
+    Airflow does not run. `components` were started again, `also` are options of airflow.cfg that follow from
+    the change, `notes` what is left to do.
+    """
+
+    group: str
+    changed: bool
+    proved: bool
+    components: Tuple[str, ...]
+    also: Tuple[str, ...]
+    notes: Tuple[str, ...]
+
+
+def _url(installation: Installation) -> str:
+    site = installation.site
+    if site.chosen:
+        return site.url
+    return f"not set; browsers on this host: {installation.url}"
+
+
+# What `site` shows, in its order: the name of a group, and its value in words. A module that brings a group
+# adds its row here, and its command below.
+ROWS: List[Tuple[str, Callable[[Installation], str]]] = [("url", _url)]
+
+
+@app.callback()
+def site(
+    context: typer.Context, home: Optional[Path] = HOME, json: bool = JSON
+) -> Optional[Result[SiteSettings]]:
+    """Show and change how this installation fits into its site: addresses, HTTPS, a proxy.
+
+    Without a command it shows all of it. A change is one step: new settings are written, what reads them is
+    started again, and a login and a run of the example pipeline must work; else the old ones are put back.
+    """
+    return show(home, json) if context.invoked_subcommand is None else None
+
+
+def show(home: Optional[Path] = HOME, json: bool = JSON) -> Result[SiteSettings]:
+    """Show the settings of the site, a line for each group."""
+    installation = daily.enter_as_account(home_of(home))
+    found = SiteSettings(tuple(Group(name, value(installation)) for name, value in ROWS))
+    return Result(found, lambda console: console.summary([(item.name, item.value) for item in found.groups]))
+
+
+def url(
+    url: Optional[str] = typer.Argument(
+        None, metavar="URL", help="As browsers have it: https://airflow.example.com:8443/airflow"
+    ),
+    none: bool = typer.Option(False, "--none", help="Forget the address that was set."),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[SiteChanged]:
+    """Set the address by which browsers reach Airflow; all that follows from it is changed with it.
+
+    With https:// and no certificate of Airflow's own (site tls), it trusts a proxy in front of it.
+    """
+    if (url is None) != none:
+        raise InvalidOption("One address is needed.", needed="URL, or --none")
+    wanted = settings.checked(url) if url is not None else None
+    console = Console(quiet=json)
+    installation = daily.enter_as_account(home_of(home))
+    edit, notes = url_edit(installation, wanted)
+    return changed(installation, "url", change.change(installation, "url", edit, console), notes)
+
+
+def undo(home: Optional[Path] = HOME, json: bool = JSON) -> Result[SiteChanged]:
+    """Undo a change of site settings that was interrupted before it was proven."""
+    console = Console(quiet=json)
+    installation = daily.enter_as_account(home_of(home))
+    with held(installation.home.lock):
+        undone = change.undo_unfinished(installation, console)
+    return changed(installation, "undo", Made(undone, proved=False), ())
+
+
+def changed(
+    installation: Installation, group: str, made: Made, notes: Tuple[str, ...]
+) -> Result[SiteChanged]:
+    """The result of a change, for every group."""
+    data = SiteChanged(group, made.changed, made.proved, made.components, made.also, notes)
+
+    def show(console: Console) -> None:
+        if not data.changed:
+            console.print("It was so already; nothing was changed.")
+            return
+        console.print(f"Changed: {group}. For browsers: {installation.url_for_others or installation.url}")
+        for line in data.also:
+            console.print(f"With it: {line}")
+        if not data.proved:
+            console.note("Airflow does not run: the new settings are not proven.")
+            console.command(f"{installation.home.bin}/airferry start")
+        for note in data.notes:
+            console.note(note)
+
+    return Result(data, show)
+
+
+offer(app, show, ("site", "site show --json"))
+offer(app, url, ("site url https://airflow.example.com:8443", "site url https://portal.example.com/airflow"))
+offer(app, undo)
