@@ -25,6 +25,8 @@ def unpack(archive: Path, filename: str, folder: Path) -> Path:
                 _extract(source, folder)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise BuildFailed(f"{filename} cannot be unpacked.", found=str(error)) from error
+    if any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        return folder  # packed without a folder of its own; pip takes it, too
     tops = [path for path in folder.iterdir() if path.is_dir()]
     if len(tops) != 1:
         raise BuildFailed(

@@ -14,7 +14,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from bundler.base.digest import file_digest
 from bundler.index.transport import recorded
-from bundler.request import pipoptions
+from bundler.request import archives, pipoptions
 from bundler.request.requirement_files import RequirementFile, Unreadable, lines
 
 _SHA256 = re.compile(r"sha256:([0-9a-fA-F]{64})")
@@ -196,7 +196,7 @@ def _named(
             problems += _mismatch(text, path, where, hashes)
             record.url = None
             if path.is_file():
-                record.specifier = SpecifierSet(f"=={_parsed(path.name)[1]}")
+                record.specifier = SpecifierSet(_exactly(_told(path)[1]))
     wanted.append(Wanted(text, str(record), name, hashes))
 
 
@@ -205,14 +205,15 @@ def _from_url(url: str, extras: str, behind: str, hashes: tuple[str, ...], wante
     address, _, fragment = url.partition("#")
     name = dict(part.partition("=")[::2] for part in fragment.split("&")).get("egg", "")
     filename = unquote(urlsplit(address).path.rpartition("/")[2])
+    local = Path(unquote(urlsplit(address).path)) if url.startswith("file:") else None
     if not name:
         if not filename.endswith(_ARCHIVES):
             raise InvalidRequirement(f"no wheel and no source distribution; write: name @ {url}")
-        name = _parsed(filename)[0]
+        name = _told(local)[0] if local else _of_name(filename, url)[0]
     text = f"{name}{extras} @ {url}"
     record = f"{name}{extras} @ {recorded(url)}{behind}"
-    if url.startswith("file:"):
-        record = f"{name}{extras}=={_parsed(filename)[1]}{behind}"
+    if local:
+        record = f"{name}{extras}{_exactly(_told(local)[1])}{behind}"
     wanted.append(Wanted(f"{text}{behind}", record, canonicalize_name(re.sub(r"\[.*", "", name)), hashes))
 
 
@@ -243,9 +244,9 @@ def _local_file(
         problems.append(f"{where}{text}: no such file")
         return
     problems += _mismatch(text, path, where, hashes)
-    name, version = _parsed(path.name)
+    name, version = _told(path)
     url = f"{name}{extras} @ {path.resolve().as_uri()}{behind}"
-    wanted.append(Wanted(url, f"{name}{extras}=={version}{behind}", name, hashes))
+    wanted.append(Wanted(url, f"{name}{extras}{_exactly(version)}{behind}", name, hashes))
 
 
 def _mismatch(text: str, path: Path, where: str, hashes: tuple[str, ...]) -> Iterator[str]:
@@ -255,11 +256,27 @@ def _mismatch(text: str, path: Path, where: str, hashes: tuple[str, ...]) -> Ite
         yield f"{where}{text}: has the sha256 {found}, and not what --hash allows"
 
 
-def _parsed(filename: str) -> tuple[str, str]:
-    """Name and version of a wheel, or of a source distribution."""
+def _told(path: Path) -> tuple[str, str]:
+    """Name and version of a local file, from its name or from what is in it; the version may be ""."""
+    try:
+        return _of_name(path.name, "")
+    except InvalidRequirement:
+        if not path.is_file():
+            raise
+        return archives.package(path)
+
+
+def _of_name(filename: str, url: str) -> tuple[str, str]:
+    """Name and version of a wheel, or of a source distribution; raises InvalidRequirement."""
     if filename.endswith(".whl"):
         name, version = parse_wheel_filename(filename)[:2]
         return name, str(version)
     stem = next(filename.removesuffix(ending) for ending in _ARCHIVES if filename.endswith(ending))
-    name_part, _, version_part = stem.rpartition("-")
-    return canonicalize_name(name_part), version_part
+    found = archives.split(stem)
+    if found is None:
+        raise InvalidRequirement(f"{archives.NEEDED}{url or filename}")
+    return found
+
+
+def _exactly(version: str) -> str:
+    return f"=={version}" if version else ""

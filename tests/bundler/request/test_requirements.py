@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -508,3 +509,49 @@ def test_names_of_hosts(options: dict[str, str], tag: str) -> None:
 def test_hosts_that_are_none(options: dict[str, str]) -> None:
     with pytest.raises(InvalidTarget):
         platforms.platform_tag(**options)
+
+
+def _zip(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+PROJECT = '[project]\nname = "Own.Tool"\nversion = "1.2"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "record"),
+    [
+        ("main.zip", {"pyproject.toml": PROJECT}, "own-tool==1.2"),
+        ("tool-main.zip", {"tool-main/pyproject.toml": PROJECT}, "own-tool==1.2"),
+        ("v1.0.zip", {"t/PKG-INFO": "Name: own_tool\nVersion: 1.3\n"}, "own-tool==1.3"),
+        ("x.zip", {"t/setup.cfg": "[metadata]\nname = own-tool\nversion = attr: own.VERSION\n"}, "own-tool"),
+        ("x.zip", {"t/pyproject.toml": '[project]\nname = "own-tool"\ndynamic = ["version"]\n'}, "own-tool"),
+        ("own-tool-1.4.zip", {}, "own-tool==1.4"),
+    ],
+)
+def test_archives_whose_name_does_not_tell(
+    tmp_path: Path, name: str, files: dict[str, str], record: str
+) -> None:
+    path = _zip(tmp_path / name, files)
+    for text in (str(path), path.as_uri()):
+        found = gather((text,), ())
+        assert found.problems == ()
+        assert [(item.name, item.record, item.text) for item in found.wanted] == [
+            ("own-tool", record, f"own-tool @ {path.as_uri()}")
+        ]
+
+
+def test_archives_that_nothing_names(tmp_path: Path) -> None:
+    empty = _zip(tmp_path / "main.zip", {"a.py": "", "t/pyproject.toml": "[project"})
+    (tmp_path / "v2.tar.gz").write_bytes(b"cut")
+    urls = ("https://a.test/archive/refs/tags/v1.0.zip", "https://a.test/repo-main.zip")
+    found = gather((str(empty), str(tmp_path / "v2.tar.gz"), *urls), ())
+    assert found.wanted == ()
+    assert [text.partition(": ")[2] for text in found.problems] == [
+        f"the name of the file does not tell the package; write: NAME @ {empty.as_uri()}",
+        "the archive cannot be read: file could not be opened successfully",
+        *(f"the name of the file does not tell the package; write: NAME @ {url}" for url in urls),
+    ]
