@@ -140,6 +140,42 @@ def test_dags_are_added_and_checked(installed: Installed, scratch: Path) -> None
     wait_until("Airflow has read the new DAG", known, 120)
 
 
+def test_connections_and_variables_come_from_files_and_go_out_again(installed: Installed) -> None:
+    """What Airflow itself exports is what came in; nothing but the database knows a value."""
+    given = {
+        "warehouse": {
+            "conn_type": "postgres",
+            "host": "db",
+            "login": "kim",
+            "password": "zebra/7 &",
+            "port": 5432,
+        },
+        "shop": "http://kim:zebra%2F8@shop:8080/x?timeout=5",
+    }
+    for name, value in (("connections", given), ("variables", {"limits": {"zebra": [1, 2]}, "who": "kim"})):
+        file = installed.host.folder / f"{name}.json"
+        file.write_text(json.dumps(value))
+        file.chmod(0o644)
+        done = installed.run(name, "import", file)
+        assert done.returncode == 0, done.stderr
+        assert f"added: {', '.join(sorted(value))}" in done.stdout
+        assert "chmod 600" in done.stderr
+        again = installed.json(name, "import", file)
+        assert again["kept"] == sorted(value)
+        out = installed.home / "run" / "out.json"
+        exported = installed.host.run(installed.home / "bin" / "airflow", name, "export", out)
+        assert exported.returncode == 0, exported.stderr
+        found = json.loads(out.read_text())
+        out.unlink()
+        if name == "variables":
+            assert found == value
+            continue
+        assert (found["warehouse"]["password"], found["shop"]["password"]) == ("zebra/7 &", "zebra/8")
+        assert json.loads(found["shop"]["extra"]) == {"timeout": "5"}
+    said = [path for path in installed.home.glob("**/*.log") if "zebra" in path.read_text(errors="replace")]
+    assert (said, "zebra" in (installed.home / "journal.jsonl").read_text()) == ([], False)
+
+
 def test_the_manual_is_there(installed: Installed) -> None:
     assert installed.run("help", "add-dags").stdout.startswith("# Adding DAGs")
     assert "<h1>airferry</h1>" in (installed.home / "doc" / "index.html").read_text(encoding="utf-8")
