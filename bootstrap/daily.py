@@ -3,36 +3,56 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import ContextManager, Dict, List, Optional, Sequence
+from typing import Callable, ContextManager, Dict, List, Mapping, Optional, Sequence
 
+from bootstrap import custody
 from bootstrap.airflow import health, metadata
-from bootstrap.base import account, process
+from bootstrap.base import account, channel, process
 from bootstrap.base.lock import held
+from bootstrap.custody import Custodian
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.services import broker, strays
+from bootstrap.services.broker import Action
 from bootstrap.services.manager import NONE, check_components
 from bootstrap.state import change_record, receipt, registry
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
+from bootstrap.state.receipt import Receipt
 from bootstrap.state.registry import Record
 from bootstrap.steps.airflow import start as start_all
 from wheelhouse.errors import AirferryError
 
 
-def enter_as_account(home: Home, patience: Optional[float] = None) -> Installation:
-    """Load an installation and continue as its account; raises NotInstalled, AccountError.
+def enter_as_account(
+    home: Home,
+    patience: Optional[float] = None,
+    *,
+    changes: bool = False,
+    more: Optional[Callable[[Custodian], Mapping[str, Action]]] = None,
+) -> Installation:
+    """Load an installation and continue as its account; raises NotInstalled, AccountError, NeedsRoot.
 
-    `patience` is how long its tasks may run on where it is stopped, in seconds.
+    `patience` is how long its tasks may run on where it is stopped, in seconds. A command with `changes`
+    replaces what is root's in an installation by root, and so does one that has root do `more`.
     """
     _readable(home)
     found = receipt.load(home.receipt)
     place = home.path.stat()
+    theirs = home.secrets.lstat() if home.is_roots and home.secrets.exists() else place
     # an account without a name is named by its number
-    owner = account.find(found.account) or account.Account(found.account, place.st_uid, place.st_gid)
+    owner = account.find(found.account) or account.Account(found.account, theirs.st_uid, theirs.st_gid)
+    if owner.uid == 0 and found.is_roots:
+        raise account.AccountError(
+            f"There is no account {found.account}, which the installation in {home.path} runs as.",
+            needed=f"an ordinary account {found.account}",
+            hint="As root, run the install again: it makes the account.",
+        )
     if os.geteuid() == 0 and place.st_uid not in (0, owner.uid):
         raise account.AccountError(
             f"{home.receipt} names another account than the one that {home.path} belongs to.",
@@ -41,28 +61,44 @@ def enter_as_account(home: Home, patience: Optional[float] = None) -> Installati
             hint="The receipt was changed. As root, run the install again with the right --account.",
         )
     known = registry.of_system(home.path) if os.geteuid() == 0 else None
-    if known:
-        if known.account != owner.name:
-            raise account.AccountError(
-                f"{home.receipt} names a different account than root's own record of this installation.",
-                found=owner.name,
-                needed=known.account,
-                hint="The receipt was changed. As root, run the install again with the right --account.",
-            )
-        _stay_behind(known)
+    if known and known.account != owner.name:
+        raise account.AccountError(
+            f"{home.receipt} names a different account than root's own record of this installation.",
+            found=owner.name,
+            needed=known.account,
+            hint="The receipt was changed. As root, run the install again with the right --account.",
+        )
+    if os.geteuid() == 0:
+        custodian = custody.custodian_of(home, found, changes=changes)
+        known = known or (registry.record_of(found) if custodian else None)
+        if known:
+            actions = custodian.actions() if custodian else {}
+            _stay_behind(known, {**actions, **(more(custodian) if custodian and more else {})})
+    elif found.is_roots and (changes or more) and not channel.available():
+        _refuse_without_root(found)
     account.run_as(owner, home.path)
     return Installation(found, patience)
 
 
-def _stay_behind(record: Record) -> None:
-    """Go on in a new process; as root, this one only starts and stops units for it, and ends as it ends."""
+def _refuse_without_root(found: Receipt) -> None:
+    words = [f"{found.home}/bin/airferry", *sys.argv[1:]]
+    raise channel.NeedsRoot(
+        f"The code of the installation in {found.home} belongs to root, and this command changes it.",
+        found=f"this command runs as {account.current().name}",
+        hint=f"As root: {' '.join(map(shlex.quote, words))}",
+    )
+
+
+def _stay_behind(record: Record, actions: Mapping[str, Action]) -> None:
+    """Go on in a new process; as root, this one does what only root may, and ends as it ends."""
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child:
         theirs.close()
-        raise SystemExit(broker.attend(child, ours, broker.Broker(record)))
+        account.leave_environment()
+        raise SystemExit(broker.attend(child, ours, broker.Broker(record, actions=actions)))
     ours.close()
-    broker.connect(theirs.detach())
+    channel.connect(theirs.detach())
 
 
 def start(installation: Installation, names: Sequence[str] = ()) -> None:
@@ -124,7 +160,7 @@ def waited_for(installation: Installation, names: Sequence[str] = ()) -> List[st
 
 def exec_as_account(installation: Installation, command: List[str]) -> None:
     """Replace this process by `command`, as the installation's account; raises CommandFailed."""
-    broker.disconnect()
+    channel.disconnect()
     try:
         os.execvpe(command[0], command, {**os.environ, "HOME": installation.receipt.home})  # noqa: S606
     except OSError as error:

@@ -8,17 +8,16 @@ value names. Nothing is told by an option, an argument or the environment, which
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import socket
 import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from bootstrap.base import account as accounts
-from bootstrap.base import adoption, secret
+from bootstrap.base import secret
 from bootstrap.base.account import Account, AccountError
 from bootstrap.base.secret import Secret
 from bootstrap.installed.external import Handed
@@ -26,11 +25,14 @@ from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.python.choice import CARRIED
 from bootstrap.services import broker
 from bootstrap.services.broker import Broker
-from bootstrap.state import registry
+from bootstrap.state import ownership, registry
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import Receipt
-from wheelhouse import codec, layout
+from wheelhouse import codec
 from wheelhouse.reader import Bundle
+
+if TYPE_CHECKING:
+    from bootstrap.custody import Custodian
 
 SCHEMA = 1
 # In the place of a descriptor that nothing crosses by.
@@ -127,7 +129,10 @@ def run(chosen: Receipt, opened: Bundle, options: Options, *, json: bool = False
 
     Raises :class:`AccountError`.
     """
+    from bootstrap.custody import Custodian, extract_runtime  # noqa: PLC0415  (doctor starts sooner without it)
+
     home = Home(Path(chosen.home))
+    ownership.check_place(home)
     account = accounts.ensure(chosen.account, home.path)
     if account.uid == 0:
         raise AccountError(
@@ -135,14 +140,29 @@ def run(chosen: Receipt, opened: Bundle, options: Options, *, json: bool = False
             needed="an ordinary account",
             hint=f"Leave out --account: {accounts.DEFAULT} is created for you.",
         )
-    _give(home.path, account)
+    ownership.make(home, account)
+    custodian = Custodian(home, account, chosen=chosen, bundle=opened)
+    chosen = custodian.begin()
+    runtime = home.path / RUNTIME
+    extract_runtime(opened, runtime)
+    try:
+        return _attended(chosen, opened, options, account, custodian, json=json)
+    finally:
+        shutil.rmtree(str(runtime), ignore_errors=True)
+
+
+def _attended(
+    chosen: Receipt, opened: Bundle, options: Options, account: Account, custodian: Custodian, *, json: bool
+) -> int:
+    home = custodian.home
     external = options.external
     certificate = external.connection.sslrootcert if external else ""
     ours, theirs = socket.socketpair()
     handed = Handover(
         SCHEMA,
         chosen,
-        opened.stream.fileno(),
+        # with a place of its own in it: both processes read
+        os.open(f"/proc/self/fd/{opened.stream.fileno()}", os.O_RDONLY),
         str(opened.path),
         theirs.fileno(),
         json,
@@ -157,14 +177,16 @@ def run(chosen: Receipt, opened: Bundle, options: Options, *, json: bool = False
     child = os.fork()
     if child == 0:
         ours.close()
-        _inner(account, home, opened, handed)
+        _inner(account, home, handed)
     theirs.close()
+    # what root writes must not depend on its own environment, which the account's process does not have
+    accounts.leave_environment()
     with ours:
-        return broker.attend(child, ours, Broker(registry.record_of(chosen)))
+        return broker.attend(child, ours, Broker(registry.record_of(chosen), actions=custodian.actions()))
 
 
-def _inner(account: Account, home: Home, opened: Bundle, handed: Handover) -> None:
-    """In the child: become the account, unpack the runtime, and start it with the value on a descriptor."""
+def _inner(account: Account, home: Home, handed: Handover) -> None:
+    """In the child: become the account, and start airferry with the value on a descriptor."""
     try:
         accounts.become(account)
         chosen = handed.receipt
@@ -172,11 +194,6 @@ def _inner(account: Account, home: Home, opened: Bundle, handed: Handover) -> No
         python = sys.executable if chosen.python_from == CARRIED else chosen.python
         _check(account, python, home.path)
         os.chdir(str(home.path))
-        runtime = home.path / RUNTIME
-        if runtime.exists():
-            shutil.rmtree(str(runtime))
-        runtime.mkdir(mode=0o700)
-        opened.extract_folder(layout.RUNTIME, runtime)
         os.environ["HOME"] = str(home.path)
         value = _written(codec.dumps(handed))
         for descriptor in (
@@ -190,7 +207,7 @@ def _inner(account: Account, home: Home, opened: Bundle, handed: Handover) -> No
         ):
             if descriptor != NOTHING:
                 os.set_inheritable(descriptor, True)
-        command = [python, "-I", "-S", "-X", "utf8", str(runtime / _ENTRY), str(value)]
+        command = [python, "-I", "-S", "-X", "utf8", str(home.path / RUNTIME / _ENTRY), str(value)]
         os.execv(python, command)  # noqa: S606
     except (AccountError, OSError) as error:
         sys.stderr.write(f"airferry: {error}\n")
@@ -214,28 +231,6 @@ def _pipe(value: Optional[Secret]) -> int:
     os.write(writing, value.reveal().encode() + b"\n")
     os.close(writing)
     return reading
-
-
-def _give(home: Path, account: Account) -> None:
-    """Make the home and give it to the account, with root's own files; raises AccountError for others'."""
-    for folder in (*reversed(home.parents), home):
-        if not folder.exists():
-            folder.mkdir()
-            folder.chmod(0o755)  # whatever root's umask is: the account must get through
-    owner = home.stat().st_uid
-    if owner == account.uid:
-        return
-    found = adoption.obstacles(home)
-    if found:
-        raise AccountError(
-            f"{home} is not empty and does not belong to {account.name}.",
-            found="\n".join(found),
-            needed=f"a folder of {account.name}'s, or one of root's with root's own airflow.cfg,"
-            " webserver_config.py, dags, plugins and config",
-            hint="Choose another folder with --home, or change its owner first: chown -R"
-            f" {account.name} {shlex.quote(str(home))}",
-        )
-    adoption.give(home, account)
 
 
 def first_line(path: Path) -> Secret:

@@ -6,9 +6,7 @@ value on that descriptor (:class:`bootstrap.handoff.Handover`), and root has ver
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,26 +16,22 @@ if __name__ == "__main__":
 
 from bootstrap import handoff
 from bootstrap import install as installing
+from bootstrap.base import channel
 from bootstrap.base.boundary import guard
 from bootstrap.base.console import Console
 from bootstrap.commands.installing import report
-from bootstrap.services import broker
-from bootstrap.state.home import Home
 from wheelhouse.reader import Bundle
 
 
 def main(descriptor: int) -> int:
     """Install as the value on the descriptor says, as the account that runs this."""
     handed = handoff.receive(descriptor)
-    # until this ends it may import from there
-    runtime = Home(Path(handed.receipt.home)).path / handoff.RUNTIME
-    atexit.register(shutil.rmtree, str(runtime), ignore_errors=True)
     console = Console(quiet=handed.json)
     return guard(lambda: _install(handed, console), console, command="install", json=handed.json)
 
 
 def _install(handed: handoff.Handover, console: Console) -> int:
-    broker.connect(handed.channel)
+    channel.connect(handed.channel)
     with Bundle(os.fdopen(handed.bundle, "rb"), Path(handed.bundle_name)) as bundle:
         outcome = installing.install(handed.receipt, bundle, handoff.secrets_of(handed), console)
     return report(outcome).show(console, "install", json=handed.json)

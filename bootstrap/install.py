@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional
 
 from bootstrap import handoff
-from bootstrap.base import account, lock
+from bootstrap.base import account, channel, lock
 from bootstrap.base.secret import Secret
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change import upgrade_rules
@@ -22,7 +22,6 @@ from bootstrap.installed.external import Handed
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import Options
 from bootstrap.python import carried
-from bootstrap.services import broker
 from bootstrap.services.manager import NONE
 from bootstrap.state import change_record, plan, receipt, registry
 from bootstrap.state.home import Home
@@ -51,7 +50,13 @@ def steps(
 ) -> List[Step]:
     """The whole plan, in order; `password` is the admin's, `handed` for an external database."""
     return [
-        FoldersStep(installation.home, password, handed.role, private_logs=installation.version.opens_logs),
+        FoldersStep(
+            installation.home,
+            password,
+            handed.role,
+            private_logs=installation.version.opens_logs,
+            by_root=installation.receipt.is_roots,
+        ),
         *python_steps(installation, bundle),
         ReleaseStep(installation, bundle),
         LinkStep(installation),
@@ -79,13 +84,24 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
     lines: List[str] = []
     if os.geteuid() == 0:
         lines.append(f"Create the account {chosen.account} unless it exists, and {home.path} for it")
-        if home.path.is_dir() and home.path.stat().st_uid != 0:
-            return _planned_by_owner(home, chosen, bundle, handed, lines)
+        owner = _owner(home, chosen)
+        if owner:
+            return _planned_by_owner(owner, home, chosen, bundle, handed, lines)
     return Planned((*lines, *describe(chosen, bundle, handed)), drift(chosen), chosen)
 
 
+def _owner(home: Home, chosen: Receipt) -> Optional[account.Account]:
+    """Whoever the data in a home belongs to, where there is one and it is not root."""
+    if not home.path.is_dir():
+        return None
+    found = home.path.lstat()
+    if found.st_uid != 0:
+        return account.Account("", found.st_uid, found.st_gid)
+    return account.find(chosen.account)
+
+
 def _planned_by_owner(
-    home: Home, chosen: Receipt, bundle: Bundle, handed: Handed, lines: List[str]
+    owner: account.Account, home: Home, chosen: Receipt, bundle: Bundle, handed: Handed, lines: List[str]
 ) -> Planned:
     earlier = other_bundle(home, chosen)
     if earlier:
@@ -96,7 +112,7 @@ def _planned_by_owner(
     def look() -> str:
         return codec.dumps(Planned(tuple(describe(chosen, bundle, handed)), drift(chosen), chosen))
 
-    text = account.look_as_owner(home.path, look)
+    text = account.look_as(owner, look)
     try:
         found = codec.loads(Planned, text or "")
     except codec.Malformed:
@@ -169,12 +185,12 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
                 upgraded = upgrades.upgrade(
                     earlier, chosen, bundle, password, progress, journal, patience=given.patience
                 )
-            if not broker.available():
+            if not channel.available():
                 registry.save(registry.record_of(chosen))
             return _outcome(upgraded, earlier.airflow)
         _tell_of_unfinished(home, progress)
         receipt.save(home.receipt, chosen)
-        if not broker.available():
+        if not channel.available():
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
             with _telling_what_runs_on(Installation(chosen), progress):
@@ -184,7 +200,10 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             if not chosen.completed:
                 chosen = replace(chosen, completed=timestamp.now())
             receipt.save(home.receipt, chosen)
-            carried.remove_unused(home, chosen)
+            if chosen.is_roots:
+                channel.ask("prune")
+            else:
+                carried.remove_unused(home, chosen)
     return Outcome(chosen, tuple(done))
 
 

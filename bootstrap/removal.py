@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from bootstrap.base import process
+from bootstrap.base import account, process
 from bootstrap.installed.installation import Installation
-from bootstrap.services import broker, strays, supervisor, systemd
+from bootstrap.services import strays, supervisor, systemd
 from bootstrap.services.control import user_units
 from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
-from bootstrap.state import receipt, registry, shortcut
+from bootstrap.state import ownership, receipt, registry, shortcut
 from bootstrap.state.home import Home
-from wheelhouse import timestamp
+from wheelhouse import codec, timestamp
 
 # An installation imports these when it needs them; once its releases are gone, nothing can be imported.
 _MANAGERS = (supervisor, systemd)
@@ -29,7 +29,7 @@ _DOOMED = ".removed-"
 _COMMANDS = ("bin", "current", "current.new", "run")
 _CODE = ("releases", "python", ".handoff")
 # What an admin may have changed, and what says which of our settings were changed by hand.
-_KEPT_SETTINGS = ("airflow-settings.json", "local.env")
+_KEPT_SETTINGS = ("airflow-settings.json", "local.env", "receipts.jsonl")
 _DATA: Dict[str, str] = {
     "postgres": "the database cluster",
     "dags": "DAG files",
@@ -93,14 +93,19 @@ def remove_commands(installation: Installation, *, purge: bool) -> None:
     found = receipt.find(home.receipt)
     if found and not purge:
         now = timestamp.now()
-        receipt.save(home.receipt, replace(found, completed="", added=(), removed=found.removed or now))
+        gone = replace(found, completed="", added=(), removed=found.removed or now)
+        owner = account.find(found.account)
+        if os.geteuid() == 0 and home.is_roots and owner:
+            ownership.put(home, home.receipt, codec.dumps(gone), owner)
+        else:
+            receipt.save(home.receipt, gone)
     for name in _COMMANDS:
         _discard(home, home.path / name)
     if home.manual.is_symlink():
         _discard(home, home.manual)
-    if home.etc.is_dir():
+    if not purge and home.etc.is_dir() and not home.etc.is_symlink():
         for path in home.etc.iterdir():
-            if purge or path.name not in _KEPT_SETTINGS:
+            if path.name not in _KEPT_SETTINGS:
                 _discard(home, path)
         with contextlib.suppress(OSError):
             home.etc.rmdir()
@@ -167,10 +172,6 @@ def remove_account(name: str, home: Path) -> str:
 
 
 def _forget(installation: Installation) -> None:
-    control = installation.control_of(SYSTEMD)
-    if isinstance(control, broker.Remote):
-        control.forget()
-        return
     for record in registry.known():
         if record.home == installation.receipt.home:
             registry.forget(record)

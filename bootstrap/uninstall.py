@@ -8,7 +8,8 @@ from typing import ContextManager, Optional
 
 from bootstrap import daily, removal
 from bootstrap.base import account, lock
-from bootstrap.state import change_record, receipt
+from bootstrap.installed.installation import Installation
+from bootstrap.state import change_record, ownership, receipt
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.outcome import Left, Uninstalled
@@ -16,38 +17,61 @@ from bootstrap.state.plan import Progress
 from bootstrap.state.receipt import Receipt
 
 # What goes with --purge.
+_STOP = "Stop everything and remove the services"
 DATA = "the database, DAGs, logs, backups, configuration and secrets"
 
 
 def uninstall(place: Home, progress: Progress, *, purge: bool) -> Uninstalled:
     """Stop everything and remove what an install makes; the data, too, with `purge`.
 
-    What this runs from goes away: whoever calls it can import nothing afterwards. As root the work is done by
-    a child as the account, which ends here; this process only finishes what needs root.
+    What this runs from goes away: whoever calls it can import nothing afterwards. As root a child stops
+    everything as the account, and ends here; this process removes what belongs to root and to the account.
     """
     found = receipt.load(place.receipt)
-    lent = os.geteuid() == 0
-    if lent:
-        status = _in_child()
-        if status == 0:
-            return _finish_as_root(place, found, purge=purge)
-        if status is not None:
-            raise SystemExit(status)
-    installation = daily.enter_as_account(place)
+    if os.geteuid() != 0:
+        return _by_its_account(place, found, progress, purge=purge)
+    status = _in_child()
+    if status is None:
+        _stop(place, progress, purge=purge)
+        raise SystemExit(0)
+    if status != 0:
+        raise SystemExit(status)
+    owner = account.find(found.account)
+    if owner and owner.uid and not purge:
+        ownership.claim(place, owner)  # it may be as an earlier airferry has left it
+    with _recorded(place, purge=purge):
+        _remove(place, found, progress, purge=purge)
+    removal.close(place)
+    reason = removal.remove_account(found.account, place.path) if purge else "the data is its own"
+    return _left(place, found, purge=purge, kept=reason)
+
+
+def _by_its_account(place: Home, found: Receipt, progress: Progress, *, purge: bool) -> Uninstalled:
+    installation = daily.enter_as_account(place, changes=True)
     if not purge:
         # half of the data lies elsewhere until it is finished or undone
         change_record.refuse_unfinished(place)
     with lock.held(place.lock), _recorded(place, purge=purge):
-        with progress.step("Stop everything and remove the services"):
+        with progress.step(_STOP):
             removal.stop(installation)
-        with progress.step(f"Remove the commands{f', {DATA}' if purge else ''}"):
-            removal.remove_commands(installation, purge=purge)
-        with progress.step("Remove the releases"):
-            removal.remove_code(place, purge=purge)
-    if lent:
-        raise SystemExit(0)
+        _remove(place, found, progress, purge=purge)
     removal.close(place)
     return _left(place, found, purge=purge)
+
+
+def _stop(place: Home, progress: Progress, *, purge: bool) -> None:
+    installation = daily.enter_as_account(place, changes=True)
+    if not purge:
+        change_record.refuse_unfinished(place)
+    with lock.held(place.lock), progress.step(_STOP):
+        removal.stop(installation)
+
+
+def _remove(place: Home, found: Receipt, progress: Progress, *, purge: bool) -> None:
+    with progress.step(f"Remove the commands{f', {DATA}' if purge else ''}"):
+        removal.remove_commands(Installation(found), purge=purge)
+    with progress.step("Remove the releases"):
+        removal.remove_code(place, purge=purge)
 
 
 def _in_child() -> Optional[int]:
@@ -58,21 +82,13 @@ def _in_child() -> Optional[int]:
     return account.attend(child)
 
 
-def _finish_as_root(home: Home, found: Receipt, *, purge: bool) -> Uninstalled:
-    # what others than the account have left in its folders
-    removal.sweep(home)
-    removal.close(home)
-    account = removal.remove_account(found.account, home.path) if purge else "the data is its own"
-    return _left(home, found, purge=purge, account=account)
-
-
-def _left(home: Home, found: Receipt, *, purge: bool, account: str = "") -> Uninstalled:
+def _left(home: Home, found: Receipt, *, purge: bool, kept: str = "") -> Uninstalled:
     left = [Left(what, why) for what, why in removal.left(home)]
     if found.database.kind != "private":
         server = f"{found.database.host}:{found.database.port}"
         left.append(Left(f"{found.database.name} on {server}", "the database on an external server"))
-    if account:
-        left.append(Left(f"account {found.account}", account))
+    if kept:
+        left.append(Left(f"account {found.account}", kept))
     return Uninstalled(str(home.path), purge, tuple(left))
 
 

@@ -112,9 +112,10 @@ class Airflow:
     def check_version(self) -> None:
         """Start Airflow in a home that is thrown away; raises CommandFailed when it does not start."""
         variable = "__".join(("AIRFLOW", *(DATABASE_URL.at(self.release.numbers) or ()))).upper()
-        for leftover in self.venv.parent.glob("trial-*"):
+        place = self.home / "run"
+        for leftover in place.glob("trial-*"):
             shutil.rmtree(str(leftover), ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix="trial-", dir=str(self.venv.parent)) as folder:
+        with tempfile.TemporaryDirectory(prefix="trial-", dir=str(place)) as folder:
             own = {"AIRFLOW_HOME": folder, variable: "postgresql+psycopg2://127.0.0.1/unused"}
             said = process.run(
                 [self._python, "-m", "airflow", "version"],

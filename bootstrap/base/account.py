@@ -146,13 +146,18 @@ def _program(name: str) -> Optional[str]:
     )
 
 
-def become(account: Account) -> None:
-    """Give up root for `account`, its groups and an environment of its own in this process, for good."""
-    _leave_terminal()
+def leave_environment() -> None:
+    """Keep nothing of root's environment but how to speak to a terminal, and who asked for this."""
     kept = {name: os.environ[name] for name in _LEFT if name in os.environ}
     asked_by = caller()
     os.environ.clear()
     os.environ.update({**kept, _CALLER: asked_by, "PATH": SYSTEM_PATH})
+
+
+def become(account: Account) -> None:
+    """Give up root for `account`, its groups and an environment of its own in this process, for good."""
+    _leave_terminal()
+    leave_environment()
     os.initgroups(account.name, account.gid)
     os.setgid(account.gid)
     os.setuid(account.uid)
@@ -195,7 +200,7 @@ def interrupt(child: int, interrupted: KeyboardInterrupt) -> None:
 
 def look_as_owner(path: Path, look: Callable[[], str], seconds: int = 120) -> Optional[str]:
     """As root, what `look` finds as the owner of `path`: see :func:`look_as`."""
-    owner = path.stat()
+    owner = path.lstat()
     return look_as(Account("", owner.st_uid, owner.st_gid), look, seconds)
 
 

@@ -36,7 +36,7 @@ def holder(path: Path) -> str:
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold the lock file at `path`; raises :class:`HomeBusy` with the holder when another process does."""
-    descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,6 +8,7 @@ from typing import List
 
 from bootstrap.airflow import metadata
 from bootstrap.backups import databases, state
+from bootstrap.base import channel
 from bootstrap.base.lock import held
 from bootstrap.change.reversal import undone_on_failure
 from bootstrap.change.steps import (
@@ -36,7 +37,7 @@ from bootstrap.state.plan import Done, Progress, Step
 from bootstrap.state.receipt import Receipt
 from bootstrap.steps.airflow import MigrationFailed, StartStep
 from bootstrap.steps.services import RestStep, ServicesStep
-from wheelhouse import timestamp
+from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 
 
@@ -167,20 +168,11 @@ def _restore(
     installation: Installation, place: SavedBackup, kind: str, progress: Progress, journal: Journal
 ) -> Restored:
     old = installation.receipt
-    saved = receipt.load(place.state / "receipt.json")
+    saved = replace(receipt.load(place.state / "receipt.json"), owner=old.owner)
     if saved.bundle_id == old.bundle_id:
-        # the same release: it runs on what this host has now
-        saved = replace(
-            saved,
-            python=old.python,
-            python_from=old.python_from,
-            ca_file=old.ca_file,
-            account=old.account,
-            library_path=old.library_path,
-            name=old.name,
-            services=old.services,
-            added=old.added,
-        )
+        saved = as_it_runs(saved, old)
+    if saved.is_roots:
+        channel.ask("known", receipt=codec.encode(saved))
     target = Installation(saved)
     home = installation.home
     with database_running(installation):
@@ -220,6 +212,21 @@ def _finish(change: Change, done: List[Done], progress: Progress, journal: Journ
     tidy(target)
     backups.rotate(target.home.backups, backups.KEEP, change.new)
     return Restored(change.new, done)
+
+
+def as_it_runs(saved: Receipt, now: Receipt) -> Receipt:
+    """The receipt of a backup of the release in use: it runs on what this host has now."""
+    return replace(
+        saved,
+        python=now.python,
+        python_from=now.python_from,
+        ca_file=now.ca_file,
+        account=now.account,
+        library_path=now.library_path,
+        name=now.name,
+        services=now.services,
+        added=now.added,
+    )
 
 
 def undo_unfinished(installation: Installation, change: Change, progress: Progress) -> Receipt:

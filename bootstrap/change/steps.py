@@ -9,6 +9,7 @@ from typing import List, Optional
 
 from bootstrap.backups import databases, state
 from bootstrap.backups.save import save
+from bootstrap.base import channel, smallfile
 from bootstrap.installed import database_running
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import dump, locks
@@ -17,12 +18,15 @@ from bootstrap.state import backup as backups
 from bootstrap.state import change_record, clusters, marker
 from bootstrap.state import receipt as receipts
 from bootstrap.state.change_record import Change
+from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Progress, Step
+from bootstrap.state.receipt import Receipt
 from bootstrap.steps import packages
 from bootstrap.steps.airflow import StartStep, start
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
+from wheelhouse import codec
 
 
 class _Always:
@@ -174,7 +178,7 @@ class StateStep(_Always):
         kept = (
             ["receipt.json"] if self.installation.servers else ["receipt.json", "secrets/postgres-password"]
         )
-        _put_back(self.installation, self.source, without=kept)
+        _put_back(self.installation, self.source, without=kept, record=False)
         ConfigurationStep(self.installation).correct_database()
         for kind in marker.KINDS:
             marker.path(home, kind, bundle_id).touch()
@@ -196,7 +200,9 @@ class SwitchStep(_Always):
     def apply(self) -> None:
         """Save the receipt, or put the one of a backup back byte for byte, then mark."""
         home = self.installation.home
-        if self.saved:
+        if self.saved and self.installation.receipt.is_roots:
+            _receipt_by_root(self.installation.receipt, self.saved)
+        elif self.saved:
             # its release may hold an older airferry, which reads only what it has written itself
             state.copy_back(self.saved, home, without=state.names(self.saved)[:-1])
         else:
@@ -242,11 +248,43 @@ def undo(change: Change, progress: Progress, *, run: bool) -> None:
         old.services.shut_down()
 
 
-def _put_back(installation: Installation, source: Path, *, without: List[str]) -> None:
-    state.copy_back(source, installation.home, without=without)
+def _put_back(installation: Installation, source: Path, *, without: List[str], record: bool = True) -> None:
+    """Copy a saved state back, with `record` the receipt, too; root writes what is its own, from its own."""
+    by_root = installation.has_root_write()
+    if by_root:
+        roots = [name for name in state.names(source) if name.startswith(("bin/", "etc/"))]
+        state.copy_back(source, installation.home, without=[*without, *roots, "receipt.json"])
+        _keep(installation, source)
+        by_root()
+        if record:
+            _receipt_by_root(installation.receipt, source)
+    else:
+        state.copy_back(source, installation.home, without=without)
     if installation.servers:
         installation.cluster.write_pgpass()
-    packages.switch(installation.home, installation.release)
+    if not by_root:
+        packages.switch(installation.home, installation.release)
+
+
+def _keep(installation: Installation, source: Path) -> None:
+    """Data that a saved state has in ``etc/``; of an earlier airferry what it wrote into airflow.cfg, too."""
+    name, certificate = "airflow-settings.json", "postgres-ca.pem"
+    with contextlib.suppress(FileNotFoundError):
+        text = (source / "etc" / certificate).read_text(encoding="utf-8")
+        channel.ask("keep", name=certificate, text=text)
+    if not (source / "secrets" / name).exists():
+        with contextlib.suppress(FileNotFoundError):
+            text = (source / "etc" / name).read_text(encoding="utf-8")
+            smallfile.write(installation.home.secrets / name, text, 0o600)
+
+
+def _receipt_by_root(found: Receipt, source: Path) -> None:
+    """Have root write the receipt of a saved state to the letter, or what it means where root has not."""
+    saved = codec.parse((source / "receipt.json").read_text(encoding="utf-8"))
+    try:
+        channel.ask("receipt", receipt=saved)
+    except channel.RootFailed:
+        receipts.save(Home(Path(found.home)).receipt, found)
 
 
 def servers(installation: Installation) -> List[Step]:

@@ -9,7 +9,7 @@ from typing import Dict, List, Optional
 
 from bootstrap.airflow import metadata
 from bootstrap.backups import databases
-from bootstrap.base import discard
+from bootstrap.base import channel, discard
 from bootstrap.base.secret import Secret
 from bootstrap.change import upgrade_rules
 from bootstrap.change.reversal import undone_on_failure
@@ -138,7 +138,8 @@ def resume(change: Change, progress: Progress, journal: Journal) -> Upgraded:
 
 def _prepare(after: Installation, bundle: Bundle, password: Optional[Secret]) -> List[Step]:
     own = python_steps(after, bundle)
-    return [FoldersStep(after.home, password), *own, ReleaseStep(after, bundle), TrialStep(after)]
+    folders = FoldersStep(after.home, password, by_root=after.receipt.is_roots)
+    return [folders, *own, ReleaseStep(after, bundle), TrialStep(after)]
 
 
 def _forward(before: Installation, after: Installation, bundle: Bundle, change: Change) -> List[Step]:
@@ -215,15 +216,35 @@ def _tidy(installation: Installation) -> List[str]:
 
 def superfluous(installation: Installation) -> List[Path]:
     """The releases that are neither in use nor the one before."""
-    kept = (installation.receipt.bundle_id, installation.receipt.previous)
-    folders = [path for path in installation.release.path.parent.iterdir() if path.is_dir()]
-    return [path for path in folders if path.name not in kept and not path.name.startswith(UNFINISHED)]
+    return _unused(installation.home, installation.receipt)
 
 
 def prune(installation: Installation) -> None:
-    """Remove releases that are neither in use nor the one before."""
+    """Remove releases that are neither in use nor the one before; root's are removed by root."""
+    home = installation.home
     for release in superfluous(installation):
         strays.kill_users(release)
+        if installation.receipt.is_roots:
+            shutil.rmtree(f"{home.bytecode}{release}", ignore_errors=True)
+    if installation.receipt.is_roots:
+        channel.ask("prune")
+    else:
+        delete_unused(home, installation.receipt)
+
+
+def _unused(home: Home, kept: Receipt) -> List[Path]:
+    """The releases that are neither in use nor the one before."""
+    names = (kept.bundle_id, kept.previous)
+    return [
+        path
+        for path in home.release(kept.bundle_id).path.parent.iterdir()
+        if path.name not in names and not path.name.startswith(UNFINISHED) and path.is_dir()
+    ]
+
+
+def delete_unused(home: Home, kept: Receipt) -> None:
+    """Delete them, and interpreters that nothing uses."""
+    for release in _unused(home, kept):
         discard.set_aside(release, UNFINISHED)
-    discard.sweep(installation.release.path.parent, UNFINISHED)
-    carried.remove_unused(installation.home, installation.receipt)
+    discard.sweep(home.release(kept.bundle_id).path.parent, UNFINISHED)
+    carried.remove_unused(home, kept)

@@ -46,7 +46,9 @@ def add(
     """
     console = Console(quiet=json)
     if remove:
-        installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
+        installation = daily.enter_as_account(
+            home_of(home), patience(wait, now=now), more=lambda custodian: addons.by_root(custodian, None)
+        )
         changed = addons.remove(installation, Path(file).name, console, restart=restart)
     else:
         # root opens it while it still may: it can lie where the account cannot read
@@ -54,7 +56,11 @@ def add(
             with console.progress(bundle.seal.size, "Verify the add-on") as advance:
                 verify(bundle, advance)
             admission.check(bundle.stream, Path(file).name)
-            installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
+            installation = daily.enter_as_account(
+                home_of(home),
+                patience(wait, now=now),
+                more=lambda custodian: addons.by_root(custodian, bundle),
+            )
             changed = addons.add(installation, bundle, console, restart=restart)
     return Result(AddOns(changed.added), lambda console: _show(changed.added, console))
 

@@ -163,7 +163,7 @@ def restore(
 ) -> Result[Union[WentBack, BackupMade]]:
     """Go back to a backup: its database, configuration, keys and release. What is there is saved first."""
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
+    installation = daily.enter_as_account(home_of(home), patience(wait, now=now), changes=not check)
     if check:
         place = run.check_one(installation, name, console)
         said = f"{place.backup.id} restores: {place.backup.airflow}, as it was saved."
@@ -186,14 +186,14 @@ def rollback(
 ) -> Result[WentBack]:
     """Undo the last upgrade, or one that was interrupted; what is there is saved first."""
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
+    installation = daily.enter_as_account(home_of(home), patience(wait, now=now), changes=True)
     change = change_record.find(installation.home)
     if change and change.kind != ROLLBACK:
         back = restoring.undo_unfinished(installation, change, console)
         said = f"The {change.title} was undone: Airflow {back.airflow} is back."
         return Result(WentBack(back), lambda console: console.print(said))
     if change:
-        installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
+        installation = daily.enter_as_account(home_of(home), patience(wait, now=now), changes=True)
         return _go_back(installation, found_backups.load(Path(change.source)), ROLLBACK, console, yes=True)
     return _go_back(installation, restoring.for_rollback(installation), ROLLBACK, console, yes=yes)
 

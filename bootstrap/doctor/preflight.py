@@ -77,8 +77,10 @@ def login_findings(manifest: Manifest, chosen: Receipt) -> Iterator[Finding]:
     if chosen.bundle_id == manifest.bundle_id:
         names += [name.split(" ", 1)[0] for item in chosen.added for name in item.packages]
     try:
-        if os.geteuid() == 0 and path.parent.stat().st_uid != 0:
-            text = account.look_as_owner(path.parent, lambda: path.read_text(encoding="utf-8"), seconds=10)
+        # in a home of root's the file is the account's
+        theirs = path if path.parent.stat().st_uid == 0 else path.parent
+        if os.geteuid() == 0 and theirs.lstat().st_uid != 0:
+            text = account.look_as_owner(theirs, lambda: path.read_text(encoding="utf-8"), seconds=10)
             yield from login.before(str(path), (text or "").encode(), names)
         else:
             yield from login.before(str(path), path.read_bytes(), names)

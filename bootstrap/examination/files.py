@@ -17,11 +17,15 @@ from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.python import carried
 from bootstrap.python.venv import Venv
+from bootstrap.state import ownership
 from wheelhouse.errors import AirferryError
 from wheelhouse.manifest import Manifest
 
 _SECONDS = 4.0  # a walk through a home of a million log files stops there
 _SHOWN = 40
+# What is root's in an installation by root, with all that is in it.
+CODE = (*ownership.FOLDERS, "current", "doc", "receipt.json", "journal.jsonl")
+NOT_ROOT = ", not root)"
 _PROGRAMS = ("initdb", "postgres", "psql", "pg_isready", "pg_dump", "pg_restore")
 # a private folder and its mode; PostgreSQL refuses a cluster that is more open than 0750
 _PRIVATE = {"secrets": 0o077, "run": 0o077, "postgres": 0o027}
@@ -37,7 +41,8 @@ class Files:
     files of ours that are missing or not as they were written. `foreign` belong to another account,
     `loose` may be written by everybody or are more open than they may be, `unreadable` cannot be read by
     the account that runs Airflow; each with the reason. `bytecode` are files that Python has compiled and
-    cannot read any more. `handmade` is what the environment has, or lacks, against its bundle.
+    cannot read any more. `handmade` is what the environment has, or lacks, against its bundle. `by_root`:
+    code and records are to be root's; the lines on those that are not end in :data:`NOT_ROOT`.
     """
 
     complete: bool
@@ -54,6 +59,7 @@ class Files:
     unreadable: Tuple[str, ...] = ()
     bytecode: Tuple[str, ...] = ()
     handmade: Handmade = Handmade()  # noqa: RUF009  (frozen)
+    by_root: bool = False
 
 
 def collect(installation: Installation) -> Files:
@@ -62,7 +68,7 @@ def collect(installation: Installation) -> Files:
     link = home.current_link
     python = Path(installation.receipt.python)
     venv, supervisor = Venv(release.venv, python), Venv(release.supervisor, python)
-    foreign, loose, unreadable = _walk(home.path)
+    foreign, loose, unreadable = _walk(home.path, by_root=installation.receipt.is_roots)
     return Files(
         complete=release.complete.is_file(),
         linked=link.is_symlink() and link.resolve() == release.path.resolve(),
@@ -82,6 +88,7 @@ def collect(installation: Installation) -> Files:
         unreadable=unreadable,
         bytecode=tuple(bytecode.damaged(installation)),
         handmade=packages.compare(release),
+        by_root=installation.receipt.is_roots,
     )
 
 
@@ -161,8 +168,11 @@ def _open_secrets(paths: List[Path]) -> List[str]:
     return found
 
 
-def _walk(home: Path) -> Tuple[Tuple[str, ...], Tuple[str, ...], Tuple[str, ...]]:
-    """Owners and modes below a home, the packages' own files left out: RECORD knows those."""
+def _walk(home: Path, *, by_root: bool) -> Tuple[Tuple[str, ...], Tuple[str, ...], Tuple[str, ...]]:
+    """Owners and modes below a home, the packages' own files left out: RECORD knows those.
+
+    With `by_root` the code and the records are to be root's.
+    """
     foreign: List[str] = []
     loose: List[str] = []
     unreadable: List[str] = []
@@ -181,7 +191,10 @@ def _walk(home: Path) -> Tuple[Tuple[str, ...], Tuple[str, ...], Tuple[str, ...]
             if status is None:
                 continue
             mode = stat.S_IMODE(status.st_mode)
-            if status.st_uid != os.geteuid():
+            if by_root and Path(entry.path).relative_to(home).parts[0] in CODE:
+                if status.st_uid != 0:
+                    foreign.append(f"{entry.path} (owner {status.st_uid}{NOT_ROOT}")
+            elif status.st_uid != os.geteuid():
                 foreign.append(f"{entry.path} (owner {status.st_uid})")
             if stat.S_ISREG(status.st_mode):
                 if mode & 0o002:

@@ -20,7 +20,7 @@ from _frozen_importlib_external import MAGIC_NUMBER
 ending = "." + sys.implementation.cache_tag + ".pyc"
 for root in sys.argv[2:]:
     for folder, _, names in os.walk(root):
-        if os.path.basename(folder) != "__pycache__":
+        if os.path.basename(folder) != "__pycache__" and os.path.basename(root) != "bytecode":
             continue
         for name in names:
             if not name.endswith(ending):
@@ -52,21 +52,24 @@ def mend(installation: Installation) -> List[str]:
     return _look(installation, "remove")
 
 
-def compile_runtime(installation: Installation) -> None:
+def compile_runtime(installation: Installation, log: Path) -> None:
     """Compile airferry's own modules: nothing is written there later, and no full disk can harm them."""
     runtime = installation.release.runtime
     process.run(
         [installation.release.python, "-I", "-S", "-m", "compileall", "-q", runtime],
         what="compile airferry's own modules",
         env=installation.services.env,
-        log=installation.home.install_log,
+        log=log,
     )
     _run(installation, "remove", [runtime])
 
 
 def _look(installation: Installation, what: str) -> List[str]:
     home, carried = installation.home, installation.receipt.carried_python
-    folders = [installation.release.path, home.dags, home.path / "plugins"]
+    own = [home.dags, home.path / "plugins"]
+    if installation.receipt.is_roots:
+        return _run(installation, what, [home.bytecode, *own])
+    folders = [installation.release.path, *own]
     return _run(installation, what, [*folders, carried] if carried else folders)
 
 

@@ -7,6 +7,7 @@ value has changed since, and an admin's own edits stay.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config, release
@@ -14,7 +15,7 @@ from bootstrap.airflow.config import Option, Setting
 from bootstrap.airflow.differences import BASE_URL, COOKIE_SECURE, EXECUTION_API, PROXY_FIX
 from bootstrap.airflow.managed_options import managed_options
 from bootstrap.airflow.moves import NO_ADDRESS
-from bootstrap.base import secret, smallfile
+from bootstrap.base import channel, secret, smallfile
 from bootstrap.installed import in_force
 from bootstrap.installed.installation import Installation
 from bootstrap.site.settings import read
@@ -27,7 +28,11 @@ class ManagedSettings:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self.path = installation.home.airflow_cfg
-        self.record = installation.home.etc / "airflow-settings.json"
+        name, home = "airflow-settings.json", installation.home
+        # etc/ is root's, and the account changes options without root
+        self.record = (home.secrets if installation.receipt.is_roots else home.etc) / name
+        # an earlier airferry kept it in etc/ everywhere
+        self.found = self.record if self.record.exists() else home.etc / name
 
     def settings(self, text: Optional[str] = None) -> List[Setting]:
         """Every setting that this installation intends, some of which follow from what airflow.cfg says.
@@ -108,7 +113,7 @@ class ManagedSettings:
     def known(self) -> Dict[str, str]:
         """The record: ``[section] option`` -> value."""
         try:
-            found: Dict[str, str] = json.loads(self.record.read_text(encoding="utf-8"))
+            found: Dict[str, str] = json.loads(self.found.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found
@@ -135,7 +140,20 @@ class ManagedSettings:
             self._remember(left)
 
     def _remember(self, settings: Dict[str, str]) -> None:
-        smallfile.write(self.record, json.dumps(settings, indent=2) + "\n")
+        smallfile.write(
+            self.record,
+            json.dumps(settings, indent=2) + "\n",
+            0o600 if self.installation.receipt.is_roots else None,
+        )
+        self.found = self.record
+
+
+def keep(installation: Installation, path: Path, text: str) -> None:
+    """Write a certificate to ``etc/``, or have root write it, where the folder is root's."""
+    if installation.receipt.is_roots and channel.available():
+        channel.ask("keep", name=path.name, text=text)
+    else:
+        smallfile.write(path, text)
 
 
 def written(installation: Installation) -> Dict[Tuple[str, str], str]:

@@ -22,7 +22,7 @@ def of_configuration(installation: Installation) -> Optional[Drift]:
     Raises ConfigurationError for a file that cannot be edited, OSError for one that cannot be read.
     """
     managed = ManagedSettings(installation)
-    if not (managed.path.exists() and managed.record.exists()):
+    if not (managed.path.exists() and managed.found.exists()):
         return None
     return compare(config.read(managed.path), managed.changed(), managed.settings())
 

@@ -140,7 +140,7 @@ def _secret(home: Home, path: Path) -> Secret:
     """A secret of the home's account; for root, who may read more, no other file that a link leads to."""
     if os.geteuid() != 0:
         return secret.read(path)
-    text = smallfile.read(path, home.path.stat().st_uid).decode("utf-8", "replace")
+    text = smallfile.read(path, home.owner_of_data()).decode("utf-8", "replace")
     return Secret(text.partition("\n")[0].rstrip("\r"))
 
 
@@ -160,7 +160,7 @@ def _words(database: Database) -> str:
 
 
 def _configuration(home: Home) -> str:
-    return smallfile.read(home.airflow_cfg, home.path.stat().st_uid).decode("utf-8", "replace")
+    return smallfile.read(home.airflow_cfg, home.owner_of_data()).decode("utf-8", "replace")
 
 
 def _key(home: Home) -> Optional[Secret]:

@@ -5,33 +5,33 @@ What only a running installation needs is imported where it is: doctor in a bund
 
 from __future__ import annotations
 
-import shlex
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow.command import Airflow
 from bootstrap.airflow.database import Urls, urls
 from bootstrap.airflow.executor import Component, Executor, executor_of
 from bootstrap.airflow.release import AirflowRelease, release_for
 from bootstrap.airflow.webaddress import WebAddress
-from bootstrap.base import process, secret
-from bootstrap.base.account import AccountError
+from bootstrap.base import account, channel, process, secret
 from bootstrap.facts.network import address_for_others
-from bootstrap.installed import external, folders, in_force
+from bootstrap.installed import external, folders, in_force, scripts
 from bootstrap.installed.folders import Folders
 from bootstrap.postgres import embedded
 from bootstrap.postgres.server import MetadataServer
 from bootstrap.services import broker
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
-from bootstrap.services.launcher import Launcher, own_variables
+from bootstrap.services.launcher import Launcher
 from bootstrap.services.manager import NONE, POSTGRES, SYSTEMD, SYSTEMD_USER, WATCHDOG, Program, Services
 from bootstrap.services.units import Layout
 from bootstrap.site import settings
 from bootstrap.site.settings import Site
 from bootstrap.state.home import Home, ReleaseFolder
 from bootstrap.state.receipt import PRIVATE, Receipt
+from wheelhouse import codec
 
 if TYPE_CHECKING:
     from bootstrap.postgres.external import External
@@ -137,7 +137,7 @@ class Installation:
         return Supervisor(
             self.release.supervisor / "bin" / "python",
             self.home.path,
-            self.home.etc / "supervisord.conf",
+            (self.home.run if self.receipt.is_roots else self.home.etc) / "supervisord.conf",
             self.home.own_logs / "supervisord.log",
             env,
             self.executor,
@@ -147,14 +147,33 @@ class Installation:
     def launcher(self) -> Launcher:
         """What units name, and what others may start components with."""
         variables = {**self._variables(), **self._interpreter_needs()}
-        return Launcher(self.home, self.release, self.receipt.python, variables)
+        return Launcher(self.home, self.release, self.receipt.python, variables, self.has_root_write())
+
+    def has_root_write(self) -> Optional[Callable[[], None]]:
+        """What has root write commands, scripts and their environment; None where this process does itself.
+
+        Raises NeedsRoot when it is called, where they are root's and root does not serve this process.
+        """
+        if not self.receipt.is_roots or os.geteuid() == 0:
+            return None
+
+        def write() -> None:
+            if not channel.available():
+                raise channel.NeedsRoot(
+                    f"The scripts in {self.home.path} have to be written anew, and belong to root.",
+                    found=f"this command runs as {account.current().name}",
+                    hint="Run the same command again as root.",
+                )
+            channel.ask("commands", receipt=codec.encode(self.receipt))
+
+        return write
 
     def control_of(self, kind: str) -> Systemctl:
         """What may change the units: this process, or root's beside it."""
         layout = self.layout_of(kind)
         if kind == SYSTEMD_USER:
             return Systemctl(layout, user_units(), user=True)
-        return broker.Remote(layout) if broker.available() else Systemctl(layout, SYSTEM_UNITS, user=False)
+        return broker.Remote(layout) if channel.available() else Systemctl(layout, SYSTEM_UNITS, user=False)
 
     def layout_of(self, kind: str) -> Layout:
         """What the units of that kind depend on."""
@@ -238,59 +257,31 @@ class Installation:
 
     def scripts(self) -> Dict[str, Tuple[str, int]]:
         """The commands in ``bin/`` and the environment they share: path below home -> (text, mode)."""
-        home, python = (shlex.quote(text) for text in (self.receipt.home, self.receipt.python))
-        variables = self._variables()
-        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(variables.items()))
-        library, owner = self.receipt.library_path, self.receipt.account
-        keep = f"LD_LIBRARY_PATH={shlex.quote(library)} " if library else ""
-        environment = (
-            "# Written by airferry; read by sh. The environment of every process of this installation.\n"
-            "for name in $(env | sed -n 's/^\\(AIRFLOW_[A-Za-z0-9_]*\\|PYTHON[A-Z]*\\)=.*/\\1/p'); do\n"
-            '    unset "$name"\n'
-            "done\n"
-            f"{exports}"
-            f"{own_variables(self.receipt.home, self.receipt.python)}\n"
-        )
-        airflow = (
-            "#!/bin/sh\n"
-            "# Airflow's command line, with the environment of this installation. Written by airferry.\n"
-            f'[ "$(id -u)" -eq 0 ] && [ {shlex.quote(self.receipt.account)} != root ] &&\n'
-            f'    exec {home}/bin/airferry run -- {home}/bin/airflow "$@"\n'
-            "# while an upgrade changes the database, also after a power failure\n"
-            f"if [ -e {home}/run/halted ]; then\n"
-            f'    echo "airferry: Airflow is kept stopped: see airferry status" >&2\n'
-            "    exit 75\n"
-            "fi\n"
-            f"for file in {home}/etc/environment.sh {home}/airflow.cfg; do\n"
-            '    if [ -e "$file" ] && ! [ -r "$file" ]; then\n'
-            f'        echo "airferry: this Airflow belongs to {owner}; $(id -un) cannot read it." >&2\n'
-            f'        echo "  Run the same command as {owner}, or as root: it goes on as {owner}." >&2\n'
-            f"        exit {AccountError.exit_code}\n"
-            "    fi\n"
-            "done\n"
-            f". {home}/etc/environment.sh\n"
-            f'exec {home}/current/venv/bin/python -m airflow "$@"\n'
-        )
-        airferry = (
-            "#!/bin/sh\n"
-            "# Manages this installation: sh airferry --help. Written by airferry.\n"
-            f'{keep}AIRFERRY_HOME={home} exec {python} -I -S -B -X utf8 {home}/current/runtime "$@"\n'
-        )
-        return {
-            "etc/environment.sh": (environment, 0o640),
-            "bin/airflow": (airflow, 0o755),
-            "bin/airferry": (airferry, 0o755),
-        }
+        return scripts.compose(self.receipt, self.own_python, self._variables())
+
+    @property
+    def own_python(self) -> str:
+        """The interpreter that airferry's commands run on: root does not run one that is not root's."""
+        try:
+            return self.release.own_python.read_text(encoding="utf-8", errors="surrogateescape").strip()
+        except OSError:
+            return self.receipt.python
 
     def _variables(self) -> Dict[str, str]:
         """The environment of this installation, without what belongs to whoever runs a command."""
         variables = {**self.airflow.environment(), "AIRFERRY_HOME": self.receipt.home}
         for name in ("HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "XDG_RUNTIME_DIR", "TZ"):
             variables.pop(name, None)
+        if self.receipt.is_roots:
+            # root writes it, and for every other reader it has to be the same
+            variables.pop("LD_LIBRARY_PATH", None)
+            variables.update(self._interpreter_needs())
+            variables["PATH"] = f"{self.release.venv / 'bin'}:{account.SYSTEM_PATH}"
         return variables
 
     def _interpreter_needs(self) -> Dict[str, str]:
-        """Where the interpreter finds its libraries, and which authorities its OpenSSL trusts."""
+        """Where the interpreter finds its libraries, whom its OpenSSL trusts, and where its bytecode lies."""
         trusted = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), self.receipt.ca_file)
-        found = {"LD_LIBRARY_PATH": self.receipt.library_path, **trusted}
+        bytecode = str(self.home.bytecode) if self.receipt.is_roots else ""
+        found = {"LD_LIBRARY_PATH": self.receipt.library_path, "PYTHONPYCACHEPREFIX": bytecode, **trusted}
         return {name: value for name, value in found.items() if value}

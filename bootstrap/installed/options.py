@@ -114,6 +114,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         name=neighbours.name(options.home.path, options.name or "", earlier.name if earlier else ""),
         role=earlier.role if earlier else HEAD,
         executor=executor.name,
+        owner=receipts.ROOT if os.geteuid() == 0 else receipts.ACCOUNT,
     )
     if earlier is None:
         return _checked(_with_services(fresh, options, ""))

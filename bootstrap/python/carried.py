@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Set, Tuple
 
-from bootstrap.base import process
+from bootstrap.base import process, smallfile
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import Receipt
 from wheelhouse import layout, unpacking
@@ -58,6 +58,11 @@ class Carried:
     def program(self) -> Path:
         """The interpreter itself."""
         return self.path / "bin" / ("python" + ".".join(self.described.version.split(".")[:2]))
+
+    @property
+    def is_roots(self) -> bool:
+        """Whether root has unpacked it."""
+        return self.path.exists() and self.path.lstat().st_uid == 0
 
     def problems(self, bundle: Bundle) -> List[str]:
         """What differs between the folder and the archive in the bundle, a line each; all bytes are read."""
@@ -158,7 +163,7 @@ def remove_unused(home: Home, receipt: Receipt) -> List[Path]:
     removed = [path for path in sorted(home.pythons.iterdir()) if path.name not in used]
     for path in removed:
         shutil.rmtree(str(path), ignore_errors=True)
-    if not used:
+    if not used and not receipt.is_roots:
         with contextlib.suppress(OSError):
             home.pythons.rmdir()
     return removed
@@ -167,14 +172,23 @@ def remove_unused(home: Home, receipt: Receipt) -> List[Path]:
 def _used(home: Home, receipt: Receipt) -> Iterator[str]:
     """The names below ``HOME/python/`` that the receipt's interpreter and every environment come from."""
     places = [receipt.python]
+    for own in home.path.glob("releases/*/airferry-python"):
+        places.append(own.read_text(encoding="utf-8", errors="replace").strip())
     for settings in home.path.glob("releases/*/*/pyvenv.cfg"):
-        text = settings.read_text(encoding="utf-8", errors="replace")
+        text = _settings(home, settings)
         places += re.findall(r"^home\s*=\s*(.*?)\s*$", text, re.MULTILINE)
     roots = {home.pythons, home.pythons.resolve()}
     for place in places:
         for root in roots:
             with contextlib.suppress(ValueError):
                 yield Path(place).relative_to(root).parts[0]
+
+
+def _settings(home: Home, path: Path) -> str:
+    """Of a release that the account has built, root reads only what is a file of the account's."""
+    if os.geteuid() != 0 or path.lstat().st_uid == 0:
+        return path.read_text(encoding="utf-8", errors="replace")
+    return smallfile.read(path, home.owner_of_data()).decode("utf-8", "replace")
 
 
 def temporary() -> Optional[Path]:

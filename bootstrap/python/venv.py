@@ -8,6 +8,7 @@ import csv
 import hashlib
 import math
 import os
+import re
 import stat
 import time
 import zipfile
@@ -156,13 +157,16 @@ class Venv:
         by_uv: bool,
         env: Mapping[str, str],
         log: Optional[Path],
+        beside: bool = False,
     ) -> None:
         """Have uv or pip install exactly what is locked, for this environment's Python."""
         command: List[process.Argument]
+        # the environment's own would run what its packages have in .pth files (site module): never as root
+        python = self.python if beside and os.geteuid() == 0 else self.interpreter
         if by_uv:
-            command = [tools.uv, "pip", "install", *_UV, "--no-build", "--python", self.interpreter]
+            command = [tools.uv, "pip", "install", *_UV, "--no-build", "--python", python]
         else:
-            command = [self.interpreter, "-I", tools.pip / "pip", "install", *_PIP]
+            command = [python, "-I", tools.pip / "pip", "install", *_PIP]
         process.run([*command, *what], what="install the packages", env=env, log=log, timeout=1800)
 
     def damaged(self, since: float = math.inf) -> List[str]:
@@ -217,11 +221,33 @@ def install_beside(
     listed = _listed(packages, wheels, wheels.parent / "requirements.txt")
     by_uv = tools.uv_runs(env)
     isolated = _isolated(env, wheels.parent / "cache") if by_uv else {**env, **_PIP_SETTINGS}
-    venv._install(tools, ["--target", target, *listed], by_uv=by_uv, env=isolated, log=log)
+    venv._install(tools, ["--target", target, *listed], by_uv=by_uv, env=isolated, log=log, beside=True)
     with contextlib.suppress(FileNotFoundError):
         # uv leaves its lock writable for everybody
         (target / ".lock").unlink()
     _whole(_lacking(target.glob("*.dist-info/RECORD"), outside=False), target)
+    if os.geteuid() == 0:
+        for program in sorted(target.glob("bin/*")):
+            _lead(program, venv.interpreter)
+
+
+def _lead(program: Path, python: Path) -> None:
+    """Have a program that was installed for the base interpreter run on the environment's.
+
+    The two forms of the first lines are those that pip and uv write; the kernel splits at blanks and reads
+    127 bytes (execve(2)).
+    """
+    head, _, rest = program.read_bytes().partition(b"\n")
+    if head == b"#!/bin/sh" and rest.startswith(b"'''exec'"):
+        rest = rest.split(b"\n", 2)[2]
+    elif not head.startswith(b"#!") or b"python" not in head:
+        return
+    path = os.fsencode(str(python))
+    first = b"#!" + path
+    if b" " in path or len(first) > 126:
+        quoted = re.sub(rb'(["\\$`])', rb"\\\1", path)
+        first = b"#!/bin/sh\n'''exec' \"" + quoted + b'" "$0" "$@"\n\' \'\'\''
+    program.write_bytes(first + b"\n" + rest)
 
 
 def _differs(path: Path, rows: Mapping[str, Tuple[str, str]], since: float) -> List[str]:

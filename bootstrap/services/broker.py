@@ -1,7 +1,8 @@
 """Root's part while everything else runs as the service account: a few verbs on one installation's units.
 
-Root keeps one end of a socket and the account's process the other. What crosses it is data, a JSON object a
-line; root writes the text of the units itself, from the record that it made at the install.
+Root keeps one end of a socket and the account's process the other (bootstrap.base.channel). What crosses it
+is data; root writes the text of the units itself, from the record that it made at the install. A command may
+give it more verbs (bootstrap.custody).
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from bootstrap.airflow.executor import executor_of
-from bootstrap.base import account
+from bootstrap.base import account, channel
+from bootstrap.base.boundary import HostError
 from bootstrap.services import units
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl
 from bootstrap.services.manager import ServiceError
@@ -23,32 +25,8 @@ from bootstrap.state.registry import Record
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
-_LONGEST = 65_536
-# The descriptor of the account's end. Never in the environment: whoever calls root could set it there.
-_ends: List[int] = []
-
-
-class BrokerGone(AirferryError):
-    """Root's process, which starts and stops the units, has ended before this one or made no sense."""
-
-    reference = "services-broker-gone"
-    exit_code = 71
-
-
-def connect(descriptor: int) -> None:
-    """Have root serve this process at the other end of that descriptor; it is kept from programs."""
-    os.set_inheritable(descriptor, False)
-    _ends[:] = [descriptor]
-
-
-def disconnect() -> None:
-    """Go on without root."""
-    _ends.clear()
-
-
-def available() -> bool:
-    """Whether root serves this process."""
-    return bool(_ends)
+# What a request may have root do beside the verbs on units; what it returns is the answer.
+Action = Callable[[Dict[str, Any]], object]
 
 
 class Remote(Systemctl):
@@ -91,51 +69,45 @@ class Remote(Systemctl):
             "postgres": self.layout.postgres,
             "executor": self.layout.executor,
         }
-        request = json.dumps({"verb": verb, **layout, **more})
         try:
-            with socket.socket(fileno=os.dup(_ends[-1])) as channel:
-                channel.sendall(request.encode() + b"\n")
-                answer = json.loads(_line(channel) or b"null")
-        except (OSError, ValueError) as error:
-            raise _gone(str(error)) from error
-        if not isinstance(answer, dict):
-            raise _gone("no answer")
-        if not answer["ok"]:
-            raise ServiceError(answer["message"], found=answer["found"], hint=answer["hint"])
-        return answer["result"]
+            return channel.ask(verb, **layout, **more)
+        except channel.RootFailed as error:
+            raise ServiceError(error.message, found=error.found, hint=error.hint) from error
 
 
 class Broker:
-    """Root's side, for the installation of `record` and no other."""
+    """Root's side, for the installation of `record` and no other; `actions` are more verbs than its own."""
 
-    def __init__(self, record: Record, folder: Path = SYSTEM_UNITS) -> None:
+    def __init__(
+        self, record: Record, folder: Path = SYSTEM_UNITS, actions: Optional[Mapping[str, Action]] = None
+    ) -> None:
         self.record = record
         self.folder = folder
+        self.actions = dict(actions or {})
 
-    def serve(self, channel: socket.socket) -> None:
+    def serve(self, end: socket.socket) -> None:
         """Answer until the other end is closed."""
         while True:
-            line = _line(channel)
+            line = channel.line(end)
             if not line:
                 return
-            channel.sendall(json.dumps(self.answer(line)).encode() + b"\n")
+            end.sendall(json.dumps(self.answer(line)).encode() + b"\n")
 
     def answer(self, line: bytes) -> Dict[str, Any]:
         """The answer to one request; what is no request of ours is an error, never an exception."""
         try:
             return {"ok": True, "result": self._do(line)}
         except AirferryError as error:
-            return {"ok": False, "message": error.message, "found": error.found, "hint": error.hint}
+            return {"ok": False, **error.as_dict()}
         except OSError as error:
-            return {
-                "ok": False,
-                "message": f"The operating system refused it: {error}",
-                "found": "",
-                "hint": "",
-            }
+            refused = HostError(f"The operating system refused it: {error}")
+            return {"ok": False, **refused.as_dict()}
 
     def _do(self, line: bytes) -> object:
         request = _parse(line)
+        action = self.actions.get(str(request.get("verb")))
+        if action:
+            return action(request)
         layout = Layout(
             self.record.name,
             self.record.home,
@@ -163,12 +135,12 @@ class Broker:
         return result
 
 
-def attend(child: int, channel: socket.socket, broker: Optional[Broker]) -> int:
+def attend(child: int, end: socket.socket, broker: Optional[Broker]) -> int:
     """Serve the process `child`, which has the other end, wait for its end, and return its exit status."""
     while True:
         try:
             if broker:
-                broker.serve(channel)
+                broker.serve(end)
             _, status = os.waitpid(child, 0)
         except ConnectionError:
             broker = None
@@ -177,16 +149,6 @@ def attend(child: int, channel: socket.socket, broker: Optional[Broker]) -> int:
             account.interrupt(child, interrupted)
         else:
             return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-
-
-def _line(channel: socket.socket) -> bytes:
-    received = b""
-    while not received.endswith(b"\n"):
-        part = channel.recv(_LONGEST)
-        received += part
-        if not part or len(received) > _LONGEST:
-            return b""
-    return received
 
 
 def _parse(line: bytes) -> Dict[str, Any]:
@@ -203,11 +165,3 @@ def _components(found: object, known: Sequence[str]) -> Tuple[str, ...]:
     if not isinstance(found, list) or any(name not in known for name in found):
         raise ServiceError("These are no components of this installation.", found=repr(found)[:200])
     return tuple(found)
-
-
-def _gone(found: str) -> BrokerGone:
-    return BrokerGone(
-        "Root's process, which starts and stops the units, does not answer.",
-        found=found,
-        hint="Run the same command again as root: it continues from here.",
-    )

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Optional
 
-from bootstrap.base import process
+from bootstrap.base import channel, process
 from bootstrap.facts.account import SYSTEM_PATH
-from bootstrap.services import broker, units
+from bootstrap.services import units
 from bootstrap.services.manager import NONE, SUPERVISOR, SYSTEMD, SYSTEMD_USER
 from bootstrap.services.units import Layout
 from wheelhouse.errors import AirferryError
@@ -74,7 +74,7 @@ def enable_linger(account: str) -> None:
 
 
 def _for_the_system() -> bool:
-    return os.geteuid() == 0 or broker.available()
+    return os.geteuid() == 0 or channel.available()
 
 
 def _trouble(layout: Layout, *, patient: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, Mapping, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 
 from bootstrap.base import smallfile
 from bootstrap.services.manager import Program
@@ -45,31 +45,37 @@ def own_variables(home: str, python: str) -> str:
 class Launcher:
     """The files in ``etc/``; `variables` are the environment of every component.
 
-    Paths in `release` are written as paths below ``current``.
+    Paths in `release` are written as paths below ``current``. `by_root` has root's process write the files,
+    where they are root's.
     """
 
     home: Home
     release: ReleaseFolder
     python: str
     variables: Mapping[str, str]
+    by_root: Optional[Callable[[], None]] = None
 
     def current(self, programs: Sequence[Program]) -> bool:
         """Whether every file is there as it should be."""
         own = self.home.path / OWN_ENVIRONMENT
         return own.exists() and all(
             path.is_file() and path.read_text(encoding="utf-8") == text
-            for path, (text, _) in self._files(programs).items()
+            for path, (text, _) in self.files(programs).items()
         )
 
     def write(self, programs: Sequence[Program]) -> None:
         """Write them, each in one step; the admin's own variables stay."""
+        if self.by_root:
+            self.by_root()
+            return
         own = self.home.path / OWN_ENVIRONMENT
         if not own.exists():
             smallfile.write(own, OWN_ENVIRONMENT_TEXT, 0o600)
-        for path, (text, mode) in self._files(programs).items():
+        for path, (text, mode) in self.files(programs).items():
             smallfile.write(path, text, mode)
 
-    def _files(self, programs: Sequence[Program]) -> Dict[Path, Tuple[str, int]]:
+    def files(self, programs: Sequence[Program]) -> Dict[Path, Tuple[str, int]]:
+        """Their texts and modes."""
         variables = {name: self._lasting(value) for name, value in self.variables.items()}
         return {
             self.home.path / SCRIPT: (self.script(programs), 0o755),

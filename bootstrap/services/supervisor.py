@@ -155,8 +155,8 @@ class Supervisor:
                 self.socket.parent.rmdir()
 
     def installed(self) -> bool:
-        """Whether it was configured here; the folder of the release holds the program itself."""
-        return self.configuration.exists()
+        """Whether it was configured here, or runs; the folder of the release holds the program itself."""
+        return self.configuration.exists() or self.running()
 
     def remove(self) -> None:
         """Stop everything and forget the configuration."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Optional
 
-from bootstrap.base import smallfile
+from bootstrap.base import channel, smallfile
 from bootstrap.state.home import Home
-from bootstrap.state.receipt import Receipt
+from bootstrap.state.receipt import ROOT, Receipt
+from bootstrap.state.receipt import SCHEMA as RECEIPT_SCHEMA
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
@@ -65,7 +66,7 @@ def find(home: Home) -> Optional[Change]:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        return codec.loads(Change, text)
+        found = codec.loads(Change, text)
     except codec.Malformed as error:
         raise ChangeUnfinished(
             f"{_file(home)} cannot be read. It records the progress of a change.",
@@ -73,6 +74,10 @@ def find(home: Home) -> Optional[Change]:
             needed=f"a record of schema {SCHEMA}",
             hint="Use the bundle file that began the change, or a newer one: sh FILE install",
         ) from error
+    if home.is_roots and channel.available():  # it may have begun when the code was the account's
+        old, new = (replace(item, owner=ROOT, schema=RECEIPT_SCHEMA) for item in (found.old, found.new))
+        return replace(found, old=old, new=new)
+    return found
 
 
 def save(home: Home, change: Change) -> None:

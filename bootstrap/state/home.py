@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,24 @@ class ReleaseFolder:
         return self.path / "staging"
 
     @property
+    def added(self) -> Path:
+        """The packages of add-ons, a folder each."""
+        return self.path / "added"
+
+    @property
+    def own_python(self) -> Path:
+        """A file with the interpreter of airferry's commands, where it is not the receipt's.
+
+        For a release that the account has built: root does not run its interpreter.
+        """
+        return self.path / "airferry-python"
+
+    @property
+    def is_roots(self) -> bool:
+        """Whether root has built it: an account cannot make the mark of it."""
+        return _owner(self.complete) == 0
+
+    @property
     def manifest(self) -> Path:
         """The bundle's manifest."""
         return self.path / "manifest.json"
@@ -90,6 +109,15 @@ class Home:
     def release(self, bundle_id: str) -> ReleaseFolder:
         """Where a bundle's release lies, whether it is there or not."""
         return ReleaseFolder(self.path / "releases" / bundle_id)
+
+    @property
+    def is_roots(self) -> bool:
+        """Whether code and records are root's; the account owns the data alone."""
+        return _owner(self.path) == 0
+
+    def owner_of_data(self) -> int:
+        """The uid that the data belongs to; raises OSError."""
+        return (self.secrets if self.is_roots else self.path).lstat().st_uid
 
     @property
     def pythons(self) -> Path:
@@ -182,6 +210,21 @@ class Home:
         return self.path / "journal.jsonl"
 
     @property
+    def own_journal(self) -> Path:
+        """What the account's own commands note where the journal is root's."""
+        return self.own_logs / "journal.jsonl"
+
+    @property
+    def receipts(self) -> Path:
+        """Every receipt that root has written, a JSON object a line."""
+        return self.etc / "receipts.jsonl"
+
+    @property
+    def bytecode(self) -> Path:
+        """Where Python keeps what it compiles, where the code is root's."""
+        return self.run / "bytecode"
+
+    @property
     def lock(self) -> Path:
         """Held while an install changes the home."""
         return self.path / ".airferry.lock"
@@ -197,3 +240,12 @@ def _home_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_dir
     except KeyError:  # in containers there are numbers without a name
         return "/"
+
+
+def _owner(path: Path) -> int:
+    """The uid of a file or folder; -1 for none, and for a file that may be another's under a second name."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return -1
+    return -1 if stat.S_ISREG(found.st_mode) and found.st_nlink > 1 else found.st_uid

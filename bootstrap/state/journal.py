@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from bootstrap.base import account, smallfile
+from bootstrap.base import account, channel, smallfile
+from bootstrap.state.home import Home
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 
@@ -30,17 +31,19 @@ class Journal:
     path: Path
 
     def write(self, event: str, **details: object) -> None:
-        """Append one event with the time (RFC 3339, UTC)."""
+        """Append one event with the time (RFC 3339, UTC); where the journal is root's, root's process does.
+
+        What the account does without root goes to a file of its own (`Home.own_journal`).
+        """
         now = timestamp.now()
         line = json.dumps({"schema": SCHEMA, "time": now, "event": event, **details}, ensure_ascii=False)
-        descriptor = os.open(str(self.path), os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        with os.fdopen(descriptor, "rb+", buffering=0) as stream:
-            if stream.seek(0, os.SEEK_END):
-                stream.seek(-1, os.SEEK_END)
-                if stream.read(1) != b"\n":  # a writer that was killed, or a full disk, left half a line
-                    line = "\n" + line
-            # what is no UTF-8 in a path becomes \udcNN, which is how JSON writes it too
-            stream.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+        home = Home(self.path.parent)
+        if os.geteuid() == 0 or not home.is_roots:
+            append(self.path, line)
+        elif channel.available():
+            channel.ask("journal", line=line)
+        else:
+            append(home.own_journal, line)
 
     @contextlib.contextmanager
     def recorded(self, command: str, **details: object) -> Iterator[Dict[str, object]]:
@@ -73,8 +76,20 @@ class Journal:
         end("done", 0)
 
     def _try(self, event: str, **details: object) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, channel.RootFailed):
             self.write(event, **details)
+
+
+def append(path: Path, line: str) -> None:
+    """Append a line to a journal; no link is followed. Raises OSError."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(str(path), flags, 0o640), "rb+", buffering=0) as stream:
+        if stream.seek(0, os.SEEK_END):
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":  # a writer that was killed, or a full disk, left half a line
+                line = "\n" + line
+        # what is no UTF-8 in a path becomes \udcNN, which is how JSON writes it too
+        stream.write(f"{line}\n".encode("utf-8", "backslashreplace"))
 
 
 @dataclass(frozen=True)
@@ -125,13 +140,27 @@ class _Open:
 
 
 def read(path: Path) -> History:
-    """The history of a home; an absent journal is an empty one."""
-    entries: List[JournalEntry] = []
-    waiting: List[_Open] = []
-    unreadable = 0
+    """The history of a home; an absent journal is an empty one.
+
+    Where the journal is root's, what the account did without root is among it.
+    """
     text = ""
     with contextlib.suppress(FileNotFoundError):
         text = smallfile.text(path)
+    found, home = _history(text), Home(path.parent)
+    if home.is_roots:
+        with contextlib.suppress(OSError):
+            own = smallfile.read(home.own_journal, home.owner_of_data())
+            more = _history(own.decode("utf-8", "replace"))
+            entries = sorted((*found.entries, *more.entries), key=lambda entry: entry.time)
+            return History(tuple(entries), found.unreadable + more.unreadable)
+    return found
+
+
+def _history(text: str) -> History:
+    entries: List[JournalEntry] = []
+    waiting: List[_Open] = []
+    unreadable = 0
     for raw in text.split("\n"):
         if not raw.strip("\0 \r\t"):  # after a power cut a file may end in zeros
             continue

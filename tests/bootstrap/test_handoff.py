@@ -132,6 +132,7 @@ def handover() -> Iterator[Handover]:
     if not can_own_etc():
         pytest.skip("needs root and mount namespaces")
     with Folder() as folder:
+        os.chown(folder, 0, 0)  # in one of another account's, root makes no home
         yield Handover(folder)
 
 
@@ -248,17 +249,24 @@ def test_without_a_password(handover: Handover) -> None:
 
 
 @on_own_etc
-def test_home_belongs_to_the_account_and_nothing_of_roots_is_in_it(handover: Handover) -> None:
+def test_home_is_roots_and_the_account_can_make_files_in_it(handover: Handover) -> None:
     os.umask(0o077)
     assert handover.run() == 0
     account = accounts.find(NAME)
     assert account
-    assert handover.home.path.stat().st_uid == account.uid
-    assert {path.lstat().st_uid for path in handover.home.path.rglob("*")} == {account.uid}
+    assert {path.lstat().st_uid for path in (handover.home.path, *handover.home.path.rglob("*"))} == {0}
+    assert handover.home.path.stat().st_mode & stat.S_ISVTX
+    for name in ("bin", "etc", "releases", "python"):
+        assert stat.S_IMODE((handover.home.path / name).stat().st_mode) == 0o755
     # folders above it that had to be made let the account through, whatever root's umask is
     assert stat.S_IMODE(handover.home.path.parent.stat().st_mode) == 0o755
-    runtime = handover.home.path / ".handoff"
-    assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
+    # what the account's process was imported from
+    assert not (handover.home.path / ".handoff").exists()
+
+    def write() -> None:
+        (handover.home.path / "airflow.cfg").write_text("")
+
+    in_process(write, lambda: accounts.become(account))()
 
 
 @on_own_etc

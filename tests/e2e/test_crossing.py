@@ -18,7 +18,7 @@ import pytest
 
 from bootstrap.state import registry
 from tests.e2e.hosts import Host, hostile, wait_until
-from tests.support import exposure
+from tests.support import exchanging, exposure
 from tests.support.postgres import programs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -250,8 +250,13 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
         assert result["receipt"]["database"]["programs"] == str(programs())
         assert result["receipt"]["account"] == "airflow"
         account = pwd.getpwnam("airflow")
-        foreign = [path for path in home.rglob("*") if path.lstat().st_uid != account.pw_uid]
-        assert not foreign
+        assert exchanging.not_roots(home) == []
+        data = [path for top in home.iterdir() if top.name not in exchanging.CODE for path in tree(top)]
+        assert {path.lstat().st_uid for path in data} == {account.pw_uid}
+        # who writes a DAG, and who is in the account's group, can exchange none of it
+        nobody = pwd.getpwnam("nobody")
+        assert exchanging.exchanged(home, account.pw_uid, account.pw_gid) == []
+        assert exchanging.exchanged(home, nobody.pw_uid, nobody.pw_gid, [account.pw_gid]) == []
         assert not (home / ".handoff").exists()
         assert (home / "secrets" / "admin-password").read_text() == "Four-Words-Are-Better-8\n"
         status = root_host.json(home / "bin" / "airferry", "status", "--json")
@@ -271,6 +276,10 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
             subprocess.run(["userdel", "airflow"], check=False, capture_output=True)
     assert not home.exists()
     assert [path for path in RECORDS.glob("*.json") if str(home) in path.read_text()] == []
+
+
+def tree(top: Path) -> list[Path]:
+    return [top, *([] if top.is_symlink() else top.rglob("*"))]
 
 
 def test_the_namespace_has_no_way_out(user_host: Host) -> None:

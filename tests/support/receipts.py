@@ -10,7 +10,7 @@ from bootstrap.state.receipt import Added, Database, Receipt
 def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2-cp311-0a1b2c3d4e") -> Receipt:
     """A receipt as an install of Airflow 3.3.2 writes it."""
     return Receipt(
-        schema=3,
+        schema=4,
         airferry="0.1.0",
         airflow="3.3.2",
         bundle_id=bundle_id,

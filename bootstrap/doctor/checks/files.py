@@ -7,7 +7,7 @@ from typing import Iterator, Sequence, Tuple
 from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
-from bootstrap.examination.files import Files
+from bootstrap.examination.files import NOT_ROOT, Files
 from bootstrap.examination.installed import Installed
 
 INSTALLATION_OK = Entry("installation-ok", OK, "The installation is complete")
@@ -247,15 +247,30 @@ def _handmade(found: Files, installed: Installed, anew: Tuple[str, ...]) -> Iter
 
 def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
     home = remedies.quoted(installed.home)
-    if found.foreign:
+    code = [line for line in found.foreign if line.endswith(NOT_ROOT)]
+    if code:
+        yield OWNER_WRONG.found(
+            listed(code),
+            needed="code and records of root",
+            remedy="Root would run what another account can change. As root, install again:",
+            commands=(f"sh {remedies.quoted(installed.bundle_file)} install --home {home}",),
+            needs_root=True,
+            severity=WARNING,
+        )
+    foreign = _without(found.foreign, code)
+    if foreign:
         # PostgreSQL stops at the first file of another account, Airflow at a log that it cannot write
-        cluster = [line for line in found.foreign if line.startswith(f"{installed.home}/postgres")]
-        lines = [*cluster, *_without(found.foreign, cluster)]
+        cluster = [line for line in foreign if line.startswith(f"{installed.home}/postgres")]
+        lines = [*cluster, *_without(foreign, cluster)]
+        whose = f"chown -R --reference={home}/receipt.json {home}"
+        if found.by_root:
+            paths = [remedies.quoted(line.rpartition(" (owner ")[0]) for line in lines[:SHOWN]]
+            whose = f"chown -R --reference={home}/secrets {' '.join(paths)}"
         yield OWNER_WRONG.found(
             listed(lines),
             needed="files of the account that runs Airflow",
             remedy="Change their owner:",
-            commands=(f"chown -R --reference={home}/receipt.json {home}",),
+            commands=(whose,),
             needs_root=True,
             severity=BLOCKER if cluster else WARNING,
         )

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import handoff
 from bootstrap.base import adoption
 from bootstrap.base.account import Account, AccountError
 from bootstrap.doctor.checks import home as checks
@@ -16,6 +15,8 @@ from bootstrap.doctor.needs import Needs
 from bootstrap.facts import disk
 from bootstrap.facts.account import AccountFacts, User
 from bootstrap.facts.host import Facts, Request
+from bootstrap.state import ownership
+from bootstrap.state.home import Home
 from tests.support.examining import as_root
 
 pytestmark = as_root
@@ -30,7 +31,7 @@ def agreed(home: Path) -> bool:
     needs = Needs("3.3.2", "", "3.11", "", "", "", (), 0, 0, 0, 0, 0, 4, str(home), account="nobody")
     said = {item.id for item in checks.check(facts, needs)}
     try:
-        handoff._give(home, NOBODY)
+        ownership.make(Home(home), NOBODY)
     except AccountError as error:
         assert "home-owner" in said
         assert error.found

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from bootstrap.base import process
+from bootstrap.base import channel, process
+from bootstrap.base.channel import BrokerGone
 from bootstrap.services import broker, units
-from bootstrap.services.broker import Broker, BrokerGone, Remote
+from bootstrap.services.broker import Broker, Remote
 from bootstrap.services.manager import ServiceError
 from bootstrap.services.units import Layout
 from bootstrap.state.registry import Record
@@ -43,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ours, theirs = socket.socketpair()
     thread = threading.Thread(target=Broker(RECORD, place).serve, args=(ours,))
     thread.start()
-    monkeypatch.setattr(broker, "_ends", [theirs.fileno()])
+    monkeypatch.setattr(channel, "_ends", [theirs.fileno()])
     yield place
     theirs.close()
     thread.join()
@@ -136,7 +137,7 @@ def test_endless_line_ends_the_service() -> None:
     with ours, theirs:
         thread = threading.Thread(target=Broker(RECORD).serve, args=(ours,), daemon=True)
         thread.start()
-        theirs.sendall(b"x" * 70_000)
+        theirs.sendall(b"x" * (channel.LONGEST + 70_000))
         thread.join(10)
         assert not thread.is_alive()
 
@@ -145,7 +146,7 @@ def test_root_that_was_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     ours, theirs = socket.socketpair()
     ours.close()
     with theirs:
-        monkeypatch.setattr(broker, "_ends", [theirs.fileno()])
+        monkeypatch.setattr(channel, "_ends", [theirs.fileno()])
         with pytest.raises(BrokerGone):
             Remote(LAYOUT, tmp_path).configure()
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bootstrap import daily
-from bootstrap.base import process
+from bootstrap.base import channel, process
 from bootstrap.base.account import AccountError
-from bootstrap.services import broker, choice
+from bootstrap.services import choice
 from bootstrap.services.choice import ServicesUnavailable
 from bootstrap.services.units import Layout
 from bootstrap.state import receipt, registry
@@ -112,7 +112,7 @@ def test_a_path_that_systemd_cannot_take_is_no_reason_to_fail(host: Host) -> Non
 
 def test_account_behind_root_gets_the_systems(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host(KIM, manager=False)
-    monkeypatch.setattr(broker, "_ends", [9])
+    monkeypatch.setattr(channel, "_ends", [9])
     assert choice.choose("systemd", "", LAYOUT) == "systemd"
 
 
