@@ -43,7 +43,7 @@ _OURS = ("auth_manager", "auth_backend", "auth_backends", "executor")
 def collect(chosen: Receipt) -> Optional[CarriedSettings]:
     """Look at the airflow.cfg in the home of that receipt, installed or not; None when there is none.
 
-    As root, everything is looked at as the account; a home of root's own is read by root.
+    As root, everything is looked at as the account; a file of root's in a home of root's is read by root.
     """
     home, known = Home(Path(chosen.home)), accounts.find(chosen.account)
     release = release_for(chosen.airflow).numbers
@@ -54,15 +54,14 @@ def collect(chosen: Receipt) -> Optional[CarriedSettings]:
     if os.geteuid() == uid:
         return _collected(home, empty, release)
     given: Optional[str] = None
-    # in a home that an install by root has made, the file is the account's
-    with_root = home.is_roots and not home.secrets.is_dir()
-    if with_root:
-        try:
+    try:
+        # in a home that an install by root has made, the file is the account's
+        if home.is_roots and home.airflow_cfg.lstat().st_uid == 0:
             given = smallfile.read(home.airflow_cfg, 0, largest=_LARGEST).decode("utf-8", "surrogateescape")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            return replace(empty, closed=error.strerror or str(error))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return replace(empty, closed=error.strerror or str(error))
 
     def look() -> str:
         found = _collected(home, empty, release, given)
