@@ -12,6 +12,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from bootstrap.airflow import differences
 from bootstrap.backups.save import save
+from bootstrap.base import channel
 from bootstrap.base.lock import held
 from bootstrap.change.upgrade import prune, superfluous
 from bootstrap.installed.database_running import database_running
@@ -160,9 +161,9 @@ def _backups(installation: Installation, limit: datetime, *, dry_run: bool) -> R
 
 
 def _releases(installation: Installation, *, dry_run: bool) -> Removed:
-    """Those that an upgrade could not remove, however old; where root owns them only root's upgrade can."""
+    """Those that an upgrade could not remove, however old; where root owns them only root can."""
     found = superfluous(installation)
-    if not os.access(str(installation.release.path.parent), os.W_OK):
+    if not channel.available() and not os.access(str(installation.release.path.parent), os.W_OK):
         found = []
     size = sum(path.lstat().st_size for release in found for path in release.rglob("*") if path.is_file())
     if found and not dry_run:

@@ -187,6 +187,9 @@ def test_a_file_that_the_account_cannot_read(home: Home, needs: Needs, facts: Fa
     # in a home of root's it is given to the account; a link is not followed
     os.chown(home.path, 0, -1)
     assert found(home, needs, facts, account="nobody") == {}
+    # an install by root that was broken off has given it away already
+    os.chown(home.airflow_cfg, pwd.getpwnam("nobody").pw_uid, -1)
+    assert found(home, needs, facts, account="nobody") == {}
     home.airflow_cfg.unlink()
     home.airflow_cfg.symlink_to("/etc/shadow")
     assert severities(found(home, needs, facts, account="nobody")) == {"airflow-cfg-closed": BLOCKER}
