@@ -28,6 +28,9 @@ from bootstrap.state.registry import Record
 from bootstrap.steps.airflow import start as start_all
 from wheelhouse.errors import AirferryError
 
+# of what an account says to root
+_LARGEST_LOOK = 64 << 20
+
 
 def enter_as_account(
     home: Home,
@@ -78,6 +81,29 @@ def enter_as_account(
         _refuse_without_root(found)
     account.run_as(owner, home.path)
     return Installation(found, patience)
+
+
+def look_as_account(home: Home, look: Callable[[Installation], str]) -> str:
+    """What `look` finds as the installation's account, back in this process, which stays root's if it is.
+
+    Raises as :func:`enter_as_account`, whatever `look` raises, and SystemExit where that was said already.
+    """
+    if os.geteuid() != 0:
+        return look(enter_as_account(home))
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        with os.fdopen(writing, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(look(enter_as_account(home)))
+        raise SystemExit(0)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as stream:
+        found = stream.read(_LARGEST_LOOK)
+    status = account.attend(child)
+    if status:
+        raise SystemExit(status)
+    return found
 
 
 def _refuse_without_root(found: Receipt) -> None:

@@ -129,6 +129,11 @@ def install(
     ignore: Optional[List[str]] = typer.Option(
         None, metavar="ID", help="Continue despite this finding of doctor."
     ),
+    allow_older: bool = typer.Option(
+        False,
+        "--allow-older",
+        help="On a host that admits: also a bundle that is older than what is installed.",
+    ),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask; without a terminal it never does."),
     json: bool = JSON,
 ) -> Result[Union[Outcome, Planned]]:
@@ -170,6 +175,8 @@ def install(
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
         admission.check(bundle.stream, bundle_file().name)
+        if not allow_older:
+            admission.check_age(admission.installed(options.home), bundle.manifest)
         judgement = preflight.judge(bundle, chosen, options)
         again = f"sh {shlex.quote(bundle_file().name)} doctor{asked(context)}"
         _stop_where_blocked(judgement.report, ignore or [], again, json=json)

@@ -17,6 +17,7 @@ from bootstrap.commands.clean import clean
 from bootstrap.commands.completion import completion
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.env import env
+from bootstrap.commands.evidence import evidence
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.history import history
 from bootstrap.commands.logs import logs
@@ -45,6 +46,7 @@ DAILY: Tuple[Tuple[str, Callable[..., Any], Tuple[str, ...]], ...] = (
     (SEEING, status, ("status", "status --json", "status --format nagios")),
     (SEEING, logs, ("logs", "logs -f scheduler", "logs --since 30m", "logs --install")),
     (SEEING, history, ("history", "history --steps -n 3")),
+    (SEEING, evidence, ("evidence --output /media/disc", "evidence --compare OLD.json NEW.json")),
     (KEEPING, start, ("start", "start triggerer")),
     (KEEPING, stop, ("stop", "stop --wait 10m", "stop scheduler")),
     (KEEPING, restart, ("restart", "restart dag-processor")),

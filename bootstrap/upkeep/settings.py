@@ -31,6 +31,8 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state.journal import Journal
 from wheelhouse.errors import AirferryError
 
+# of an option that is in airflow.cfg all the same
+UNKNOWN = "Airflow does not know it"
 _FORCE = "--force sets it anyway: packages added later may read it."
 
 
@@ -213,7 +215,7 @@ def differences(installation: Installation) -> List[Difference]:
         by_hand = key not in ours or ours[key] not in ("***", value)
         note = f"airferry wrote {ours[key]}" if by_hand and key in ours else ""
         if key not in defaults and key not in ours:
-            note = "Airflow does not know it"
+            note = UNKNOWN
         found.append(_difference(key, value, default, by_hand, note))
     for key in ours:
         if config.get(text, *key) is None:

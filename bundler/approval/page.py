@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 
+from bootstrap.base import markup
 from bootstrap.base.console import size_text
-from bundler.approval import licences, markup, page_packages
+from bootstrap.base.markup import Content, Markup, code, rows, table, tag
+from bundler.approval import licences, page_packages
 from bundler.approval.dossier import Dossier, Inquiry
-from bundler.approval.markup import Content, Markup, code, rows, table, tag
 from bundler.approval.vulnerabilities import SEVERITIES
 from bundler.approval.words import Language
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SAFE = re.compile(r"[A-Za-z0-9.+_-]+")
 _ROLES = ("airflow", "tool", "service", "postgres", "runtime")
 _BLANK = Markup("&#160;")
@@ -32,14 +32,7 @@ def render(dossier: Dossier, words: Language) -> bytes:
         *_second_page(dossier, words),
         *page_packages.sections(dossier, words),
     ]
-    body = "\n".join(section.html for section in sections if section.html)
-    head = (
-        f'<!DOCTYPE html>\n<html lang="{words.code}">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>{markup.text(f'{title} - {dossier.file}')}</title>\n"
-        f"<style>\n{style}</style>\n</head>\n<body>\n"
-    )
-    return f"{head}{body}\n</body>\n</html>\n".encode()
+    return markup.page(f"{title} - {dossier.file}", markup.STYLE + style, sections, words.code)
 
 
 def qr_code(dossier: Dossier) -> Markup:
@@ -53,11 +46,6 @@ def qr_code(dossier: Dossier) -> Markup:
     return Markup(f'<img class="qr" alt="" src="data:image/svg+xml;base64,{data}">')
 
 
-def grouped(sha256: str) -> str:
-    """A digest in groups of eight, to be compared by eye."""
-    return " ".join(sha256[start : start + 8] for start in range(0, len(sha256), 8))
-
-
 def _first_page(dossier: Dossier, words: Language, title: str) -> Iterator[Markup]:
     totals = dossier.totals
     needs = f"; {words('needs', dossier.floor)}" if dossier.floor else ""
@@ -69,7 +57,10 @@ def _first_page(dossier: Dossier, words: Language, title: str) -> Iterator[Marku
             (words("size"), f"{size}; {words('unpacked')} {size_text(totals.unpacked)}"),
             (
                 "sha256",
-                [tag("div", code(grouped(half))) for half in (dossier.sha256[:32], dossier.sha256[32:])],
+                [
+                    tag("div", code(markup.grouped(half)))
+                    for half in (dossier.sha256[:32], dossier.sha256[32:])
+                ],
             ),
             (words("id"), code(dossier.bundle_id)),
             (words("fits"), f"{dossier.target}{needs}"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bootstrap.base.console import size_text
+from bootstrap.base.markup import Content, Markup, code, joined, rows, table, tag
 from bundler.approval import licences, papers
 from bundler.approval.dossier import NOT_ASKED, YANKED, CarriedPackage, Dossier
-from bundler.approval.markup import Content, Markup, code, joined, rows, table, tag
 from bundler.approval.words import Language
 
 _LOG_LINES = 40

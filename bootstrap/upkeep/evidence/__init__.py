@@ -1,0 +1,1 @@
+"""Evidence of an installation, to carry out for an audit: what was approved, and what is here now."""
