@@ -23,7 +23,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import Options
 from bootstrap.python import carried
 from bootstrap.services.manager import NONE
-from bootstrap.state import change_record, plan, receipt, registry
+from bootstrap.state import change_record, plan, receipt, registry, shortcut
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.outcome import Drift, Outcome, Planned
@@ -84,6 +84,7 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
     lines: List[str] = []
     if os.geteuid() == 0:
         lines.append(f"Create the account {chosen.account} unless it exists, and {home.path} for it")
+        lines += shortcut.plan(home, chosen.name)
         owner = _owner(home, chosen)
         if owner:
             return _planned_by_owner(owner, home, chosen, bundle, handed, lines)

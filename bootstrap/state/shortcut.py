@@ -19,6 +19,17 @@ _PASSING = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108  (compared
 _NAME = "airferry"
 
 
+def plan(home: Home, name: str) -> List[str]:
+    """What :func:`make` would do, as lines for ``--dry-run``."""
+    if str(home.path).startswith(_PASSING):
+        return []
+    target = home.bin / _NAME
+    if any(_leads_to(link, target) for link in _links(name)):
+        return []
+    free = [link for link in _links(name) if not os.path.lexists(str(link))]
+    return [f"Link {free[0]} to {target}"] if free and FOLDER.is_dir() else []
+
+
 def make(home: Home, name: str) -> Optional[Path]:
     """As root, link the command under its name, or that of the installation where another one has it.
 

@@ -115,6 +115,11 @@ def test_everything_is_active_under_the_account(machine: Machine, installed: dic
         assert set(owners.split()) == {"airflow"}
 
 
+def test_roots_command_is_on_the_path(machine: Machine, installed: dict[str, Any]) -> None:
+    assert machine.check("readlink", "/usr/local/bin/airferry") == AIRFERRY
+    assert json.loads(machine.check("airferry", "status", "--json"))["result"]["home"] == HOME
+
+
 def test_systemd_finds_nothing_in_the_units(machine: Machine, installed: dict[str, Any]) -> None:
     units = machine.check("sh", "-c", "echo /etc/systemd/system/airferry-*").split()
     assert len(units) == 1 + len(UNITS) + 1  # the target's folder of wants is one of them
@@ -377,4 +382,5 @@ def test_purged_nothing_is_left(machine: Machine, installed: dict[str, Any]) -> 
     assert machine.run("getent", "passwd", "airflow").returncode == 2
     assert machine.run("test", "-e", HOME).returncode == 1
     assert machine.run("test", "-e", "/etc/airferry").returncode == 1
+    assert machine.run("test", "-L", "/usr/local/bin/airferry").returncode == 1
     assert machine.check("systemctl", "list-units", "--all", "--no-legend", "airferry*") == ""

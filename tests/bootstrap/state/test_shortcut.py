@@ -42,8 +42,11 @@ def installation(folder: Path, name: str) -> Home:
 
 def test_the_first_has_the_name_and_others_their_own(root_only: Path, path: Path) -> None:
     first, second = installation(root_only, "airflow"), installation(root_only, "blue")
+    assert shortcut.plan(first, "airflow") == [f"Link {path}/airferry to {first.bin}/airferry"]
     assert shortcut.make(first, "airflow") == path / "airferry"
     assert shortcut.make(first, "airflow") == path / "airferry"
+    assert shortcut.plan(first, "airflow") == []
+    assert shortcut.plan(second, "blue") == [f"Link {path}/airferry-blue to {second.bin}/airferry"]
     assert shortcut.make(second, "blue") == path / "airferry-blue"
     shortcut.remove(first)
     assert [link.name for link in path.iterdir()] == ["airferry-blue"]
@@ -56,6 +59,7 @@ def test_what_is_not_ours_stays(root_only: Path, path: Path) -> None:
     home = installation(root_only, "airflow")
     (path / "airferry").write_text("another program")
     (path / "airferry-airflow").symlink_to("/nowhere")
+    assert shortcut.plan(home, "airflow") == []
     assert shortcut.make(home, "airflow") is None
     shortcut.remove(home)
     assert (path / "airferry").read_text() == "another program"
