@@ -18,7 +18,7 @@ COUNT ?= 60
 CUTS ?= 40
 SAMPLE ?= 0
 
-.PHONY: help demo check test unit e2e matrix faults sweep lint format bench clean
+.PHONY: help demo check test unit e2e matrix faults sweep messages lint format bench clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
@@ -52,6 +52,9 @@ faults: $(VENV)/ready ## Strike install, upgrade and rollback at every step and 
 
 sweep: $(VENV)/ready ## Bundle every release on every Python that it supports, or ONLY=2.4, SAMPLE=6 (hours)
 	$(BIN)/python -m tests.sweep --only "$(ONLY)" --sample "$(SAMPLE)" --log .sweep.jsonl $(if $(ONLY)$(filter-out 0,$(SAMPLE)),,--write)
+
+messages: $(VENV)/ready ## Bring the Korean catalogue up to date with the source, and name what is not translated
+	$(BIN)/python -m tests.messages
 
 lint: $(VENV)/ready ## ruff, mypy strict, and the import contract
 	$(BIN)/ruff check .

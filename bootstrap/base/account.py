@@ -23,7 +23,7 @@ _CALLER = "AIRFERRY_CALLER"
 # All that root leaves to the account: how to speak to a terminal. Not its PATH, its temporary folder, ...
 _LEFT = (
     "TERM", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "COLUMNS", "LINES", "LD_LIBRARY_PATH",
-    "AIRFLOW_HOME", "AIRFERRY_HOME",
+    "LC_MESSAGES", "LANGUAGE", "AIRFERRY_LANG", "AIRFLOW_HOME", "AIRFERRY_HOME",
 )  # fmt: skip
 
 

@@ -9,20 +9,25 @@ from typing import Callable, List, Sequence
 GAP = "  "
 
 
-def wrap(text: str, width: int) -> List[str]:
-    """Lines of at most `width` cells (a Korean letter has two); a longer word stays whole."""
+def cells(text: str) -> int:
+    """The cells that a text takes on a terminal: a Korean letter has two."""
     from rich.cells import cell_len
 
+    return cell_len(text)
+
+
+def wrap(text: str, width: int) -> List[str]:
+    """Lines of at most `width` cells (a Korean letter has two); a longer word stays whole."""
     lines: List[str] = []
     for line in text.expandtabs(4).split("\n"):
-        if cell_len(line) <= width:
+        if cells(line) <= width:
             lines.append(line.rstrip())
             continue
         words = line.split()
         indent = " " * (len(line) - len(line.lstrip()))
         current = indent + "".join(words[:1])
         for word in words[1:]:
-            if cell_len(current) + 1 + cell_len(word) > width:
+            if cells(current) + 1 + cells(word) > width:
                 lines.append(current)
                 current = indent + word
             else:
@@ -45,9 +50,9 @@ def laid_out(rows: Sequence[Sequence[str]], room: int, rule: str) -> List[str]:
     widths = _widths(rows, room)
     lines = []
     for number, row in enumerate(rows):
-        cells = [wrap(cell, width) for cell, width in zip(row, widths)]
-        for line in range(max(map(len, cells))):
-            texts = (cell[line] if line < len(cell) else "" for cell in cells)
+        wrapped = [wrap(cell, width) for cell, width in zip(row, widths)]
+        for line in range(max(map(len, wrapped))):
+            texts = (cell[line] if line < len(cell) else "" for cell in wrapped)
             lines.append(GAP.join(_padded(text, width) for text, width in zip(texts, widths)).rstrip())
         if number == 0:
             lines.append(rule * min(room, sum(widths) + len(GAP) * (len(widths) - 1)))
@@ -56,10 +61,9 @@ def laid_out(rows: Sequence[Sequence[str]], room: int, rule: str) -> List[str]:
 
 def _widths(rows: Sequence[Sequence[str]], room: int) -> List[int]:
     """The cells that each column gets of `room`: the widest give way, down to their longest word."""
-    from rich.cells import cell_len
 
     def widest(column: int, pieces: Callable[[str], Sequence[str]]) -> int:
-        return max((cell_len(piece) for row in rows for piece in pieces(row[column])), default=0)
+        return max((cells(piece) for row in rows for piece in pieces(row[column])), default=0)
 
     columns = range(len(rows[0]))
     widths = [widest(column, str.splitlines) for column in columns]
@@ -73,6 +77,4 @@ def _widths(rows: Sequence[Sequence[str]], room: int) -> List[int]:
 
 
 def _padded(text: str, width: int) -> str:
-    from rich.cells import cell_len
-
-    return text + " " * (width - cell_len(text))
+    return text + " " * (width - cells(text))

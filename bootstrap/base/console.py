@@ -28,7 +28,8 @@ from typing import (
     Tuple,
 )
 
-from bootstrap.base.columns import fitted, laid_out, wrap
+from bootstrap.base import language
+from bootstrap.base.columns import cells, fitted, laid_out, wrap
 from bootstrap.base.terminal import Stream, charset, inert, printable
 from wheelhouse.errors import AirferryError
 
@@ -58,7 +59,8 @@ class Console:
     """A terminal, a pipe or a file to show things on; `quiet` leaves out steps, progress and notes.
 
     Colour, wrapped lines and moving parts only on a terminal (not with TERM=dumb; no colour with NO_COLOR);
-    ASCII only where the locale's charset is not UTF-8; 80 columns when a terminal's width is unknown.
+    ASCII only where the locale's charset is not UTF-8; 80 columns when a terminal's width is unknown. What
+    is shown is in the language of the environment, but for commands, pages and JSON.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Console:
         self.quiet = quiet
         self._environ = os.environ if environ is None else environ
         codec, self._symbols = charset(self._environ)
+        self.language = language.chosen(self._environ)
         self._stream = Stream(sys.stderr if stream is None else stream, codec, symbols=self._symbols)
         self._out = Stream(sys.stdout if out is None else out, codec, symbols=self._symbols)
         self._riches: List[Tuple[Stream, RichConsole]] = []
@@ -82,19 +85,20 @@ class Console:
 
     def error(self, error: AirferryError) -> None:
         """Show an expected failure: message, found, needed, hint and reference; never a traceback."""
-        self._block("error", "bold red", f"{error.message} [{error.reference}]")
+        say = self.language
+        self._block(say.word("error"), "bold red", f"{say.text(error.message)} [{error.reference}]")
         for label, text in (("found", error.found), ("needed", error.needed), ("hint", error.hint)):
             if text:
-                self._block(f"  {label}", "bold", text, align=10)
+                self._block(f"  {say.word(label)}", "bold", say.text(text), align=10)
 
     def warning(self, text: str) -> None:
         """Show what the user should know although the work goes on."""
-        self._block("warning", "bold yellow", text)
+        self._block(self.language.word("warning"), "bold yellow", self.language.text(text))
 
     def note(self, text: str) -> None:
         """Show what may interest the user."""
         if not self.quiet:
-            self._block("note", "bold cyan", text)
+            self._block(self.language.word("note"), "bold cyan", self.language.text(text))
 
     # what people wait for
 
@@ -105,14 +109,15 @@ class Console:
         Set ``outcome`` of the value to end with another word than "done"; ``detail(text)`` shows what it
         is doing just now (on a terminal only).
         """
-        title = printable(title)
+        title = printable(self.language.text(title))
         if self._moving and self._live is None:
             with self._progress(["spinner", "text", "elapsed"]) as live:
                 room = self._width(self._stream) - _BESIDE_STEP
                 task = live.add_task(fitted(title, room), total=None)
 
                 def detail(text: str) -> None:
-                    live.update(task, description=fitted(f"{title}: {printable(text)}", room))
+                    said = printable(self.language.text(text))
+                    live.update(task, description=fitted(f"{title}: {said}", room))
 
                 step = ShownStep(detail)
                 yield from self._timed(title, step)
@@ -126,7 +131,7 @@ class Console:
     @contextlib.contextmanager
     def progress(self, total: Optional[int], title: str) -> Iterator[Callable[[int], None]]:
         """Show the progress of `total` bytes (None: unknown); the value is called with each further bytes."""
-        title = printable(title)
+        title = printable(self.language.text(title))
         if not self._moving or self._live is not None:
             seen = [0]
 
@@ -153,39 +158,55 @@ class Console:
 
     def print(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
         """Print text on stdout, wrapped between words; a long word (a path) stays whole."""
-        for line in wrap(text, self._width(self._out) - indent):
+        for line in wrap(self.language.text(text), self._width(self._out) - indent):
             self._put(self._out, [(" " * indent if line else "", ""), (line, style)])
 
     def command(self, text: str, *, indent: int = 4, label: str = "") -> None:
         """Print a command to be copied, on one line however long, from column `indent` on."""
-        head = f"  {label}:".ljust(indent) if label else " " * indent
+        head = f"  {self.language.word(label)}:" if label else ""
+        head += " " * (indent - cells(head))
         self._put(self._out, [(head, "bold"), (text, "")])
 
     def labelled(
         self, label: str, text: str, *, style: str = "bold", align: int = 0, indent: int = 0
     ) -> None:
         """Print ``label: text`` on stdout, continued under the text, which starts at column `align`."""
-        self._block(" " * indent + label, style, text, align=align, target=self._out)
+        say = self.language
+        self._block(" " * indent + say.word(label), style, say.text(text), align=align, target=self._out)
 
     def summary(self, rows: Sequence[Tuple[str, str]], title: str = "") -> None:
         """Print a block of keys and values, aligned; values are never cut."""
-        from rich.cells import cell_len
-
+        say = self.language
         if title:
-            self._put(self._out, [(title, "bold")])
-        align = max([cell_len(key) for key, _ in rows], default=0) + 4
-        for key, value in rows:
-            head = f"  {key}" + " " * (align - 2 - cell_len(key))
-            for line in wrap(value, self._width(self._out) - align):
+            self._put(self._out, [(say.word(title), "bold")])
+        keys = [say.word(key) for key, _ in rows]
+        align = max(map(cells, keys), default=0) + 4
+        for key, (_, value) in zip(keys, rows):
+            head = f"  {key}" + " " * (align - 2 - cells(key))
+            for line in wrap(say.text(value), self._width(self._out) - align):
                 self._put(self._out, [(head if line else head.rstrip(), "bold"), (line, "")])
                 head = " " * align
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Print a table; where the window is too narrow, cells are wrapped, and words stay whole."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        title: str = "",
+        *,
+        words: Sequence[str] = (),
+    ) -> None:
+        """Print a table; where the window is too narrow, cells are wrapped, and words stay whole.
+
+        `words` are the columns whose cells are words of ours, such as a state, and no names.
+        """
+        say = self.language
         if title:
-            self._put(self._out, [(title, "bold")])
-        cells = [[printable(cell) for cell in row] for row in (columns, *rows)]
-        head, *lines = laid_out(cells, self._width(self._out), "\u2500" if self._symbols else "-")
+            self._put(self._out, [(say.word(title), "bold")])
+        shown = [[printable(say.word(cell)) for cell in columns]]
+        for row in rows:
+            pairs = zip(columns, row)
+            shown.append([printable((say.word if name in words else say.text)(cell)) for name, cell in pairs])
+        head, *lines = laid_out(shown, self._width(self._out), "\u2500" if self._symbols else "-")
         self._put(self._out, [(head, "bold")])
         for line in lines:
             self._put(self._out, [(line, "")])
@@ -279,8 +300,8 @@ class Console:
             return
         head = "" if self._line_open else f"{title} ..."
         self._line_open = False
-        took = f" ({seconds:.1f} s)"
-        *lines, last = wrap(head, self._width(self._stream) - max(len(outcome + took) + 1, _ENDING))
+        took, outcome = f" ({seconds:.1f} s)", self.language.word(outcome)
+        *lines, last = wrap(head, self._width(self._stream) - max(cells(outcome + took) + 1, _ENDING))
         for line in lines:
             self._put(self._stream, [(line, "")])
         self._put(self._stream, [(f"{last} ", ""), (outcome, style), (took, "dim")])
@@ -289,8 +310,8 @@ class Console:
         self, label: str, style: str, text: str, *, align: int = 0, target: Optional[Stream] = None
     ) -> None:
         target = target or self._stream
-        align = align or len(label) + 2
-        padding = " " * (align - len(label) - 1)
+        align = align or cells(label) + 2
+        padding = " " * (align - cells(label) - 1)
         for index, line in enumerate(wrap(text, self._width(target) - align)):
             if index == 0:
                 self._put(target, [(f"{label}:", style), (padding + line, "")])

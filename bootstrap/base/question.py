@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from bootstrap.base import language
 from wheelhouse.errors import AirferryError
 
 
@@ -35,5 +36,5 @@ def need_terminal(instead: str) -> None:
 def confirm(question: str = "Continue?") -> None:
     """Ask on the terminal; raises :class:`ConfirmationMissing` for anything but yes."""
     need_terminal("--yes, if you are sure")
-    if not typer.confirm(question, err=True):
+    if not typer.confirm(language.current().text(question), err=True):
         raise ConfirmationMissing("Nothing was changed.")

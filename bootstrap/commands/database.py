@@ -10,7 +10,7 @@ from typing import Optional, Tuple
 import typer
 
 from bootstrap import handoff
-from bootstrap.base import question
+from bootstrap.base import language, question
 from bootstrap.base.secret import Secret
 from bootstrap.commands.shared import DATABASE
 from bootstrap.facts.server import Passwords
@@ -101,7 +101,8 @@ def with_passwords(options: Options, *, ask: bool) -> Options:
 
 
 def _asked(user: str, choice: DatabaseChoice) -> Optional[Secret]:
-    typed = getpass.getpass(f"Password of {user} at {choice.connection.address} (empty: none): ")
+    asking = f"Password of {user} at {choice.connection.address} (empty: none): "
+    typed = getpass.getpass(language.current().text(asking))
     return Secret(typed) if typed else None
 
 

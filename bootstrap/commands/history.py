@@ -34,7 +34,8 @@ def history(
     found = journal.read(place.journal)
 
     def show(console: Console) -> None:
-        console.table(["time", "command", "outcome", "seconds", "by", ""], _rows(found, lines, steps=steps))
+        columns = ["time", "command", "outcome", "seconds", "by", ""]
+        console.table(columns, _rows(found, lines, steps=steps), words=("outcome",))
         if found.unreadable:
             console.note(
                 f"{found.unreadable} lines of {place.journal} are not valid events and were skipped."

@@ -10,7 +10,7 @@ from typing import Optional
 import typer
 
 from bootstrap import daily, handoff
-from bootstrap.base import question, secret
+from bootstrap.base import language, question, secret
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.base.secret import Secret
@@ -72,9 +72,10 @@ def passwd(
 def _asked(name: str) -> Secret:
     """Ask twice on the terminal; raises :class:`PasswordMissing`, ConfirmationMissing."""
     question.need_terminal("--password-file FILE, or --generate")
-    first = getpass.getpass(f"New password for {name}: ")
+    say = language.current().text
+    first = getpass.getpass(say(f"New password for {name}: "))
     if not first:
         raise PasswordMissing("No password was typed; nothing was changed.")
-    if getpass.getpass("Repeat the password: ") != first:
+    if getpass.getpass(say("Repeat the password: ")) != first:
         raise PasswordMissing("The passwords do not match; nothing was changed.")
     return Secret(first)

@@ -68,7 +68,7 @@ def _show(found: Status, installation: Installation, console: Console) -> None:
         ]
     )
     rows = [[item.name, item.state.lower(), item.health, item.note] for item in found.components]
-    console.table(["component", "state", "health", ""], rows)
+    console.table(["component", "state", "health", ""], rows, words=("state", "health"))
     ill = [item.name for item in found.components if not item.good]
     if ill:
         console.print(f"Down or unhealthy: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")

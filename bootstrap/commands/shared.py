@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import typer
 import typer.core
 
-from bootstrap.base import duration
+from bootstrap.base import duration, language
 from bootstrap.base.boundary import INTERRUPTED, UsageError, guard
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
@@ -212,10 +213,23 @@ def _invoke(group: Any, name: str, arguments: Sequence[str]) -> Any:
         show = getattr(error, "show", None)
         if show is None:
             raise
-        raise UsageError(getattr(error, "message", "") or str(error), show) from error
+        said = language.current()
+        told = show if said is language.ENGLISH else lambda: _translated(show, said)
+        raise UsageError(getattr(error, "message", "") or str(error), told) from error
     if result == INTERRUPTED:
         raise KeyboardInterrupt
     return result
+
+
+def _translated(show: Callable[..., object], say: language.Language) -> None:
+    """Show a usage error, which typer words in English, line by line in another language."""
+    written = io.StringIO()
+    show(written)
+    for line in written.getvalue().splitlines():
+        label = next((item for item in ("Usage:", "Error:") if line.startswith(item)), "")
+        rest = line[len(label) :]
+        text = rest if label == "Usage:" else say.text(rest)
+        typer.echo(f"{say.word(label)}{text}" if label else text, err=True)
 
 
 def home_of(named: Optional[Path], name: Optional[str] = None) -> Home:

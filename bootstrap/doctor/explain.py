@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bootstrap.base.console import Console
 from bootstrap.doctor.catalogue import CATALOGUE, Catalogue
+from bootstrap.doctor.finding import Entry
 
 
 def render_entry(identifier: str, console: Console, catalogue: Catalogue = CATALOGUE) -> None:
@@ -15,7 +16,7 @@ def render_entry(identifier: str, console: Console, catalogue: Catalogue = CATAL
         _list(console, catalogue)
         return
     entry = catalogue.explain(identifier)
-    console.print(f"{identifier} ({entry.severity}): {entry.title}.", "bold")
+    console.print(_line(identifier, entry, console) + ".", "bold")
     for text in (entry.why, entry.more):
         if text:
             console.print()
@@ -26,5 +27,10 @@ def _list(console: Console, catalogue: Catalogue) -> None:
     for subject, entries in catalogue.subjects.items():
         console.print(subject, "bold")
         for name, entry in entries.items():
-            console.print(f"{name} ({entry.severity}): {entry.title}", indent=2)
+            console.print(_line(name, entry, console), indent=2)
         console.print()
+
+
+def _line(name: str, entry: Entry, console: Console) -> str:
+    say = console.language
+    return f"{name} ({say.word(entry.severity)}): {say.text(entry.title)}"

@@ -7,7 +7,7 @@ from bootstrap.doctor.finding import Finding, Report
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, SEVERITIES, WARNING
 
 _STYLES = {BLOCKER: "bold red", WARNING: "bold yellow", NOTE: "cyan", OK: "green"}
-_ALIGN = max(len(severity) for severity in SEVERITIES) + 2
+_ALIGN = max(len(severity) for severity in SEVERITIES) + 2  # a translation is not longer
 
 
 def render(report: Report, console: Console, *, next_command: str, again: str = "") -> None:
@@ -23,7 +23,7 @@ def render(report: Report, console: Console, *, next_command: str, again: str = 
         _render(finding, console)
     if report.findings:
         console.print()
-    console.print(_counts(report), "bold")
+    console.print(_counts(report, console), "bold")
     if report.blocked:
         if again:
             console.print("Next: follow the remedy of each blocker, then run doctor again:")
@@ -34,22 +34,23 @@ def render(report: Report, console: Console, *, next_command: str, again: str = 
 
 
 def _render(finding: Finding, console: Console) -> None:
-    style = _STYLES[finding.severity]
+    style, say = _STYLES[finding.severity], console.language.text
+    title, found = say(finding.title), say(finding.found)
     if finding.severity == OK:
-        console.labelled("ok", f"{finding.title}: {finding.found}", style=style, align=_ALIGN)
+        console.labelled("ok", f"{title}: {found}", style=style, align=_ALIGN)
         return
     if finding.severity == NOTE:
-        several = "\n" in finding.found
-        head = finding.title if several else f"{finding.title} ({finding.found})"
-        lines = [f"{head}. {finding.why}".rstrip(), finding.remedy]
+        several = "\n" in found
+        head = title if several else f"{title} ({found})"
+        lines = [f"{head}. {say(finding.why)}".rstrip(), say(finding.remedy)]
         text = "\n".join(filter(None, lines)) + f" [{finding.id}]"
-        console.labelled("note", text + (f"\n{finding.found}" if several else ""), style=style, align=_ALIGN)
+        console.labelled("note", text + (f"\n{found}" if several else ""), style=style, align=_ALIGN)
         _commands(finding, console, indent=_ALIGN + 2)
         return
-    console.labelled(finding.severity, f"{finding.title} [{finding.id}]", style=style, align=_ALIGN)
+    console.labelled(finding.severity, f"{title} [{finding.id}]", style=style, align=_ALIGN)
     alone = finding.needs_root and not finding.commands
-    remedy = finding.remedy + (" This needs root." if alone else "")
-    rows = (("found", finding.found), ("needed", finding.needed), ("why", finding.why), ("remedy", remedy))
+    remedy = say(finding.remedy) + (f" {say('This needs root.')}" if alone else "")
+    rows = (("found", found), ("needed", finding.needed), ("why", finding.why), ("remedy", remedy))
     for label, text in rows:
         if text:
             console.labelled(label, text, style="bold", align=_ALIGN + 2, indent=2)
@@ -63,12 +64,13 @@ def _commands(finding: Finding, console: Console, *, indent: int) -> None:
         console.command(command, label=label, indent=indent)
 
 
-def _counts(report: Report) -> str:
-    words = []
+def _counts(report: Report, console: Console) -> str:
+    words, say = [], console.language.text
     for severity in (BLOCKER, WARNING, NOTE):
         count = len(report.of(severity))
         if count:
-            words.append(f"{count} {severity}{'s' if count > 1 else ''}")
-    if not report.blocked:
-        return f"Nothing blocks{' (' + ', '.join(words) + ')' if words else ''}."
-    return f"{', '.join(words)}. Nothing was changed."
+            words.append(say(f"{count} {severity}{'s' if count > 1 else ''}"))
+    counted = ", ".join(words)
+    if report.blocked:
+        return f"{counted}. {say('Nothing was changed.')}"
+    return say(f"Nothing blocks ({counted}).") if words else say("Nothing blocks.")

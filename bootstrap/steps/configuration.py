@@ -31,10 +31,10 @@ class ConfigurationStep:
 
     def describe(self) -> str:
         """One line for the admin."""
-        kept = "edit" if self.path.exists() else "write"
+        kept = "Edit" if self.path.exists() else "Write"
         executor = self.installation.executor.name
         marked = "; its byte order mark is taken away" if self._marked() else ""
-        return f"{kept.capitalize()} {self.path}: PostgreSQL, {executor}, no example DAGs, keys{marked}"
+        return f"{kept} {self.path}: PostgreSQL, {executor}, no example DAGs, keys{marked}"
 
     def done(self) -> bool:
         """Whether the file is there and no intended value has changed."""

@@ -28,6 +28,7 @@ RUNTIME = "pylock.runtime.toml"
 TOOLS = ("uv", "pip")
 SERVICES = ("supervisor",)
 _LEFT_OUT = ("__pycache__", "tests", "test")
+_SOURCES = (".pyc", ".po")  # what is made again, and what a catalogue of messages was made of
 
 
 @dataclass(frozen=True)
@@ -157,5 +158,5 @@ def _home(package: str) -> Path:
 def _content(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
-        if path.is_file() and path.suffix != ".pyc" and not set(parts) & {"__pycache__", ".mypy_cache"}:
+        if path.is_file() and path.suffix not in _SOURCES and not set(parts) & {"__pycache__", ".mypy_cache"}:
             yield "/".join(parts), path

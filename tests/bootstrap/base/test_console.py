@@ -360,3 +360,60 @@ def test_rich_is_not_imported_before_it_is_needed() -> None:
 )
 def test_sizes_read_as_disks_count_them(size: float, text: str) -> None:
     assert size_text(size) == text
+
+
+IN_KOREAN = {"LANG": "ko_KR.UTF-8"}
+
+
+def test_an_error_is_shown_in_korean_and_its_json_stays_english() -> None:
+    error = AirferryError("Nothing was changed.", needed="one of them", hint="Give the host more memory.")
+    shown = Shown(IN_KOREAN)
+    shown.console.error(error)
+    shown.console.json(error.as_dict())
+    assert shown.err().splitlines() == [
+        "오류: 아무것도 바꾸지 않았습니다. [airferry-error]",
+        "  필요:   둘 중 하나",
+        "  조치:   호스트에 메모리를 더 주십시오.",
+    ]
+    assert json.loads(shown.out())["message"] == "Nothing was changed."
+
+
+def test_columns_stand_below_each_other_in_korean() -> None:
+    """A Korean letter takes two cells of a terminal."""
+    from rich.cells import cell_len
+
+    shown = Shown(IN_KOREAN)
+    rows = [["scheduler", "running", "healthy", ""], ["api-server", "stopped", "", "a free port"]]
+    shown.console.table(["component", "state", "health", ""], rows, words=("state", "health"))
+    shown.console.summary([("Password", "x"), ("Home", "/opt")])
+    head, _, first, second, *keys = shown.out().splitlines()
+    assert head.split() == ["구성", "요소", "상태", "건강"]
+    assert first.split() == ["scheduler", "실행", "중", "정상"]
+    starts = [
+        cell_len(line[: line.index(word)])
+        for line, word in zip((head, first, second), ("상태", "실행", "중지"), strict=True)
+    ]
+    assert len(set(starts)) == 1
+    assert [cell_len(key[: key.index(word)]) for key, word in zip(keys, ("x", "/opt"), strict=True)] == [
+        12,
+        12,
+    ]
+
+
+def test_a_name_in_a_table_stays_what_it_is_in_korean() -> None:
+    shown = Shown(IN_KOREAN)
+    shown.console.table(["DAG", "state"], [["running", "running"], ["failed", ""]], words=("state",))
+    assert shown.out().splitlines()[2:] == ["running  실행 중", "failed"]
+
+
+def test_korean_is_written_in_the_charset_of_the_terminal() -> None:
+    shown = Shown({"LANG": "ko_KR.eucKR"})
+    shown.console.warning("Nothing was changed.")
+    assert shown.err("euc_kr") == "경고: 아무것도 바꾸지 않았습니다.\n"
+
+
+def test_a_step_ends_in_korean_with_its_time() -> None:
+    piped = Piped(IN_KOREAN)
+    with piped.console.step("Install 3 packages into /opt/x"):
+        pass
+    assert re.fullmatch(r"패키지 3개를 /opt/x에 설치 \.\.\. 완료 \(\d\.\d s\)\n", piped.err())

@@ -84,3 +84,32 @@ def test_every_example_is_a_command_with_its_options() -> None:
                 if named is None or not set(options) <= known:
                     wrong.append((program, line))
     assert wrong == []
+
+
+@pytest.mark.parametrize("program", [name for name in APPS if name != "airferry"])
+def test_every_korean_help_fits_80_columns(
+    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.cells import cell_len
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LANG", "ko_KR.UTF-8")
+    wrong = []
+    for words, _ in commands(typer.main.get_command(APPS[program])):
+        assert run(APPS[program], program, [*words, "-h"]) == 0
+        text = capsys.readouterr().out.split("\n예:\n")[0]
+        assert text.startswith("사용법: ") and "이 도움말을 보여 주고 끝냅니다." in text
+        wrong += [
+            line for line in text.splitlines() if cell_len(line) > 80 or re.search(r"[a-z]+ the ", line)
+        ]
+    assert wrong == []
+
+
+def test_a_usage_error_is_shown_in_korean(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANG", "ko_KR.UTF-8")
+    assert run(APPS["HOME/bin/airferry"], "airferry", ["status", "--no-such"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("사용법: airferry status [OPTIONS]\n도움말: ")
+    assert "오류: 그런 옵션이 없습니다: --no-such" in shown
