@@ -18,7 +18,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Callable,
-    Dict,
     Iterator,
     List,
     Mapping,
@@ -30,6 +29,7 @@ from typing import (
 
 from bootstrap.base import language
 from bootstrap.base.columns import cells, fitted, laid_out, wrap
+from bootstrap.base.moving import BAR, moving
 from bootstrap.base.terminal import Stream, charset, inert, printable
 from wheelhouse.errors import AirferryError
 
@@ -39,10 +39,9 @@ if TYPE_CHECKING:
 
 WIDTH = 80  # of a terminal that does not tell
 UNBOUNDED = 1 << 20  # of a pipe or a file: what reads it looks for whole lines
-_BAR = 20
 # what stands beside the text of a moving line: spinner and time; spinner, bar, bytes and speed
 _BESIDE_STEP = 14
-_BESIDE_BAR = _BAR + 32
+_BESIDE_BAR = BAR + 32
 _ENDING = 24  # of a step: how it ended, and in how many seconds
 WIDEST = 110  # a longer line is hard to read, however wide the window
 
@@ -258,23 +257,7 @@ class Console:
 
     @contextlib.contextmanager
     def _progress(self, columns: Sequence[str]) -> Iterator[Progress]:
-        from rich import progress
-
-        makers: Dict[str, Callable[[], progress.ProgressColumn]] = {
-            "spinner": lambda: progress.SpinnerColumn("dots" if self._symbols else "line"),
-            "text": lambda: progress.TextColumn("{task.description}", markup=False),
-            "bar": lambda: progress.BarColumn(_BAR),
-            "bytes": progress.DownloadColumn,
-            "speed": progress.TransferSpeedColumn,
-            "elapsed": progress.TimeElapsedColumn,
-        }
-        live = progress.Progress(
-            *[makers[name]() for name in columns],
-            console=self._rich(self._stream),
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        live = moving(columns, self._rich(self._stream), symbols=self._symbols)
         with live:
             self._live = live
             try:

@@ -19,10 +19,10 @@ DOMAIN = "airferry"
 LANGUAGES = {"ko": "가"}  # and a letter that the terminal's charset must have
 _VARIABLE = "AIRFERRY_LANG"
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
-_loaded: Dict[str, Language] = {}
+_loaded: Dict[str, Wording] = {}
 
 
-class Language:
+class Wording:
     """English: every text is what it is."""
 
     code = "en"
@@ -36,15 +36,15 @@ class Language:
         return text
 
 
-ENGLISH = Language()
+ENGLISH = Wording()
 
 
-def current() -> Language:
+def current() -> Wording:
     """The language of this process."""
     return chosen(os.environ)
 
 
-def chosen(environ: Mapping[str, str]) -> Language:
+def chosen(environ: Mapping[str, str]) -> Wording:
     """The language of an environment, where the terminal can show it; else English."""
     code = wanted(environ)
     if not code:
@@ -93,8 +93,8 @@ def catalogue(code: str) -> Path:
     return Path(__file__).parents[1] / "locale" / code / "LC_MESSAGES" / f"{DOMAIN}.mo"
 
 
-def _load(code: str) -> Optional[Language]:
-    from bootstrap.base.translation import Catalogue
+def _load(code: str) -> Optional[Wording]:
+    from bootstrap.base.translation import Translation
 
     # of zipimport as of a file: what imported this reads what lies beside it
     loader = __spec__.loader
@@ -102,4 +102,4 @@ def _load(code: str) -> Optional[Language]:
         data: bytes = loader.get_data(str(catalogue(code)))  # type: ignore[union-attr]
     except OSError:
         return None
-    return Catalogue(code, data)
+    return Translation(code, data)

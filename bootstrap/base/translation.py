@@ -7,7 +7,7 @@ import io
 import re
 from typing import Dict, List, Optional, Pattern, Tuple
 
-from bootstrap.base.language import Language
+from bootstrap.base.language import Wording
 
 FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # A template with fewer letters of its own would fit texts that it was not made for.
@@ -21,7 +21,7 @@ _LINES = re.compile(r"(\n)")
 _ENDS = ".!?:"
 
 
-class Catalogue(Language):
+class Translation(Wording):
     """A catalogue in gettext's binary format (.mo); a text that it lacks stays English."""
 
     def __init__(self, code: str, data: bytes) -> None:
@@ -35,7 +35,7 @@ class Catalogue(Language):
         self._known: Dict[str, str] = {}
 
     def text(self, text: str) -> str:
-        """As of :class:`Language`."""
+        """As of :class:`Wording`."""
         if " " not in text.strip() and text[-1:] not in _ENDS:
             return text
         if text not in self._known:
@@ -43,7 +43,7 @@ class Catalogue(Language):
         return self._known[text]
 
     def word(self, text: str) -> str:
-        """As of :class:`Language`."""
+        """As of :class:`Wording`."""
         return self._texts.get(text) or self.text(text)
 
     def _translated(self, text: str, depth: int) -> Optional[str]:

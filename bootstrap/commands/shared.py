@@ -221,7 +221,7 @@ def _invoke(group: Any, name: str, arguments: Sequence[str]) -> Any:
     return result
 
 
-def _translated(show: Callable[..., object], say: language.Language) -> None:
+def _translated(show: Callable[..., object], say: language.Wording) -> None:
     """Show a usage error, which typer words in English, line by line in another language."""
     written = io.StringIO()
     show(written)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.base import language
-from bootstrap.base.translation import Catalogue
+from bootstrap.base.translation import Translation
 from tests.messages.catalogue import compiled
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +28,7 @@ TEXTS = {
     "{a} of {b}": "{b} 가운데 {a}",
     "running": "실행 중",
 }
-KOREAN = Catalogue("ko", compiled(TEXTS))
+KOREAN = Translation("ko", compiled(TEXTS))
 
 
 @pytest.mark.parametrize(
