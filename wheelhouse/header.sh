@@ -88,38 +88,48 @@ for word in "$@"; do
     previous=$word
 done
 
-# Who but root could exchange a file: says it of the first folder, link or file on the way that is not root's
-# alone. A folder with the sticky bit keeps what is root's in it.
+# Who but root could exchange these files: says it of the first folder, link or file on the way that is not root's
+# alone. A folder with the sticky bit keeps what is root's in it. `looked` lists what was looked at.
 stranger() (
-    at='' left=$1 links=0
-    while :; do
-        # shellcheck disable=SC2012 # find cannot show a mode
-        why=$(ls -ldn -- "${at:-/}" 2>/dev/null | {
-            read -r mode _ uid gid _ || exit 0
-            case $uid:$gid:$mode in
-            0:*:l* | 0:*:d????????[tT]*) ;;
-            0:*:????????w*) echo "everybody can write to ${at:-/}" ;;
-            0:0:*) ;;
-            0:*:?????w*) echo "the group $gid can write to ${at:-/}" ;;
-            0:*) ;;
-            *) echo "${at:-/} belongs to the account $uid" ;;
-            esac
-        })
-        if [ -z "$why" ] && [ -n "$at" ] && [ -L "$at" ]; then
-            links=$((links + 1)) target=$(readlink -- "$at")
-            case $target in /*) at='' left=$target/$left ;; *) at=${at%/*} left=$target/$left ;; esac
-            if [ -z "$target" ] || [ "$links" -gt 40 ]; then why="$1 is a link that leads nowhere"; fi
-        fi
-        if [ -n "$why" ]; then
-            echo "$why"
-            return
-        fi
+    looked=''
+    for asking in "$@"; do
+        at='' left=$asking links=0
         while :; do
-            [ -n "$left" ] || return 0
-            case $left in */*) name=${left%%/*} left=${left#*/} ;; *) name=$left left='' ;; esac
-            case $name in '' | .) ;; ..) at=${at%/*} ;; *) break ;; esac
+            reason=''
+            # shellcheck disable=SC2012 # find cannot show a mode
+            case $looked in
+            *"//${at:-.}//"*) ;;
+            *)
+                looked=$looked//${at:-.}//
+                reason=$(ls -ldn -- "${at:-/}" 2>/dev/null | {
+                    read -r mode _ uid gid _ || exit 0
+                    case $uid:$gid:$mode in
+                    0:*:l* | 0:*:d????????[tT]*) ;;
+                    0:*:????????w*) echo "everybody can write to ${at:-/}" ;;
+                    0:0:*) ;;
+                    0:*:?????w*) echo "the group $gid can write to ${at:-/}" ;;
+                    0:*) ;;
+                    *) echo "${at:-/} belongs to the account $uid" ;;
+                    esac
+                })
+                ;;
+            esac
+            if [ -z "$reason" ] && [ -n "$at" ] && [ -L "$at" ]; then
+                links=$((links + 1)) target=$(readlink -- "$at")
+                case $target in /*) at='' left=$target/$left ;; *) at=${at%/*} left=$target/$left ;; esac
+                if [ -z "$target" ] || [ "$links" -gt 40 ]; then reason="$asking is a link that leads nowhere"; fi
+            fi
+            if [ -n "$reason" ]; then
+                echo "$reason"
+                return
+            fi
+            while :; do
+                [ -n "$left" ] || break 2
+                case $left in */*) name=${left%%/*} left=${left#*/} ;; *) name=$left left='' ;; esac
+                case $name in '' | .) ;; ..) at=${at%/*} ;; *) break ;; esac
+            done
+            at=$at/$name
         done
-        at=$at/$name
     done
 )
 
@@ -128,13 +138,7 @@ untrusted() {
     [ "$(id -u)" -eq 0 ] || return 0
     prefix=$(readlink -f -- "$1")
     prefix=${prefix%/*/*}
-    for part in "$1" "$prefix/pyvenv.cfg" "$prefix/lib" "$prefix/lib64" "$prefix"/lib/python3*; do
-        why=$(stranger "$part")
-        if [ -n "$why" ]; then
-            echo "$why"
-            return
-        fi
-    done
+    stranger "$1" "$prefix/pyvenv.cfg" "$prefix/lib" "$prefix/lib64" "$prefix"/lib/python3*
 }
 
 # The first of several slices (FILE.001) holds this script whole: it checks the others, joins them to FILE and runs

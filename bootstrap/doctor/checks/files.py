@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterator, Sequence, Tuple
 
 from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
-from bootstrap.examination.files import NOT_ROOT, Files
-from bootstrap.examination.installed import Installed
+
+if TYPE_CHECKING:  # the look before an install judges no installation, and starts sooner without them
+    from bootstrap.examination.files import Files
+    from bootstrap.examination.installed import Installed
 
 INSTALLATION_OK = Entry("installation-ok", OK, "The installation is complete")
 INSTALLATION_INCOMPLETE = Entry(
@@ -247,6 +249,8 @@ def _handmade(found: Files, installed: Installed, anew: Tuple[str, ...]) -> Iter
 
 def _rights(found: Files, installed: Installed) -> Iterator[Finding]:
     home = remedies.quoted(installed.home)
+    from bootstrap.examination.files import NOT_ROOT  # noqa: PLC0415  (the look before an install has no need)
+
     code = [line for line in found.foreign if line.endswith(NOT_ROOT)]
     if code:
         yield OWNER_WRONG.found(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, Iterator, Optional, Sequence
 
 from bootstrap.airflow import login_modules
 from bootstrap.doctor.checks.files import command, listed
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER
-from bootstrap.examination.installed import Installed
+
+if TYPE_CHECKING:  # the look before an install judges no installation, and starts sooner without them
+    from bootstrap.examination.installed import Installed
 
 LOGIN_MODULES_MISSING = Entry(
     "login-modules-missing",
