@@ -174,7 +174,7 @@ def install(
         options = database.with_passwords(options, ask=not json)
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
-        admission.check(bundle.stream, bundle_file().name)
+        sha256 = admission.check(bundle.stream, bundle_file().name)
         if not allow_older:
             admission.check_age(admission.installed(options.home), bundle.manifest)
         judgement = preflight.judge(bundle, chosen, options)
@@ -184,7 +184,8 @@ def install(
         lost = addons.left_behind(options.home, bundle.manifest)
         if lost:
             console.warning(f"{lost} DAGs that need them fail after the upgrade.")
-        chosen = replace(chosen, ignored=tuple(sorted({*chosen.ignored, *(ignore or ())})))
+        ignored = tuple(sorted({*chosen.ignored, *(ignore or ())}))
+        chosen = replace(chosen, ignored=ignored, bundle_sha256=sha256)
         if dry_run:
             return preview(installing.planned(chosen, bundle, options))
         if not yes and not json and question.is_asked():

@@ -95,7 +95,8 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         airflow=manifest.airflow,
         bundle_id=manifest.bundle_id,
         bundle_file=bundle.path.name,
-        bundle_sha256=bundle.seal.sha256,
+        bundle_sha256="",  # known once it is verified
+        bundle_seal=bundle.seal.sha256,
         python=python.path,
         python_from=python.origin,
         home=str(options.home.path),

@@ -86,7 +86,7 @@ def check(stream: BinaryIO, name: str) -> str:
 
     `name` is that of the file. Without ``/etc/airferry/trust`` every file is taken.
     """
-    sha256 = _digest(stream)
+    sha256 = digest(stream)
     if not admits():
         return sha256
     record = STORE / sha256 / "admitted"
@@ -162,8 +162,8 @@ def _sum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _digest(stream: BinaryIO) -> str:
-    """The sha256 of the whole file, as ``sha256sum`` and the approval have it."""
+def digest(stream: BinaryIO) -> str:
+    """The sha256 of the whole file, as ``sha256sum`` and the approval have it; `stream` stays where it is."""
     hasher = hashlib.sha256()
     at = stream.tell()
     stream.seek(0)

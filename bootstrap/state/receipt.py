@@ -56,7 +56,10 @@ class Database:
 
 @dataclass(frozen=True)
 class Added:
-    """An add-on: its bundle id, file, sha256, the `packages` it brought (``name version``), and its base."""
+    """An add-on: its bundle id, file, the `packages` it brought (``name version``), and its base.
+
+    `sha256` and `seal` are as those of a :class:`Receipt`.
+    """
 
     bundle_id: str
     file: str
@@ -64,12 +67,15 @@ class Added:
     packages: Tuple[str, ...]
     time: str
     base: str = ""
+    seal: str = ""
 
 
 @dataclass(frozen=True)
 class Receipt:
     """What an install decided and did; times are RFC 3339 in UTC.
 
+    `bundle_sha256` is that of the whole file, as ``sha256sum`` and the approval have it, `bundle_seal` the
+    digest that stands in it. Where that is empty, an airferry of before has written the seal as the sha256.
     ``completed`` stays empty until the example pipeline has run to success. `name` tells installations on
     one host apart (``airferry-NAME.target``), `services` is systemd, systemd-user, supervisor or none.
     `python_from` says where the interpreter came from (host, carried, named), `ca_file` which certificates
@@ -110,6 +116,7 @@ class Receipt:
     role: str = HEAD
     executor: str = LOCAL_EXECUTOR
     owner: str = ACCOUNT
+    bundle_seal: str = ""
 
     @property
     def is_roots(self) -> bool:

@@ -22,7 +22,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.python.venv import Tools, Venv, install_beside
 from bootstrap.services import strays
 from bootstrap.services.broker import Action
-from bootstrap.state import receipt
+from bootstrap.state import admission, receipt
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Progress
@@ -243,8 +243,9 @@ def _added(bundle: Bundle) -> Added:
     manifest = bundle.manifest
     names = tuple(f"{package.name} {package.version}" for package in manifest.packages)
     return Added(
-        manifest.bundle_id, bundle.path.name, bundle.seal.sha256, names, timestamp.now(), manifest.base
-    )
+        manifest.bundle_id, bundle.path.name, admission.digest(bundle.stream), names, timestamp.now(),
+        manifest.base, bundle.seal.sha256,
+    )  # fmt: skip
 
 
 def left_behind(home: Home, manifest: Manifest) -> str:

@@ -84,9 +84,11 @@ def gather(installation: Installation) -> Evidence:
         python=receipt.python,
         database=f"PostgreSQL {database.server} ({database.kind}) on {database.host}:{database.port}",
         installed=receipt.completed,
-        file=_file(receipt.bundle_file, "", receipt.bundle_sha256, receipt.bundle_id),
+        file=_file(receipt.bundle_file, receipt.bundle_sha256, receipt.bundle_seal, receipt.bundle_id),
         added=tuple(
-            dataclasses.replace(_file(item.file, "", item.sha256, item.bundle_id), packages=item.packages)
+            dataclasses.replace(
+                _file(item.file, item.sha256, item.seal, item.bundle_id), packages=item.packages
+            )
             for item in receipt.added
         ),
         recorded=asked("packages", lambda: _recorded(installation), Recorded()),
@@ -112,6 +114,8 @@ def gather(installation: Installation) -> Evidence:
 
 
 def _file(name: str, sha256: str, seal: str, bundle_id: str) -> InstalledFile:
+    if not seal:  # an airferry of before has written the one in the place of the other
+        sha256, seal = "", sha256
     return InstalledFile(name, sha256, seal, bundle_id, admission.find(sha256))
 
 

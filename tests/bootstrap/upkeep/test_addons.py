@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -85,6 +86,7 @@ def test_in_and_out_again_without_a_trace(installation: Installation, tmp_path: 
     assert says(now, "extra") == "extra 1.0"
     (item,) = receipt.load(now.home.receipt).added
     assert (item.file, item.packages) == ("extra.run", ("extra 1.0",))
+    assert item.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert added(now, file).receipt.added[0].bundle_id == item.bundle_id  # twice is once
     after = Installation(addons.remove(now, "extra.run", Watcher()))
     assert after.receipt.added == ()

@@ -21,6 +21,7 @@ from bootstrap.airflow.config import Setting
 from bootstrap.commands import evidence as command
 from bootstrap.examination import records
 from bootstrap.installed.installation import Installation
+from bootstrap.state import admission
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
@@ -79,6 +80,21 @@ def test_what_is_not_as_it_was_installed_is_named(home: Home) -> None:
     assert found.unlisted == ("alpha/planted.py",)
     os.mkfifo(site / "beta.py")  # nothing waits for a writer
     assert records.compare(site).changed == ("alpha/__init__.py", "beta.py")
+
+
+def test_the_file_is_told_as_the_approval_has_it(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(admission, "find", asked.append)
+    kept = replace(receipts.load(home.receipt), bundle_sha256=SHA256, bundle_seal="7" * 64)
+    receipts.save(home.receipt, kept)
+    found = gathering.gather(installation(home)).file
+    assert (found.sha256, found.seal) == (SHA256, "7" * 64)
+    receipts.save(home.receipt, replace(kept, bundle_seal=""))
+    older = gathering.gather(installation(home)).file
+    assert (older.sha256, older.seal) == ("", SHA256)
+    assert asked == [SHA256, ""]
 
 
 def test_no_secret_is_in_it(home: Home) -> None:
