@@ -173,7 +173,7 @@ def _used(home: Home, receipt: Receipt) -> Iterator[str]:
     """The names below ``HOME/python/`` that the receipt's interpreter and every environment come from."""
     places = [receipt.python]
     for own in home.path.glob("releases/*/airferry-python"):
-        places.append(own.read_text(encoding="utf-8", errors="replace").strip())
+        places.append(_settings(home, own).strip())
     for settings in home.path.glob("releases/*/*/pyvenv.cfg"):
         text = _settings(home, settings)
         places += re.findall(r"^home\s*=\s*(.*?)\s*$", text, re.MULTILINE)
@@ -185,10 +185,14 @@ def _used(home: Home, receipt: Receipt) -> Iterator[str]:
 
 
 def _settings(home: Home, path: Path) -> str:
-    """Of a release that the account has built, root reads only what is a file of the account's."""
-    if os.geteuid() != 0 or path.lstat().st_uid == 0:
+    """A small file of a release; root reads only what is a file of its own or of the account's."""
+    if os.geteuid() != 0:
         return path.read_text(encoding="utf-8", errors="replace")
-    return smallfile.read(path, home.owner_of_data()).decode("utf-8", "replace")
+    with contextlib.suppress(OSError):
+        return smallfile.read(path, 0).decode("utf-8", "replace")
+    with contextlib.suppress(OSError):
+        return smallfile.read(path, home.owner_of_data()).decode("utf-8", "replace")
+    return ""
 
 
 def temporary() -> Optional[Path]:

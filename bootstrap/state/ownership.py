@@ -85,6 +85,10 @@ def claim(home: Home, account: Account) -> None:
         os.close(top)
     for name in FOLDERS:
         own_folder(home.path / name)
+    for folder in (home.path / "releases", home.pythons):
+        for path in folder.iterdir():  # a release is a folder; a link of the account's leads to others' files
+            if path.is_symlink() and path.lstat().st_uid != 0:
+                remove(path)
     for path in home.bin.iterdir():
         if path.lstat().st_uid != 0:
             _clear(home, path)

@@ -189,6 +189,38 @@ def test_folder_that_is_a_link_is_not_followed(home: Home, bundle: Bundle, name:
     assert (list(outside.iterdir()), outside.stat().st_mode & 0o777) == ([], 0o700)
 
 
+@pytest.mark.parametrize("name", ["releases/other", "python/3.11.2-0123456789"])
+def test_linked_release_is_no_release(home: Home, bundle: Bundle, name: str) -> None:
+    """What it leads to may be root's, and of another installation."""
+    of_the_account(home, bundle)
+    outside = home.path.parent / "outside"
+    (outside / "runtime").mkdir(parents=True)
+    (outside / "complete").write_text("")
+    (home.path / name).parent.mkdir(exist_ok=True)
+    (home.path / name).symlink_to(outside)
+    os.chown(home.path / name, NOBODY, GROUP, follow_symlinks=False)
+    take_over(home, bundle)
+    assert not os.path.lexists(home.path / name)
+    assert sorted(item.name for item in outside.iterdir()) == ["complete", "runtime"]
+
+
+@pytest.mark.parametrize("how", ["symlink", "pipe"])
+def test_release_of_the_accounts_holds_root_up_nowhere(home: Home, bundle: Bundle, how: str) -> None:
+    """Root looks into it for the interpreter that it stands on."""
+    custodian = installed(home, bundle)
+    home.secrets.mkdir()
+    give(home.secrets)
+    place = home.release(bundle.manifest.bundle_id).path / "venv" / "pyvenv.cfg"
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)
+    if how == "symlink":
+        place.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(place)
+    os.chown(place, NOBODY, GROUP, follow_symlinks=False)
+    custodian.actions()["prune"]({})
+
+
 @pytest.mark.parametrize("how", ["symlink", "hardlink", "pipe"])
 def test_record_that_is_another_file_is_not_taken_over(home: Home, bundle: Bundle, how: str) -> None:
     of_the_account(home, bundle)
