@@ -12,11 +12,13 @@ from bootstrap.base.language import Wording
 FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # A template with fewer letters of its own would fit texts that it was not made for.
 LEAST_LETTERS = 5
+# Fewer are no sign that a whole list stands for a value.
+_LEAST_AROUND_LIST = 15
 _LONGEST = 4000
 _DEEPEST = 4
 _LETTER = re.compile("[A-Za-z]")
 # between sentences, and between the items of a list that begin with a number or a capital
-_SENTENCES = re.compile(r"([,;]\s+|(?<=[.!?:\]])\s+)(?=[A-Z\[(]|\d+ [a-z])")
+_SENTENCES = re.compile(r"([,;]\s+|(?<=[.!?:\]])\s+)(?=[A-Z\[(]|\d+ [A-Za-z])")
 _LINES = re.compile(r"(\n)")
 _ENDS = ".!?:"
 
@@ -52,8 +54,8 @@ class Translation(Wording):
             return None
         if text in self._texts:
             return self._texts[text]
-        if text[-1] == "." and text[:-1] in self._texts:
-            return self._texts[text[:-1]] + "."
+        if text[-1] in ".:" and text[:-1] in self._texts:
+            return self._texts[text[:-1]] + text[-1]
         bare = text.strip()
         if bare != text:
             found = self._translated(bare, depth)
@@ -73,8 +75,14 @@ class Translation(Wording):
             left, shown = 0, {}
             for key, value in values.items():
                 found = self._translated(value, depth + 1) if " " in value.strip() else value
-                left += len(value) if found is None else 0
-                shown[key] = value if found is None else found
+                if found is None:
+                    left += len(value)
+                    found = value
+                    if ", " in value and template.letters < _LEAST_AROUND_LIST:
+                        break  # more than what is meant
+                shown[key] = found
+            if len(shown) < len(values):
+                continue
             rank = (left, template.open, -template.letters)
             if best is None or rank < best[0]:
                 best = rank, FIELD.sub(lambda field: shown[field[1]], template.translation)  # noqa: B023

@@ -22,11 +22,12 @@ LEFT_OUT = {
     "bootstrap/airflow/dagcheck.py",
     "bootstrap/airflow/differences.py",
     "bootstrap/airflow/fabpassword.py",
-    "bootstrap/commands/completion_script.py",
+    "bootstrap/base/markup.py",
     "bootstrap/facts/login.py",
     "bootstrap/installed/monitoring.py",
     "bootstrap/services/launcher.py",
     "bootstrap/services/units.py",
+    "bootstrap/upkeep/evidence/page.py",
     "wheelhouse/codec.py",
     "wheelhouse/header.py",
     "wheelhouse/manifest_rules.py",
@@ -36,7 +37,7 @@ WORDS = (
     "blocker", "warning", "note", "ok", "error", "found", "needed", "hint", "why", "remedy", "run", "as root",
     "done", "FAILED", "interrupted", "already done", "running", "stopped", "starting", "backoff", "exited",
     "fatal", "healthy", "unhealthy", "succeeded", "failed", "Doctor", "Host",
-    "Arguments", "Options", "Commands", "Examples", "Usage:", "Error:", "[required]",
+    "Next:", "Arguments", "Options", "Commands", "Examples", "Usage:", "Error:", "[required]",
     "Show this message and exit.",
 )  # fmt: skip
 FRAMEWORK = (
@@ -75,6 +76,7 @@ FRAMEWORK = (
     "[default: {value}]",
 )
 _VARIANTS = 6
+_LEAST_LETTERS = 5
 _WORD = re.compile(r"[A-Za-z][a-z']+")
 _SQL = re.compile(
     r"\s*(SELECT|SHOW|CREATE|ALTER|SET|WITH|GRANT|DROP|INSERT|UPDATE|DELETE|REVOKE|COPY|BEGIN|DO|VALUES|COMMENT"
@@ -83,7 +85,7 @@ _SQL = re.compile(
 _CODE = re.compile(
     r"^(bold|dim|from|import|export|exec|printf|eval|umask|case|esac|def|class|set|unset|trap) \S*$"
     r"|^[#<]|^/\S*$|^--?[\w-]+( \S+)?$|^\[[\w-]+\]$|^(from|import) [\w.]+ import |^\s+(local|while|case) "
-    r"|\$\(|\(\) \{|^\w+=| = |::|\\n.*;$|;$|^\w+\(|/\*"
+    r"|\$\(|\(\) \{|^\w+=| = |::|\\n.*;$|;$|\{ ?[a-z-]+:|^\w+\(|/\*"
 )
 _COMMAND = re.compile(
     r"^(apt-get|dnf|yum|zypper|apk|systemctl|loginctl|chmod|chown|chgrp|mount|usermod|useradd|groupadd|mkdir|rm|mv"
@@ -246,7 +248,7 @@ class _Module:
             return
         for parts in options:
             literal = " ".join(part for part in parts if not isinstance(part, Placeholder))
-            if is_prose(literal) and not is_code(
+            if is_prose(literal, values=len(parts) > 1) and not is_code(
                 "".join("x" if isinstance(p, Placeholder) else p for p in parts)
             ):
                 if len(parts) > 1 and ("{" in literal or "}" in literal):
@@ -287,9 +289,11 @@ def _is_literal(options: list[Parts]) -> bool:
     return not any(isinstance(part, Placeholder) for option in options for part in option)
 
 
-def is_prose(literal: str) -> bool:
-    """Whether the text without its placeholders has two words and a blank."""
-    return len(_WORD.findall(literal)) >= 2 and " " in literal.strip()
+def is_prose(literal: str, *, values: bool = False) -> bool:
+    """Whether the text without its placeholders has two words and a blank, or beside `values` a longer one."""
+    words = _WORD.findall(literal)
+    beside = values and " " in literal and any(len(word) >= _LEAST_LETTERS for word in words)
+    return beside or (len(words) >= 2 and " " in literal.strip())
 
 
 def is_code(text: str) -> bool:
