@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
+from bootstrap.base import language
 from wheelhouse import codec
 
 FOLDER = "doc"
@@ -22,14 +23,25 @@ class Topic:
 
 
 def topics() -> List[Topic]:
-    """All pages, in the order of the list; none where no manual is carried."""
-    text = _read(LISTED)
-    return [codec.decode(Topic, item) for item in codec.parse(text)] if text else []
+    """All pages, in the order of the list; none where no manual is carried.
+
+    A page in the language of the environment stands for the English one of its name.
+    """
+    english, own = _listed(""), {topic.name: topic for topic in _listed(language.current().code)}
+    found = [own.pop(topic.name, topic) for topic in english]
+    return [*own.values(), *found] if english else []
 
 
 def page(name: str) -> Optional[str]:
     """The Markdown text of a page; None for one that is not there."""
-    return _read(f"{name}.txt") if name in [topic.name for topic in topics()] else None
+    if name not in [topic.name for topic in topics()]:
+        return None
+    return _read(f"{language.current().code}/{name}.txt") or _read(f"{name}.txt")
+
+
+def _listed(code: str) -> List[Topic]:
+    text = _read(f"{code}/{LISTED}" if code else LISTED)
+    return [codec.decode(Topic, item) for item in codec.parse(text)] if text else []
 
 
 def folder() -> Path:

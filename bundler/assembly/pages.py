@@ -34,13 +34,19 @@ h2 { font-size: 1.3em }
 """
 
 
+# folders of docs/ with pages in other languages, which stand for the English ones of the same name
+_NAMES = {"ko": "한국어"}
+LANGUAGES = tuple(_NAMES)
+
+
 @dataclass(frozen=True)
 class ManualPage:
-    """A page of docs/: its `topic`, what kind it is, and its Markdown text."""
+    """A page of docs/: its `topic`, its kind, its Markdown text, and its language unless English."""
 
     topic: str
     kind: str
     text: str
+    language: str = ""
 
     @property
     def title(self) -> str:
@@ -50,11 +56,18 @@ class ManualPage:
 
 def sources() -> tuple[ManualPage, ...]:
     """The pages, in the order of the list; none where this program was installed without them."""
-    return tuple(
+    english = [
         ManualPage(path.stem, kind, path.read_text(encoding="utf-8"))
         for kind in KINDS
         for path in sorted((_folder() / kind).glob("*.md"))
-    )
+    ]
+    kinds = {page.topic: page.kind for page in english}
+    others = [
+        ManualPage(path.stem, kinds.get(path.stem, next(iter(KINDS))), path.read_text(encoding="utf-8"), code)
+        for code in LANGUAGES
+        for path in sorted((_folder() / code).glob("*.md"))
+    ]
+    return (*english, *others)
 
 
 def renderer() -> str:
@@ -66,20 +79,30 @@ def members(pages: tuple[ManualPage, ...]) -> Iterator[Member]:
     """The members below the runtime's folder: a list, and each page twice."""
     from markdown_it import MarkdownIt  # noqa: PLC0415  (only a program that is packed anew needs it)
 
-    known = {page.topic for page in pages}
-    listed = [Topic(page.topic, page.title, KINDS[page.kind]) for page in pages]
-    data = json.dumps([codec.encode(topic) for topic in listed], ensure_ascii=False, indent=1)
-    folder = f"{layout.RUNTIME}{FOLDER}/"
-    yield Member(folder + LISTED, data.encode())
-    yield Member(folder + "index.html", _page("airferry", _index(pages)))
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    for page in pages:
-        yield Member(f"{folder}{page.topic}.txt", _LINK.sub(_in_terminal(known), page.text).encode())
-        body = markdown.render(_LINK.sub(_in_browser(known), page.text))
-        yield Member(f"{folder}{page.topic}.html", _page(page.title, _BACK + body))
+    known = {page.topic: f"{page.topic}.html" for page in pages if not page.language}
+    for code in dict.fromkeys(page.language for page in pages):
+        own = tuple(page for page in pages if page.language == code)
+        folder = f"{layout.RUNTIME}{FOLDER}/{code}/" if code else f"{layout.RUNTIME}{FOLDER}/"
+        places = dict(known)
+        if code:
+            places = {topic: f"../{place}" for topic, place in known.items()}
+            places.update((page.topic, f"{page.topic}.html") for page in own)
+        listed = [Topic(page.topic, page.title, KINDS[page.kind]) for page in own]
+        data = json.dumps([codec.encode(topic) for topic in listed], ensure_ascii=False, indent=1)
+        yield Member(folder + LISTED, data.encode())
+        if not code:
+            yield Member(folder + "index.html", _page("airferry", _index(pages)))
+        for page in own:
+            yield Member(
+                f"{folder}{page.topic}.txt", _LINK.sub(_in_terminal(set(places)), page.text).encode()
+            )
+            body = _back(code) + markdown.render(_LINK.sub(_in_browser(places), page.text))
+            yield Member(f"{folder}{page.topic}.html", _page(page.title, body, code))
 
 
-_BACK = '<p><a href="index.html">All pages</a></p>\n'
+def _back(language: str) -> str:
+    return f'<p><a href="{"../" if language else ""}index.html">All pages</a></p>\n'
 
 
 def _in_terminal(known: set[str]):  # type: ignore[no-untyped-def]
@@ -90,13 +113,13 @@ def _in_terminal(known: set[str]):  # type: ignore[no-untyped-def]
     return put
 
 
-def _in_browser(known: set[str]):  # type: ignore[no-untyped-def]
+def _in_browser(known: dict[str, str]):  # type: ignore[no-untyped-def]
     def put(found: re.Match[str]) -> str:
         path, mark, heading = found[2].partition("#")
         topic = Path(path).stem
         if not path:
             return found[0]
-        return f"[{found[1]}]({topic}.html{mark}{heading})" if topic in known else found[1]
+        return f"[{found[1]}]({known[topic]}{mark}{heading})" if topic in known else found[1]
 
     return put
 
@@ -104,15 +127,24 @@ def _in_browser(known: set[str]):  # type: ignore[no-untyped-def]
 def _index(pages: tuple[ManualPage, ...]) -> str:
     parts = ["<h1>airferry</h1>\n"]
     for kind, title in KINDS.items():
-        items = [page for page in pages if page.kind == kind]
-        rows = "".join(f'<li><a href="{page.topic}.html">{escape(page.title)}</a></li>\n' for page in items)
-        parts += [f"<h2>{title}</h2>\n<ul>\n{rows}</ul>\n"]
+        parts += [f"<h2>{title}</h2>\n<ul>\n{_rows(pages, kind, '')}</ul>\n"]
+    parts += [f"<h2>{_NAMES[code]}</h2>\n<ul>\n{_rows(pages, '', code)}</ul>\n" for code in LANGUAGES]
     return "".join(parts)
 
 
-def _page(title: str, body: str) -> bytes:
+def _rows(pages: tuple[ManualPage, ...], kind: str, language: str) -> str:
+    """The links to the pages of a kind, or of a language."""
+    items = [page for page in pages if page.language == language and (language or page.kind == kind)]
+    folder = f"{language}/" if language else ""
+    return "".join(
+        f'<li><a href="{folder}{page.topic}.html">{escape(page.title)}</a></li>\n' for page in items
+    )
+
+
+def _page(title: str, body: str, language: str = "") -> bytes:
     return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f'<!DOCTYPE html>\n<html lang="{language or "en"}">\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n"
         f"<style>\n{_STYLE}</style>\n{body}</html>\n"
     ).encode()
 

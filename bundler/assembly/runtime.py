@@ -29,7 +29,7 @@ def members(libraries: Sequence[str], files: Mapping[str, Path], cache: Cache) -
         hasher.update(b"".join(item.chunks()))
     manual = pages.sources()
     for page in manual:
-        hasher.update(f"\0{page.kind}\0{page.topic}\0{page.text}".encode())
+        hasher.update(f"\0{page.language}\0{page.kind}\0{page.topic}\0{page.text}".encode())
     hasher.update(pages.renderer().encode())
     path = cache.packed / hasher.hexdigest()
     found = _read(path)

@@ -290,7 +290,7 @@ def _is_literal(options: list[Parts]) -> bool:
 
 
 def is_prose(literal: str, *, values: bool = False) -> bool:
-    """Whether the text without its placeholders has two words and a blank, or beside `values` a longer one."""
+    """Whether a text has two words beside its placeholders and a blank; beside `values` a long one."""
     words = _WORD.findall(literal)
     beside = values and " " in literal and any(len(word) >= _LEAST_LETTERS for word in words)
     return beside or (len(words) >= 2 and " " in literal.strip())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import posixpath
 import re
 import subprocess
 import sys
@@ -36,7 +38,7 @@ class Links(HTMLParser):
 @pytest.fixture(scope="module")
 def manual() -> dict[str, str]:
     made = pages.members(pages.sources())
-    return {item.name.rpartition("/")[2]: b"".join(item.chunks()).decode() for item in made}
+    return {item.name.partition("/doc/")[2]: b"".join(item.chunks()).decode() for item in made}
 
 
 def test_every_page_is_there_as_text_and_for_a_browser(manual: dict[str, str]) -> None:
@@ -57,11 +59,24 @@ def test_nothing_leads_out_or_is_loaded(manual: dict[str, str]) -> None:
             links = Links()
             links.feed(text)
             places = [target.partition("#")[0] for target in links.targets if "://" not in target]
-            wrong += [(name, place) for place in places if place and place not in manual]
+            folder = name.rpartition("/")[0]
+            wrong += [
+                (name, place)
+                for place in places
+                if place and posixpath.normpath(posixpath.join(folder, place)) not in manual
+            ]
             wrong += [(name, tag) for tag in links.loaded]
         elif name.endswith(".txt"):
             wrong += [(name, link) for link in re.findall(r"\]\((?!\w+:|#)[^)]+\)", text)]
     assert wrong == []
+
+
+def test_a_page_in_korean_stands_for_the_english_one(manual: dict[str, str]) -> None:
+    found = sorted(path.stem for path in (ROOT / "docs" / "ko").glob("*.md"))
+    assert sorted(item["name"] for item in json.loads(manual["ko/topics.json"])) == found
+    assert {"quick-start", "daily-use"} <= set(found)
+    assert '<html lang="ko">' in manual["ko/daily-use.html"]
+    assert "(`airferry help services`)" in manual["ko/daily-use.txt"]  # of which there is no Korean page
 
 
 SHOW = """
@@ -80,14 +95,21 @@ def test_it_is_read_from_inside_the_file(tmp_path: Path) -> None:
         for item in (*payload.program(), *pages.members(pages.sources())):
             archive.writestr(item.name, b"".join(item.chunks()))
 
-    def said(*words: str) -> tuple[int, str]:
-        command = [sys.executable, "-c", SHOW, str(file), "help", *words]
-        ran = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    def said(*words: str, lang: str = "C.UTF-8") -> tuple[int, str]:
+        command = [sys.executable, "-X", "utf8", "-c", SHOW, str(file), "help", *words]
+        environ = {**os.environ, "LANG": lang}
+        ran = subprocess.run(
+            command, check=False, capture_output=True, encoding="utf-8", cwd=tmp_path, env=environ
+        )
         return ran.returncode, ran.stdout + ran.stderr
 
     status, text = said()
     assert (status, "  daily-use " in text, "  install " in text) == (0, True, True), text
     assert said("upgrade")[1].startswith((ROOT / "docs/how-to/upgrade.md").read_text().split("\n", 1)[0])
     assert "--parallelism" in said("install")[1]
+    assert said("daily-use", lang="ko_KR.UTF-8")[1].startswith("# 일상 운영\n")
+    assert said("mail-on-failure", lang="ko_KR.UTF-8")[1].startswith("# Mail")
+    status, text = said(lang="ko_KR.UTF-8")
+    assert (status, "quick-start" in text, "일상 운영" in text, "설치" in text) == (0, True, True, True), text
     status, text = said("upgarde")
     assert (status, "Did you mean upgrade?" in text) == (2, True)
