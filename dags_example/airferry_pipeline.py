@@ -1,11 +1,15 @@
-"""Three jobs a night, one after the other: A, then B, then C.
+"""Three jobs, one after the other: A, then B, then C, every night or whenever you say.
 
 If you know cron and no Python: only the part between the two lines of === is meant for you.
 """
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import pendulum
+from airflow.configuration import conf
 
 # Airflow 3 keeps these in other places than Airflow 2; this finds them in both.
 try:
@@ -21,8 +25,17 @@ except ImportError:
 
 # ============================================================================================================
 
-# Days begin and end at midnight in this time zone, for example "Asia/Seoul".
-TIMEZONE = "UTC"
+# When it starts, as in crontab: minute, hour, day of the month, month, weekday. "30 18 * * 1-5" is 18:30 from
+# Monday to Friday.
+STARTS = "0 0 * * *"
+
+# The day that it works on: "yesterday", the day before it starts, as a job wants that starts after midnight
+# for the day that is over; or "today", the day on which it starts, as a job in the evening for the same day.
+WORKS_ON = "yesterday"
+
+# The time zone of both. As it stands, that of this whole Airflow ([core] default_timezone in airflow.cfg);
+# for another one write its name in quotes: "Asia/Seoul".
+TIMEZONE = conf.get("core", "default_timezone")
 
 # The day that a run works on, as 2026-11-20. It belongs to the run, so it is the same in A, B and C, however
 # late they start. Write it wherever a cron job would have asked the clock with $(date +%F).
@@ -36,9 +49,9 @@ JOBS = [
 ]
 
 ABOUT = """
-### A, then B, then C, every night, for the day that has just ended
+### A, then B, then C
 
-The run of a day starts when that day is over: at midnight, {timezone}.
+It starts at {starts} (as in crontab; time zone {zone}) and works on {works_on}.
 **The date belongs to the run, not to the clock.**
 
 As three lines of cron, each job would ask the clock for the date. On the night on which A takes until after
@@ -47,65 +60,104 @@ as it takes, and all three get the day of the run.
 
 #### To run days again, or days before this DAG was switched on
 
-Give the first and the last day; each day becomes a run of its own, with its own date.
+For 1, 2 and 3 November 2026{counted}:
 
 Airflow 3 (the scheduler does the work, the command comes back at once):
 
     airflow backfill create --dag-id {dag_id} \\
-        --from-date 2026-11-01T00:00{offset} --to-date 2026-11-03T00:00{offset}
+        --from-date {first} --to-date {last}
 
-Add `--reprocess-behavior completed` to run days again that have succeeded. (Airflow 3 names a run after the
-moment at which it is due, so the run of 1 November is called backfill__2026-11-02.)
+Add `--reprocess-behavior completed` to run days again that have succeeded. While this DAG is switched off,
+its backfill waits in the state "queued"; switch it on.
 
 Airflow 2 (this command does the work; leave it running until it ends):
 
     airflow dags backfill {dag_id} \\
-        --start-date 2026-11-01T00:00{offset} --end-date 2026-11-03T00:00{offset}
+        --start-date {first} --end-date {last}
 
 Add `--reset-dagruns --yes` to run days again that have succeeded.
 
-#### To run one day by hand
+Each day becomes a run of its own, with its own date. Airflow names a run by a moment in UTC, not by the day
+that it works on: Airflow 3 by the moment at which it was due, Airflow 2 by that of the run before.{named}
 
-Airflow 3: `airflow dags trigger {dag_id} --logical-date 2026-11-01T00:00{offset}`
+#### To run one day by hand, or days that STARTS leaves out
 
-Airflow 2: `airflow dags trigger {dag_id} --exec-date 2026-11-01T00:00{offset}`
+Airflow 3: `airflow dags trigger {dag_id} --logical-date 2026-11-01T12:00{offset}`
 
-A run of Airflow 3 that is triggered without a date takes the day on which it was triggered.
-`airflow` is the command in the folder `bin` of this installation.
+Airflow 2: `airflow dags trigger {dag_id} --exec-date 2026-11-01T12:00{offset}`
+
+Such a run works on the day that it is given, whatever WORKS_ON says; without a date, on the day on which it
+was triggered. It waits, too, while this DAG is switched off. `airflow` is the command in the folder `bin` of
+this installation.
+
+#### When you switch it on
+
+The last run that is over due starts at once. Days before it are not caught up.
 """
 
 # ============================================================================================================
 
-ZONE = pendulum.timezone(TIMEZONE)
+DAG_ID = "airferry_pipeline"
+ZONE = pendulum.tz.local_timezone() if TIMEZONE == "system" else pendulum.timezone(TIMEZONE)
+LATER = {"yesterday": 1, "today": 0}  # days from the day of a run to the one on which it starts
+if WORKS_ON not in LATER:
+    raise ValueError(f'WORKS_ON is {WORKS_ON!r}; it can be "yesterday" or "today"')
 
 
 def day(dag_run) -> str:
-    """The day of a run: that of its logical date, or of its triggering when it was given none.
+    """The day of a run, counted from the moment at which it was due, however late it starts.
 
-    {{ ds }} is the same when TIMEZONE is "UTC". Elsewhere it is not: it is always the date in UTC.
+    A run by hand has the date that it was given, or that of its triggering. {{ ds }} is something else: the
+    date in UTC of the moment at which the run before was due.
     """
+    if dag_run.run_type in ("scheduled", "backfill"):
+        due = dag_run.data_interval_end.astimezone(ZONE).date()
+        return (due - timedelta(days=LATER[WORKS_ON])).isoformat()
     moment = getattr(dag_run, "logical_date", None) or dag_run.run_after
-    return moment.astimezone(ZONE).strftime("%Y-%m-%d")
+    return moment.astimezone(ZONE).date().isoformat()
 
 
-DAG_ID = "airferry_pipeline"
-OFFSET = pendulum.datetime(2026, 11, 1, tz=ZONE).format("Z")
+def about(text: str, **more: str) -> str:
+    """The text with the dates of this DAG. Airflow dates a run by the moment at which the last was due."""
+    dates = [pendulum.datetime(2026, 11, number, tz=ZONE).add(days=LATER[WORKS_ON] - 1) for number in (1, 3)]
+    first, last = (date.format("YYYY-MM-DD") for date in dates)
+    named, at = "", re.match(r"(\d+) (\d+) ", STARTS)
+    if at:
+        before = dates[0].add(hours=int(at[2]), minutes=int(at[1]))
+        due = before.add(days=1).in_timezone("UTC").isoformat()
+        before = before.in_timezone("UTC").isoformat()
+        named = f"\nThe run of 1 November is called backfill__{due}, in Airflow 2 backfill__{before}."
+    offset = dates[0].format("Z")
+    return text.format(
+        dag_id=DAG_ID,
+        starts=STARTS,
+        zone=TIMEZONE,
+        works_on={"yesterday": "the day before it starts", "today": "the day on which it starts"}[WORKS_ON],
+        counted="" if LATER[WORKS_ON] else " (which Airflow counts from the runs before them, a day earlier)",
+        first=f"{first}T00:00{offset}",
+        last=f"{last}T23:59{offset}",
+        named=named,
+        offset=offset,
+        **more,
+    )
+
+
 SETTINGS = {
     "dag_id": DAG_ID,
-    "description": "A, then B, then C, every night, for the day that has just ended",
-    "doc_md": ABOUT.format(dag_id=DAG_ID, timezone=TIMEZONE, offset=OFFSET),
+    "description": f"A, then B, then C, at {STARTS} ({TIMEZONE}), for {WORKS_ON}",
+    "doc_md": about(ABOUT),
     "start_date": pendulum.datetime(2024, 1, 1, tz=ZONE),
     "catchup": False,  # when switched on: do not run all the days since start_date
     "tags": ["airferry"],
     "user_defined_macros": {"day": day},
 }
-# Said in full: "@daily" alone means the day before in Airflow 2, and the day itself in Airflow 3.
-NIGHTLY = CronDataIntervalTimetable("0 0 * * *", timezone=ZONE)
+# Not the text alone: it would mean other moments in Airflow 2 than in Airflow 3.
+TIMETABLE = CronDataIntervalTimetable(STARTS, timezone=ZONE)
 
 try:
-    dag = DAG(schedule=NIGHTLY, **SETTINGS)
+    dag = DAG(schedule=TIMETABLE, **SETTINGS)
 except TypeError:  # Airflow 2.2 and 2.3
-    dag = DAG(timetable=NIGHTLY, **SETTINGS)
+    dag = DAG(timetable=TIMETABLE, **SETTINGS)
 
 with dag:
     before = None

@@ -1,4 +1,4 @@
-"""Shell scripts that you have, run every night in the right order and with the right date.
+"""Shell scripts that you have, every night or whenever you say, in the right order and with the right date.
 
 You need no Python for this: write your scripts into the table scripts.csv beside this file. Only the settings
 between the two lines of === may have to be changed here.
@@ -11,9 +11,11 @@ import io
 import logging
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import pendulum
+from airflow.configuration import conf
 
 # Airflow 3 keeps these in other places than Airflow 2; this finds them in both.
 try:
@@ -29,8 +31,17 @@ except ImportError:
 
 # ============================================================================================================
 
-# Days begin and end at midnight in this time zone, for example "Asia/Seoul".
-TIMEZONE = "UTC"
+# When it starts, as in crontab: minute, hour, day of the month, month, weekday. "30 18 * * 1-5" is 18:30 from
+# Monday to Friday.
+STARTS = "0 0 * * *"
+
+# The day that it works on: "yesterday", the day before it starts, as a job wants that starts after midnight
+# for the day that is over; or "today", the day on which it starts, as a job in the evening for the same day.
+WORKS_ON = "yesterday"
+
+# The time zone of both. As it stands, that of this whole Airflow ([core] default_timezone in airflow.cfg);
+# for another one write its name in quotes: "Asia/Seoul".
+TIMEZONE = conf.get("core", "default_timezone")
 
 # The table: name, script, after. See ABOUT.
 TABLE = Path(__file__).with_name("scripts.csv")
@@ -39,7 +50,9 @@ TABLE = Path(__file__).with_name("scripts.csv")
 DAY = "{{ day(dag_run) }}"
 
 ABOUT = """
-### Your shell scripts, every night, for the day that has just ended
+### Your shell scripts, in order
+
+It starts at {starts} (as in crontab; time zone {zone}) and works on {works_on}.
 
 The table `{table}` says what runs. One line for each script:
 
@@ -59,32 +72,87 @@ long, still gets the day of the run. In the scripts, replace `$(date +%F)` by `$
 
 #### To run days again, or days before this DAG was switched on
 
-Give the first and the last day; each day becomes a run of its own, with its own date.
+For 1, 2 and 3 November 2026{counted}:
 
 Airflow 3 (the scheduler does the work, the command comes back at once):
 
     airflow backfill create --dag-id {dag_id} \\
-        --from-date 2026-11-01T00:00{offset} --to-date 2026-11-03T00:00{offset}
+        --from-date {first} --to-date {last}
+
+Add `--reprocess-behavior completed` to run days again that have succeeded. While this DAG is switched off,
+its backfill waits in the state "queued"; switch it on.
 
 Airflow 2 (this command does the work; leave it running until it ends):
 
     airflow dags backfill {dag_id} \\
-        --start-date 2026-11-01T00:00{offset} --end-date 2026-11-03T00:00{offset}
+        --start-date {first} --end-date {last}
+
+Add `--reset-dagruns --yes` to run days again that have succeeded.
+
+Each day becomes a run of its own, with its own date. Airflow names a run by a moment in UTC, not by the day
+that it works on: Airflow 3 by the moment at which it was due, Airflow 2 by that of the run before.{named}
+
+#### To run one day by hand, or days that STARTS leaves out
+
+Airflow 3: `airflow dags trigger {dag_id} --logical-date 2026-11-01T12:00{offset}`
+
+Airflow 2: `airflow dags trigger {dag_id} --exec-date 2026-11-01T12:00{offset}`
+
+Such a run works on the day that it is given, whatever WORKS_ON says; without a date, on the day on which it
+was triggered. It waits, too, while this DAG is switched off. `airflow` is the command in the folder `bin` of
+this installation.
+
+#### When you switch it on
+
+The last run that is over due starts at once. Days before it are not caught up.
 """
 
 # ============================================================================================================
 
-ZONE = pendulum.timezone(TIMEZONE)
+DAG_ID = "airferry_scripts"
 log = logging.getLogger(__name__)
+ZONE = pendulum.tz.local_timezone() if TIMEZONE == "system" else pendulum.timezone(TIMEZONE)
+LATER = {"yesterday": 1, "today": 0}  # days from the day of a run to the one on which it starts
+if WORKS_ON not in LATER:
+    raise ValueError(f'WORKS_ON is {WORKS_ON!r}; it can be "yesterday" or "today"')
 
 
 def day(dag_run) -> str:
-    """The day of a run: that of its logical date, or of its triggering when it was given none.
+    """The day of a run, counted from the moment at which it was due, however late it starts.
 
-    {{ ds }} is the same when TIMEZONE is "UTC". Elsewhere it is not: it is always the date in UTC.
+    A run by hand has the date that it was given, or that of its triggering. {{ ds }} is something else: the
+    date in UTC of the moment at which the run before was due.
     """
+    if dag_run.run_type in ("scheduled", "backfill"):
+        due = dag_run.data_interval_end.astimezone(ZONE).date()
+        return (due - timedelta(days=LATER[WORKS_ON])).isoformat()
     moment = getattr(dag_run, "logical_date", None) or dag_run.run_after
-    return moment.astimezone(ZONE).strftime("%Y-%m-%d")
+    return moment.astimezone(ZONE).date().isoformat()
+
+
+def about(text: str, **more: str) -> str:
+    """The text with the dates of this DAG. Airflow dates a run by the moment at which the last was due."""
+    dates = [pendulum.datetime(2026, 11, number, tz=ZONE).add(days=LATER[WORKS_ON] - 1) for number in (1, 3)]
+    first, last = (date.format("YYYY-MM-DD") for date in dates)
+    named, at = "", re.match(r"(\d+) (\d+) ", STARTS)
+    if at:
+        before = dates[0].add(hours=int(at[2]), minutes=int(at[1]))
+        due = before.add(days=1).in_timezone("UTC").isoformat()
+        before = before.in_timezone("UTC").isoformat()
+        named = f"\nThe run of 1 November is called backfill__{due}, in Airflow 2 backfill__{before}."
+    offset = dates[0].format("Z")
+    return text.format(
+        dag_id=DAG_ID,
+        starts=STARTS,
+        zone=TIMEZONE,
+        works_on={"yesterday": "the day before it starts", "today": "the day on which it starts"}[WORKS_ON],
+        counted="" if LATER[WORKS_ON] else " (which Airflow counts from the runs before them, a day earlier)",
+        first=f"{first}T00:00{offset}",
+        last=f"{last}T23:59{offset}",
+        named=named,
+        offset=offset,
+        **more,
+    )
 
 
 def read_text(path: Path) -> str:
@@ -156,26 +224,22 @@ def read_table(path: Path) -> list:
     return rows
 
 
-DAG_ID = "airferry_scripts"
-OFFSET = pendulum.datetime(2026, 11, 1, tz=ZONE).format("Z")
 SETTINGS = {
     "dag_id": DAG_ID,
-    "description": "The shell scripts of scripts.csv, every night, for the day that has just ended",
-    "doc_md": ABOUT.format(
-        table=TABLE, dag_id=DAG_ID, offset=OFFSET, example=TABLE.parent / "scripts" / "collect.sh"
-    ),
+    "description": f"The shell scripts of {TABLE.name}, at {STARTS} ({TIMEZONE}), for {WORKS_ON}",
+    "doc_md": about(ABOUT, table=str(TABLE), example=str(TABLE.parent / "scripts" / "collect.sh")),
     "start_date": pendulum.datetime(2024, 1, 1, tz=ZONE),
     "catchup": False,  # when switched on: do not run all the days since start_date
     "tags": ["airferry"],
     "user_defined_macros": {"day": day},
 }
-# Said in full: "@daily" alone means the day before in Airflow 2, and the day itself in Airflow 3.
-NIGHTLY = CronDataIntervalTimetable("0 0 * * *", timezone=ZONE)
+# Not the text alone: it would mean other moments in Airflow 2 than in Airflow 3.
+TIMETABLE = CronDataIntervalTimetable(STARTS, timezone=ZONE)
 
 try:
-    dag = DAG(schedule=NIGHTLY, **SETTINGS)
+    dag = DAG(schedule=TIMETABLE, **SETTINGS)
 except TypeError:  # Airflow 2.2 and 2.3
-    dag = DAG(timetable=NIGHTLY, **SETTINGS)
+    dag = DAG(timetable=TIMETABLE, **SETTINGS)
 
 with dag:
     tasks = {}

@@ -268,6 +268,12 @@ PROXY_FIX: Row[OptionPlace] = _row(
     ("2.2.2", ("webserver", "enable_proxy_fix")),
     ("3.0.0", ("fab", "enable_proxy_fix")),
 )
+# The pages of 3.x are in UTC until somebody chooses another zone there; each browser remembers its own.
+UI_TIMEZONE: Row[OptionPlace] = _row(
+    "time zone of the pages",
+    ("2.2.2", ("webserver", "default_ui_timezone")),
+    ("3.0.0", None),
+)
 # Folders; without the option each lies in the home.
 DAGS_FOLDER: Row[OptionPlace] = _row("DAG files", ("2.2.2", ("core", "dags_folder")))
 PLUGINS_FOLDER: Row[OptionPlace] = _row("plugins", ("2.2.2", ("core", "plugins_folder")))
@@ -287,7 +293,7 @@ PLACES: Tuple[Row[OptionPlace], ...] = (
     TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_TOKEN_LIFE,
     WEB_TLS, WEB_TLS_KEY, COOKIE_SECURE, PROXY_FIX, DAGS_FOLDER,
     PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER, DAG_BUNDLES,
-    TASK_RETRIES, TASK_RETRY_WAIT,
+    TASK_RETRIES, TASK_RETRY_WAIT, UI_TIMEZONE,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

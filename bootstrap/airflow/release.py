@@ -138,7 +138,7 @@ class Parameters:
     server ("": not known), ``web_path`` the path below which it serves (:func:`web_path`), ``own_host`` the
     host by which tasks reach it ("": the address that it listens on). With ``certificate`` and ``key``, PEM
     files, it speaks HTTPS; ``secure`` says whether browsers do, to it or to a proxy (None: not known). The
-    log ports are left as they are when None.
+    log ports are left as they are when None, and the time zone of schedules when "".
     """
 
     home: Path
@@ -162,6 +162,7 @@ class Parameters:
     log_port: Optional[int] = None
     trigger_log_port: Optional[int] = None
     async_url: Optional[Secret] = None
+    timezone: str = ""
 
 
 def release_for(version: str) -> AirflowRelease:
@@ -252,6 +253,9 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     if parameters.secure is not None and (numbers < (3, 0, 0) or parameters.auth == "fab"):
         put(differences.COOKIE_SECURE, str(parameters.secure))
         put(differences.PROXY_FIX, str(parameters.secure and not parameters.certificate))
+    if parameters.timezone:
+        chosen.append(Setting("core", "default_timezone", parameters.timezone))
+        put(differences.UI_TIMEZONE, parameters.timezone)
     if parameters.log_port is not None:
         chosen.append(Setting("logging", "worker_log_server_port", str(parameters.log_port)))
     if parameters.trigger_log_port is not None:

@@ -123,6 +123,13 @@ def install(
         help="The number of tasks that run at once (default: by cores and memory).",
         rich_help_panel=WHERE,
     ),
+    timezone: Optional[str] = typer.Option(
+        None,
+        metavar="ZONE",
+        help="The time zone of schedules that name none, such as Asia/Seoul (default: this host's; an"
+        " airflow.cfg that is there keeps its own).",
+        rich_help_panel=WHERE,
+    ),
     wait: Optional[float] = WAIT,
     now: bool = NOW,
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
@@ -162,6 +169,7 @@ def install(
         external=external,
         postgres_port=postgres_port,
         parallelism=parallelism,
+        timezone=timezone,
         auth=auth,
         admin_user=admin_user,
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,

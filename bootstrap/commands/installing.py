@@ -87,6 +87,7 @@ def _welcome(console: Console, outcome: Outcome) -> None:
             ("Password", _password(found)),
             ("Python", choice.reason(found)),
             ("DAG files", str(here.folders.dags)),
+            *([("Time zone", found.timezone)] if found.timezone else []),
             (
                 "Database",
                 f"PostgreSQL {found.database.server} on {found.database.host}:{found.database.port}",

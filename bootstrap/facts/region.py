@@ -41,27 +41,29 @@ class Region:
 def collect(environ: Optional[Mapping[str, str]] = None) -> Region:
     """Read the variables, /etc/localtime, the clock and the times of some files."""
     environ = os.environ if environ is None else environ
-    zone = _zone(environ)
+    found = zone(environ)
     return Region(
         {name: environ[name] for name in sorted(environ) if name == "LANG" or name.startswith("LC_")},
         charset(environ)[0],
         timestamp.now(),
-        zone,
+        found,
         time.localtime().tm_gmtoff,
-        _is_known(zone),
+        _is_known(found),
         _newest(),
         _synchronised(),
     )
 
 
-def _zone(environ: Mapping[str, str]) -> str:
+def zone(environ: Optional[Mapping[str, str]] = None) -> str:
+    """The time zone of this host, such as ``Asia/Seoul``; "" where only an offset is known."""
+    environ = os.environ if environ is None else environ
     named = environ.get("TZ", "").lstrip(":")
     if named and not named.startswith("/"):
         return named
     link = os.path.realpath(named or "/etc/localtime")
     _, found, name = link.partition("/zoneinfo/")
     if found:
-        return name
+        return name[len("posix/") :] if name.startswith("posix/") else name
     try:
         return Path("/etc/timezone").read_text(encoding="ascii").strip()
     except (OSError, ValueError):

@@ -59,6 +59,7 @@ class ManagedSettings:
             parallelism=receipt.parallelism,
             auth=receipt.auth,
             admin_user=receipt.admin_user,
+            timezone=receipt.timezone,
             base_url=self._base_url(text),
             web_path=site.path,
             own_host=site.own_host(receipt.web_host),

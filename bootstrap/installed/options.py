@@ -14,7 +14,7 @@ from bootstrap.airflow.executor import LOCAL, executor_of
 from bootstrap.airflow.release import release_for
 from bootstrap.base import account as accounts
 from bootstrap.facts import resources
-from bootstrap.installed import external
+from bootstrap.installed import external, zone
 from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import embedded, host
@@ -59,6 +59,7 @@ class Options:
     external: Optional[DatabaseChoice] = None
     postgres_port: Optional[int] = None
     parallelism: Optional[int] = None
+    timezone: Optional[str] = None
     auth: Optional[str] = None
     admin_user: Optional[str] = None
     admin_password_file: Optional[Path] = None
@@ -116,6 +117,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         role=earlier.role if earlier else HEAD,
         executor=executor.name,
         owner=receipts.ROOT if os.geteuid() == 0 else receipts.ACCOUNT,
+        timezone=zone.choose(options.timezone, bundle, options.home, earlier),
     )
     if earlier is None:
         return _checked(_with_services(fresh, options, ""))

@@ -34,7 +34,9 @@ class ConfigurationStep:
         kept = "Edit" if self.path.exists() else "Write"
         executor = self.installation.executor.name
         marked = "; its byte order mark is taken away" if self._marked() else ""
-        return f"{kept} {self.path}: PostgreSQL, {executor}, no example DAGs, keys{marked}"
+        zone = self.installation.receipt.timezone
+        parts = ["PostgreSQL", executor, *([f"time zone {zone}"] if zone else []), "no example DAGs", "keys"]
+        return f"{kept} {self.path}: {', '.join(parts)}{marked}"
 
     def done(self) -> bool:
         """Whether the file is there and no intended value has changed."""

@@ -57,4 +57,5 @@ def sample(home: Path = Path("/home/사용자/airflow"), bundle_id: str = "3.3.2
             ),
         ),
         removed="2026-11-01T12:00:00Z",
+        timezone="Asia/Seoul",
     )

@@ -61,8 +61,8 @@ TIMEZONE_LOCAL = Entry(
     "timezone-local",
     NOTE,
     "The time zone is not UTC",
-    "Airflow's schedules and its pages are in UTC unless a DAG or [core] default_timezone says otherwise:"
-    " @daily starts at midnight in UTC.",
+    "An install takes it over: @daily then starts at midnight here, where a DAG names no zone. For UTC:"
+    " install --timezone UTC. An Airflow that is there already keeps its [core] default_timezone.",
 )
 TIMEZONE_UNKNOWN = Entry(
     "timezone-unknown",

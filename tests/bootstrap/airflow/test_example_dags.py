@@ -1,10 +1,12 @@
-"""The example DAGs on real Airflows: the oldest and the newest, from the package index, on SQLite."""
+"""The example DAGs on real Airflows, from the package index, on SQLite: the oldest, 2.11 and the newest."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +50,11 @@ class Case:
         return f"{self.version}/{self.python}"
 
 
-CASES = [Case("2.2.2", "3.8", "2021-11-16"), Case("3.3.2", "3.11", "2026-09-18")]
+CASES = [
+    Case("2.2.2", "3.8", "2021-11-16"),
+    Case("2.11.2", "3.11", "2026-04-01"),
+    Case("3.3.2", "3.11", "2026-09-18"),
+]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
@@ -136,20 +143,40 @@ def test_an_example_is_read_without_a_warning(airflow: Airflow, name: str) -> No
     assert (dag_id, catchup) == (name[: -len(".py")], False)
     assert tasks == {"airferry_pipeline": 3, "airferry_scripts": 4}[dag_id]
     assert "--from-date 2026-11-01T00:00+00:00" in about
+    assert "backfill__2026-11-02T00:00:00+00:00, in Airflow 2 backfill__2026-11-01T00:00:00+00:00" in about
 
 
-def test_the_day_is_that_of_the_time_zone(airflow: Airflow) -> None:
-    path = airflow.home / "dags" / "examples" / "airferry_pipeline.py"
-    path.write_text(path.read_text().replace('TIMEZONE = "UTC"', 'TIMEZONE = "Asia/Seoul"'))
+def settle(path: Path, **settings: str) -> None:
+    """Write other values into the part of an example that is meant for it."""
+    text = path.read_text()
+    for name, value in settings.items():
+        text, count = re.subn(rf"^{name} = .*", f"{name} = {value!r}", text, flags=re.MULTILINE)
+        assert count == 1, name
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("name", ["airferry_pipeline.py", "airferry_scripts.py"])
+def test_the_day_is_that_of_the_time_zone_of_airflow(airflow: Airflow, name: str) -> None:
+    path = airflow.write_config()
+    config.write(path, config.edit(config.read(path), [Setting("core", "default_timezone", "Asia/Seoul")]))
     script = """
         from datetime import datetime, timezone
         from types import SimpleNamespace as Run
         evening = datetime(2026, 11, 19, 15, tzinfo=timezone.utc)
-        runs = [Run(logical_date=evening), Run(logical_date=None, run_after=evening), Run(run_after=evening)]
+        by_hand = [Run(logical_date=evening), Run(logical_date=None, run_after=evening)]
+        for run in by_hand:
+            run.run_type = "manual"
+        by_itself = [Run(run_type=kind, data_interval_end=evening) for kind in ("scheduled", "backfill")]
         told = "--from-date 2026-11-01T00:00+09:00" in example.dag.doc_md
-        print(json.dumps([*(example.day(run) for run in runs), told]))
+        print(json.dumps([*(example.day(run) for run in by_hand + by_itself), told]))
     """
-    assert json.loads(load(airflow, "airferry_pipeline.py", script)) == ["2026-11-20"] * 3 + [True]
+    assert json.loads(load(airflow, name, script)) == ["2026-11-20"] * 2 + ["2026-11-19"] * 2 + [True]
+
+
+def test_a_word_that_is_no_day_is_refused(airflow: Airflow) -> None:
+    settle(airflow.home / "dags" / "examples" / "airferry_pipeline.py", WORKS_ON="tomorrow")
+    with pytest.raises(AssertionError, match="WORKS_ON is 'tomorrow'; it can be"):
+        load(airflow, "airferry_pipeline.py", "print()")
 
 
 MISTAKES = """\
@@ -264,54 +291,119 @@ control,scripts/control.sh,C
 SCRIPTS = {
     "a": """
         echo "A $1 $(date +%F)" >>"$(dirname "$0")/said"
-        today=$(date +%F)
-        while [ "$(date +%F)" = "$today" ]; do sleep 0.2; done
+        while [ "$(date +%F)" = "{today}" ]; do sleep 0.2; done
     """,
     "b": 'echo "B $1 $(date +%F)" >>"$(dirname "$0")/said"',
     "c": 'echo "C $1 $(date +%F)" >>"$(dirname "$0")/said"',
-    # as it stood in cron: right only when it starts on the day after the day of A
-    "control": 'day=$(date -d yesterday +%F); echo "control $day $(date +%F)" >>"$(dirname "$0")/said"',
+    # as it stood in cron: right only when it starts on the day that was thought of
+    "control": 'echo "control $(date -d {cron} +%F) $(date +%F)" >>"$(dirname "$0")/said"',
 }
 
 
-def test_over_midnight_all_get_the_day_of_the_run(airflow: Airflow, tmp_path: Path) -> None:
-    folder = airflow.home / "dags" / "examples"
-    (folder / "airferry_pipeline.py").unlink()
-    (folder / "scripts.csv").write_text(TABLE)
-    for name, script in SCRIPTS.items():
+def variant(airflow: Airflow, dag_id: str, scripts: dict[str, str], table: str, **settings: str) -> Path:
+    """A copy of the example of that name, with settings and scripts of its own; where its scripts lie."""
+    folder = airflow.home / "dags" / dag_id
+    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("__pycache__", "airferry_pipeline.py"))
+    settle(folder / "airferry_scripts.py", DAG_ID=dag_id, **settings)
+    (folder / "scripts.csv").write_text(table)
+    for name, script in scripts.items():
         (folder / "scripts" / f"{name}.sh").write_text(textwrap.dedent(script))
-    said = folder / "scripts" / "said"
+    return folder
 
+
+def limit(folder: Path, start: str, end: str) -> None:
+    """Let only the dates between two moments have runs."""
+    path = folder / "airferry_scripts.py"
+    text = path.read_text().replace("pendulum.datetime(2024, 1, 1, tz=ZONE)", f'pendulum.parse("{start}Z")')
+    path.write_text(text.replace('"catchup":', f'"end_date": pendulum.parse("{end}Z"), "catchup":'))
+
+
+def until(running: Running, seconds: float, true: Callable[[], object]) -> None:
+    """Wait for something; the logs are told when it never comes."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, running.logs()
+        time.sleep(0.3)
+
+
+def succeeded(running: Running, dag_id: str) -> bool:
+    """Whether the one run of that DAG has succeeded."""
+    run_id = running.query(f"SELECT run_id FROM dag_run WHERE dag_id = '{dag_id}' LIMIT 1")
+    state = metadata.run_state(running.query, dag_id, run_id) if run_id else ""
+    assert state != "failed", running.logs()
+    return state == "success"
+
+
+def test_over_midnight_all_get_the_day_of_the_run(airflow: Airflow, tmp_path: Path) -> None:
+    shutil.rmtree(airflow.home / "dags" / "examples")
     initialise(airflow)
     clock = Clock(tmp_path)
     midnight = (int(time.time()) // 86400 + 1) * 86400
     yesterday, today, tomorrow = (
         time.strftime("%Y-%m-%d", time.gmtime(midnight + days * 86400)) for days in (-2, -1, 0)
     )
-    example = folder / "airferry_scripts.py"
-    only = f'"catchup": False, "end_date": pendulum.parse("{yesterday}T12:00:00Z"),'
-    example.write_text(example.read_text().replace('"catchup": False,', only))
-    clock.set(midnight - 240)
+
+    def scripts(cron: str) -> dict[str, str]:
+        return {name: script.format(today=today, cron=cron) for name, script in SCRIPTS.items()}
+
+    # one began last night for the day before, and is late; one begins in the evening, for the same day
+    late = variant(airflow, "late", scripts("yesterday"), TABLE)
+    limit(late, "2024-01-01T00:00", f"{yesterday}T12:00")
+    evening = variant(airflow, "evening", scripts("today"), TABLE, STARTS="59 23 * * *", WORKS_ON="today")
+    limit(evening, f"{yesterday}T12:00", f"{today}T12:00")
+    clock.set(midnight - 600)
     running = Running(airflow, clock)
-    state = ""
     try:
-        started = time.monotonic() + 230
-        while not said.exists():
-            assert time.monotonic() < started, running.logs()
-            time.sleep(0.2)
+        until(running, 230, (late / "scripts" / "said").exists)
         clock.set(midnight - 2)
-        run_id = running.query("SELECT run_id FROM dag_run WHERE dag_id = 'airferry_scripts' LIMIT 1")
-        ended = time.monotonic() + 300
-        while state not in ("success", "failed") and time.monotonic() < ended:
-            time.sleep(0.5)
-            state = metadata.run_state(running.query, "airferry_scripts", run_id)
+        for dag_id in ("late", "evening"):
+            until(running, 300, lambda dag_id=dag_id: succeeded(running, dag_id))  # type: ignore[misc]
     finally:
         running.stop()
-    assert state == "success", running.logs()
-    assert said.read_text().splitlines() == [
+    assert (late / "scripts" / "said").read_text().splitlines() == [
         f"A {yesterday} {today}",
         f"B {yesterday} {tomorrow}",
         f"C {yesterday} {tomorrow}",
         # the failure that this cures: asked of the clock, the last job works on another day than the first
         f"control {today} {tomorrow}",
     ]
+    said = [line.split() for line in (evening / "scripts" / "said").read_text().splitlines()]
+    # in Airflow 2, on SQLite, one task at a time: A may begin before or after midnight
+    assert said[0][:2] == ["A", today]
+    assert said[1:] == [["B", today, tomorrow], ["C", today, tomorrow], ["control", tomorrow, tomorrow]]
+
+
+@pytest.mark.parametrize("works_on", ["yesterday", "today"])
+def test_the_commands_of_the_text_run_the_days_that_it_names(
+    airflow: Airflow, tmp_path: Path, works_on: str
+) -> None:
+    shutil.rmtree(airflow.home / "dags" / "examples")
+    initialise(airflow)
+    say = {"say": 'echo "$1" >>"$(dirname "$0")/said"'}
+    folder = variant(
+        airflow, "again", say, "say,scripts/say.sh,\n",
+        STARTS="30 18 * * *", WORKS_ON=works_on, TIMEZONE="Asia/Seoul",
+    )  # fmt: skip
+    limit(folder, "2024-01-01T00:00", "2026-11-20T00:00")  # no run of today's
+    script = "print(json.dumps(example.dag.doc_md))"
+    shutil.copytree(folder, airflow.home / "dags" / "examples")
+    text = json.loads(load(airflow, "airferry_scripts.py", script))
+    shutil.rmtree(airflow.home / "dags" / "examples")
+    by_run = "airflow backfill create" if airflow.release.login == "token" else "airflow dags backfill"
+    option = "--logical-date" if airflow.release.login == "token" else "--exec-date"
+    command = re.search(rf"{by_run} .*\\\n.*", text)
+    day = re.search(rf"`airflow (dags trigger .*{option} .*)`", text)
+    names = re.search(r"called (\S+), in Airflow 2 (\S+)\.", text)
+    assert command and day and names
+    running = Running(airflow, Clock(tmp_path))
+    said = folder / "scripts" / "said"
+    try:
+        until(running, 120, lambda: metadata.dag_is_known(running.query, "again"))
+        for words in (command[0].replace("\\\n", ""), f"airflow {day[1]}".replace("11-01", "11-05")):
+            airflow.run(*shlex.split(words)[1:], what="run days again")
+        until(running, 200, lambda: said.exists() and len(said.read_text().splitlines()) > 3)
+        runs = running.query("SELECT run_id FROM dag_run WHERE dag_id = 'again'").splitlines()
+    finally:
+        running.stop()
+    assert sorted(said.read_text().splitlines()) == ["2026-11-01", "2026-11-02", "2026-11-03", "2026-11-05"]
+    assert names[1 if airflow.release.login == "token" else 2] in runs

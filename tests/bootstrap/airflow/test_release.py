@@ -173,6 +173,19 @@ def test_options_that_come_and_go(option: str) -> None:
     assert [version for version in within if option not in written(version)] == []
 
 
+def test_the_time_zone_of_schedules_and_pages() -> None:
+    assert [item for item in written("2.11.2") if "timezone" in item] == []
+    for version, options in (
+        ("2.2.2", ["[core] default_timezone", "[webserver] default_ui_timezone"]),
+        ("2.11.2", ["[core] default_timezone", "[webserver] default_ui_timezone"]),
+        ("3.3.2", ["[core] default_timezone"]),
+    ):
+        found = written(version, timezone="Asia/Seoul")
+        assert {item: value for item, value in found.items() if "timezone" in item} == dict.fromkeys(
+            options, "Asia/Seoul"
+        )
+
+
 def test_basic_authentication_of_the_rest_api() -> None:
     assert written("2.6.3")["[api] auth_backends"].split(",") == [
         "airflow.api.auth.backend.basic_auth",
