@@ -24,6 +24,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bootstrap.airflow import health, metadata
+from bootstrap.airflow.differences import FILE_INTERVAL
 from bootstrap.base import process
 from bootstrap.base.lock import holder
 from bootstrap.installed import in_force
@@ -43,6 +44,10 @@ STARTING = 600.0
 # No component is restarted more often in an hour: a cause that stays is not cured by restarts.
 RESTARTS = 3
 HOUR = 3600.0
+# Reads DAG files in 3.x; it may beat and read nothing. Each file has this many of its intervals.
+PARSER = "dag-processor"
+_PARSING = "dag-processor's files"
+_ROUNDS = 5
 _RELAY = "bootstrap/services/relay.py"
 INTERVAL = 10.0
 # Below the home, if it is there and executable: HOOK COMPONENT down|up|restarted|gave-up.
@@ -68,8 +73,12 @@ class Judge:
     pulses: Dict[str, Pulse] = field(default_factory=dict)
     restarts: Dict[str, Deque[float]] = field(default_factory=dict)
 
-    def hangs(self, name: str, pid: int, sign: object, now: float) -> bool:
-        """Whether this component has shown no new sign for too long; None is no sign at all."""
+    def hangs(self, name: str, pid: int, sign: object, now: float, limit: float = 0) -> bool:
+        """Whether this component has shown no new sign for too long; None is no sign at all.
+
+        `limit` is one of its own, where it rests longer than the others.
+        """
+        limit = max(limit, self.limit)
         pulse = self.pulses.get(name)
         if pulse is None or pulse.pid != pid:
             self.pulses[name] = Pulse(pid, sign, now)
@@ -77,7 +86,7 @@ class Judge:
         if sign is not None and sign != pulse.sign:
             self.pulses[name] = Pulse(pid, sign, now, well=True)
             return False
-        return now - pulse.since > (self.limit if pulse.well else max(self.limit, STARTING))
+        return now - pulse.since > (limit if pulse.well else max(limit, STARTING))
 
     def forget(self, *names: str) -> None:
         """Begin anew with these components: nothing can be said of them now."""
@@ -132,11 +141,38 @@ class Watchdog:
             self.judge.forget(*(name for name in self.judge.pulses if name != POSTGRES))
             signs = {POSTGRES: None}
         now = self._clock()
-        return [
+        hanging = [
             name
             for name, sign in signs.items()
             if name in running and self.judge.hangs(name, running[name], sign, now)
         ]
+        if (
+            PARSER in running
+            and PARSER not in hanging
+            and PARSER in signs
+            and self._parses_nothing(running, now)
+        ):
+            hanging.append(PARSER)
+        return hanging
+
+    def _parses_nothing(self, running: Mapping[str, int], now: float) -> bool:
+        """Whether a dag-processor that beats has read no file for too long, although there are some."""
+        try:
+            last = metadata.last_parsing(self.installation.database.query)
+        except (AirferryError, OSError):
+            last = ""
+        if not last:
+            self.judge.forget(_PARSING)
+            return False
+        return self.judge.hangs(_PARSING, running[PARSER], last, now, _ROUNDS * self._file_interval())
+
+    def _file_interval(self) -> float:
+        """After how many seconds each file is to be read again."""
+        home, numbers = self.installation.home, self.installation.version.numbers
+        text, own = in_force.text_of(home.airflow_cfg), in_force.variables(home)
+        with contextlib.suppress(ValueError):
+            return float(in_force.value(FILE_INTERVAL, numbers, text, own) or 0)
+        return 0.0
 
     def _signs(self) -> Optional[Dict[str, object]]:
         """The latest sign of life by component; None when the database does not answer."""
@@ -176,10 +212,14 @@ class Watchdog:
         if name in self._given_up:
             self._given_up.remove(name)
         because = f"no sign of life for {self.judge.limit:.0f} s"
+        if name == PARSER and name in self.judge.pulses and _PARSING in self.judge.pulses:
+            alive, reading = self.judge.pulses[name].since, self.judge.pulses[_PARSING].since
+            if reading < alive:
+                because = f"no DAG file read for {self._clock() - reading:.0f} s"
         _say(f"{name} (pid {pid}) shows {because}: it is ended, and started again.")
         with journal.recorded(WATCHDOG, component=name, because=because):
             end(pid, server=name == POSTGRES)
-        self.judge.forget(name)
+        self.judge.forget(name, *([_PARSING] if name == PARSER else []))
         self._hook(name, "restarted")
 
     def _hook(self, name: str, what: str) -> None:

@@ -274,6 +274,11 @@ UI_TIMEZONE: Row[OptionPlace] = _row(
     ("2.2.2", ("webserver", "default_ui_timezone")),
     ("3.0.0", None),
 )
+FILE_INTERVAL: Row[OptionPlace] = _row(
+    "seconds after which a DAG file is read again",
+    ("2.2.2", ("scheduler", "min_file_process_interval")),
+    ("3.0.0", ("dag_processor", "min_file_process_interval")),
+)
 # Folders; without the option each lies in the home.
 DAGS_FOLDER: Row[OptionPlace] = _row("DAG files", ("2.2.2", ("core", "dags_folder")))
 PLUGINS_FOLDER: Row[OptionPlace] = _row("plugins", ("2.2.2", ("core", "plugins_folder")))
@@ -293,7 +298,7 @@ PLACES: Tuple[Row[OptionPlace], ...] = (
     TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_TOKEN_LIFE,
     WEB_TLS, WEB_TLS_KEY, COOKIE_SECURE, PROXY_FIX, DAGS_FOLDER,
     PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER, DAG_BUNDLES,
-    TASK_RETRIES, TASK_RETRY_WAIT, UI_TIMEZONE,
+    TASK_RETRIES, TASK_RETRY_WAIT, UI_TIMEZONE, FILE_INTERVAL,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

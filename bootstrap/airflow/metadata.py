@@ -70,6 +70,11 @@ def heartbeats(query: Query, host: str) -> Dict[str, str]:
     return {_JOBS[job]: last for job, name, last in parts if job in _JOBS and name == host}
 
 
+def last_parsing(query: Query) -> str:
+    """When a DAG file that is in use was read last, by a dag-processor (3.x); "" where there is none."""
+    return query("SELECT max(last_parsed_time) FROM dag WHERE NOT is_stale").strip()
+
+
 def running_tasks(query: Query) -> List[str]:
     """The tasks that run now, the oldest first: ``DAG.TASK (RUN)``."""
     columns = "SELECT dag_id, task_id, run_id FROM task_instance"

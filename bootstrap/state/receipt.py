@@ -82,8 +82,8 @@ class Receipt:
     the components trust, `ignored` which findings of doctor the admin overrode, `previous` the bundle id
     that the last upgrade left behind, `added` the add-ons of this release. `removed` is when it was
     uninstalled: only the data is left. `role` is this host's part, `executor` what runs the tasks (see
-    ``bootstrap.airflow.executor``). `owner` is whose code and records are: root, or the account. `timezone` is
-    the one that the install has put into airflow.cfg; empty where it has left that alone.
+    ``bootstrap.airflow.executor``). `owner` is whose code and records are: root, or the account. `timezone`
+    is the one that the install has put into airflow.cfg; empty where it has left that alone.
     """
 
     schema: int

@@ -75,12 +75,16 @@ class Scene:
         self.home.run.mkdir()
         self.services = Services()
         self.beats: Mapping[str, str] | None = {}
+        self.parsed = ""
         self.answers = True
         self.now = 0.0
         self.ended: list[int] = []
         self.installation = Installation(replace(sample(home), airflow="3.3.2"))
         monkeypatch.setattr(Installation, "services", property(lambda _: self.services))
         monkeypatch.setattr(metadata, "heartbeats", lambda *_: self._beats())
+        monkeypatch.setattr(
+            metadata, "last_parsing", lambda *_: str(self.now // 30) if self.parsed == "live" else self.parsed
+        )
         monkeypatch.setattr(health, "fetch", lambda *_, **__: Health({}, (), {} if self.answers else None))
         monkeypatch.setattr(watchdog, "end", lambda pid, **_: self.ended.append(pid))
         self.dog = Watchdog(self.installation, 60, lambda: self.now)
@@ -138,6 +142,34 @@ def test_web_server_that_does_not_answer_is_ended(scene: Scene) -> None:
     scene.answers = False
     scene.pass_by(100)
     assert scene.ended == [scene.services.found["api-server"].pid]
+
+
+def test_dag_processor_that_beats_and_reads_nothing_is_ended(scene: Scene) -> None:
+    scene.beats = {"scheduler": "live", "dag-processor": "live"}
+    scene.pass_by(300)  # no DAG file is there that it could read
+    scene.parsed = "live"
+    scene.pass_by(300)
+    assert scene.ended == []
+    scene.parsed = "stands"
+    scene.pass_by(100)
+    assert scene.ended == [scene.services.found["dag-processor"].pid]
+    line = json.loads(scene.home.journal.read_text().splitlines()[0])
+    assert line["because"] == "no DAG file read for 70 s"
+    scene.parsed = ""  # the last file was taken away
+    scene.pass_by(5 * STARTING)
+    assert len(scene.ended) == 1
+
+
+def test_dag_files_that_are_to_be_read_seldom_have_longer(scene: Scene) -> None:
+    scene.home.airflow_cfg.write_text("[dag_processor]\nmin_file_process_interval = 600\n")
+    scene.beats = {"dag-processor": "live"}
+    scene.parsed = "live"
+    scene.pass_by(100)
+    scene.parsed = "stands"
+    scene.pass_by(3000)
+    assert scene.ended == []
+    scene.pass_by(100)
+    assert scene.ended == [scene.services.found["dag-processor"].pid]
 
 
 def test_database_that_does_not_answer_is_ended_and_nobody_else_for_it(scene: Scene) -> None:
