@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import pkgutil
 import shutil
 import socket
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence
 
+from bootstrap.airflow import differences
 from bootstrap.airflow.config import ConfigurationError
-from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.airflow.release import SIMPLE_PASSWORDS, AirflowRelease
 from bootstrap.base import process, secret
 from bootstrap.base.process import CommandFailed, Completed
@@ -24,6 +25,16 @@ from wheelhouse.errors import AirferryError
 _UNKNOWN = 3
 # A migration of a large database takes hours; this is only the end of one that hangs.
 _MIGRATION_SECONDS = 24 * 3600.0
+
+
+_UNUSED_DATABASE = "postgresql+psycopg2://127.0.0.1/unused"
+# Releases before 2.8 write it when they are imported.
+_WRITE_CONFIG = """
+from airflow import configuration
+write = getattr(configuration, "write_default_airflow_configuration_if_needed", None)
+if write:
+    write()
+"""
 
 
 class UnknownLogin(AirferryError):
@@ -58,6 +69,7 @@ class Airflow:
         self.home = home
         self.log = log
         self._extra = dict(extra_env or {})
+        self._warming: Optional[Callable[[], int]] = None
 
     def environment(self) -> Dict[str, str]:
         """The whole environment of Airflow's commands and components.
@@ -109,14 +121,35 @@ class Airflow:
             log=self.log,
         )
 
+    def warm_up(self) -> Callable[[], int]:
+        """Have Python compile what the components import, beside other work; the result waits for the end.
+
+        Without waiting it ends when this process does. Once begun it is not begun again.
+        """
+        if self._warming is None:
+            self._warming = self._warm_up()
+        return self._warming
+
+    def _warm_up(self) -> Callable[[], int]:
+        place = self.home / "run"
+        for leftover in place.glob("warmup-*"):
+            shutil.rmtree(str(leftover), ignore_errors=True)
+        folder = tempfile.mkdtemp(prefix="warmup-", dir=str(place))
+        own = {"AIRFLOW_HOME": folder, self._database_variable: _UNUSED_DATABASE, "_AIRFLOW__AS_LIBRARY": "1"}
+        modules = differences.IMPORTS.at(self.release.numbers)
+        return process.background(
+            [self._python, "-c", source("warmup.py"), str(os.getpid()), *modules],
+            what="compile Airflow's modules",
+            env={**self.environment(), **own},
+        )
+
     def check_version(self) -> None:
         """Start Airflow in a home that is thrown away; raises CommandFailed when it does not start."""
-        variable = "__".join(("AIRFLOW", *(DATABASE_URL.at(self.release.numbers) or ()))).upper()
         place = self.home / "run"
         for leftover in place.glob("trial-*"):
             shutil.rmtree(str(leftover), ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="trial-", dir=str(place)) as folder:
-            own = {"AIRFLOW_HOME": folder, variable: "postgresql+psycopg2://127.0.0.1/unused"}
+            own = {"AIRFLOW_HOME": folder, self._database_variable: _UNUSED_DATABASE}
             said = process.run(
                 [self._python, "-m", "airflow", "version"],
                 what=f"start Airflow {self.release.version}",
@@ -150,11 +183,15 @@ class Airflow:
         path = self.home / "airflow.cfg"
         if not path.exists():
             # The default database is SQLite, which a Python without _sqlite3 cannot even import.
-            variable = "__".join(("AIRFLOW", *(DATABASE_URL.at(self.release.numbers) or ()))).upper()
             process.run(
-                [self._python, "-m", "airflow", "config", "get-value", "core", "dags_folder"],
+                [self._python, "-c", _WRITE_CONFIG],
                 what="write the default airflow.cfg",
-                env={**self.environment(), variable: "postgresql+psycopg2://127.0.0.1/unused"},
+                # of all of Airflow the configuration alone: a command would import the rest as well
+                env={
+                    **self.environment(),
+                    self._database_variable: _UNUSED_DATABASE,
+                    "_AIRFLOW__AS_LIBRARY": "1",
+                },
                 log=self.log,
             )
         if not path.exists():
@@ -197,7 +234,7 @@ class Airflow:
             self._write_simple_password(user, password, keep=False)
             return
         asked = {
-            "database": DATABASE_URL.at(self.release.numbers),
+            "database": differences.DATABASE_URL.at(self.release.numbers),
             "user": user,
             "password": password.reveal(),
         }
@@ -239,6 +276,10 @@ class Airflow:
         """Both in one process."""
         commands = [("dags", "unpause", dag_id), self.release.trigger(dag_id, run_id, logical_date)]
         self.run_batch(commands, what=f"trigger the DAG {dag_id}")
+
+    @property
+    def _database_variable(self) -> str:
+        return "__".join(("AIRFLOW", *(differences.DATABASE_URL.at(self.release.numbers) or ()))).upper()
 
     @property
     def _python(self) -> Path:

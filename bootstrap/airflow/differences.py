@@ -68,6 +68,49 @@ COMPONENTS: Row[Tuple[str, ...]] = _row(
     ("2.2.2", ("webserver", "scheduler", "triggerer")),
     ("3.0.0", ("api-server", "scheduler", "dag-processor", "triggerer")),
 )
+# What the migration, the components and a task import; the first are needed first.
+IMPORTS: Row[Tuple[str, ...]] = _row(
+    "modules that the components import",
+    (
+        "2.2.2",
+        (
+            "airflow.__main__",
+            "airflow.cli.commands.db_command",
+            "airflow.utils.db",
+            "airflow.www.app",
+            "airflow.cli.commands.webserver_command",
+            "airflow.cli.commands.scheduler_command",
+            "airflow.cli.commands.triggerer_command",
+            "airflow.dag_processing.manager",
+            "airflow.executors.local_executor",
+            "airflow.jobs.local_task_job",
+            "airflow.jobs.local_task_job_runner",
+            "airflow.operators.bash",
+        ),
+    ),
+    (
+        "3.0.0",
+        (
+            "airflow.__main__",
+            "airflow.cli.commands.db_command",
+            "airflow.providers.fab.auth_manager.models.db",
+            "airflow.providers.fab.auth_manager.fab_auth_manager",
+            "airflow.providers.fab.auth_manager.cli_commands.user_command",
+            "airflow.cli.commands.api_server_command",
+            "airflow.api_fastapi.core_api.routes.ui",
+            "airflow.api_fastapi.core_api.routes.public",
+            "airflow.api_fastapi.execution_api.routes",
+            "airflow.providers.fab.www.app",
+            "airflow.cli.commands.scheduler_command",
+            "airflow.cli.commands.dag_processor_command",
+            "airflow.cli.commands.triggerer_command",
+            "airflow.executors.local_executor",
+            "airflow.sdk.execution_time.task_runner",
+            "airflow.providers.standard.operators.bash",
+            "asyncpg",
+        ),
+    ),
+)
 LOG_SERVERS: Row[Tuple[str, ...]] = _row(
     "serve logs of running tasks, on all interfaces, unless --skip-serve-logs",
     ("2.2.2", ("scheduler",)),

@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from bootstrap.base import trust
 from bootstrap.base.secret import Secret
@@ -26,6 +26,8 @@ INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "TZ", "TERM", "TMPDIR", "LD_LIBR
 _EXCEPTION = re.compile(r"([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception)\b.*:")
 
 Argument = Union[str, Path]
+
+_BACKGROUND: List[subprocess.Popen[bytes]] = []
 
 
 class CommandFailed(AirferryError):
@@ -110,6 +112,26 @@ def run(
             hint=_full_disk(result) or hint or _see(log),
         )
     return result
+
+
+def background(arguments: Sequence[Argument], *, what: str, env: Mapping[str, str]) -> Callable[[], int]:
+    """Start a program whose output nobody needs; the result waits for its end and gives its exit status.
+
+    Raises :class:`CommandFailed` when it cannot be started.
+    """
+    command = [str(argument) for argument in arguments]
+    _refuse_untrusted(command[0], what, env)
+    try:
+        null = subprocess.DEVNULL
+        child = subprocess.Popen(
+            command, stdin=null, stdout=null, stderr=null, env=dict(env), start_new_session=True
+        )
+    except OSError as error:
+        raise CommandFailed(
+            f"Could not {what}: {command[0]} did not start: {error.strerror}.", found=str(error)
+        ) from error
+    _BACKGROUND.append(child)  # forgotten while it runs, it would be complained of
+    return child.wait
 
 
 def distrust() -> None:

@@ -49,5 +49,7 @@ class TrialStep:
         return False
 
     def apply(self) -> None:
-        """Ask it for its version, with a home of its own."""
+        """Ask it for its version, with a home of its own, and have all compiled that will be waited for."""
+        compiled = self.installation.airflow.warm_up()
         self.installation.airflow.check_version()
+        compiled()

@@ -54,6 +54,9 @@ class ReleaseStep:
             channel.ask("packages")
         else:
             self._build()
+        if os.geteuid() != 0 or not self.installation.receipt.is_roots:
+            # what the components compile is the account's; it goes on beside the next steps
+            self.installation.airflow.warm_up()
 
     def _is_built(self) -> bool:
         release = self.installation.release

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -40,8 +41,6 @@ def main():
     print("ran", *sys.argv[1:])
     if command == "config update":  # as Airflow itself does
         print((HOME / "airflow.cfg").read_text(), file=sys.stderr)
-    if command == "config get-value" and not (HOME / "read-only").exists():
-        (HOME / "airflow.cfg").write_text("[core]\\n")
     fails = json.loads((HOME / "fails").read_text()) if (HOME / "fails").exists() else {}
     if command in fails:
         if fails[command] == "raise":
@@ -51,6 +50,17 @@ def main():
 if __name__ == "__main__":
     main()
 """
+
+# As much of it as writes the default airflow.cfg: asked for it, or in old releases when it is imported.
+CONFIGURATION = """
+import os, pathlib
+HOME = pathlib.Path(os.environ["AIRFLOW_HOME"])
+def write_default_airflow_configuration_if_needed():
+    assert os.environ["_AIRFLOW__AS_LIBRARY"], "all of Airflow would be imported"
+    if not (HOME / "read-only").exists():
+        (HOME / "airflow.cfg").write_text("[core]\\n")
+"""
+OLD_CONFIGURATION = CONFIGURATION.replace("def write_default_airflow_configuration_if_needed():", "if True:")
 
 # As much of what Airflow's environment holds as a new password needs.
 FAB = {
@@ -100,6 +110,8 @@ class Home:
         package.mkdir(parents=True)
         (package / "__init__.py").write_text("")
         (package / "__main__.py").write_text(STAND_IN)
+        (package / "configuration.py").write_text(CONFIGURATION)
+        (path / "run").mkdir()
         for name, text in SQLALCHEMY.items():
             (path / "packages" / "sqlalchemy").mkdir(exist_ok=True)
             (path / "packages" / "sqlalchemy" / name).write_text(text)
@@ -221,10 +233,58 @@ def test_together_from_inside_an_archive(home: Home, tmp_path: Path) -> None:
     assert home.commands == ["db migrate"]
 
 
-def test_write_config(home: Home) -> None:
+@pytest.mark.parametrize("configuration", [CONFIGURATION, OLD_CONFIGURATION])
+def test_write_config(home: Home, configuration: str) -> None:
+    (home.path / "packages" / "airflow" / "configuration.py").write_text(configuration)
     assert home.airflow().write_config() == home.path / "airflow.cfg"
+    assert (home.path / "airflow.cfg").read_text() == "[core]\n"
+    (home.path / "airflow.cfg").write_text("[core]\nparallelism = 8\n")
     home.airflow().write_config()
-    assert home.commands == ["config get-value"]
+    assert (home.path / "airflow.cfg").read_text() == "[core]\nparallelism = 8\n"
+
+
+def test_warm_up_leaves_bytecode_and_nothing_else(home: Home) -> None:
+    package = home.path / "packages" / "airflow"
+    for name, text in {
+        "utils/db.py": "",
+        "www/app.py": "raise SystemExit(3)",
+        "operators/bash.py": "",
+    }.items():
+        (package / name).parent.mkdir()
+        (package / name).write_text(text)
+    before = {path.name for path in home.path.iterdir()}
+    assert home.airflow("2.11.2").warm_up()() == 0
+    compiled = {path.name.partition(".")[0] for path in package.rglob("*.pyc")}
+    assert {"db", "bash", "app"} <= compiled  # what fails is passed over
+    assert {path.name for path in home.path.iterdir()} == before
+    assert list((home.path / "run").iterdir()) == []
+
+
+def test_warm_up_ends_with_whoever_has_started_it(home: Home) -> None:
+    package = home.path / "packages" / "airflow"
+    (package / "utils").mkdir()
+    # its parent is gone when this has been imported
+    (package / "utils" / "db.py").write_text(
+        "import os, time\nwhile os.getppid() == PARENT: time.sleep(0.05)\n"
+    )
+    (package / "operators").mkdir()
+    (package / "operators" / "bash.py").write_text("")
+    script = (
+        "import os, sys, pathlib\n"
+        "from bootstrap.airflow.command import Airflow\n"
+        "from bootstrap.airflow.release import release_for\n"
+        "home = pathlib.Path(sys.argv[1])\n"
+        "module = home / 'packages' / 'airflow' / 'utils' / 'db.py'\n"
+        "module.write_text(module.read_text().replace('PARENT', str(os.getpid())))\n"
+        "extra = {'PYTHONPATH': str(home / 'packages')}\n"
+        "Airflow(release_for('2.11.2'), home / 'venv', home, None, extra).warm_up()\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(home.path)], check=True, cwd=Path(__file__).parents[3])
+    deadline = time.monotonic() + 20
+    while list((home.path / "run").iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list((home.path / "run").iterdir()) == []
+    assert not (package / "operators" / "__pycache__").exists()
 
 
 def test_write_config_notices_that_there_is_none(home: Home) -> None:
