@@ -25,6 +25,8 @@ from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.python.choice import CARRIED
 from bootstrap.services import broker
 from bootstrap.services.broker import Broker
+from bootstrap.site import asked
+from bootstrap.site.asked import SiteAsked
 from bootstrap.state import ownership, registry
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import Receipt
@@ -49,7 +51,7 @@ class Handover:
 
     `channel` leads to root's process (bootstrap.services.broker). Each password and the certificate have a
     descriptor of their own, :data:`NOTHING` where there is none; `administrator` makes role and database.
-    `patience` is how long tasks may run on before an upgrade.
+    `patience` is how long tasks may run on before an upgrade, `site` what it is told of its site, with a key.
     """
 
     schema: int
@@ -64,6 +66,7 @@ class Handover:
     administrator_password: int = NOTHING
     certificate: int = NOTHING
     patience: Optional[float] = None
+    site: int = NOTHING
 
 
 @dataclass(frozen=True)
@@ -71,17 +74,18 @@ class Given:
     """What an install is given beside its choices, and does not keep.
 
     The password of Airflow's admin, what an external database needs, and how long running tasks may go on
-    before an upgrade, in seconds (None: the usual time).
+    before an upgrade, in seconds (None: the usual time), and what it is told of its site.
     """
 
     admin_password: Optional[Secret] = None
     database: Handed = field(default_factory=Handed)
     patience: Optional[float] = None
+    site: Optional[SiteAsked] = None
 
 
 def given(options: Options) -> Given:
     """What the options name, read where they name it."""
-    return Given(password(options.admin_password_file), database(options), options.patience)
+    return Given(password(options.admin_password_file), database(options), options.patience, options.site)
 
 
 def password(path: Optional[Path]) -> Optional[Secret]:
@@ -114,7 +118,11 @@ def secrets_of(handed: Handover) -> Given:
         with os.fdopen(handed.certificate, encoding="utf-8", errors="replace") as stream:
             certificate = stream.read()
     found = Handed(role, handed.administrator, administrator, certificate)
-    return Given(_received(handed.admin_password), found, handed.patience)
+    site = None
+    if handed.site != NOTHING:
+        with os.fdopen(handed.site, encoding="utf-8") as stream:
+            site = asked.parse(Secret(stream.read()))
+    return Given(_received(handed.admin_password), found, handed.patience, site)
 
 
 def _received(descriptor: int) -> Optional[Secret]:
@@ -172,6 +180,7 @@ def _attended(
         _pipe(external.passwords.admin if external else None),
         os.open(certificate, os.O_RDONLY) if certificate else NOTHING,
         options.patience,
+        _memory(options.site.whole) if options.site else NOTHING,
     )
     registry.save(registry.record_of(chosen))
     child = os.fork()
@@ -204,6 +213,7 @@ def _inner(account: Account, home: Home, handed: Handover) -> None:
             handed.role_password,
             handed.administrator_password,
             handed.certificate,
+            handed.site,
         ):
             if descriptor != NOTHING:
                 os.set_inheritable(descriptor, True)
@@ -219,6 +229,14 @@ def _written(text: str) -> int:
     """A descriptor from which a text of any length can be read; it has no name."""
     with tempfile.TemporaryFile(dir=os.curdir) as stream:
         stream.write(text.encode("utf-8", "surrogateescape"))
+        stream.seek(0)
+        return os.dup(stream.fileno())
+
+
+def _memory(value: Secret) -> int:
+    """A descriptor from which a secret of any length can be read; it lies in a file without a name."""
+    with tempfile.TemporaryFile() as stream:
+        stream.write(value.reveal().encode("utf-8", "surrogateescape"))
         stream.seek(0)
         return os.dup(stream.fileno())
 

@@ -12,17 +12,20 @@ from typing import Iterator, List, Optional
 from bootstrap import handoff
 from bootstrap.base import account, channel, lock
 from bootstrap.base.secret import Secret
+from bootstrap.change import site as sites
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change import upgrade_rules
 from bootstrap.change.steps import tidy, undo
 from bootstrap.handoff import Given
 from bootstrap.installed import status
+from bootstrap.installed.certificates import edit_of
 from bootstrap.installed.drift import of_configuration
 from bootstrap.installed.external import Handed
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import Options
 from bootstrap.python import carried
 from bootstrap.services.manager import NONE
+from bootstrap.site.asked import SiteAsked
 from bootstrap.state import change_record, plan, receipt, registry, shortcut
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
@@ -37,6 +40,7 @@ from bootstrap.steps.packages import LinkStep, ReleaseStep
 from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
+from bootstrap.steps.site import SiteStep
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -47,8 +51,12 @@ def steps(
     bundle: Bundle,
     password: Optional[Secret] = None,
     handed: Handed = Handed(),  # noqa: B008  (frozen)
+    site: Optional[SiteAsked] = None,
 ) -> List[Step]:
-    """The whole plan, in order; `password` is the admin's, `handed` for an external database."""
+    """The whole plan, in order; `password` is the admin's, `handed` for an external database.
+
+    `site` is what a new installation is told of its site: a finished one is changed with a way back.
+    """
     return [
         FoldersStep(
             installation.home,
@@ -63,6 +71,7 @@ def steps(
         ServicesStep(installation),
         *_database(installation, handed),
         ConfigurationStep(installation),
+        *([SiteStep(installation, site)] if site and not installation.receipt.completed else []),
         MigrationStep(installation),
         PipelinesStep(installation, bundle),
         StartStep(installation),
@@ -87,8 +96,8 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
         lines += shortcut.plan(home, chosen.name)
         owner = _owner(home, chosen)
         if owner:
-            return _planned_by_owner(owner, home, chosen, bundle, handed, lines)
-    return Planned((*lines, *describe(chosen, bundle, handed)), drift(chosen), chosen)
+            return _planned_by_owner(owner, home, chosen, bundle, handed, lines, options.site)
+    return Planned((*lines, *describe(chosen, bundle, handed, options.site)), drift(chosen), chosen)
 
 
 def _owner(home: Home, chosen: Receipt) -> Optional[account.Account]:
@@ -102,7 +111,13 @@ def _owner(home: Home, chosen: Receipt) -> Optional[account.Account]:
 
 
 def _planned_by_owner(
-    owner: account.Account, home: Home, chosen: Receipt, bundle: Bundle, handed: Handed, lines: List[str]
+    owner: account.Account,
+    home: Home,
+    chosen: Receipt,
+    bundle: Bundle,
+    handed: Handed,
+    lines: List[str],
+    site: Optional[SiteAsked],
 ) -> Planned:
     earlier = other_bundle(home, chosen)
     if earlier:
@@ -111,7 +126,8 @@ def _planned_by_owner(
         importlib.import_module(name)
 
     def look() -> str:
-        return codec.dumps(Planned(tuple(describe(chosen, bundle, handed)), drift(chosen), chosen))
+        found = tuple(describe(chosen, bundle, handed, site))
+        return codec.dumps(Planned(found, drift(chosen), chosen))
 
     text = account.look_as(owner, look)
     try:
@@ -137,18 +153,18 @@ def drift(chosen: Receipt) -> Optional[Drift]:
         return None
 
 
-def describe(chosen: Receipt, bundle: Bundle, handed: Handed) -> List[str]:
+def describe(chosen: Receipt, bundle: Bundle, handed: Handed, site: Optional[SiteAsked] = None) -> List[str]:
     """The plan as lines for ``--dry-run``; nothing is changed."""
     home = Home(Path(chosen.home))
     if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
         return [f"Complete missing steps in {home.path} (it cannot be read now)"]
-    earlier = other_bundle(home, chosen)
+    earlier, last = other_bundle(home, chosen), []
+    if site and (earlier or chosen.completed):
+        last = [SiteStep(Installation(chosen), site).describe()]
     if earlier:
-        return upgrades.describe(earlier, chosen, bundle)
-    return [
-        step.describe() + ("" if _todo(step) else " (already done)")
-        for step in steps(Installation(chosen), bundle, handed=handed)
-    ]
+        return [*upgrades.describe(earlier, chosen, bundle), *last]
+    planned = steps(Installation(chosen), bundle, handed=handed, site=site)
+    return [*(step.describe() + ("" if _todo(step) else " (already done)") for step in planned), *last]
 
 
 def _todo(step: Step) -> bool:
@@ -188,6 +204,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
                 )
             if not channel.available():
                 registry.save(registry.record_of(chosen))
+            _change_site(Installation(upgraded.receipt), given.site, progress, journal)
             return _outcome(upgraded, earlier.airflow)
         _tell_of_unfinished(home, progress)
         receipt.save(home.receipt, chosen)
@@ -195,17 +212,33 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
             with _telling_what_runs_on(Installation(chosen), progress):
-                done = plan.execute(steps(Installation(chosen), bundle, password, handed), progress, journal)
+                wanted = steps(Installation(chosen), bundle, password, handed, given.site)
+                done = plan.execute(wanted, progress, journal)
             tidy(Installation(chosen))
             chosen = _with_version(chosen)
-            if not chosen.completed:
+            finished = bool(chosen.completed)
+            if not finished:
                 chosen = replace(chosen, completed=timestamp.now())
             receipt.save(home.receipt, chosen)
             if chosen.is_roots:
                 channel.ask("prune")
             else:
                 carried.remove_unused(home, chosen)
+        if finished:
+            _change_site(Installation(chosen), given.site, progress, journal)
     return Outcome(chosen, tuple(done))
+
+
+def _change_site(
+    installation: Installation, asked: Optional[SiteAsked], progress: Progress, journal: Journal
+) -> None:
+    """Tell a finished installation of its site; raises SiteChangeFailed, with the old settings back."""
+    if asked is None:
+        return
+    with journal.recorded("site", group="install"):
+        sites.undo_unfinished(installation, progress)
+        if not SiteStep(installation, asked).done():
+            sites.apply(installation, edit_of(installation, asked), progress)
 
 
 def _tell_of_unfinished(home: Home, progress: Progress) -> None:

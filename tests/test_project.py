@@ -25,7 +25,12 @@ CLOSED_SIDE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "b
 # The oldest and the newest Python here.
 ENDS = [*pythons.fitting()[:1], *pythons.fitting()[1:][-1:]]
 # Runs in Airflow's own interpreter, not in ours.
-INSIDE_AIRFLOW = ("bootstrap.airflow.batch", "bootstrap.airflow.fabpassword", "bootstrap.airflow.dagcheck")
+INSIDE_AIRFLOW = (
+    "bootstrap.airflow.batch",
+    "bootstrap.airflow.fabpassword",
+    "bootstrap.airflow.dagcheck",
+    "bootstrap.site.authority",
+)
 
 # Imports one module in each child, so that no other one has prepared the ground for it.
 EACH_ALONE = """

@@ -48,9 +48,14 @@ class AirflowRelease:
     def component_arguments(self, component: Component, web_host: str) -> Command:
         """What a component is started with when the web server listens at `web_host`.
 
+        The web server of 3.x takes the word of a proxy on this host for how browsers reached it, and of no
+        other (uvicorn's FORWARDED_ALLOW_IPS); 2.x has an option for that.
+
         Airflow has no setting for the address of its log servers: they listen on all interfaces. Where one
         address was asked for they are left out; on one host the web server reads the files themselves.
         """
+        if component.name == self.web_component and self.numbers >= (3, 0, 0):
+            return (*component.arguments, "--proxy-headers")
         everywhere = web_host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
         if everywhere or component.name not in differences.LOG_SERVERS.at(self.numbers):
             return component.arguments

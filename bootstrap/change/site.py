@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config
-from bootstrap.airflow.config import Option, Setting
+from bootstrap.airflow.config import Option
 from bootstrap.airflow.managed_options import is_secret
 from bootstrap.base import secret, smallfile
 from bootstrap.base.lock import held
@@ -23,6 +22,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.database_running import airflow_runs
 from bootstrap.installed.installation import Installation
+from bootstrap.installed.site_edits import Edit, edited, is_written, text_of, write
 from bootstrap.state import change_record
 from bootstrap.state.home import Home, site_before
 from bootstrap.state.journal import Journal
@@ -41,21 +41,7 @@ class SiteChangeFailed(AirferryError):
 
 
 @dataclass(frozen=True)
-class Edit:
-    """What a change writes, all of it together.
-
-    `options` of airflow.cfg have their new value, None takes one out. `files` are texts by their path below
-    the home, None removes one; each gets mode 0600. `components` have to be started again (None: all of
-    them, because running tasks read it, too).
-    """
-
-    options: Mapping[Option, Optional[str]] = field(default_factory=dict)
-    files: Mapping[str, Optional[Secret]] = field(default_factory=dict)
-    components: Optional[Tuple[str, ...]] = None
-
-
-@dataclass(frozen=True)
-class Made:
+class SiteChange:
     """What became of it. `changed` is false where all was so already, `proved` where Airflow does not run."""
 
     changed: bool
@@ -75,7 +61,7 @@ def change(
     edit: Edit,
     progress: Progress,
     proof: Callable[[Installation], None] = answers,
-) -> Made:
+) -> SiteChange:
     """Write new settings of a `group` (url, tls, ldap), restart what reads them, and see that they work.
 
     Where Airflow does not run they are written, and not proven. Raises :class:`SiteChangeFailed` when they
@@ -93,19 +79,19 @@ def apply(
     edit: Edit,
     progress: Progress,
     proof: Callable[[Installation], None] = answers,
-) -> Made:
+) -> SiteChange:
     """As :func:`change`, for a caller that holds the lock and keeps the journal."""
     home, managed = installation.home, ManagedSettings(installation)
     text = config.read(home.airflow_cfg)
     wanted = edited(managed, text, edit.options)
     also = _also(text, wanted, edit.options)
-    if wanted == text and all(_is(home, name, value) for name, value in edit.files.items()):
-        return Made(changed=False, proved=True)
+    if wanted == text and is_written(home, edit.files):
+        return SiteChange(changed=False, proved=True)
     running = airflow_runs(installation)
     names = tuple(installation.components if edit.components is None or also else edit.components)
     _keep(home, managed, edit, running=running)
     try:
-        _write(home, edit.files)
+        write(home, edit.files)
         config.write(home.airflow_cfg.with_name("airflow.cfg.bak"), text)
         config.write(home.airflow_cfg, wanted)
         managed.remember(managed.following(wanted))
@@ -117,17 +103,7 @@ def apply(
         _back(installation, names, error, progress)
         raise
     _forget(home)
-    return Made(True, running, names, also)
-
-
-def edited(managed: ManagedSettings, text: str, options: Mapping[Option, Optional[str]]) -> str:
-    """The text with these options, and with all that is derived from them."""
-    for (section, option), value in options.items():
-        if value is None:
-            text = config.remove(text, section, option)
-        else:
-            text = config.edit(text, [Setting(section, option, value, is_secret(option))])
-    return managed.followed(text)
+    return SiteChange(True, running, names, also)
 
 
 def undo_unfinished(installation: Installation, progress: Progress) -> bool:
@@ -203,7 +179,7 @@ def _keep(home: Home, managed: ManagedSettings, edit: Edit, *, running: bool) ->
     place.mkdir(mode=0o700)
     there: Dict[str, bool] = {}
     for name in edit.files:
-        found = _text(home.path / name)
+        found = text_of(home.path / name)
         there[name] = found is not None
         if found is not None:
             (place / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -211,26 +187,6 @@ def _keep(home: Home, managed: ManagedSettings, edit: Edit, *, running: bool) ->
     config.write(place / "airflow.cfg", config.read(home.airflow_cfg))
     kept = {"files": there, "record": managed.known(), "running": running}
     smallfile.write(site_before(home), json.dumps(kept), 0o600)
-
-
-def _write(home: Home, files: Mapping[str, Optional[Secret]]) -> None:
-    for name, value in files.items():
-        if value is None:
-            with contextlib.suppress(FileNotFoundError):
-                (home.path / name).unlink()
-        else:
-            secret.write(home.path / name, Secret(value.reveal().rstrip("\n")))
-
-
-def _is(home: Home, name: str, value: Optional[Secret]) -> bool:
-    return _text(home.path / name) == (None if value is None else value.reveal().rstrip("\n"))
-
-
-def _text(path: Path) -> Optional[str]:
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\n")
-    except FileNotFoundError:
-        return None
 
 
 def _forget(home: Home) -> None:

@@ -15,7 +15,7 @@ from bootstrap import handoff
 from bootstrap.base import question
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.commands import database, doctor_results
+from bootstrap.commands import database, doctor_results, site_options
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.manual import show_help
@@ -117,6 +117,11 @@ def install(
         help="A file whose first line is its password (default: generated).",
         rich_help_panel=ADMINISTRATOR,
     ),
+    url: Optional[str] = site_options.URL,
+    tls_cert: Optional[Path] = site_options.TLS_CERT,
+    tls_key: Optional[Path] = site_options.TLS_KEY,
+    tls_ca: Optional[Path] = site_options.TLS_CA,
+    tls_self_signed: bool = site_options.TLS_SELF_SIGNED,
     parallelism: Optional[int] = typer.Option(
         None,
         min=1,
@@ -157,6 +162,7 @@ def install(
         postgres, postgres_password_file, postgres_admin_user, postgres_admin_password_file,
         adopt=adopt_database,
     )  # fmt: skip
+    site = site_options.asked_of(url, tls_cert, tls_key, tls_ca, self_signed=tls_self_signed)
     options = Options(
         home=home_of(home, name),
         name=name,
@@ -164,7 +170,7 @@ def install(
         python=python,
         account=account,
         host=host,
-        port=port,
+        port=site_options.port_of(site, port),
         postgres=kind,
         external=external,
         postgres_port=postgres_port,
@@ -174,6 +180,7 @@ def install(
         admin_user=admin_user,
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
         patience=patience(wait, now=now),
+        site=site,
     )
     with open_bundle() as bundle:
         structure(bundle)
@@ -292,6 +299,7 @@ offer(
         "install",
         "install --home /srv/airflow --port 8081 --parallelism 8",
         "install --postgres postgresql://airflow@db.example/airflow",
+        "install --url https://airflow.example.com:8443 --tls-cert airflow.pem --tls-key airflow.key",
     ),
 )
 offer(

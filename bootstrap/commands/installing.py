@@ -100,20 +100,27 @@ def _welcome(console: Console, outcome: Outcome) -> None:
         ],
         title=f"Airflow {new} runs, and the example pipeline has succeeded.",
     )
-    _listening(console, found)
+    if not here.site.secure:
+        _listening(console, found)
+    elif here.site.proxied:
+        console.note(f"Browsers need a proxy with HTTPS in front of it: {home.bin}/airferry site proxy")
 
 
 def _listening(console: Console, found: Receipt) -> None:
-    """Say what the admin must know of who can reach the web server, and how."""
+    """Say what the admin must know of who can reach the web server over plain HTTP."""
     everywhere = found.web_host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
     if not everywhere and (found.web_host.startswith("127.") or found.web_host in ("localhost", "::1")):
         console.note("The web server listens on this host alone.")
         return
     where = "every address of this host" if everywhere else found.web_host
-    console.note(
+    console.warning(
         f"Logins go over plain HTTP, and the web server listens on {where}, port {found.web_port}. "
         "Whoever is on the way between a browser and this host can read passwords."
     )
+    console.print(
+        "To have it speak HTTPS, with a certificate of yours (--cert, --key) or one that is made here:"
+    )
+    console.command(f"{shlex.quote(found.home + '/bin/airferry')} site tls --self-signed")
     console.print("To have it on this host alone, with a proxy with HTTPS in front of it:")
     again = f"sh {shlex.quote(found.bundle_file)} install --home {shlex.quote(found.home)}"
     console.command(f"{again} --host 127.0.0.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Optional, Tuple
@@ -13,12 +14,15 @@ from bootstrap.base.console import Console
 from bootstrap.base.lock import held
 from bootstrap.base.result import Result
 from bootstrap.change import site as change
-from bootstrap.change.addresses import url_edit
-from bootstrap.change.site import Made
+from bootstrap.change.site import SiteChange
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import HOME, JSON, application, home_of
+from bootstrap.commands.site_results import SiteChanged, changed
+from bootstrap.commands.site_tls import tls
+from bootstrap.examination import tls as tls_facts
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
+from bootstrap.installed.site_edits import url_edit
 from bootstrap.site import settings
 
 app = application(
@@ -41,23 +45,6 @@ class SiteSettings:
     groups: Tuple[Group, ...]
 
 
-@dataclass(frozen=True)
-class SiteChanged:
-    """A group of settings is as it was wanted; `changed` is false where it was so already.
-
-    `proved` says that a login and a run of the example pipeline have worked with it: nothing is proven where
-    Airflow does not run. `components` were started again, `also` are options of airflow.cfg that follow from
-    the change, `notes` what is left to do.
-    """
-
-    group: str
-    changed: bool
-    proved: bool
-    components: Tuple[str, ...]
-    also: Tuple[str, ...]
-    notes: Tuple[str, ...]
-
-
 def _url(installation: Installation) -> str:
     site = installation.site
     if site.chosen:
@@ -65,9 +52,20 @@ def _url(installation: Installation) -> str:
     return f"not set; browsers on this host: {installation.url}"
 
 
+def _tls(installation: Installation) -> str:
+    found = tls_facts.collect(installation)
+    if not found.examined:
+        secure = installation.site.secure
+        return "at a proxy in front" if secure else "none: the web server speaks plain HTTP"
+    if found.examined.problem:
+        return found.examined.problem
+    last = time.strftime("%Y-%m-%d", time.gmtime(found.examined.ends))
+    return f"{', '.join(found.examined.names)}; signed by {found.examined.issuer}, ends {last}"
+
+
 # What `site` shows, in its order: the name of a group, and its value in words. A module that brings a group
 # adds its row here, and its command below.
-ROWS: List[Tuple[str, Callable[[Installation], str]]] = [("url", _url)]
+ROWS: List[Tuple[str, Callable[[Installation], str]]] = [("url", _url), ("tls", _tls)]
 
 
 @app.callback()
@@ -116,31 +114,14 @@ def undo(home: Optional[Path] = HOME, json: bool = JSON) -> Result[SiteChanged]:
     installation = daily.enter_as_account(home_of(home))
     with held(installation.home.lock):
         undone = change.undo_unfinished(installation, console)
-    return changed(installation, "undo", Made(undone, proved=False), ())
-
-
-def changed(
-    installation: Installation, group: str, made: Made, notes: Tuple[str, ...]
-) -> Result[SiteChanged]:
-    """The result of a change, for every group."""
-    data = SiteChanged(group, made.changed, made.proved, made.components, made.also, notes)
-
-    def show(console: Console) -> None:
-        if not data.changed:
-            console.print("It was so already; nothing was changed.")
-            return
-        console.print(f"Changed: {group}. For browsers: {installation.url_for_others or installation.url}")
-        for line in data.also:
-            console.print(f"With it: {line}")
-        if not data.proved:
-            console.note("Airflow does not run: the new settings are not proven.")
-            console.command(f"{installation.home.bin}/airferry start")
-        for note in data.notes:
-            console.note(note)
-
-    return Result(data, show)
+    return changed(installation, "undo", SiteChange(undone, proved=False), ())
 
 
 offer(app, show, ("site", "site show --json"))
 offer(app, url, ("site url https://airflow.example.com:8443", "site url https://portal.example.com/airflow"))
+offer(
+    app,
+    tls,
+    ("site tls --cert airflow.pem --key airflow.key", "site tls --self-signed", "site tls --show-ca"),
+)
 offer(app, undo)

@@ -10,21 +10,25 @@ from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import login_modules
 from bootstrap.airflow.executor import executor_of
+from bootstrap.airflow.release import release_for
 from bootstrap.base import account
-from bootstrap.doctor.checks import login
+from bootstrap.doctor.checks import login, tls
 from bootstrap.doctor.checks.interpreter import choose, uses_carried
 from bootstrap.doctor.finding import Entry, Finding, Report
 from bootstrap.doctor.needs import Needs, WantedPort, WantedServer, needs_of
 from bootstrap.doctor.run import diagnose
 from bootstrap.doctor.severity import BLOCKER, OK
+from bootstrap.facts import network
 from bootstrap.facts.host import Facts, Failure, Request, collect
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import carried, external
+from bootstrap.installed.certificates import is_strict, known_authorities
 from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.python import choice
 from bootstrap.python.carried import Carried
 from bootstrap.python.choice import CARRIED, HOST
+from bootstrap.site import certificates, settings
 from bootstrap.state import receipt
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import EXTERNAL, PRIVATE, Receipt
@@ -65,6 +69,7 @@ def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Fac
     report = diagnose(found, needs)
     if facts is None:
         report = report.plus(login_findings(bundle.manifest, chosen))
+        report = report.plus(certificate_findings(chosen, options))
     return Preflight(report, _interpreter(bundle.manifest, chosen, found, needs))
 
 
@@ -86,6 +91,25 @@ def login_findings(manifest: Manifest, chosen: Receipt) -> Iterator[Finding]:
             yield from login.before(str(path), path.read_bytes(), names)
     except OSError:
         return  # who cannot read it is another finding
+
+
+def certificate_findings(chosen: Receipt, options: Options) -> Iterator[Finding]:
+    """What is wrong with the certificate that the web server is to be given."""
+    asked = options.site
+    if not asked or not asked.key:
+        return
+    found = certificates.examine(
+        asked.certificate,
+        asked.key,
+        asked.authorities,
+        known_authorities(chosen),
+        strict=is_strict(chosen.bundle_id),
+    )
+    host = settings.hostname(asked.url)
+    own = settings.own_host(found.names, host, chosen.web_host)
+    tasks = release_for(chosen.airflow).numbers >= (3, 0, 0)
+    wanted = tls.WantedTls(host, tasks, own, network.is_found(own) if tasks else None)
+    yield from tls.judge(found, asked.place, wanted)
 
 
 def _interpreter(manifest: Manifest, chosen: Receipt, facts: Facts, needs: Needs) -> choice.PythonChoice:

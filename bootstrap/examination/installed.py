@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from bootstrap.base import lock
-from bootstrap.examination import configuration, files, growth, login, metadata, running, sharing
+from bootstrap.examination import configuration, files, growth, login, metadata, running, sharing, tls
 from bootstrap.examination.configuration import Configuration
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
@@ -14,6 +14,7 @@ from bootstrap.examination.login import Login
 from bootstrap.examination.metadata import Metadata
 from bootstrap.examination.running import Running
 from bootstrap.examination.sharing import Sharing
+from bootstrap.examination.tls import Tls
 from bootstrap.facts.carried import CarriedSettings
 from bootstrap.facts.host import SECONDS, Failure, run
 from bootstrap.installed import carried, status
@@ -55,6 +56,7 @@ class Installed:
     growth: Optional[Growth] = None
     sharing: Optional[Sharing] = None
     login: Optional[Login] = None
+    tls: Optional[Tls] = None
     airflow_cfg: Optional[CarriedSettings] = None
     unfinished: Optional[Unfinished] = None
     failures: Tuple[Failure, ...] = ()
@@ -74,6 +76,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "sharing": lambda: sharing.collect(installation),
             "airflow_cfg": lambda: carried.collect(receipt),
             "login": lambda: login.collect(installation),
+            "tls": lambda: tls.collect(installation),
             "unfinished": lambda: unfinished(installation),
         },
         seconds,

@@ -93,6 +93,11 @@ def _lookups(names: Tuple[str, ...], seconds: float) -> List[Lookup]:
     ]
 
 
+def is_found(name: str, seconds: float = RESOLVE_SECONDS) -> bool:
+    """Whether this host finds an address for a name in time; an address is one."""
+    return bool(_lookups((name,), seconds)[0].addresses)
+
+
 def _nameservers() -> int:
     try:
         text = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace")

@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from bootstrap.airflow import config, parsing
 from bootstrap.airflow.config import ConfigurationError
-from bootstrap.airflow.differences import WEB_TLS, Version, numbers
+from bootstrap.airflow.differences import WEB_TLS, WEB_TLS_KEY, Version, numbers
 from bootstrap.airflow.release import release_for
 from bootstrap.base import account as accounts
 from bootstrap.base import smallfile
@@ -95,8 +95,6 @@ def _collected(
     elsewhere = pipelines and pipelines != str(home.dags)
     examples = carried.look("", "", pipelines, f"{pipelines}/{EXAMPLES}") if elsewhere else None
     options = _options(text)
-    places = [place for first, place in WEB_TLS.since if place and numbers(first) <= version]
-    tls = [place for place in places if options.get(place)]
     return replace(
         empty,
         folders=looked,
@@ -105,8 +103,26 @@ def _collected(
         providers=tuple(_providers(options)),
         modules=tuple(_missing_modules(options, home, found)),
         remote_logs=_remote_logs(options),
-        tls="[{}] {}".format(*tls[0]) if tls else "",
+        tls=_tls(options, version),
     )
+
+
+def _tls(options: Dict[Tuple[str, str], str], version: Version) -> str:
+    """What of the web server's certificate and key is missing; "" where it has both, or none."""
+    found = []
+    for row in (WEB_TLS, WEB_TLS_KEY):
+        places = [place for first, place in row.since if place and numbers(first) <= version]
+        found.append(next(((place, options[place]) for place in places if options.get(place)), None))
+    if not any(found):
+        return ""
+    certificate, key = found
+    if not (certificate and key):
+        (section, option), _ = certificate or key or (("", ""), "")
+        return f"[{section}] {option} alone"
+    for (section, option), value in (certificate, key):
+        if not os.access(value, os.R_OK):
+            return f"[{section}] {option}: {value} is not there, or not readable"
+    return ""
 
 
 def _look(item: folders.Named) -> NamedFolder:

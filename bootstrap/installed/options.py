@@ -21,6 +21,7 @@ from bootstrap.postgres import embedded, host
 from bootstrap.python import choice
 from bootstrap.services import choice as services
 from bootstrap.services.manager import SYSTEMD
+from bootstrap.site.asked import SiteAsked
 from bootstrap.state import neighbours
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
@@ -45,7 +46,8 @@ class InvalidOption(AirferryError):
 class Options:
     """The options as they were given; None means not given. `postgres` is carried, host, or not given.
 
-    `patience` is how long running tasks may go on before an upgrade, in seconds.
+    `patience` is how long running tasks may go on before an upgrade, in seconds; `site` is what it is told of
+    its site.
     """
 
     home: Home
@@ -64,6 +66,7 @@ class Options:
     admin_user: Optional[str] = None
     admin_password_file: Optional[Path] = None
     patience: Optional[float] = None
+    site: Optional[SiteAsked] = None
 
     @property
     def account_name(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 from urllib.parse import urlsplit
 
 from bootstrap.airflow import differences
@@ -70,21 +71,28 @@ class Site:
 
     def own_host(self, listening: str) -> str:
         """The host by which tasks reach the web server: an address of this host, one that they can verify."""
-        near = reachable(listening)
         if not self.tls:
-            return near
-        names = certificates.names(self.certificate)
-        candidates = [near, *(["localhost"] if near == "127.0.0.1" else []), self.host]
-        for name in candidates:
-            if name and certificates.covers(names, name):
-                return name
-        return self.host or near
+            return reachable(listening)
+        return own_host(certificates.names(self.certificate), self.host, listening)
 
 
 def read(get: Callable[[Row[OptionPlace]], Optional[str]]) -> Site:
     """The settings as the option of each row has them."""
     rows = (differences.BASE_URL, differences.WEB_TLS, differences.WEB_TLS_KEY)
     return Site(*(get(row) or "" for row in rows))
+
+
+def own_host(names: Sequence[str], host: str, listening: str) -> str:
+    """The host by which tasks reach a web server with a certificate for `names`: an address if it has one.
+
+    `host` is that of the URL; "" for none.
+    """
+    near = reachable(listening)
+    candidates = [near, *(["localhost"] if near == "127.0.0.1" else []), host, socket.gethostname()]
+    for name in candidates:
+        if name and certificates.covers(names, name):
+            return name
+    return host or next((name for name in names if "*" not in name), near)
 
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"

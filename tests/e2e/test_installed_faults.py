@@ -26,7 +26,15 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts and owners")
 # what this machine, and a home in a scratch folder, are known for
-USUAL = {"home-volatile", "dag-import-errors", "memory-low", "disk-low", "clock-behind", "fapolicyd-on"}
+USUAL = {
+    "login-unencrypted",
+    "home-volatile",
+    "dag-import-errors",
+    "memory-low",
+    "disk-low",
+    "clock-behind",
+    "fapolicyd-on",
+}
 # any edit of airflow.cfg makes it newer than the components
 EDITED = "component-stale"
 

@@ -93,8 +93,8 @@ REMOTE_LOGS = Entry(
 WEB_TLS = Entry(
     "web-tls",
     BLOCKER,
-    "airflow.cfg has the web server speak HTTPS",
-    "The tasks of Airflow 3, the health check and the login proof speak HTTP to it on this host.",
+    "airflow.cfg names a certificate that cannot be used",
+    "The web server needs certificate and key, and does not start without one of them.",
 )
 
 # what a place for task logs needs, by its beginning
@@ -155,8 +155,8 @@ def _named(found: CarriedSettings) -> Iterator[Finding]:
     if found.tls:
         yield WEB_TLS.found(
             found.tls,
-            needed="HTTP on this host",
-            remedy=f"Take it out of {found.path}, and put a proxy with HTTPS in front of the web server.",
+            needed="a certificate and its key, in files that the account can read",
+            remedy=f"Correct both in {found.path}, or take them out; later: airferry site tls.",
         )
     if found.modules:
         yield MODULE_MISSING.found(

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Callable, Iterator, List, Tuple
 
-from bootstrap.doctor.checks import airflow_cfg, components, configuration, files, growth, login, metadata
+from bootstrap.doctor.checks import (
+    airflow_cfg,
+    components,
+    configuration,
+    files,
+    growth,
+    login,
+    metadata,
+    tls,
+)
 from bootstrap.doctor.finding import Finding, gathered
 from bootstrap.examination.installed import Installed
 
@@ -14,6 +23,7 @@ CHECKS: Tuple[Callable[[Installed], Iterator[Finding]], ...] = (
     configuration.check,
     airflow_cfg.of_installation,
     login.check,
+    tls.check,
     components.check,
     components.running,
     components.ports,

@@ -13,11 +13,11 @@ from bootstrap.airflow import config
 from bootstrap.base.console import Console
 from bootstrap.base.secret import Secret
 from bootstrap.change import site as change
-from bootstrap.change.addresses import url_edit
-from bootstrap.change.site import Edit, SiteChangeFailed
+from bootstrap.change.site import SiteChangeFailed
 from bootstrap.installed import status
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
+from bootstrap.installed.site_edits import Edit, url_edit
 from bootstrap.site.settings import SiteSettingInvalid, checked
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home

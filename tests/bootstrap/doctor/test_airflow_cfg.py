@@ -207,7 +207,7 @@ def test_a_file_that_airflow_cannot_read(home: Home, needs: Needs, facts: Facts,
 @fault("provider-missing", "a secrets backend of a provider that the bundle lacks")
 @fault("remote-logs", "remote_logging to s3:// without the provider")
 @fault("module-missing", "a logging_config_class that lies nowhere")
-@fault("web-tls", "a certificate for the web server in airflow.cfg")
+@fault("web-tls", "a certificate for the web server in airflow.cfg without its key, or not there")
 @fault("dag-bundles-remote", "DAG bundles of a repository alone")
 def test_what_the_bundle_or_the_home_does_not_hold(home: Home, needs: Needs, facts: Facts) -> None:
     backend = "airflow.providers.hashicorp.secrets.vault.VaultBackend"
@@ -231,6 +231,10 @@ def test_what_the_bundle_or_the_home_does_not_hold(home: Home, needs: Needs, fac
     ):
         option = f"[{section}_ssl_cert = /x.pem".replace("\n_", "\n")
         assert severities(found(home, needs, facts, option, airflow=release)) == {"web-tls": BLOCKER}
+        both = f"{option}\n{option.partition(chr(10))[2].replace('_cert', '_key')}"
+        assert severities(found(home, needs, facts, both, airflow=release)) == {"web-tls": BLOCKER}
+        there = both.replace("/x.pem", str(home.airflow_cfg))
+        assert found(home, needs, facts, there, airflow=release) == {}
     git = '[{"name": "g", "classpath": "airflow.dag_processing.bundles.GitDagBundle", "kwargs": {}}]'
     bundles = f"[dag_processor]\ndag_bundle_config_list = {git}"
     assert severities(found(home, needs, facts, bundles)) == {"dag-bundles-remote": BLOCKER}

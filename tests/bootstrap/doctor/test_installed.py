@@ -51,7 +51,7 @@ def installation(tmp_path: Path) -> Installation:
     receipt = Receipt(
         schema=1, airferry="0", airflow="3.3.2", bundle_id=BUNDLE, bundle_file="airflow 3.3.2.run",
         bundle_sha256="0" * 64, python=sys.executable, home=str(home.path), account="me",
-        web_host="0.0.0.0", web_port=1, log_port=2, trigger_log_port=3, parallelism=4, auth="fab",
+        web_host="127.0.0.1", web_port=1, log_port=2, trigger_log_port=3, parallelism=4, auth="fab",
         admin_user="admin", database=Database("127.0.0.1", 4, "airflow", "airflow", "18.6"),
         services="supervisor", completed=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )  # fmt: skip

@@ -1,0 +1,57 @@
+"""What the commands of ``site`` give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+from bootstrap.base.console import Console
+from bootstrap.base.result import Result
+from bootstrap.change.site import SiteChange
+from bootstrap.installed.installation import Installation
+
+
+@dataclass(frozen=True)
+class SiteChanged:
+    """A group of settings is as it was wanted; `changed` is false where it was so already.
+
+    `proved` says that a login and a run of the example pipeline have worked with it: nothing is proven where
+    Airflow does not run. `components` were started again, `also` are options of airflow.cfg that follow from
+    the change, `notes` what is left to do.
+    """
+
+    group: str
+    changed: bool
+    proved: bool
+    components: Tuple[str, ...]
+    also: Tuple[str, ...]
+    notes: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The `certificate` in PEM that browsers have to trust: the root of the one in use."""
+
+    certificate: str
+
+
+def changed(
+    installation: Installation, group: str, made: SiteChange, notes: Tuple[str, ...]
+) -> Result[SiteChanged]:
+    """The result of a change, for every group."""
+    data = SiteChanged(group, made.changed, made.proved, made.components, made.also, notes)
+
+    def show(console: Console) -> None:
+        if not data.changed:
+            console.print("It was so already; nothing was changed.")
+            return
+        console.print(f"Changed: {group}. For browsers: {installation.url_for_others or installation.url}")
+        for line in data.also:
+            console.print(f"With it: {line}")
+        if not data.proved:
+            console.note("Airflow does not run: the new settings are not proven.")
+            console.command(f"{installation.home.bin}/airferry start")
+        for note in data.notes:
+            console.note(note)
+
+    return Result(data, show)
