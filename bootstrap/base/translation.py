@@ -12,8 +12,8 @@ from bootstrap.base.language import Wording
 FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # A template with fewer letters of its own would fit texts that it was not made for.
 LEAST_LETTERS = 5
-# Fewer are no sign that a whole list stands for a value.
-_LEAST_AROUND_LIST = 15
+# Fewer are no sign that the template begins with a whole list.
+_LEAST_AFTER_LIST = 15
 _LONGEST = 4000
 _DEEPEST = 4
 _LETTER = re.compile("[A-Za-z]")
@@ -78,8 +78,8 @@ class Translation(Wording):
                 if found is None:
                     left += len(value)
                     found = value
-                    if ", " in value and template.letters < _LEAST_AROUND_LIST:
-                        break  # more than what is meant
+                    if ", " in value and key == template.first and template.letters < _LEAST_AFTER_LIST:
+                        break  # more stands before it than what is meant
                 shown[key] = found
             if len(shown) < len(values):
                 continue
@@ -107,6 +107,7 @@ class _Template:
         self.translation = translation
         self._parts = FIELD.split(message)
         self._literals = [part for part in self._parts[::2] if part]
+        self.first = "" if self._parts[0] else self._parts[1]  # the value that it begins with
         self.open = not self._parts[-1]  # it ends with a value
         self.letters = len(_LETTER.findall("".join(self._literals)))
         self._pattern: Optional[Pattern[str]] = None
