@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from bootstrap.airflow.executor import EXECUTORS
 from bootstrap.base import account as accounts
 from bootstrap.base import discard, manual, process, smallfile, trust
 from bootstrap.base.account import Account
@@ -83,6 +84,7 @@ class Custodian:
         if self.changes:
             found.update({"receipt": self.receipt, "keep": self._keep})
             found["known"] = self._known
+            found["executor"] = self._executor
         if self.chosen and self.bundle:
             found.update({"python": self._python, "packages": self._packages})
         return found
@@ -169,6 +171,14 @@ class Custodian:
             ownership.put(self.home, self.home.receipt, text, self.account)
             return
         self._save(replace(self._accepted(request), schema=SCHEMA))
+
+    def _executor(self, request: Dict[str, Any]) -> None:
+        """Have a head bring tasks to other hosts, or no longer: another executor that can be installed."""
+        now, name = receipt.load(self.home.receipt), request.get("executor")
+        known = EXECUTORS.get(name) if isinstance(name, str) else None
+        if known is None or now.role not in known.roles:
+            raise RequestRefused(f"Root does not install {name!r} here.")
+        self._save(replace(now, executor=known.name))
 
     def _commands(self, request: Dict[str, Any]) -> None:
         self._write_commands(self._accepted(request))

@@ -159,6 +159,8 @@ def stop(installation: Installation, names: Sequence[str] = ()) -> None:
 
 def _answer(installation: Installation, names: Sequence[str], since: datetime) -> None:
     """Wait until these components are healthy, as far as the web server runs that can tell."""
+    if installation.is_worker:
+        return
     web = installation.version.web_component
     state = installation.services.states().get(web)
     if not (state and state.pid):
@@ -174,6 +176,8 @@ def _answer(installation: Installation, names: Sequence[str], since: datetime) -
 
 def waited_for(installation: Installation, names: Sequence[str] = ()) -> List[str]:
     """The running tasks that a stop of these components (none: of all) will wait for; never fails."""
+    if installation.is_worker:
+        return []
     component = installation.executor.task_component
     state = installation.services.states().get(component)
     if (names and component not in names) or not (state and state.pid):

@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -20,6 +20,7 @@ from bootstrap.base import account as accounts
 from bootstrap.base import secret
 from bootstrap.base.account import Account, AccountError
 from bootstrap.base.secret import Secret
+from bootstrap.cluster.engine import engine_of
 from bootstrap.installed.external import Handed
 from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.python.choice import CARRIED
@@ -28,6 +29,7 @@ from bootstrap.services.broker import Broker
 from bootstrap.site import asked
 from bootstrap.site.asked import SiteAsked
 from bootstrap.state import ownership, registry
+from bootstrap.state.cluster import Join
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import Receipt
 from wheelhouse import codec
@@ -51,7 +53,8 @@ class Handover:
 
     `channel` leads to root's process (bootstrap.services.broker). Each password and the certificate have a
     descriptor of their own, :data:`NOTHING` where there is none; `administrator` makes role and database.
-    `patience` is how long tasks may run on before an upgrade, `site` what it is told of its site, with a key.
+    `patience` is how long tasks may run on before an upgrade, `site` what it is told of its site, with a key,
+    `join` what a worker is told.
     """
 
     schema: int
@@ -67,6 +70,7 @@ class Handover:
     certificate: int = NOTHING
     patience: Optional[float] = None
     site: int = NOTHING
+    join: int = NOTHING
 
 
 @dataclass(frozen=True)
@@ -74,18 +78,34 @@ class Given:
     """What an install is given beside its choices, and does not keep.
 
     The password of Airflow's admin, what an external database needs, and how long running tasks may go on
-    before an upgrade, in seconds (None: the usual time), and what it is told of its site.
+    before an upgrade, in seconds (None: the usual time), what it is told of its site, and (`join`) what a
+    worker is told.
     """
 
     admin_password: Optional[Secret] = None
     database: Handed = field(default_factory=Handed)
     patience: Optional[float] = None
     site: Optional[SiteAsked] = None
+    join: Optional[Join] = None
 
 
 def given(options: Options) -> Given:
     """What the options name, read where they name it."""
-    return Given(password(options.admin_password_file), database(options), options.patience, options.site)
+    return Given(
+        password(options.admin_password_file),
+        database(options),
+        options.patience,
+        options.site,
+        _narrowed(options),
+    )
+
+
+def _narrowed(options: Options) -> Optional[Join]:
+    """The join file, with the queues that this host was asked to serve."""
+    join = options.join
+    if join is None or not options.queues:
+        return join
+    return replace(join, queues=engine_of(join.engine).queues(join.name, options.queues))
 
 
 def password(path: Optional[Path]) -> Optional[Secret]:
@@ -122,7 +142,9 @@ def secrets_of(handed: Handover) -> Given:
     if handed.site != NOTHING:
         with os.fdopen(handed.site, encoding="utf-8") as stream:
             site = asked.parse(Secret(stream.read()))
-    return Given(_received(handed.admin_password), found, handed.patience, site)
+    told = _received(handed.join)
+    join = codec.loads(Join, told.reveal()) if told else None
+    return Given(_received(handed.admin_password), found, handed.patience, site, join)
 
 
 def _received(descriptor: int) -> Optional[Secret]:
@@ -181,6 +203,7 @@ def _attended(
         os.open(certificate, os.O_RDONLY) if certificate else NOTHING,
         options.patience,
         _memory(options.site.whole) if options.site else NOTHING,
+        _pipe(_told(options)),
     )
     registry.save(registry.record_of(chosen))
     child = os.fork()
@@ -214,6 +237,7 @@ def _inner(account: Account, home: Home, handed: Handover) -> None:
             handed.administrator_password,
             handed.certificate,
             handed.site,
+            handed.join,
         ):
             if descriptor != NOTHING:
                 os.set_inheritable(descriptor, True)
@@ -223,6 +247,11 @@ def _inner(account: Account, home: Home, handed: Handover) -> None:
         sys.stderr.write(f"airferry: {error}\n")
         sys.stderr.flush()
         os._exit(AccountError.exit_code)
+
+
+def _told(options: Options) -> Optional[Secret]:
+    join = _narrowed(options)
+    return Secret(codec.compact(codec.encode(join))) if join else None
 
 
 def _written(text: str) -> int:

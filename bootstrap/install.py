@@ -27,11 +27,12 @@ from bootstrap.python import carried
 from bootstrap.services.manager import NONE
 from bootstrap.site.asked import SiteAsked
 from bootstrap.state import change_record, plan, receipt, registry, shortcut
+from bootstrap.state.cluster import Join
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.outcome import Drift, Outcome, Planned
 from bootstrap.state.plan import Progress, Step
-from bootstrap.state.receipt import Receipt
+from bootstrap.state.receipt import WORKER, Receipt
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
@@ -41,6 +42,7 @@ from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from bootstrap.steps.site import SiteStep
+from bootstrap.steps.worker import DagLinkStep, JoinStep, PinnedDagStep, RegisterStep, WorkerProofStep
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -52,11 +54,15 @@ def steps(
     password: Optional[Secret] = None,
     handed: Handed = Handed(),  # noqa: B008  (frozen)
     site: Optional[SiteAsked] = None,
+    join: Optional[Join] = None,
 ) -> List[Step]:
     """The whole plan, in order; `password` is the admin's, `handed` for an external database.
 
-    `site` is what a new installation is told of its site: a finished one is changed with a way back.
+    `site` is what a new installation is told of its site: a finished one is changed with a way back. `join`
+    is what a worker is told.
     """
+    if installation.is_worker:
+        return _of_worker(installation, bundle, join)
     return [
         FoldersStep(
             installation.home,
@@ -80,6 +86,29 @@ def steps(
     ]
 
 
+def _of_worker(installation: Installation, bundle: Bundle, join: Optional[Join]) -> List[Step]:
+    return [
+        FoldersStep(
+            installation.home,
+            None,
+            private_logs=installation.version.opens_logs,
+            by_root=installation.receipt.is_roots,
+            keys=False,
+        ),
+        DagLinkStep(installation),
+        JoinStep(installation, join),
+        *python_steps(installation, bundle),
+        ReleaseStep(installation, bundle),
+        LinkStep(installation),
+        ServicesStep(installation),
+        ConfigurationStep(installation),
+        PinnedDagStep(installation),
+        RegisterStep(installation),
+        WorkerProofStep(installation),
+        *([RestStep(installation)] if installation.receipt.services == NONE else []),
+    ]
+
+
 def _database(installation: Installation, handed: Handed) -> List[Step]:
     if installation.servers:
         return [ClusterStep(installation), DatabaseStep(installation)]
@@ -97,7 +126,9 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
         owner = _owner(home, chosen)
         if owner:
             return _planned_by_owner(owner, home, chosen, bundle, handed, lines, options.site)
-    return Planned((*lines, *describe(chosen, bundle, handed, options.site)), drift(chosen), chosen)
+    return Planned(
+        (*lines, *describe(chosen, bundle, handed, options.site, options.join)), drift(chosen), chosen
+    )
 
 
 def _owner(home: Home, chosen: Receipt) -> Optional[account.Account]:
@@ -153,7 +184,13 @@ def drift(chosen: Receipt) -> Optional[Drift]:
         return None
 
 
-def describe(chosen: Receipt, bundle: Bundle, handed: Handed, site: Optional[SiteAsked] = None) -> List[str]:
+def describe(
+    chosen: Receipt,
+    bundle: Bundle,
+    handed: Handed,
+    site: Optional[SiteAsked] = None,
+    join: Optional[Join] = None,
+) -> List[str]:
     """The plan as lines for ``--dry-run``; nothing is changed."""
     home = Home(Path(chosen.home))
     if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
@@ -163,7 +200,7 @@ def describe(chosen: Receipt, bundle: Bundle, handed: Handed, site: Optional[Sit
         last = [SiteStep(Installation(chosen), site).describe()]
     if earlier:
         return [*upgrades.describe(earlier, chosen, bundle), *last]
-    planned = steps(Installation(chosen), bundle, handed=handed, site=site)
+    planned = steps(Installation(chosen), bundle, handed=handed, site=site, join=join)
     return [*(step.describe() + ("" if _todo(step) else " (already done)") for step in planned), *last]
 
 
@@ -212,7 +249,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
             with _telling_what_runs_on(Installation(chosen), progress):
-                wanted = steps(Installation(chosen), bundle, password, handed, given.site)
+                wanted = steps(Installation(chosen), bundle, password, handed, given.site, given.join)
                 done = plan.execute(wanted, progress, journal)
             tidy(Installation(chosen))
             chosen = _with_version(chosen)
@@ -271,7 +308,7 @@ def _runs(installation: Installation) -> str:
 def _with_version(chosen: Receipt) -> Receipt:
     """The receipt with the version of an external server, which may have been upgraded since."""
     installation = Installation(chosen)
-    if installation.servers:
+    if installation.servers or installation.is_worker:
         return chosen
     version = installation.database.query("SHOW server_version").split()[0]
     return replace(chosen, database=replace(chosen.database, server=version))
@@ -280,6 +317,8 @@ def _with_version(chosen: Receipt) -> Receipt:
 def other_bundle(home: Home, chosen: Receipt) -> Optional[Receipt]:
     """The finished installation that is there, when it came from another bundle."""
     earlier = receipt.find(home.receipt)
+    if chosen.role == WORKER:
+        return None  # it has no data that a backup would save: the plan of an install is its upgrade
     return earlier if earlier and earlier.completed and earlier.bundle_id != chosen.bundle_id else None
 
 

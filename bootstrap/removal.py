@@ -33,6 +33,7 @@ _KEPT_SETTINGS = ("airflow-settings.json", "local.env", "receipts.jsonl")
 _DATA: Dict[str, str] = {
     "postgres": "the database cluster",
     "dags": "DAG files",
+    "dag-trees": "DAG files that a head has sent",
     "plugins": "plugins",
     "logs": "logs of tasks, components and installs",
     "backups": "backups",

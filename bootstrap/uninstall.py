@@ -84,7 +84,7 @@ def _in_child() -> Optional[int]:
 
 def _left(home: Home, found: Receipt, *, purge: bool, kept: str = "") -> Uninstalled:
     left = [Left(what, why) for what, why in removal.left(home)]
-    if found.database.kind != "private":
+    if found.database.kind == "external":
         server = f"{found.database.host}:{found.database.port}"
         left.append(Left(f"{found.database.name} on {server}", "the database on an external server"))
     if kept:

@@ -8,7 +8,7 @@ from typing import List, Mapping, Protocol, Tuple
 from bootstrap.airflow import differences
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import Command, UnsupportedAirflow, Version
-from bootstrap.state.receipt import HEAD, LOCAL_EXECUTOR
+from bootstrap.state.receipt import HEAD, LOCAL_EXECUTOR, WORKER
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,82 @@ class Local:
         return 60 if component == self.task_component else 30
 
 
+# As DAG files name it (``executor="EdgeExecutor"``), and what `[core] executor` needs to find it.
+EDGE_EXECUTOR = "EdgeExecutor"
+_PATHS = {EDGE_EXECUTOR: "airflow.providers.edge3.executors.EdgeExecutor"}
+
+
+@dataclass(frozen=True)
+class Several(Local):
+    """Several executors in one scheduler, the first for tasks that name none; `name` lists them."""
+
+    @property
+    def managed_options(self) -> Mapping[Tuple[str, str], str]:
+        """The list must be the same on the head and on every worker."""
+        again = "Head and workers must have the same: bin/airferry workers enable, or workers disable."
+        return {**super().managed_options, ("core", "executor"): again}
+
+    def settings(self, parallelism: int) -> List[Setting]:
+        """The list, and how many tasks run at once on all hosts together."""
+        return [
+            Setting("core", "executor", core_executor(self.name)),
+            Setting("core", "parallelism", str(parallelism)),
+        ]
+
+
+@dataclass(frozen=True)
+class OnWorker(Local):
+    """Tasks on a worker host, in one component; the head says which executors there are."""
+
+    name: str = "EdgeWorker"
+    roles: Tuple[str, ...] = (WORKER,)
+    task_component: str = "worker"
+
+    @property
+    def managed_options(self) -> Mapping[Tuple[str, str], str]:
+        """What the head has decided."""
+        by_head = "The head decides: install again with a new join file (workers invite)."
+        return {("core", "executor"): by_head, ("core", "parallelism"): by_head}
+
+    def components(self, version: Version, role: str) -> Tuple[Component, ...]:
+        """The worker alone."""
+        return (Component(self.task_component, (self.task_component,)),) if role == WORKER else ()
+
+    def known_components(self) -> Tuple[str, ...]:
+        """The worker."""
+        return (self.task_component,)
+
+    def settings(self, parallelism: int) -> List[Setting]:
+        """None of its own: see ``bootstrap.cluster``."""
+        return []
+
+    def memory(self, parallelism: int) -> Need:
+        """Measured: 0.13 to 0.15 GB without a task on Airflow 3.3.2; a task is two processes."""
+        return Need(400_000_000 + 100_000_000 * parallelism, 300_000_000)
+
+    def connections(self, parallelism: int) -> Need:
+        """None: it never talks to the database."""
+        return Need(0, 0)
+
+
 LOCAL = Local()
-EXECUTORS: Mapping[str, Executor] = {executor.name: executor for executor in (LOCAL,)}
+EDGE = Several(f"{LOCAL_EXECUTOR},{EDGE_EXECUTOR}")
+EDGE_SPREAD = Several(f"{EDGE_EXECUTOR},{LOCAL_EXECUTOR}")
+EDGE_WORKER = OnWorker()
+EXECUTORS: Mapping[str, Executor] = {
+    executor.name: executor for executor in (LOCAL, EDGE, EDGE_SPREAD, EDGE_WORKER)
+}
 # What the others talk to, tasks above all: it starts first and ends last.
 SERVING: Tuple[str, ...] = tuple(dict.fromkeys(names[0] for _, names in differences.COMPONENTS.since))
 # Of every executor, release and role.
 COMPONENTS: Tuple[str, ...] = tuple(
     dict.fromkeys(name for executor in EXECUTORS.values() for name in executor.known_components())
 )
+
+
+def core_executor(names: str) -> str:
+    """The value of ``[core] executor`` for a list of executors."""
+    return ",".join(_PATHS.get(name, name) for name in names.split(","))
 
 
 def executor_of(name: str) -> Executor:

@@ -15,7 +15,7 @@ from bootstrap import handoff
 from bootstrap.base import question
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.commands import database, doctor_results, site_options
+from bootstrap.commands import database, doctor_results, site_options, worker_options
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.manual import show_help
@@ -42,15 +42,18 @@ from bootstrap.commands.shared import (
     patience,
 )
 from bootstrap.commands.uninstall import uninstall
+from bootstrap.commands.verifying import verify_command
 from bootstrap.doctor import preflight
 from bootstrap.doctor.finding import Report
 from bootstrap.doctor.render import render
 from bootstrap.facts import saved as facts
+from bootstrap.installed import joining
 from bootstrap.installed import options as choosing
 from bootstrap.installed.options import Options
 from bootstrap.python import choice
 from bootstrap.services import choice as services
 from bootstrap.state import admission, shortcut
+from bootstrap.state.cluster import read_join
 from bootstrap.state.outcome import Outcome, Planned
 from wheelhouse import addon
 from wheelhouse.verify import structure
@@ -59,13 +62,6 @@ from wheelhouse.verify import verify as verify_bundle
 app = application(
     "sh FILE", "Apache Airflow for a host without a network: everything it needs is in this one file."
 )
-
-
-@dataclass(frozen=True)
-class Verified:
-    """The bundle is whole."""
-
-    bundle_id: str
 
 
 @dataclass(frozen=True)
@@ -135,6 +131,9 @@ def install(
         " airflow.cfg that is there keeps its own).",
         rich_help_panel=WHERE,
     ),
+    join: Optional[Path] = worker_options.JOIN,
+    queue: Optional[List[str]] = worker_options.QUEUE,
+    concurrency: Optional[int] = worker_options.CONCURRENCY,
     wait: Optional[float] = WAIT,
     now: bool = NOW,
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
@@ -174,17 +173,20 @@ def install(
         postgres=kind,
         external=external,
         postgres_port=postgres_port,
-        parallelism=parallelism,
+        parallelism=concurrency or parallelism,
         timezone=timezone,
         auth=auth,
         admin_user=admin_user,
         admin_password_file=admin_password_file.absolute() if admin_password_file else None,
         patience=patience(wait, now=now),
         site=site,
+        join=read_join(join) if join else None,
+        queues=tuple(queue or ()),
     )
     with open_bundle() as bundle:
         structure(bundle)
         addon.refuse(bundle.path.name, bundle.manifest)
+        joining.check(options, bundle.manifest)
         chosen = choosing.choose(options, bundle)
         options = database.with_passwords(options, ask=not json)
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
@@ -281,16 +283,6 @@ def doctor(
     )
 
 
-def verify_command(json: bool = JSON) -> Result[Verified]:
-    """Check every byte of this file against what was bundled."""
-    console = Console(quiet=json)
-    with open_bundle() as bundle:
-        with console.progress(bundle.seal.size, "Verify the bundle") as advance:
-            verify_bundle(bundle, advance)
-        name, identity = bundle.path.name, bundle.manifest.bundle_id
-    return Result(Verified(identity), lambda console: console.print(f"{name} is whole: {identity}"))
-
-
 offer(
     app,
     install,
@@ -300,6 +292,7 @@ offer(
         "install --home /srv/airflow --port 8081 --parallelism 8",
         "install --postgres postgresql://airflow@db.example/airflow",
         "install --url https://airflow.example.com:8443 --tls-cert airflow.pem --tls-key airflow.key",
+        "install --join w1.join --concurrency 4",
     ),
 )
 offer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import List, Optional
 
@@ -10,9 +11,10 @@ import typer
 from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.commands.shared import HOME, JSON, application, home_of
-from bootstrap.upkeep import dagfiles
+from bootstrap.commands.shared import HOME, JSON, application, home_of, new_file
+from bootstrap.upkeep import dagfiles, dagtrees
 from bootstrap.upkeep.dagfiles import AddedDags, CheckedDags, DagFiles, DagsBroken, Incoming
+from bootstrap.upkeep.dagtrees import Pushed, Received
 
 app = application("dags", "Add DAG files, and see which Airflow knows and what is wrong with them.")
 
@@ -51,6 +53,44 @@ def check_dags(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Checked
         console.print(f"{len(found.dags)} DAGs, {len(found.problems)} problems.")
 
     return Result(found, show, DagsBroken.exit_code if found.problems else 0)
+
+
+@app.command(name="push", epilog="dags push --out dags.tar.gz")
+def push_dags(
+    out: Path = typer.Option(..., "--out", metavar="FILE", help="The file to carry to every worker."),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[Pushed]:
+    """Write all DAG files of this host into one file for its workers."""
+    target = out.absolute()
+    descriptor = new_file(target)
+    installation = daily.enter_as_account(home_of(home))
+    with os.fdopen(descriptor, "wb") as stream:
+        found = dagtrees.push(installation, stream, str(target))
+
+    def show(console: Console) -> None:
+        console.print(f"{found.files} files, digest {found.digest}: {target}. On every worker:")
+        console.command(f"bin/airferry dags receive {target.name}")
+
+    return Result(found, show)
+
+
+@app.command(name="receive", epilog="dags receive dags.tar.gz")
+def receive_dags(
+    file: Path = typer.Argument(..., metavar="FILE", help="What the head's dags push has written."),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[Received]:
+    """On a worker: replace all DAG files by the head's, in one step."""
+    # root opens it while it still may
+    with file.open("rb") as stream:
+        installation = daily.enter_as_account(home_of(home))
+        found = dagtrees.receive(installation, stream)
+    changed = "as before" if found.digest == found.before else f"before: {found.before}"
+    return Result(
+        found,
+        lambda console: console.print(f"{found.files} DAG files in use, digest {found.digest} ({changed})."),
+    )
 
 
 _ADD = """\

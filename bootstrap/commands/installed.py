@@ -10,7 +10,7 @@ import typer
 
 from bootstrap import daily
 from bootstrap.base.result import Result
-from bootstrap.commands import config, dag_secrets, dags, doctor_results, site
+from bootstrap.commands import config, dag_secrets, dags, doctor_results, site, workers
 from bootstrap.commands.add import add
 from bootstrap.commands.backups import backup, backups, restore, rollback
 from bootstrap.commands.clean import clean
@@ -68,6 +68,7 @@ app.add_typer(config.app, name="config", rich_help_panel=CHANGING)
 app.add_typer(site.app, name="site", rich_help_panel=CHANGING)
 app.add_typer(dag_secrets.connections, name="connections", rich_help_panel=CHANGING)
 app.add_typer(dag_secrets.variables, name="variables", rich_help_panel=CHANGING)
+app.add_typer(workers.app, name="workers", rich_help_panel=CHANGING)
 
 
 def doctor_home(

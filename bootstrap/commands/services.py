@@ -11,9 +11,11 @@ from bootstrap import daily
 from bootstrap.base import duration
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
+from bootstrap.commands import workers
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
 from bootstrap.installed import monitoring
 from bootstrap.installed import status as state
+from bootstrap.installed.crew import Crew
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.status import Status
 
@@ -69,6 +71,8 @@ def _show(found: Status, installation: Installation, console: Console) -> None:
     )
     rows = [[item.name, item.state.lower(), item.health, item.note] for item in found.components]
     console.table(["component", "state", "health", ""], rows, words=("state", "health"))
+    if found.workers or found.starving:
+        workers.show(Crew("", found.workers, found.starving), console)
     ill = [item.name for item in found.components if not item.good]
     if ill:
         console.print(f"Down or unhealthy: {', '.join(ill)}. Logs: {found.home}/logs/airferry/")

@@ -28,6 +28,7 @@ typer.core.HAS_RICH = False
 DATABASE = "The database"
 WHERE = "The installation"
 ADMINISTRATOR = "Airflow's own accounts"
+WORKER = "A worker of another host"
 
 
 def length_of_time(text: str) -> float:
@@ -36,6 +37,19 @@ def length_of_time(text: str) -> float:
         return duration.seconds(text)
     except ValueError as error:
         raise typer.BadParameter(f"{error}.") from None
+
+
+def new_file(path: Path) -> int:
+    """A descriptor of a new file for its owner alone, in the place of one that is there; UsageError.
+
+    Root makes it with the rights that it has before it becomes the account.
+    """
+    try:
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        return os.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}.") from None
 
 
 HOME = typer.Option(

@@ -31,7 +31,7 @@ from bootstrap.python.choice import CARRIED, HOST
 from bootstrap.site import certificates, settings
 from bootstrap.state import receipt
 from bootstrap.state.home import Home
-from bootstrap.state.receipt import EXTERNAL, PRIVATE, Receipt
+from bootstrap.state.receipt import EXTERNAL, WORKER, Receipt
 from wheelhouse.errors import AirferryError, BundleDamaged
 from wheelhouse.manifest import Manifest
 from wheelhouse.reader import Bundle
@@ -171,7 +171,7 @@ def _server(
     chosen: Receipt, earlier: Optional[Receipt], choice: Optional[DatabaseChoice]
 ) -> Optional[WantedServer]:
     """What doctor wants there; None for a database of our own."""
-    if chosen.database.kind == PRIVATE:
+    if chosen.database.kind != EXTERNAL:
         return None
     connections = executor_of(chosen.executor).connections(chosen.parallelism)
     return WantedServer(
@@ -206,6 +206,8 @@ def _collected(needs: Needs, chosen: Receipt, options: Options) -> Facts:
 
 
 def _ports(chosen: Receipt, options: Options) -> Tuple[WantedPort, ...]:
+    if chosen.role == WORKER:
+        return ()  # it listens nowhere
     earlier = receipt.find(Home(Path(chosen.home)).receipt)
     wanted: Tuple[Tuple[int, object, int, str, Optional[int]], ...] = (
         (chosen.web_port, earlier and earlier.web_port, WEB_PORT, "web server", options.port),

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from bootstrap.base import lock
-from bootstrap.examination import configuration, files, growth, login, metadata, running, sharing, tls
+from bootstrap.examination import (
+    cluster,
+    configuration,
+    files,
+    growth,
+    login,
+    metadata,
+    running,
+    sharing,
+    tls,
+)
+from bootstrap.examination.cluster import ClusterFacts
 from bootstrap.examination.configuration import Configuration
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
@@ -59,17 +70,25 @@ class Installed:
     tls: Optional[Tls] = None
     airflow_cfg: Optional[CarriedSettings] = None
     unfinished: Optional[Unfinished] = None
+    cluster: Optional[ClusterFacts] = None
     failures: Tuple[Failure, ...] = ()
 
 
 def collect(installation: Installation, *, seconds: float = SECONDS) -> Installed:
     """Look at everything; never raises, and ends after `seconds`."""
     receipt = installation.receipt
+    everywhere: Dict[str, Callable[[], object]] = {
+        "files": lambda: files.collect(installation),
+        "components": lambda: components(installation),
+        "cluster": lambda: cluster.collect(installation),
+        "unfinished": lambda: unfinished(installation),
+    }
     found, failures = run(
-        {
-            "files": lambda: files.collect(installation),
+        everywhere
+        if installation.is_worker
+        else {
+            **everywhere,
             "configuration": lambda: configuration.collect(installation),
-            "components": lambda: components(installation),
             "running": lambda: running.collect(installation),
             "metadata": lambda: metadata.collect(installation),
             "growth": lambda: growth.collect(installation),
@@ -77,7 +96,6 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "airflow_cfg": lambda: carried.collect(receipt),
             "login": lambda: login.collect(installation),
             "tls": lambda: tls.collect(installation),
-            "unfinished": lambda: unfinished(installation),
         },
         seconds,
     )

@@ -7,18 +7,22 @@ value has changed since, and an admin's own edits stay.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Option, Setting
 from bootstrap.airflow.differences import BASE_URL, COOKIE_SECURE, EXECUTION_API, PROXY_FIX
+from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.managed_options import managed_options
 from bootstrap.airflow.moves import NO_ADDRESS
 from bootstrap.base import channel, secret, smallfile
+from bootstrap.cluster.engine import engine_of
 from bootstrap.installed import in_force
 from bootstrap.installed.installation import Installation
 from bootstrap.site.settings import read
+from bootstrap.state import cluster as clusters
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
 
 
@@ -39,6 +43,8 @@ class ManagedSettings:
 
         `text` is that of the file as it shall be; None for the file as it is.
         """
+        if self.installation.is_worker:
+            return self._worker_settings()
         receipt, secrets = self.installation.receipt, self.installation.home.secrets
         text = in_force.text_of(self.path) if text is None else text
         numbers, own = self.installation.version.numbers, in_force.variables(self.installation.home)
@@ -67,7 +73,22 @@ class ManagedSettings:
             key=site.key if site.tls else "",
             secure=site.secure if site.tls or site.chosen else None,
         )
-        return list(release.settings(self.installation.version, parameters))
+        found = list(release.settings(self.installation.version, parameters))
+        cluster = clusters.find(self.installation.home)
+        if cluster and self.installation.executor is not LOCAL:
+            web = replace(self.installation.web, host=cluster.address)
+            found += engine_of(cluster.engine).head_settings(web.url)
+        return found
+
+    def _worker_settings(self) -> List[Setting]:
+        """What a worker must have in common with its head, and little else."""
+        receipt, join = self.installation.receipt, clusters.joined(self.installation.home)
+        engine = engine_of(join.engine)
+        return [
+            Setting("core", "load_examples", "False"),
+            Setting("core", "hostname_callable", "socket.gethostname"),
+            *engine.worker_settings(self.installation.version, join, receipt.parallelism),
+        ]
 
     def _base_url(self, text: str) -> str:
         """The address that an admin has chosen for browsers; "" for none, or a default, Airflow's or ours."""

@@ -105,8 +105,8 @@ def settled(earlier: Receipt, kind: str, choice: Optional[DatabaseChoice]) -> bo
 
 
 def asked(database: Database, choice: Optional[DatabaseChoice]) -> Optional[Asked]:
-    """What doctor asks about; None for a database of our own."""
-    if database.kind == PRIVATE:
+    """What doctor asks about; None for a database of our own, and for none."""
+    if database.kind != EXTERNAL:
         return None
     found = choice.connection if choice else None
     return Asked(

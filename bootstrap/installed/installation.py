@@ -29,8 +29,9 @@ from bootstrap.services.manager import NONE, POSTGRES, SYSTEMD, SYSTEMD_USER, WA
 from bootstrap.services.units import Layout
 from bootstrap.site import settings
 from bootstrap.site.settings import Site
+from bootstrap.state.cluster import joined, on_the_head
 from bootstrap.state.home import Home, ReleaseFolder
-from bootstrap.state.receipt import PRIVATE, Receipt
+from bootstrap.state.receipt import PRIVATE, WORKER, Receipt
 from wheelhouse import codec
 
 if TYPE_CHECKING:
@@ -90,8 +91,15 @@ class Installation:
         )
 
     @property
+    def is_worker(self) -> bool:
+        """Whether this host runs nothing but tasks, for a head elsewhere."""
+        return self.receipt.role == WORKER
+
+    @property
     def database(self) -> MetadataServer:
-        """The server of the metadata database."""
+        """The server of the metadata database; raises :class:`OnTheHead` on a worker."""
+        if self.is_worker:
+            raise on_the_head(self.home)
         return self.cluster if self.servers else self.external
 
     @cached_property
@@ -194,19 +202,21 @@ class Installation:
     @property
     def helpers(self) -> List[str]:
         """What runs beside Airflow's components, for their sake: started last, and stopped first."""
-        return [] if self.receipt.services == NONE else [WATCHDOG]
+        return [] if self.receipt.services == NONE or self.is_worker else [WATCHDOG]
 
     def _components(self) -> Tuple[Component, ...]:
         return self.executor.components(self.version.numbers, self.receipt.role)
 
     @property
     def url(self) -> str:
-        """The web address on this host."""
-        return self.web.url
+        """The web address on this host; on a worker that of its head."""
+        return joined(self.home).base if self.is_worker else self.web.url
 
     @property
     def url_for_others(self) -> str:
         """The web address for other machines; "" where the web server listens on this host alone."""
+        if self.is_worker:
+            return ""
         host, site = self.receipt.web_host, self.site
         if site.host not in ("", "localhost"):  # what 2.x has by default
             return site.url
@@ -247,6 +257,8 @@ class Installation:
             Program(name, self.cluster.command, logs / f"{name}.log", "INT", self.cluster.ready_command)
             for name in self.servers
         ]
+        if self.is_worker:
+            return [*found, self._worker()]
         for component in self._components():
             arguments = self.version.component_arguments(component, self.receipt.web_host)
             found.append(Program(component.name, (launcher, *arguments), logs / f"{component.name}.log"))
@@ -254,6 +266,14 @@ class Installation:
         command = (self.receipt.python, "-I", "-S", "-B", "-X", "utf8", script, self.receipt.home)
         found += [Program(name, command, logs / f"{name}.log") for name in self.helpers]
         return found
+
+    def _worker(self) -> Program:
+        """What it is to do stands in a file that only the account can read."""
+        name = self.executor.task_component
+        script = str(self.release.path / "runtime" / "bootstrap" / "cluster" / "runner.py")
+        command = (self.receipt.python, "-I", "-S", "-B", "-X", "utf8", script)
+        given = (self.receipt.home, str(self.release.python), str(self.receipt.parallelism))
+        return Program(name, (*command, *given), self.home.own_logs / f"{name}.log")
 
     def scripts(self) -> Dict[str, Tuple[str, int]]:
         """The commands in ``bin/`` and the environment they share: path below home -> (text, mode)."""

@@ -45,6 +45,16 @@ def prometheus(found: Status, installation: Installation) -> List[str]:
             "Whether it runs, and nothing says that it is ill.",
             [(label, _number(item.good)) for label, item in components],
         ),
+        *(
+            _metric(
+                "worker_up",
+                "gauge",
+                "Whether the worker reports to this head.",
+                [(f'{{worker="{item.name}"}}', _number(item.alive)) for item in found.workers],
+            )
+            if found.workers
+            else []
+        ),
         *_metric(
             "change_unfinished", "gauge", "A change was broken off.", [("", _number(bool(found.unfinished)))]
         ),
@@ -61,6 +71,8 @@ def prometheus(found: Status, installation: Installation) -> List[str]:
 def nagios(found: Status) -> Tuple[str, int]:
     """The line of a check, and its exit code."""
     ill = [f"{item.name} {item.health or item.state.lower()}" for item in found.components if not item.good]
+    ill += [f"worker {item.name} {item.state}" for item in found.workers if not item.good]
+    ill += [f"queue {item.queue} without a worker" for item in found.starving]
     if ill:
         return f"CRITICAL - Airflow {found.airflow}: {', '.join(ill)}", CRITICAL
     if found.unfinished:

@@ -8,7 +8,7 @@ import re
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Set
+from typing import Dict, List, Optional, Set, Tuple
 
 from bootstrap.airflow.executor import LOCAL, executor_of
 from bootstrap.airflow.release import release_for
@@ -24,8 +24,9 @@ from bootstrap.services.manager import SYSTEMD
 from bootstrap.site.asked import SiteAsked
 from bootstrap.state import neighbours
 from bootstrap.state import receipt as receipts
+from bootstrap.state.cluster import Join
 from bootstrap.state.home import Home
-from bootstrap.state.receipt import EXTERNAL, HEAD, PRIVATE, Database, Receipt
+from bootstrap.state.receipt import EXTERNAL, HEAD, PRIVATE, WORKER, Database, Receipt
 from wheelhouse import __version__, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -47,7 +48,7 @@ class Options:
     """The options as they were given; None means not given. `postgres` is carried, host, or not given.
 
     `patience` is how long running tasks may go on before an upgrade, in seconds; `site` is what it is told of
-    its site.
+    its site. With `join` the host becomes a worker, for the `queues` that are named.
     """
 
     home: Home
@@ -67,6 +68,8 @@ class Options:
     admin_password_file: Optional[Path] = None
     patience: Optional[float] = None
     site: Optional[SiteAsked] = None
+    join: Optional[Join] = None
+    queues: Tuple[str, ...] = ()
 
     @property
     def account_name(self) -> str:
@@ -87,6 +90,10 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
     _same_account(options, earlier)
     named = {port for port in (options.port, options.postgres_port) if port}
     taken = named | neighbours.reserved(options.home.path, named)
+    if options.join or (earlier and earlier.role == WORKER):
+        from bootstrap.installed import joining  # noqa: PLC0415  (it needs what stands here)
+
+        return with_services(joining.choose(options, bundle, earlier), options, earlier)
     if earlier and earlier.removed:
         earlier = _taken_up(earlier, taken)
     same_bundle = earlier is not None and earlier.bundle_id == manifest.bundle_id
@@ -109,7 +116,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         web_port=options.port or (0 if earlier else free_port(WEB_PORT, taken)),
         log_port=0 if earlier else free_port(task_logs.usual, taken),
         trigger_log_port=0 if earlier else free_port(trigger_logs.usual, taken),
-        parallelism=options.parallelism or _parallelism(),
+        parallelism=options.parallelism or parallelism(),
         auth=_auth(options, bundle),
         admin_user=options.admin_user or "admin",
         database=_database(options, bundle, earlier, taken),
@@ -123,7 +130,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         timezone=zone.choose(options.timezone, bundle, options.home, earlier),
     )
     if earlier is None:
-        return _checked(_with_services(fresh, options, ""))
+        return _checked(with_services(fresh, options, None))
     settled = replace(
         fresh,
         account=options.account or earlier.account,
@@ -141,7 +148,7 @@ def choose(options: Options, bundle: Bundle) -> Receipt:
         added=earlier.added if same_bundle else (),
         previous=earlier.previous if same_bundle or earlier.removed else earlier.bundle_id,
     )
-    return _checked(_with_services(settled, options, earlier.services))
+    return _checked(with_services(settled, options, earlier))
 
 
 # Airflow's own separators, and what ends a value or is expanded in airflow.cfg
@@ -202,9 +209,12 @@ def _taken_up(earlier: Receipt, taken: Set[int]) -> Receipt:
     )
 
 
-def _with_services(chosen: Receipt, options: Options, earlier: str) -> Receipt:
+def with_services(chosen: Receipt, options: Options, earlier: Optional[Receipt]) -> Receipt:
+    """The choices with the service manager: as asked for, else the earlier one, else what this host has."""
     layout = Installation(chosen).layout_of(SYSTEMD)
-    return replace(chosen, services=services.choose(options.service, earlier, layout))
+    return replace(
+        chosen, services=services.choose(options.service, earlier.services if earlier else "", layout)
+    )
 
 
 def _checked(chosen: Receipt) -> Receipt:
@@ -278,7 +288,7 @@ def _kept(before: Database, bundle: Bundle) -> Database:
     return replace(before, server=found.version, programs=str(found.folder))
 
 
-def _parallelism() -> int:
+def parallelism() -> int:
     """What suits this host; a few tasks where it does not tell (no /proc)."""
     try:
         return resources.collect().default_parallelism

@@ -7,10 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Sequence, Tuple
 
 from bootstrap.airflow import health
+from bootstrap.airflow.health import HEALTHY, UNHEALTHY, UNREACHABLE
 from bootstrap.base.lock import holder
+from bootstrap.cluster import link
+from bootstrap.cluster.engine import Waiting
+from bootstrap.installed import crew
+from bootstrap.installed.crew import WorkerStatus
 from bootstrap.installed.installation import POSTGRES, Installation
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.state import change_record
+from bootstrap.state.cluster import joined
 from bootstrap.state.home import Home, site_before
 from wheelhouse.errors import AirferryError
 
@@ -38,7 +44,8 @@ class Status:
     """The state of an installation.
 
     `unfinished` says what to do about an install, an upgrade, a restore or a rollback that was broken off;
-    `added` are the packages of add-ons (``name version``).
+    `added` are the packages of add-ons (``name version``). `workers` are those of a head, `starving` the
+    queues whose tasks none of them takes.
     """
 
     airflow: str
@@ -48,16 +55,21 @@ class Status:
     components: Tuple[ComponentStatus, ...]
     unfinished: str = ""
     added: Tuple[str, ...] = ()
+    workers: Tuple[WorkerStatus, ...] = ()
+    starving: Tuple[Waiting, ...] = ()
 
     @property
     def healthy(self) -> bool:
-        """Whether every component is."""
-        return all(component.good for component in self.components)
+        """Whether every component is, every worker that was ever there, and no task waits in vain."""
+        well = all(item.good for item in self.components)
+        return well and all(item.good for item in self.workers) and not self.starving
 
 
 def look(installation: Installation) -> Status:
     """Look at every component; never fails because one is down."""
     found = installation.receipt
+    if installation.is_worker:
+        return _of_worker(installation)
     external = [] if installation.servers else [_external(installation)]
     states = installation.services.states()
     reported = health.fetch(installation.version, installation.web)
@@ -83,6 +95,30 @@ def look(installation: Installation) -> Status:
         tuple(components),
         unfinished(installation.home) or _never_finished(installation, components),
         tuple(name for item in found.added for name in item.packages),
+        *_workers(installation),
+    )
+
+
+def _workers(installation: Installation) -> Tuple[Tuple[WorkerStatus, ...], Tuple[Waiting, ...]]:
+    found = crew.find(installation)
+    return (found.workers, found.starving) if found else ((), ())
+
+
+def _of_worker(installation: Installation) -> Status:
+    """The worker, and what its head says to it."""
+    found, head = installation.receipt, link.look(joined(installation.home))
+    states = installation.services.states()
+    components = []
+    for name in installation.components:
+        state = states.get(name)
+        note = state.note if state else f"{found.services} does not run it"
+        health = UNREACHABLE if head.error else UNHEALTHY if head.problem else HEALTHY
+        parts = (state.state if state else "STOPPED", health, ", ".join(filter(None, (note, head.problem))))
+        components.append(ComponentStatus(name, *parts))
+    never = _never_finished(installation, components)
+    added = tuple(name for item in found.added for name in item.packages)
+    return Status(
+        found.airflow, found.bundle_id, found.home, installation.url, tuple(components), never, added
     )
 
 

@@ -16,12 +16,15 @@ from wheelhouse.errors import AirferryError
 SCHEMA = 4
 
 # Whose server the metadata database is on: a cluster of our own, or an external one, given as a URL.
-PRIVATE, EXTERNAL = "private", "external"
+# A worker has none.
+PRIVATE, EXTERNAL, NO_DATABASE = "private", "external", "none"
 
 # The role of a host that runs everything but what an executor places elsewhere.
 HEAD = "head"
 # Whose the code of an installation is.
 ROOT, ACCOUNT = "root", "account"
+# The role of a host that runs nothing but tasks, for a head elsewhere.
+WORKER = "worker"
 # As `[core] executor` has it; receipts before schema 3 did not name it.
 LOCAL_EXECUTOR = "LocalExecutor"
 
@@ -37,9 +40,9 @@ class NotInstalled(AirferryError):
 class Database:
     """The metadata database of `server`, the version of PostgreSQL.
 
-    `kind` is :data:`PRIVATE` or :data:`EXTERNAL`. `programs` is the folder of the host's own programs; empty
-    for the carried ones. `sslmode` and `sslrootcert` are libpq's, for an external server; `adopted` says that
-    the tables of another Airflow were there.
+    `kind` is :data:`PRIVATE`, :data:`EXTERNAL` or :data:`NO_DATABASE`. `programs` is the folder of the host's
+    own programs; empty for the carried ones. `sslmode` and `sslrootcert` are libpq's, for an external server;
+    `adopted` says that the tables of another Airflow were there.
     """
 
     host: str

@@ -34,7 +34,7 @@ class Record:
 
 def record_of(receipt: Receipt) -> Record:
     """What is to be known of an installation."""
-    ports = [receipt.web_port, receipt.log_port, receipt.trigger_log_port]
+    ports = [port for port in (receipt.web_port, receipt.log_port, receipt.trigger_log_port) if port]
     if receipt.database.kind == "private":
         ports.append(receipt.database.port)
     return Record(SCHEMA, receipt.name, receipt.home, receipt.account, tuple(ports))

@@ -190,7 +190,12 @@ class ProofStep:
 
 
 def start(installation: Installation, seconds: float = 300) -> None:
-    """Start PostgreSQL, then all components together, and wait for health."""
+    """Start PostgreSQL, then all components together, and wait for health; on a worker it alone."""
+    if installation.is_worker:
+        from bootstrap.steps.worker import start as start_worker  # noqa: PLC0415
+
+        start_worker(installation)
+        return
     services = installation.services
     bytecode.mend(installation)
     services.configure(installation.programs())

@@ -15,7 +15,7 @@ class FoldersStep:
     """Make the home's folders and whatever secret is not there yet.
 
     With `private_logs` the account's group cannot read the logs; with `by_root` the folders of the code are
-    root's, and there already.
+    root's, and there already. Without `keys` there are none: a worker gets its own from the head.
     """
 
     name = "home"
@@ -28,14 +28,18 @@ class FoldersStep:
         *,
         private_logs: bool = False,
         by_root: bool = False,
+        keys: bool = True,
     ) -> None:
         self.home = home
         self.private_logs = private_logs
         self.by_root = by_root
+        self.keys = keys
         self.given = {home.admin_password: admin_password, home.postgres_password: role_password}
 
     def describe(self) -> str:
         """One line for the admin."""
+        if not self.keys:
+            return f"Make {self.home.path}"
         return f"Make {self.home.path}, with generated passwords and keys in {self.home.secrets}"
 
     def done(self) -> bool:
@@ -72,5 +76,7 @@ class FoldersStep:
 
     def _secrets(self) -> list[Path]:
         home = self.home
+        if not self.keys:
+            return []
         keys = [home.secrets / name for name in (FERNET, SECRET_KEY, JWT)]
         return [home.admin_password, home.postgres_password, *keys]

@@ -6,6 +6,7 @@ from typing import Callable, Iterator, List, Tuple
 
 from bootstrap.doctor.checks import (
     airflow_cfg,
+    cluster,
     components,
     configuration,
     files,
@@ -30,6 +31,7 @@ CHECKS: Tuple[Callable[[Installed], Iterator[Finding]], ...] = (
     metadata.check,
     growth.check,
     growth.backups,
+    cluster.check,
 )
 
 

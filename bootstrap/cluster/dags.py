@@ -1,0 +1,186 @@
+"""The DAG files of a cluster: a tree as one file to carry, and the DAGs that prove workers."""
+
+from __future__ import annotations
+
+import io
+import json
+import pkgutil
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+from typing import IO, Dict, List, Sequence
+
+from bootstrap.base import smallfile
+from bootstrap.cluster.pinned import PINNED
+from bootstrap.cluster.sysinfo import DIFFERENT, digest, files
+from wheelhouse.errors import AirferryError
+
+__all__ = ["digest", "files"]
+
+_NAME = "airferry_workers"
+_SCHEMA = 1
+_HEADER = "airferry-dags.json"
+_INSIDE = "dags/"
+# Of a tree of DAG files; beyond it something else was packed.
+_MOST_BYTES, _MOST_FILES = 2 << 30, 100_000
+
+
+class DagTreeRefused(AirferryError):
+    """A file that holds no DAG files as ``dags push`` writes them, or not all of them."""
+
+    reference = "dag-tree-refused"
+    exit_code = 127
+
+
+def pinned_dag(name: str) -> str:
+    """The DAG whose task runs on that worker alone."""
+    return f"airferry_worker_{name}"
+
+
+def pinned_folder(folder: Path) -> Path:
+    """Where it lies, below the folder of DAG files."""
+    return folder / "airferry"
+
+
+def write_pinned(folder: Path, workers: Sequence[str], executor: str) -> None:
+    """Write the DAG file and the list of its workers; the list goes first: the file reads it."""
+    place = pinned_folder(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    for name, text in _files(workers, executor).items():
+        smallfile.write(place / name, text, 0o644)
+
+
+def pinned_current(folder: Path, workers: Sequence[str], executor: str) -> bool:
+    """Whether both are there, as they should be."""
+    place = pinned_folder(folder)
+    try:
+        found = {name: (place / name).read_text(encoding="utf-8") for name in _files(workers, executor)}
+    except OSError:
+        return False
+    return found == _files(workers, executor)
+
+
+def _files(workers: Sequence[str], executor: str) -> Dict[str, str]:
+    listed = {"workers": [{"name": name, "executor": executor} for name in workers]}
+    return {DIFFERENT: json.dumps(listed, indent=2) + "\n", f"{_NAME}.py": PINNED}
+
+
+def source(name: str) -> str:
+    """The text of a module that Airflow runs."""
+    found = pkgutil.get_data("bootstrap.cluster", name)
+    assert found is not None, "every bundle carries it"
+    return found.decode("utf-8")
+
+
+def pack(folder: Path, stream: IO[bytes]) -> str:
+    """Write the tree as one archive (tar, gzip) whose first member says what must be in it; its digest."""
+    found, mark = files(folder), digest(folder)
+    with tarfile.open(fileobj=stream, mode="w:gz", dereference=True) as archive:
+        told = json.dumps({"schema": _SCHEMA, "digest": mark, "files": len(found)}).encode()
+        head = tarfile.TarInfo(_HEADER)
+        head.size = len(told)
+        archive.addfile(head, io.BytesIO(told))
+        for path in found:
+            item = archive.gettarinfo(str(path), _INSIDE + path.relative_to(folder).as_posix())
+            item.uid = item.gid = 0
+            item.uname = item.gname = ""
+            item.mode = 0o755 if item.mode & 0o100 else 0o644
+            with path.open("rb") as content:
+                archive.addfile(item, content)
+    return mark
+
+
+def unpack(stream: IO[bytes], folder: Path) -> str:
+    """Unpack such an archive into a new folder, and compare; its digest.
+
+    Raises :class:`DagTreeRefused`; the folder is gone then.
+    """
+    folder.mkdir(parents=True)
+    try:
+        with tarfile.open(fileobj=stream, mode="r:gz") as archive:
+            told = _told(archive)
+            _extract(archive, folder)
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        shutil.rmtree(str(folder), ignore_errors=True)
+        raise _refused(str(error) or type(error).__name__) from error
+    found = digest(folder)
+    if found != told:
+        shutil.rmtree(str(folder), ignore_errors=True)
+        raise _refused(f"its files have the digest {found}, not {told}")
+    return found
+
+
+def _told(archive: tarfile.TarFile) -> str:
+    first = archive.next()
+    stream = archive.extractfile(first) if first and first.name == _HEADER and first.isreg() else None
+    if first is None or stream is None or first.size > 4096:
+        raise ValueError(f"it does not begin with {_HEADER}")
+    head = json.loads(stream.read())
+    if not isinstance(head, dict) or head.get("schema") != _SCHEMA:
+        raise ValueError("another airferry wrote it")
+    return str(head.get("digest"))
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Regular files below the folder, and nothing else: no link, no device, no way out."""
+    size = count = 0
+    for item in archive:
+        if item.name == _HEADER:
+            continue
+        parts = PurePosixPath(item.name).parts
+        if not item.isreg() or parts[:1] != ("dags",) or len(parts) < 2 or ".." in parts:
+            raise ValueError(f"it holds {item.name!r}, which is no DAG file")
+        size, count = size + item.size, count + 1
+        if size > _MOST_BYTES or count > _MOST_FILES:
+            raise ValueError("it holds more than any tree of DAG files")
+        content = archive.extractfile(item)
+        assert content is not None, "a regular file"
+        target = folder.joinpath(*parts[1:])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as out:
+            shutil.copyfileobj(content, out)
+        target.chmod(0o755 if item.mode & 0o100 else 0o644)
+
+
+def _refused(why: str) -> DagTreeRefused:
+    return DagTreeRefused(
+        "This file does not hold the DAG files of a head; nothing was changed.",
+        found=why,
+        needed="a file that bin/airferry dags push --out FILE wrote there, as a whole",
+        hint="Copy it again, or make it again on the head.",
+    )
+
+
+def trees(home: Path) -> Path:
+    """On a worker: where its trees of DAG files lie, each in a folder; ``dags`` is a link to one."""
+    return home / "dag-trees"
+
+
+def make_link(home: Path) -> None:
+    """On a worker: have ``dags`` be a link from the start, so that a tree can be switched in one step."""
+    link = home / "dags"
+    if link.is_symlink():
+        return
+    first = trees(home) / "first"
+    first.parent.mkdir(mode=0o750, exist_ok=True)
+    if link.is_dir():
+        link.rename(first)
+    first.mkdir(mode=0o750, exist_ok=True)
+    switch(home, first)
+
+
+def switch(home: Path, tree: Path) -> None:
+    """Make ``dags`` lead to a tree, in one step."""
+    fresh = home / "dags.new"
+    if fresh.is_symlink():
+        fresh.unlink()
+    fresh.symlink_to(tree.relative_to(home))
+    fresh.replace(home / "dags")
+
+
+def old_trees(home: Path, kept: int = 2) -> List[Path]:
+    """The trees that may go: all but the one in use and the newest others (a task may still read there)."""
+    used = (home / "dags").resolve()
+    others = [path for path in trees(home).iterdir() if path.resolve() != used]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return others[kept - 1 :]

@@ -1,0 +1,56 @@
+"""What a worker tells its head beside what Airflow's does: its bundle, and which DAG files it has.
+
+Airflow's worker imports this file from the folder ``config`` of its home (``[edge]
+extended_system_info_function``), where an install copies it: standard library only. Written by airferry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+# The list of the workers that prove themselves differs from host to host.
+DIFFERENT = "airferry_workers.json"
+_LEFT_OUT = {"__pycache__", ".git"}
+_known: Dict[str, Tuple[object, str]] = {}
+
+
+def files(folder: Path) -> List[Path]:
+    """The files of a tree of DAG files that count, in order."""
+    found = []
+    for place, folders, names in os.walk(str(folder)):
+        folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        found += [Path(place, name) for name in names if name != DIFFERENT]
+    return sorted(path for path in found if path.is_file())
+
+
+def digest(folder: Path) -> str:
+    """What tells two trees apart: the first digits of a sha256 over names and contents."""
+    found = hashlib.sha256()
+    for path in files(folder):
+        name = path.relative_to(folder).as_posix()
+        content = path.read_bytes()
+        found.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
+    return found.hexdigest()[:12]
+
+
+def cached(folder: Path) -> str:
+    """As :func:`digest`, read anew only where a file was changed."""
+    seen = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files(folder)]
+    state, value = _known.get(str(folder), (None, ""))
+    if state != seen:
+        value = digest(folder)
+        _known[str(folder)] = seen, value
+    return value
+
+
+async def tell() -> Dict[str, str]:
+    """Called by Airflow's worker with every report."""
+    from airflow.configuration import conf  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    home = Path(os.environ.get("AIRFLOW_HOME", ""))
+    bundle = (home / "current").resolve().name
+    folder = Path(conf.get("core", "dags_folder")).resolve()
+    return {"airferry_bundle": bundle, "airferry_dags": cached(folder) if folder.is_dir() else ""}

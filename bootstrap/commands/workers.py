@@ -1,0 +1,174 @@
+"""``HOME/bin/airferry workers``: tasks on further hosts, as their head manages them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import List, Optional
+
+import typer
+
+from bootstrap import daily
+from bootstrap.base import duration
+from bootstrap.base.console import Console
+from bootstrap.base.result import Result
+from bootstrap.commands.shared import (
+    HOME,
+    JSON,
+    WAIT,
+    application,
+    home_of,
+    length_of_time,
+    new_file,
+    patience,
+)
+from bootstrap.installed import crew
+from bootstrap.installed.crew import Crew
+from bootstrap.upkeep import workers
+from bootstrap.upkeep.workers import Enabled, Gone, Invitation
+
+app = application("workers", "Run tasks on further hosts: list, invite, drain and remove workers.")
+app.info.no_args_is_help = False
+
+QUEUES = typer.Option(
+    None, "--queue", "-q", metavar="QUEUE", help="A queue that it serves, repeatable (default: default)."
+)
+
+
+@app.callback(invoke_without_command=True)
+def bare(context: typer.Context, home: Optional[Path] = HOME, json: bool = JSON) -> Optional[Result[Crew]]:
+    """List the workers, where no command is named."""
+    return None if context.invoked_subcommand else list_workers(home, json)
+
+
+@app.command(name="list")
+def list_workers(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Crew]:
+    """List every worker, and the queues whose tasks no worker takes; exit 33 when a worker is lost."""
+    installation = daily.enter_as_account(home_of(home))
+    found = crew.look(installation)
+    bad = found.starving or any(not item.good for item in found.workers)
+    return Result(found, lambda console: show(found, console), 33 if bad else 0)
+
+
+def show(found: Crew, console: Console) -> None:
+    """The workers as a table."""
+    rows = [
+        [
+            item.name,
+            item.state,
+            "never" if item.age < 0 else f"{duration.text(round(item.age))} ago",
+            f"{item.running}/{item.slots}" if item.slots else "",
+            ",".join(item.queues),
+            ", ".join(filter(None, (item.airflow, *item.differing))),
+            "other " + " and ".join(item.drifting) if item.drifting else "",
+            item.note,
+        ]
+        for item in found.workers
+    ]
+    console.table(["worker", "state", "last seen", "tasks", "queues", "Airflow", "", ""], rows)
+    for waiting in found.starving:
+        console.warning(
+            f"{waiting.tasks} tasks wait in the queue {waiting.queue}, the first for"
+            f" {duration.text(round(waiting.seconds))}, and no worker that runs serves it."
+        )
+
+
+@app.command(epilog="workers enable edge\nworkers enable edge --address head.example --spread")
+def enable(
+    engine: str = typer.Argument(..., metavar="ENGINE", help="What brings tasks to other hosts: edge."),
+    address: str = typer.Option(
+        "", metavar="NAME", help="The name or address at which workers reach this host (default: its own)."
+    ),
+    spread: bool = typer.Option(
+        False,
+        "--spread",
+        help="Tasks that name no executor go to the workers, too (default: they stay here).",
+    ),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[Enabled]:
+    """Let workers on other hosts join; restarts the components."""
+    console = Console(quiet=json)
+    installation = daily.enter_as_account(home_of(home), changes=True)
+    found = workers.enable(installation, engine, console, address=address, spread=spread)
+
+    def show_enabled(console: Console) -> None:
+        console.print(f"Workers reach this host at {found.base}. Invite the first one:")
+        console.command(f"{installation.home.bin}/airferry workers invite w1 --out w1.join")
+
+    return Result(found, show_enabled)
+
+
+@app.command()
+def disable(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Enabled]:
+    """Run all tasks on this host again; restarts the components."""
+    installation = daily.enter_as_account(home_of(home), changes=True)
+    found = workers.disable(installation, Console(quiet=json))
+    return Result(found, lambda console: console.print("All tasks run on this host."))
+
+
+@app.command(epilog="workers invite w1 --out w1.join\nworkers invite gpu1 --out gpu1.join -q gpu")
+def invite(
+    name: str = typer.Argument(..., help="The worker's name; it is a queue of its own as well."),
+    out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the join file is written."),
+    queue: Optional[List[str]] = QUEUES,
+    ends: str = typer.Option("1d", "--ends-after", help="How long the file is taken, such as 8h."),
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[Invitation]:
+    """Write the file with which another host joins as a worker. It holds keys: guard it like a password."""
+    seconds = length_of_time(ends)
+    target = out.absolute()
+    # root writes the file where the account may not, with the rights that it has now
+    descriptor = new_file(target)
+    installation = daily.enter_as_account(home_of(home))
+    join, found = workers.invite(installation, name, queue or (), seconds)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(workers.text_of(join))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+    def show_invitation(console: Console) -> None:
+        console.print(f"{target} is the join file of the worker {name}. Carry it there, and on that host:")
+        console.command(f"sh {installation.receipt.bundle_file} install --join {target.name}")
+        console.warning(f"{found.worth} It is taken until {found.until}; remove it when the worker runs.")
+
+    return Result(workers.written(found, target), show_invitation)
+
+
+@app.command()
+def drain(
+    name: str = typer.Argument(..., help="The worker."),
+    undo: bool = typer.Option(False, "--undo", help="Have it take tasks again."),
+    wait: Optional[float] = WAIT,
+    home: Optional[Path] = HOME,
+    json: bool = JSON,
+) -> Result[Crew]:
+    """Have a worker take no more tasks, and wait for those that run."""
+    console = Console(quiet=json)
+    installation = daily.enter_as_account(home_of(home))
+    with console.step(f"{'Undrain' if undo else 'Drain'} {name}") as shown:
+        workers.drain(installation, name, undo=undo)
+        if not undo and not workers.wait_drained(installation, name, patience(wait, now=False)):
+            shown.outcome = "tasks still run there"
+    found = crew.look(installation)
+    return Result(found, lambda console: show(found, console))
+
+
+@app.command()
+def remove(
+    name: str = typer.Argument(..., help="The worker."), home: Optional[Path] = HOME, json: bool = JSON
+) -> Result[Gone]:
+    """Take a worker that has ended off the list, and say which keys its host still knows."""
+    installation = daily.enter_as_account(home_of(home))
+    found = workers.remove(installation, name)
+
+    def show_gone(console: Console) -> None:
+        console.print(f"The worker {name} is off the list.")
+        console.warning(
+            "Its host still knows the keys that it was given. Unless its disk was wiped, change them: "
+            + ", ".join(found.keys)
+            + ". The page 'More than one host' says how: bin/airferry help workers"
+        )
+
+    return Result(found, show_gone)

@@ -1,0 +1,162 @@
+"""Several hosts: a worker's way to its head, and a head's workers."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from bootstrap.base import duration
+from bootstrap.doctor.checks.files import command
+from bootstrap.doctor.finding import Entry, Finding
+from bootstrap.doctor.severity import BLOCKER, OK, WARNING
+from bootstrap.examination.cluster import OfWorker
+from bootstrap.examination.installed import Installed
+from bootstrap.installed.crew import Crew
+
+HEAD_OK = Entry("head-ok", OK, "The head answers, and takes what this worker signs")
+HEAD_UNKNOWN = Entry(
+    "head-unknown",
+    BLOCKER,
+    "The head's name is not known on this host",
+    "A worker asks its head for every task; nothing runs here without that.",
+)
+HEAD_SILENT = Entry(
+    "head-silent",
+    BLOCKER,
+    "The head does not answer",
+    "A worker asks its head for every task, and each task reports to it every few seconds. Cut off, a task"
+    " ends itself after four minutes, before the head gives it to another worker.",
+)
+HEAD_REFUSES = Entry(
+    "head-refuses",
+    BLOCKER,
+    "The head refuses this worker's key",
+    "Both sides must have the same jwt-secret; after a change of it, every worker needs a new join file.",
+)
+HEAD_CLOCK = Entry(
+    "head-clock",
+    BLOCKER,
+    "The clock differs from the head's",
+    "What a worker signs holds for seconds: by a clock that is off, the head refuses it, and logs of tasks"
+    " are out of order.",
+)
+HEAD_DIFFERS = Entry(
+    "head-differs",
+    BLOCKER,
+    "This worker runs other versions than its head",
+    "The head refuses a worker of another version.",
+)
+WORKERS_OK = Entry("workers-ok", OK, "The workers report to this head")
+WORKER_LOST = Entry(
+    "worker-lost",
+    WARNING,
+    "A worker has not been heard of",
+    "Tasks that ran there count as running for five minutes more, then they are tried again elsewhere."
+    " Airflow's own health says nothing of workers.",
+)
+WORKER_DIFFERS = Entry(
+    "worker-differs",
+    WARNING,
+    "A worker runs other versions than this head",
+    "It is refused, or tasks behave otherwise there.",
+)
+WORKER_DRIFTS = Entry(
+    "worker-drifts",
+    WARNING,
+    "A worker has other DAG files, or another bundle",
+    "A task runs the file of its own host. Where it is missing, the task is tried again every minute, and"
+    " fails after three times.",
+)
+QUEUE_STARVES = Entry(
+    "queue-starves",
+    WARNING,
+    "Tasks wait in a queue that no worker serves",
+    "Nothing fails for ten minutes; then Airflow takes them for lost and tries again.",
+)
+
+
+def check(installed: Installed) -> Iterator[Finding]:
+    """Whichever of the two this host is."""
+    found = installed.cluster
+    if found is None:
+        return
+    if found.worker:
+        yield from _worker(installed, found.worker)
+    if found.head:
+        yield from _head(installed, found.head)
+
+
+def _worker(installed: Installed, found: OfWorker) -> Iterator[Finding]:
+    link = found.link
+    if link.error and not link.resolved:
+        yield HEAD_UNKNOWN.found(
+            link.error,
+            needed=f"an address for the name in {found.base}",
+            remedy="Add a line to /etc/hosts: ADDRESS NAME",
+            needs_root=True,
+        )
+    elif link.error:
+        yield HEAD_SILENT.found(
+            f"{link.error} ({', '.join(link.resolved)})",
+            needed=f"an answer at {found.base}",
+            remedy=f"On {found.host}: bin/airferry status. Is that port open for this host in every firewall"
+            " between them?",
+        )
+    elif link.clock_off:
+        yield HEAD_CLOCK.found(
+            link.problem,
+            needed="at most 10 s",
+            remedy="Set this host's clock, or have both follow one source (chrony).",
+            needs_root=True,
+        )
+    elif not link.accepted:
+        yield HEAD_REFUSES.found(
+            link.problem,
+            needed=f"the same key as on {found.host}",
+            remedy="Make a new join file there, bring it here, and install with it. The head's reason stands"
+            " in its logs/airferry/api-server.log under that error_id.",
+            commands=(f"bin/airferry workers invite {found.name} --out {found.name}.join",),
+        )
+    else:
+        yield HEAD_OK.found(f"{found.host} ({found.base})")
+    if found.differing:
+        yield HEAD_DIFFERS.found(
+            "\n".join(found.differing),
+            needed=f"the bundle that {found.host} was installed from",
+            remedy="Install here from that file: sh FILE install.",
+        )
+
+
+def _head(installed: Installed, found: Crew) -> Iterator[Finding]:
+    own = command(installed)
+    lost = [item for item in found.workers if not item.good and not item.differing]
+    for item in lost:
+        yield WORKER_LOST.found(
+            f"{item.name}: {item.state}, heard of {duration.text(round(max(item.age, 0)))} ago,"
+            f" {item.running} tasks ran there",
+            needed="a report every 10 s",
+            remedy="Look on that host: bin/airferry doctor. If it is gone for good:"
+            f" {own} workers remove {item.name}",
+        )
+    for item in found.workers:
+        if item.differing:
+            yield WORKER_DIFFERS.found(
+                f"{item.name}: {', '.join(item.differing)}",
+                needed="the same versions as here",
+                remedy="Install on that host from this head's bundle file: sh FILE install.",
+            )
+        if item.alive and item.drifting:
+            yield WORKER_DRIFTS.found(
+                f"{item.name}: other {' and '.join(item.drifting)} than here",
+                needed="the same on every host",
+                remedy="Carry the DAG files there (there: bin/airferry dags receive FILE), and install from"
+                " this head's bundle file where that differs.",
+                commands=(f"{own} dags push --out dags.tar.gz",) if "DAG files" in item.drifting else (),
+            )
+    for waiting in found.starving:
+        yield QUEUE_STARVES.found(
+            f"{waiting.queue}: {waiting.tasks} tasks, the first for {duration.text(round(waiting.seconds))}",
+            needed="a live worker for that queue",
+            remedy=f"{own} workers shows who serves which. Start one, or correct the queue in its DAG file.",
+        )
+    if not lost and not found.starving and found.workers:
+        yield WORKERS_OK.found(", ".join(f"{item.name} {item.state}" for item in found.workers))

@@ -1,0 +1,295 @@
+"""The steps of a worker: what the head has told, its process, and a task of the head's as the proof."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import List, Optional, Tuple
+from urllib.parse import urlsplit
+
+from bootstrap.airflow.api import ApiSession, LoginFailed, RequestFailed
+from bootstrap.airflow.webaddress import WebAddress
+from bootstrap.base import smallfile
+from bootstrap.base.secret import Secret
+from bootstrap.cluster import dags, link
+from bootstrap.cluster.engine import engine_of
+from bootstrap.installed import bytecode, outdated
+from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster, marker
+from bootstrap.state.cluster import Join
+from bootstrap.state.home import JWT
+from bootstrap.state.marker import PROVED
+from wheelhouse import codec
+from wheelhouse.errors import AirferryError
+
+# As long as the token with which the proof asks the head.
+_PROOF_SECONDS = 600
+_MARK = "for the worker"
+
+
+class HeadUnusable(AirferryError):
+    """The head of this worker does not answer, or refuses it."""
+
+    reference = "head-unusable"
+    exit_code = 124
+
+
+class WorkerNotProved(AirferryError):
+    """The worker did not register, or no task of the head's ran on it."""
+
+    reference = "worker-not-proved"
+    exit_code = 125
+
+
+class JoinStep:
+    """Keep what the head has told; with a new join file, airflow.cfg is written anew."""
+
+    name = "join"
+
+    def __init__(self, installation: Installation, told: Optional[Join]) -> None:
+        self.installation = installation
+        self.told = told
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        join = self.told or cluster.joined(self.installation.home)
+        return f"Join {join.host} ({join.base}) as the worker {join.name}, queues {', '.join(join.queues)}"
+
+    def done(self) -> bool:
+        """Whether it is kept already."""
+        path = cluster.worker_file(self.installation.home)
+        if self.told is None:
+            return path.exists()
+        return path.exists() and codec.dumps(cluster.joined(self.installation.home)) == codec.dumps(self.told)
+
+    def apply(self) -> None:
+        """Keep it; raises JoinFileRefused where there is nothing to keep."""
+        home = self.installation.home
+        if self.told is None:
+            cluster.joined(home)
+            return
+        if self.told.authorities:
+            smallfile.write(cluster.authorities_file(home), self.told.authorities, 0o600)
+        cluster.keep_join(home, self.told)
+        ManagedSettings(self.installation).forget("jwt_secret")
+        marker.path(home, PROVED, self.installation.receipt.bundle_id).unlink(missing_ok=True)
+
+
+class DagLinkStep:
+    """Have the folder of DAG files be a link, so that a tree of them can be switched in one step."""
+
+    name = "dags"
+
+    def __init__(self, installation: Installation) -> None:
+        self.home = installation.home
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return f"Make {self.home.dags}, which the head's DAG files go to (dags receive)"
+
+    def done(self) -> bool:
+        """Whether it is one."""
+        return self.home.dags.is_symlink() and self.home.dags.is_dir()
+
+    def apply(self) -> None:
+        """Make it; files that lie there stay."""
+        dags.make_link(self.home.path)
+
+
+class PinnedDagStep:
+    """The DAG whose task proves this host, and the module that tells the head of its DAG files."""
+
+    name = "pipelines"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        folder = dags.pinned_folder(self.installation.folders.pipelines)
+        return f"Write the DAG that proves this host to {folder}"
+
+    def done(self) -> bool:
+        """Whether it is there."""
+        told = self._told.is_file() and self._told.read_text(encoding="utf-8") == dags.source("sysinfo.py")
+        return told and dags.pinned_current(self.installation.folders.pipelines, *self._workers())
+
+    def apply(self) -> None:
+        """Write it."""
+        dags.write_pinned(self.installation.folders.pipelines, *self._workers())
+        self._told.parent.mkdir(mode=0o750, exist_ok=True)
+        smallfile.write(self._told, dags.source("sysinfo.py"), 0o644)
+
+    @property
+    def _told(self) -> Path:
+        return self.installation.home.path / "config" / "airferry_sysinfo.py"
+
+    def _workers(self) -> Tuple[List[str], str]:
+        join = cluster.joined(self.installation.home)
+        return [join.name], engine_of(join.engine).executor
+
+
+class RegisterStep:
+    """Start the worker, and wait until the head has taken it."""
+
+    name = "start"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return "Start the worker and register it at the head"
+
+    def done(self) -> bool:
+        """Whether it runs with the settings as they are now."""
+        states = self.installation.services.states()
+        names = self.installation.components
+        running = all(name in states and states[name].state == "RUNNING" for name in names)
+        return running and not outdated.components(self.installation)
+
+    def apply(self) -> None:
+        """Start it; what has read older settings is started anew."""
+        stale = outdated.components(self.installation)
+        if stale:
+            self.installation.services.stop(stale)
+        start(self.installation)
+
+
+class WorkerProofStep:
+    """A task of the head's that is pinned to this host, and its log read on the head."""
+
+    name = "proof"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.marker = marker.path(installation.home, PROVED, installation.receipt.bundle_id)
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return "Have the head run a task on this host, and read its log there"
+
+    def done(self) -> bool:
+        """Whether one has succeeded under this bundle and join file."""
+        return self.marker.exists()
+
+    def apply(self) -> None:
+        """Trigger, wait, read."""
+        prove(self.installation)
+        self.marker.write_text("", encoding="utf-8")
+
+
+def start(installation: Installation, seconds: float = 240) -> None:
+    """Start the worker and wait until the head has registered it.
+
+    Raises :class:`HeadUnusable` before anything is started, :class:`WorkerNotProved`.
+    """
+    join = cluster.joined(installation.home)
+    check(join)
+    services = installation.services
+    bytecode.mend(installation)
+    services.configure(installation.programs())
+    services.launch()
+    since = time.time()
+    services.start(installation.components)
+    engine = engine_of(join.engine)
+    deadline = time.monotonic() + seconds
+    while not engine.registered(installation.home.path, since):
+        if time.monotonic() > deadline:
+            log = installation.home.own_logs / "worker.log"
+            raise WorkerNotProved(
+                f"The worker {join.name} was not registered by {join.host}.",
+                found="\n".join(_tail(installation)) or "nothing in its log",
+                hint=f"Its log is {log}; the head's logs/airferry/api-server.log. It goes on trying.",
+            )
+        time.sleep(0.5)
+
+
+def check(join: Join) -> None:
+    """Raise :class:`HeadUnusable` for a head that does not answer or refuses this host."""
+    found = link.look(join)
+    if not found.problem:
+        return
+    hint = "On the head: bin/airferry status. Is its port open for this host in every firewall between them?"
+    if found.clock_off:
+        hint = "Set this host's clock (date -s, or chrony against the head), and run the same command again."
+    elif found.status in (401, 403):
+        hint = (
+            "The key was changed since the join file was made. Make a new one there: bin/airferry workers"
+            f" invite {join.name} --out FILE. The head's reason stands in its logs/airferry/api-server.log."
+        )
+    raise HeadUnusable(
+        f"The head {join.host} cannot be used: {found.problem}.",
+        found=f"{join.base}, addresses {', '.join(found.resolved) or 'none'}",
+        hint=hint,
+    )
+
+
+def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
+    """Have the head run the DAG that is pinned to this host, and read the log of its task there.
+
+    Raises :class:`WorkerNotProved`.
+    """
+    join = cluster.joined(installation.home)
+    session = _session(installation, join)
+    dag_id, now = dags.pinned_dag(join.name), datetime.now(timezone.utc)
+    run_id = f"airferry_proof_{now.strftime('%Y%m%dT%H%M%S')}"
+    deadline = time.monotonic() + seconds - 60
+    state = "never read by the head"
+    try:
+        while not session.dag_is_known(dag_id):
+            _wait(deadline, join, state)
+        session.unpause(dag_id)
+        session.trigger(dag_id, run_id, now)
+        while state != "success":
+            state = session.run_state(dag_id, run_id)
+            if state == "failed":
+                raise _not_proved(join, "its task failed", _log(session, dag_id, run_id))
+            _wait(deadline, join, state)
+        text = _log(session, dag_id, run_id)
+    except (RequestFailed, LoginFailed) as error:
+        raise _not_proved(join, error.message, error.found) from error
+    if f"{_MARK} {join.name}" not in text or socket.gethostname() not in text:
+        raise _not_proved(join, "its log could not be read on the head", text[-500:])
+
+
+def _session(installation: Installation, join: Join) -> ApiSession:
+    bearer = link.token(join.key(JWT), join.claims, _PROOF_SECONDS)
+    parts = urlsplit(join.base)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    trusted = str(cluster.authorities_file(installation.home)) if join.authorities else ""
+    web = WebAddress(parts.hostname or "", port, parts.path, trusted)
+    return ApiSession(installation.version, web, Secret(f"Bearer {bearer.reveal()}"), timeout=30)
+
+
+def _log(session: ApiSession, dag_id: str, run_id: str) -> str:
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/here/logs/1?full_content=true"
+    return json.dumps(session.call("GET", path), ensure_ascii=False)
+
+
+def _wait(deadline: float, join: Join, state: str) -> None:
+    if time.monotonic() > deadline:
+        raise _not_proved(join, state, "no end in time")
+    time.sleep(1)
+
+
+def _not_proved(join: Join, state: str, found: str) -> WorkerNotProved:
+    return WorkerNotProved(
+        f"No task of {join.host} has run to its end on this worker: {state}.",
+        found=found,
+        needed=f"a run of {dags.pinned_dag(join.name)} that succeeds, and its log",
+        hint="On the head: bin/airferry workers, and bin/airferry dags list. The worker itself runs; the same"
+        " command again repeats only this step.",
+    )
+
+
+def _tail(installation: Installation) -> List[str]:
+    try:
+        text = smallfile.text(installation.home.own_logs / "worker.log", largest=1 << 26)
+    except OSError:
+        return []
+    return text.splitlines()[-8:]

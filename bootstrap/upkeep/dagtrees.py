@@ -1,0 +1,81 @@
+"""DAG files from head to workers: packed as a whole on the one, unpacked and switched on the other."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from bootstrap.base.lock import held
+from bootstrap.cluster import dags
+from bootstrap.cluster.engine import engine_of
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster
+from bootstrap.state.journal import Journal
+from bootstrap.upkeep.workers import WorkerRefused
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """The tree was packed: `files` of it, into `file`."""
+
+    file: str
+    digest: str
+    files: int
+
+
+@dataclass(frozen=True)
+class Received:
+    """The tree is in use; `before` is the digest of the one that was."""
+
+    digest: str
+    before: str
+    files: int
+
+
+def push(installation: Installation, stream: IO[bytes], file: str) -> Pushed:
+    """Pack the DAG files of this host."""
+    folder = installation.folders.pipelines
+    with Journal(installation.home.journal).recorded("dags", do="push", file=file):
+        found = dags.pack(folder, stream)
+    return Pushed(file, found, len(dags.files(folder)))
+
+
+def receive(installation: Installation, stream: IO[bytes]) -> Received:
+    """On a worker: unpack, compare and switch; the tree before stays, for what still reads there.
+
+    Raises :class:`WorkerRefused`, DagTreeRefused.
+    """
+    home = installation.home
+    if not installation.is_worker:
+        raise WorkerRefused(
+            "This host is no worker: its DAG files are its own.",
+            hint="Give this command on a worker. To bring in files here: bin/airferry dags add FILE",
+        )
+    _own(installation)
+    with held(home.lock), Journal(home.journal).recorded("dags", do="receive"):
+        dags.make_link(home.path)
+        before = dags.digest((home.path / "dags").resolve())
+        tree = dags.trees(home.path) / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        shutil.rmtree(str(tree), ignore_errors=True)
+        found = dags.unpack(stream, tree)
+        join = cluster.joined(home)
+        dags.write_pinned(tree, [join.name], engine_of(join.engine).executor)
+        dags.switch(home.path, tree)
+        for path in dags.old_trees(home.path):
+            shutil.rmtree(str(path), ignore_errors=True)
+    return Received(found, before, len(dags.files(tree)))
+
+
+def _own(installation: Installation) -> None:
+    """Raise :class:`WorkerRefused` where Airflow reads its DAG files elsewhere."""
+    used, own = installation.folders.dags, installation.home.dags
+    if Path(used) != own:
+        raise WorkerRefused(
+            f"This worker reads its DAG files from {used}.",
+            found="[core] dags_folder in airflow.cfg",
+            needed=str(own),
+            hint="A shared folder needs no push: what lies there is what all hosts have.",
+        )
