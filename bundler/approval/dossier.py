@@ -88,7 +88,10 @@ class Inquiry:
 
 @dataclass(frozen=True)
 class KnownOnTheDay:
-    """What was known when the dossier was written; `severities` counts vulnerabilities that are listed."""
+    """What was known when the dossier was written; `severities` counts vulnerabilities that are listed.
+
+    `signed` counts packages that their publisher has signed, `wrongly_signed` those whose signature is wrong.
+    """
 
     yanked: Inquiry
     vulnerabilities: Inquiry
@@ -96,6 +99,8 @@ class KnownOnTheDay:
     yanked_found: int = 0
     packages_affected: int = 0
     severities: dict[str, int] | None = None
+    signed: int = 0
+    wrongly_signed: int = 0
     accepted: tuple[Acceptance, ...] = ()
     limits: tuple[Limit, ...] = ()
 

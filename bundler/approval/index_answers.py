@@ -7,7 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from bundler.approval import provenance as publishers
 from bundler.approval.licences import shortened
+from bundler.approval.provenance import NOT_INSTALLED
 from bundler.approval.vulnerabilities import UNKNOWN, Vulnerability
 from bundler.base.errors import DownloadFailed
 from bundler.index.simple import Index, IndexFile
@@ -23,7 +25,8 @@ _TIMEOUT = (5.0, 20.0)
 class IndexAnswers:
     """`files` are what the index has, by name, version and sha256, `vulnerabilities` what it tells, without.
 
-    Whoever is in neither was not asked, or got no answer; `why` says why nobody was.
+    `provenance` is who has signed each file. Whoever is in none was not asked, or got no answer; `why` says
+    why nobody was.
     """
 
     source: str
@@ -31,6 +34,8 @@ class IndexAnswers:
     vulnerabilities: Mapping[tuple[str, str], tuple[Vulnerability, ...]] = field(default_factory=dict)
     why: str = ""
     vulnerabilities_why: str = ""
+    provenance: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    provenance_why: str = NOT_INSTALLED
 
 
 def ask(url: str, packages: Sequence[Package], *, vulnerabilities: bool) -> IndexAnswers:
@@ -59,7 +64,13 @@ def ask(url: str, packages: Sequence[Package], *, vulnerabilities: bool) -> Inde
                 if vulnerabilities
                 else ({}, "")
             )
-        return IndexAnswers(index.url, found, told, vulnerabilities_why=why)
+        verify = publishers.verifier()
+        signed, unsigned = (
+            publishers.check(session, index.url, found, verify) if verify else ({}, NOT_INSTALLED)
+        )
+        return IndexAnswers(
+            index.url, found, told, vulnerabilities_why=why, provenance=signed, provenance_why=unsigned
+        )
 
 
 def _published(package: Package, files: Sequence[IndexFile]) -> IndexFile | None:

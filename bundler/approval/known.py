@@ -8,11 +8,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from bundler.approval import index_answers, osv, vulnerabilities
+from bundler.approval import index_answers, osv, provenance, vulnerabilities
 from bundler.approval.dossier import (
     LISTED,
     NONE_KNOWN,
     NOT_ASKED,
+    NOT_CHECKED,
     NOT_YANKED,
     YANKED,
     CarriedPackage,
@@ -30,7 +31,6 @@ from wheelhouse.manifest import Package
 
 OFFLINE = "the index was not asked"
 NOT_THERE = "not on that index"
-NOT_INSTALLED = "signatures of publishers are not checked by this program"
 _ECOSYSTEMS = {"pypi": PYPI, "cargo": CARGO}
 
 
@@ -134,7 +134,7 @@ def _told(
             uploaded=file.uploaded if package.sha256 else "",
             yanked=YANKED if file.yanked else NOT_YANKED,
             yanked_reason=shortened(file.reason) if file.yanked else "",
-            provenance="offered, not checked" if file.provenance else package.provenance,
+            provenance=answers.provenance.get((*key, package.sha256)) or package.provenance,
         )
     found: tuple[Vulnerability, ...] | None
     if dump:
@@ -216,13 +216,22 @@ def _sum(
     return KnownOnTheDay(
         yanked=yanked,
         vulnerabilities=vulnerable,
-        provenance=Inquiry(0, total, why=NOT_INSTALLED),
+        provenance=_provenance(told, answers, today),
+        signed=sum(package.provenance.startswith(provenance.SIGNED) for package in told),
+        wrongly_signed=sum(package.provenance.startswith(provenance.WRONG) for package in told),
         yanked_found=sum(package.yanked == YANKED for package in told),
         packages_affected=sum(bool(package.found) for package in told),
         severities=vulnerabilities.by_severity(found) if asked else None,
         accepted=vulnerabilities.states(accepted, used, today),
         limits=tuple(_limits(dump, facts, asked=bool(asked))),
     )
+
+
+def _provenance(told: Sequence[CarriedPackage], answers: IndexAnswers, today: str) -> Inquiry:
+    checked = sum(package.provenance != NOT_CHECKED for package in told)
+    if not checked:
+        return Inquiry(0, len(told), why=answers.provenance_why)
+    return Inquiry(checked, len(told), answers.source, today, NOT_THERE if checked < len(told) else "")
 
 
 def _limits(dump: OsvAnswer | None, facts: Mapping[str, WheelFacts], *, asked: bool) -> Iterator[Limit]:

@@ -115,10 +115,13 @@ def _known(dossier: Dossier, words: Language) -> Markup:
         listed += ": " + ", ".join(
             f"{severity(name, words)} {found[name]}" for name in reversed(SEVERITIES) if name in found
         )
+    signed = words("signed-of", known.signed)
+    if known.wrongly_signed:
+        signed += "; " + words("wrongly-signed-of", known.wrongly_signed)
     lines = [
         (words("yanked"), *_answer(known.yanked, yanked, words)),
         (words("vulnerabilities"), *_answer(known.vulnerabilities, listed, words)),
-        (words("provenance"), *_answer(known.provenance, "", words, silent="not-checked")),
+        (words("provenance"), *_answer(known.provenance, signed, words, silent="not-checked")),
     ]
     return table((words("question"), words("answer"), words("source")), lines, "known")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bootstrap.base.console import size_text
 from bootstrap.base.markup import Content, Markup, code, joined, rows, table, tag
 from bundler.approval import licences, papers
-from bundler.approval.dossier import NOT_ASKED, YANKED, CarriedPackage, Dossier
+from bundler.approval.dossier import NOT_ASKED, NOT_CHECKED, YANKED, CarriedPackage, Dossier
 from bundler.approval.words import Language
 
 _LOG_LINES = 40
@@ -83,7 +83,9 @@ def _lines(number: int, package: CarriedPackage, words: Language) -> Iterator[Ma
     built = f" ({words('built')})" if package.built else ""
     digest: list[Markup | str] = [" sha256 ", code(package.sha256)] if package.sha256 else []
     asked = tag("div", f"{words('asked-by')}: {_askers(package, words)}")
+    signed = "" if package.provenance == NOT_CHECKED else f"{words('provenance')}: {package.provenance}"
     about = joined([tag("div", package.summary), asked, tag("div", [code(package.file), built, *digest])])
+    about += tag("div", signed).html if signed else ""
     second = Markup(f'<td></td><td colspan="6">{about}{tag("div", code(origin)).html}</td>')
     cells = [tag("td", cell) for cell in first]
     yield tag("tbody", [tag("tr", cells), tag("tr", second, "more")])

@@ -44,6 +44,7 @@ class LocalIndex:
     times: bool = True
     releases: set[str] = field(default_factory=set)
     yanked: set[str] = field(default_factory=set)
+    provenance: dict[str, str] = field(default_factory=dict)  # the address of a file's attestations
     reasons: dict[str, str] = field(default_factory=dict)
     pythons: dict[str, str] = field(default_factory=dict)  # Requires-Python of a file, else >=3.8
     _files: dict[str, bytes] = field(default_factory=dict)
@@ -92,6 +93,11 @@ class LocalIndex:
         for path in paths:
             self._files[path.name] = path.read_bytes()
             self.uploaded[path.name] = uploaded
+
+    @property
+    def names(self) -> list[str]:
+        """Every file that was added."""
+        return list(self._files)
 
     def put(self, path: str, text: str) -> str:
         self._texts[path] = text
@@ -148,6 +154,7 @@ class LocalIndex:
                 "size": len(self._files[name]),
                 "requires-python": self.pythons.get(name, ">=3.8"),
                 "yanked": self.reasons.get(name, name in self.yanked),
+                "provenance": self.provenance.get(name),
             }
             if self.times:
                 entry["upload-time"] = self.uploaded[name]
