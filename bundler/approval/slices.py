@@ -9,8 +9,9 @@ import hashlib
 import os
 import re
 import shlex
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,7 @@ MOST = 999
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(i?b)?", re.IGNORECASE)
 _CHUNK = 1 << 20
+_AHEAD = 8  # chunks
 
 
 @dataclass(frozen=True)
@@ -139,16 +141,15 @@ def _slice(
     own = hashlib.sha256()
     while size and (chunk := source.read(min(_CHUNK, size))):
         size -= len(chunk)
-        hashed = whole.pool.submit(own.update, chunk)
-        whole.update(chunk)
+        whole.update(chunk, own)
         if output:
             output.write(chunk)
-        hashed.result()
         if progress:
             progress(len(chunk))
     if output:
         output.flush()
         os.fsync(output.fileno())
+    whole.wait()
     return own.hexdigest()
 
 
@@ -157,31 +158,47 @@ def _is(path: Path, sha256: str) -> bool:
 
 
 class _Sealed:
-    """Hashes a bundle while it is read: the sha256 of the file, and the one that its seal declares."""
+    """Hashes a bundle while it is read: the sha256 of the file, and the one that its seal declares.
+
+    Each digest has a thread of its own, which a few chunks may wait for: reading and writing go on meanwhile.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._seal = header.read_seal(stream)
         stream.seek(0)
         self._own, self._whole = hashlib.sha256(), hashlib.sha256()
         self._seen = 0
-        self.pool = ThreadPoolExecutor(3)
+        self._threads = [ThreadPoolExecutor(1) for _ in range(3)]
+        self._waiting: deque[list[Future[None]]] = deque()
 
     def __enter__(self) -> _Sealed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.pool.shutdown()
+        for thread in self._threads:
+            thread.shutdown()
 
-    def update(self, chunk: bytes) -> None:
-        """Take the next bytes of the file, more than the script at first."""
+    def update(self, chunk: bytes, own: hashlib._Hash) -> None:
+        """Take the next bytes of the file, more than the script at first, and those of the slice's `own`."""
         zeroed = chunk
         if self._seal and not self._seen:
             at = self._seal.offset
             zeroed = chunk[:at] + b"0" * 64 + chunk[at + 64 :]
         self._seen += len(chunk)
-        other = self.pool.submit(self._own.update, zeroed)
-        self._whole.update(chunk)
-        other.result()
+        work = ((own, chunk), (self._whole, chunk), (self._own, zeroed))
+        self._waiting.append(
+            [
+                thread.submit(hasher.update, part)
+                for thread, (hasher, part) in zip(self._threads, work, strict=True)
+            ]
+        )
+        self.wait(_AHEAD)
+
+    def wait(self, left: int = 0) -> None:
+        """Wait until no more than so many chunks are still to be hashed."""
+        while len(self._waiting) > left:
+            for done in self._waiting.popleft():
+                done.result()
 
     @property
     def sha256(self) -> str:
