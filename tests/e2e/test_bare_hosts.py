@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,7 @@ def copy_of(base: Path, scratch: Path, name: str, bundle: Path, without: str = "
 
 def bookworm(floor: tuple[int, int]) -> Path:
     """Debian 12 with python3-minimal; skips where the Python of this machine does not run on it."""
-    base = roots.base("bookworm", "python3-minimal")
+    base = roots.base("bookworm", "python3-minimal", "openssh-client")
     if roots.glibc(base) < floor:
         pytest.skip(f"the Python of this machine needs glibc {floor}, which bookworm is too old for")
     return base
@@ -143,12 +145,94 @@ def test_dry_run_changes_nothing(bare: Root) -> None:
     assert bare.left("opt", "tmp", "var/tmp") == before
 
 
-def test_install_runs_a_pipeline(bare: Root, archive: Path) -> None:
-    """By root, for the account that it makes; the run of the example pipeline is in every install."""
-    ran = bare.run("sh", "/root/a.run", "install", "--json", timeout=1200)
+@dataclass(frozen=True)
+class Delivery:
+    """What is carried in: the parts, the list and both signatures; `sha256` is that of the bundle itself."""
+
+    medium: Path
+    listing: str
+    sha256: str
+    signers: str
+
+
+@pytest.fixture(scope="module")
+def delivery(scratch: Path, carrying: Path) -> Iterator[Delivery]:
+    """The bundle with its dossier, in parts, signed by a builder with SSH and an approver with OpenPGP."""
+    for program in ("ssh-keygen", "gpg", "gpgv"):
+        if not shutil.which(program):
+            pytest.skip(f"no {program} is on this machine")
+    medium, ring = scratch / "medium", scratch / "ring"
+    medium.mkdir()
+    ring.mkdir(mode=0o700)
+    file = Path(shutil.copy(carrying, medium))
+    environment = {**os.environ, "GNUPGHOME": str(ring)}
+
+    def outside(*words: str | Path) -> str:
+        ran = subprocess.run(
+            words, cwd=PROJECT, env=environment, check=False, capture_output=True, text=True, timeout=300
+        )
+        assert ran.returncode == 0, (words, ran)
+        return ran.stdout
+
+    airferry = (sys.executable, "-m", "bundler")
+    listing = f"{file}.release"
+    try:
+        outside("ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", scratch / "builder")
+        key = ("gpg", "--batch", "-q", "--passphrase", "", "--quick-gen-key", "lee@x", "ed25519", "sign")
+        outside(*key)
+        outside(*airferry, "dossier", file, "--offline")
+        outside(*airferry, "split", file, "--size", "40m")
+        outside(*airferry, "sign", listing, "--role", "builder", "--key", scratch / "builder")
+        outside(*airferry, "sign", listing, "--role", "approver", "--key", "lee@x", "--gpg")
+        (medium / "airferry-admit").write_text(outside(*airferry, "admit-program"))
+        subprocess.run(
+            ["gpg", "--export", "--output", medium / "approver.gpg", "lee@x"], check=True, env=environment
+        )
+    finally:
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=False, env=environment)
+    public = " ".join((scratch / "builder.pub").read_text().split()[:2])
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.unlink()
+    signers = f'kim namespaces="airferry-builder" {public}\n'
+    yield Delivery(medium, Path(listing).name, sha256, signers)
+    shutil.rmtree(medium)
+
+
+def test_from_the_dossier_to_the_evidence(bare: Root, archive: Path, delivery: Delivery) -> None:
+    """Carried in as parts, admitted, installed by root for the account that it makes, and told of.
+
+    The run of the example pipeline is in every install.
+    """
+    medium, trust = bare.path / "media", bare.path / "etc/airferry/trust"
+    shutil.rmtree(medium)
+    shutil.copytree(delivery.medium, medium)
+    shutil.copy(medium / "airferry-admit", bare.path / "usr/local/sbin")
+    (bare.path / "usr/local/sbin/airferry-admit").chmod(0o755)
+    trust.mkdir(parents=True)
+    (trust / "roles").write_text("builder\napprover\n")
+    (trust / "signers").write_text(delivery.signers)
+    shutil.copy(medium / "approver.gpg", trust)
+    admit = ("/usr/local/sbin/airferry-admit", f"/media/{delivery.listing}")
+    refused = bare.run("sh", "/root/a.run", "install", "--json")
+    assert json.loads(refused.stdout)["error"]["reference"] == "not-admitted"
+    signature = medium / f"{delivery.listing}.approver.asc"
+    kept = signature.read_bytes()
+    signature.unlink()
+    shells = [["dash"]]
+    if shutil.which("busybox"):
+        shutil.copy(str(shutil.which("busybox")), bare.path / "root" / "busybox")
+        shells.append(["/root/busybox", "sh"])
+    for shell in shells:
+        refused = bare.run(*shell, *admit)
+        assert (refused.returncode, "REFUSED 12-" in refused.stderr) == (12, True), refused
+    signature.write_bytes(kept)
+    ran = bare.run(*shells[-1], *admit, "install", "--json", timeout=1200)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    said = json.loads(ran.stdout)["result"]
+    admitted, _, result = ran.stdout.partition("{")
+    assert "\nbuilder kim SHA256:" in admitted and "\napprover gpg " in admitted
+    said = json.loads("{" + result)["result"]
     receipt = said["receipt"]
+    assert receipt["bundle_sha256"] == delivery.sha256
     assert receipt["completed"]
     assert receipt["python_from"] == "carried"
     interpreter = Path(receipt["python"])
@@ -163,6 +247,41 @@ def test_install_runs_a_pipeline(bare: Root, archive: Path) -> None:
     status = bare.run("/opt/airflow/bin/airferry", "status", "--json")
     assert status.returncode == 0, status.stdout
     assert {item["health"] for item in json.loads(status.stdout)["result"]["components"]} == {"healthy"}
+    _tells_what_was_approved(bare, delivery)
+
+
+def _tells_what_was_approved(bare: Root, delivery: Delivery) -> None:
+    airferry = "/opt/airflow/bin/airferry"
+    assert bare.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/host").returncode == 0
+    ran = bare.run(airferry, "evidence", "--output", "/root", "--key", "/root/host", "--json")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    made = json.loads(ran.stdout)["result"]
+    text = (bare.path / made["data"].lstrip("/")).read_text()
+    found = json.loads(text)
+    assert hashlib.sha256(text.encode()).hexdigest() == made["sha256"]
+    approved = found["file"]["admission"]
+    assert (found["file"]["sha256"], approved["problem"]) == (delivery.sha256, "")
+    assert [(item["role"], item["name"]) for item in approved["signers"]] == [
+        ("builder", "kim"),
+        ("approver", "gpg"),
+    ]
+    assert {item["name"] for item in approved["listed"]} >= {f"{delivery.listing[:-8]}.dossier.ko.html"}
+    recorded = found["recorded"]
+    assert (recorded["changed"], recorded["missing"], recorded["unlisted"]) == ([], [], [])
+    assert (recorded["packages"] > 100, recorded["files"] > 10_000) == (True, True)
+    assert (found["handmade"], found["unknown"]) == ({"added": [], "changed": [], "removed": []}, [])
+    assert [(item["name"], item["roles"]) for item in found["accounts"]] == [("admin", "Admin")]
+    assert (found["account"]["name"], found["history"][0]["command"]) == ("airflow", "install")
+    assert {item["state"] for item in found["ports"]} == {"held"}
+    page = (bare.path / made["page"].lstrip("/")).read_text()
+    secrets = [path.read_text().strip() for path in (bare.path / "opt/airflow/secrets").iterdir()]
+    assert [value for value in secrets if len(value) > 5 and (value in text or value in page)] == []
+    public = " ".join((bare.path / "root/host.pub").read_text().split()[:2])
+    (bare.path / "root/signers").write_text(f"host {public}\n")
+    verify = "ssh-keygen -Y verify -f /root/signers -I host -n airferry-evidence"
+    checked = bare.run("sh", "-c", f"{verify} -s {made['data']}.sig <{made['data']}")
+    assert checked.returncode == 0, checked
+    assert bare.run(airferry, "evidence", "--compare", made["data"], made["data"]).returncode == 0
 
 
 def test_installed_again_it_is_compared_and_mended(bare: Root) -> None:
