@@ -10,11 +10,11 @@ import json
 import sys
 from typing import Any, List
 
-from cryptography import x509  # type: ignore[import-not-found]
-from cryptography.hazmat.backends import default_backend  # type: ignore[import-not-found]
-from cryptography.hazmat.primitives import hashes, serialization  # type: ignore[import-not-found]
-from cryptography.hazmat.primitives.asymmetric import ec  # type: ignore[import-not-found]
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # type: ignore[import-not-found]
+from cryptography import x509
+from cryptography.hazmat.backends import default_backend
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # browsers of Apple's take no longer ones
 DAYS = 820
