@@ -17,6 +17,7 @@ _LEAST_AFTER_LIST = 15
 _LONGEST = 4000
 _DEEPEST = 4
 _LETTER = re.compile("[A-Za-z]")
+_WORDS = re.compile("[A-Za-z]{2}.* [A-Za-z]{2}")
 # between sentences, and between the items of a list that begin with a number or a capital
 _SENTENCES = re.compile(r"([,;]\s+|(?<=[.!?:\]])\s+)(?=[A-Z\[(]|\d+ [A-Za-z])")
 _LINES = re.compile(r"(\n)")
@@ -76,7 +77,7 @@ class Translation(Wording):
             for key, value in values.items():
                 found = self._translated(value, depth + 1) if " " in value.strip() else value
                 if found is None:
-                    left += len(value)
+                    left += len(value) if _WORDS.search(value) else 0
                     found = value
                     if ", " in value and key == template.first and template.letters < _LEAST_AFTER_LIST:
                         break  # more stands before it than what is meant

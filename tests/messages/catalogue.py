@@ -51,10 +51,10 @@ def written(messages: Mapping[str, list[str]], known: Mapping[str, str]) -> str:
 
 def carried_over(messages: Mapping[str, list[str]], known: Mapping[str, str]) -> dict[str, str]:
     """The translations of the messages; one whose placeholders were only renamed keeps its own."""
-    old = {FIELD.sub("{}", message): message for message in known}
+    old = {FIELD.sub("\0", message): message for message in known}
     found = {}
     for message in messages:
-        same = message if message in known else old.get(FIELD.sub("{}", message))
+        same = message if message in known else old.get(FIELD.sub("\0", message))
         if same is not None:
             names = dict(zip(FIELD.findall(same), FIELD.findall(message), strict=True))
             found[message] = FIELD.sub(lambda field: f"{{{names.get(field[1], field[1])}}}", known[same])  # noqa: B023

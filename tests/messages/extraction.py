@@ -262,7 +262,7 @@ class _Module:
 
     def _unbounded(self, node: ast.expr) -> list[Parts]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return [(node.value,) if node.value else ()]
+            return [tuple(Placeholder("value") if part == "{}" else part for part in _split(node.value))]
         if isinstance(node, ast.JoinedStr):
             joined: list[Parts] = [()]
             for value in node.values:
@@ -283,6 +283,11 @@ class _Module:
         if isinstance(node, ast.Name) and node.id in self._constants:
             return self._constants[node.id]
         return [(Placeholder(_name(node)),)]
+
+
+def _split(text: str) -> list[str]:
+    """A text at the places that str.format fills."""
+    return [part for part in re.split(r"(\{\})", text) if part]
 
 
 def _is_literal(options: list[Parts]) -> bool:

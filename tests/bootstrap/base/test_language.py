@@ -71,6 +71,7 @@ def test_the_language_is_that_of_the_environment(environ: dict[str, str], code: 
         ("Something else. Nothing was changed.", "Something else. 아무것도 바꾸지 않았습니다."),
         ("Could not start the web server: no answer.", "웹 서버 시작 실패: no answer."),
         ("Debian, x86_64, 2 blockers", "Debian, x86_64, 차단 2건"),
+        ("Could not start the web server: 60 MB is missing.", "웹 서버 시작 실패: 60 MB이(가) 없음."),
         ("a, b is missing. Nothing was changed.", "a, b is missing. 아무것도 바꾸지 않았습니다."),
         ("Install 9 packages into /opt/a (already done)", "패키지 9개를 /opt/a에 설치 (이미 끝남)"),
         ("Install 9 packages into /opt/a; account airflow.", "패키지 9개를 /opt/a에 설치. 계정 airflow."),
