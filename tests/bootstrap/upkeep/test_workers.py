@@ -1,0 +1,198 @@
+"""Workers as their head manages them, with a database that answers from a list."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from bootstrap.airflow.executor import EDGE
+from bootstrap.cluster import dags
+from bootstrap.cluster.link import HeadAnswer
+from bootstrap.doctor.checks import cluster as checks
+from bootstrap.examination.cluster import ClusterFacts, OfWorker
+from bootstrap.examination.installed import Installed
+from bootstrap.installed import crew
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster
+from bootstrap.state.cluster import HeadRecord, NoCluster
+from bootstrap.state.home import Home
+from bootstrap.upkeep import workers
+from bootstrap.upkeep.workers import WorkerRefused
+from tests.support import receipts
+from tests.support.clusters import KEY
+
+EDGE3 = "apache-airflow-providers-edge3"
+
+
+@dataclass
+class Database:
+    """Answers as the tables of a head would."""
+
+    rows: str = ""
+    waiting: str = ""
+    asked: str = ""
+
+    def query(self, sql: str) -> str:
+        self.asked += sql + "\n"
+        if "to_regclass" in sql:
+            return "there\n"
+        if "ab_user" in sql:
+            return "7\n"
+        if sql.startswith("DELETE"):
+            self.rows = ""
+            return ""
+        return self.waiting if "edge_job" in sql else self.rows
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    found = Database()
+    monkeypatch.setattr(Installation, "database", found)
+    monkeypatch.setattr(crew, "packages", lambda installation: {"apache-airflow": "3.3.2", EDGE3: "4.3.2"})
+    return found
+
+
+@pytest.fixture
+def head(tmp_path: Path, database: Database) -> Installation:
+    """A head that has been enabled."""
+    home = Home(tmp_path)
+    for folder in (home.secrets, home.dags, home.etc):
+        folder.mkdir()
+    (home.secrets / "jwt-secret").write_text(KEY + "\n")
+    (home.secrets / "fernet-key").write_text("fernet\n")
+    cluster.save(home, HeadRecord(1, "0a1b2c3d4e5f", "edge", "head.example", 8080))
+    return Installation(replace(receipts.sample(tmp_path), executor=EDGE.name, removed="", added=()))
+
+
+def row(name: str, state: str = "idle", age: float = 3, queues: str = "", version: str = "3.3.2") -> str:
+    listed = queues or f"['{name}', 'default']"
+    return f"{name}\t{state}\t{age}\t{listed}\t1\t4\t{version}\t4.3.2\t\t\t\n"
+
+
+def test_an_invitation_holds_what_the_engine_needs_and_no_more(head: Installation) -> None:
+    join, said = workers.invite(head, "w1", ("gpu",), seconds=3600)
+    assert join.secrets == {"jwt-secret": KEY}
+    assert (join.base, join.executors) == ("http://head.example:8080", EDGE.name)
+    assert join.queues == said.queues == ("w1", "gpu")
+    assert join.claims == {"sub": "7"}
+    assert join.packages == {"apache-airflow": "3.3.2", EDGE3: "4.3.2"}
+    assert 3500 < cluster_seconds(join.until) <= 3600
+    assert "administrator" in said.worth
+    listed = json.loads((dags.pinned_folder(head.folders.pipelines) / "airferry_workers.json").read_text())
+    assert [item["name"] for item in listed["workers"]] == ["w1"]
+
+
+def cluster_seconds(until: str) -> float:
+    from wheelhouse import timestamp
+
+    return timestamp.parse(until).timestamp() - time.time()
+
+
+def test_a_second_invitation_replaces_the_first(head: Installation) -> None:
+    workers.invite(head, "w1")
+    workers.invite(head, "w2")
+    workers.invite(head, "w1", ("gpu",))
+    known = cluster.load(head.home).workers
+    assert sorted((item.name, item.queues) for item in known) == [
+        ("w1", ("w1", "gpu")),
+        ("w2", ("w2", "default")),
+    ]
+
+
+@pytest.mark.parametrize("name", ["default", "a b", "w1;DROP", "", "-x"])
+def test_names_that_no_worker_can_have(head: Installation, name: str) -> None:
+    with pytest.raises(WorkerRefused, match="cannot be the name"):
+        workers.invite(head, name)
+
+
+def test_a_host_of_its_own_invites_nobody(head: Installation) -> None:
+    cluster.head_file(head.home).unlink()
+    with pytest.raises(NoCluster) as caught:
+        workers.invite(head, "w1")
+    assert "workers enable edge" in caught.value.hint
+
+
+def test_a_web_server_on_this_host_alone_cannot_be_a_head(head: Installation) -> None:
+    here = Installation(replace(head.receipt, web_host="127.0.0.1"))
+    with pytest.raises(WorkerRefused, match="this host alone") as caught:
+        workers.enable(here, "edge", None)  # type: ignore[arg-type]
+    assert "--host" in caught.value.hint
+
+
+def test_states_as_they_are_told(head: Installation, database: Database) -> None:
+    for name in ("w1", "w2", "w3"):
+        workers.invite(head, name)
+    workers.invite(head, "late", seconds=-5)
+    database.rows = row("w1") + row("w2", "running", 400) + row("w4", version="3.3.1")
+    found = {item.name: item for item in crew.look(head).workers}
+    assert {name: item.state for name, item in found.items()} == {
+        "w1": "idle", "w2": "lost", "w3": "invited", "late": "invitation ended", "w4": "idle",
+    }  # fmt: skip
+    assert [name for name, item in found.items() if not item.good] == ["w2", "w4"]
+    assert found["w4"].differing == ("apache-airflow 3.3.1",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "starves"),
+    [
+        (row("w1", queues="['w1', 'gpu']"), False),
+        (row("w1"), True),
+        (row("w1", age=400, queues="['gpu']"), True),
+        (row("w1", state="maintenance mode", queues="['gpu']"), True),
+    ],
+    ids=["served", "another queue", "lost", "drained"],
+)
+def test_tasks_that_no_live_worker_takes(
+    head: Installation, database: Database, rows: str, starves: bool
+) -> None:
+    database.rows, database.waiting = rows, "gpu\t2\t90\n"
+    assert [item.queue for item in crew.look(head).starving] == (["gpu"] if starves else [])
+    database.waiting = "gpu\t2\t20\n"
+    assert crew.look(head).starving == ()
+
+
+def test_a_worker_is_removed_only_when_it_has_gone(head: Installation, database: Database) -> None:
+    workers.invite(head, "w1")
+    database.rows = row("w1")
+    with pytest.raises(WorkerRefused, match="still runs"):
+        workers.remove(head, "w1")
+    database.rows = row("w1", "offline")
+    gone = workers.remove(head, "w1")
+    assert gone.keys == (str(head.home.secrets / "jwt-secret"),)
+    assert "DELETE FROM edge_worker WHERE worker_name = 'w1'" in database.asked
+    assert cluster.load(head.home).workers == ()
+    with pytest.raises(WorkerRefused, match="no worker w1"):
+        workers.remove(head, "w1")
+
+
+def findings(facts: ClusterFacts) -> list[str]:
+    installed = Installed("/opt/airflow", "3.3.2", "airflow.run", True, cluster=facts)
+    return [finding.id for finding in checks.check(installed)]
+
+
+def test_what_doctor_says_on_the_head(head: Installation, database: Database) -> None:
+    database.rows = row("w1")
+    assert findings(ClusterFacts(head=crew.look(head))) == ["workers-ok"]
+    database.rows, database.waiting = row("w1", age=99) + row("w2", version="3.3.1"), "gpu\t1\t99\n"
+    assert findings(ClusterFacts(head=crew.look(head))) == ["worker-lost", "worker-differs", "queue-starves"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (HeadAnswer(("192.0.2.11",), "", 404, "", 0.4), "head-ok"),
+        (HeadAnswer((), "head is not known here"), "head-unknown"),
+        (HeadAnswer(("192.0.2.11",), "refused"), "head-silent"),
+        (HeadAnswer(("192.0.2.11",), "", 403, "error_id=1", 0.4), "head-refuses"),
+        (HeadAnswer(("192.0.2.11",), "", 403, "error_id=1", -600.0), "head-clock"),
+    ],
+)
+def test_what_doctor_says_on_a_worker(answer: HeadAnswer, expected: str) -> None:
+    facts = OfWorker("w1", "head", "http://head:8080", answer, ())
+    assert findings(ClusterFacts(worker=facts)) == [expected]
+    differing = replace(facts, differing=("apache-airflow: 3.3.2 there, 3.3.1 here",))
+    assert findings(ClusterFacts(worker=differing)) == [expected, "head-differs"]
