@@ -24,8 +24,9 @@ from bootstrap.commands.shared import (
 )
 from bootstrap.installed import crew
 from bootstrap.installed.crew import Crew
-from bootstrap.upkeep import workers
-from bootstrap.upkeep.workers import Enabled, Gone, Invitation
+from bootstrap.upkeep import head, workers
+from bootstrap.upkeep.head import Enabled, Rotated
+from bootstrap.upkeep.workers import Gone, Invitation
 
 app = application("workers", "Run tasks on further hosts: list, invite, drain and remove workers.")
 app.info.no_args_is_help = False
@@ -90,7 +91,7 @@ def enable(
     """Let workers on other hosts join; restarts the components."""
     console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home), changes=True)
-    found = workers.enable(installation, engine, console, address=address, spread=spread)
+    found = head.enable(installation, engine, console, address=address, spread=spread)
 
     def show_enabled(console: Console) -> None:
         console.print(f"Workers reach this host at {found.base}. Invite the first one:")
@@ -103,7 +104,7 @@ def enable(
 def disable(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Enabled]:
     """Run all tasks on this host again; restarts the components."""
     installation = daily.enter_as_account(home_of(home), changes=True)
-    found = workers.disable(installation, Console(quiet=json))
+    found = head.disable(installation, Console(quiet=json))
     return Result(found, lambda console: console.print("All tasks run on this host."))
 
 
@@ -155,6 +156,20 @@ def drain(
     return Result(found, lambda console: show(found, console))
 
 
+@app.command(name="rotate-keys")
+def rotate_keys(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Rotated]:
+    """Change the keys that workers have, on this host; each worker needs a new join file then."""
+    installation = daily.enter_as_account(home_of(home), changes=True)
+    found = head.rotate_keys(installation, Console(quiet=json))
+
+    def show_rotated(console: Console) -> None:
+        console.print(f"New: {', '.join(found.keys)}. Whoever is logged in on the pages has to log in again.")
+        for name in found.workers:
+            console.command(f"{installation.home.bin}/airferry workers invite {name} --out {name}.join")
+
+    return Result(found, show_rotated)
+
+
 @app.command()
 def remove(
     name: str = typer.Argument(..., help="The worker."), home: Optional[Path] = HOME, json: bool = JSON
@@ -168,7 +183,8 @@ def remove(
         console.warning(
             "Its host still knows the keys that it was given. Unless its disk was wiped, change them: "
             + ", ".join(found.keys)
-            + ". The page 'More than one host' says how: bin/airferry help workers"
+            + f". {installation.home.bin}/airferry workers rotate-keys does that; every worker then needs"
+            " a new join file."
         )
 
     return Result(found, show_gone)

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import socket
 import time
-import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
-from bootstrap.airflow.executor import LOCAL
-from bootstrap.base import account, channel, secret
+from bootstrap.base import account, secret
 from bootstrap.base.lock import held
-from bootstrap.cluster import dags, link
-from bootstrap.cluster.engine import Engine, EngineUnusable, of_cluster, row, usable, versions
-from bootstrap.facts.network import address_for_others
+from bootstrap.cluster import dags
+from bootstrap.cluster.engine import Engine, of_cluster, versions
 from bootstrap.installed import crew
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
-from bootstrap.state import plan, receipt
 from bootstrap.state.cluster import NAME, HeadRecord, Invited, Join
-from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
-from bootstrap.state.plan import Progress, Step
-from bootstrap.state.receipt import HEAD, Receipt
-from bootstrap.steps.airflow import StartStep
-from bootstrap.steps.configuration import ConfigurationStep
-from bootstrap.steps.services import ServicesStep
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 
@@ -39,16 +29,6 @@ class WorkerRefused(AirferryError):
 
     reference = "worker-refused"
     exit_code = 126
-
-
-@dataclass(frozen=True)
-class Enabled:
-    """Workers may join: `base` is the head's web address for them."""
-
-    engine: str
-    base: str
-    executors: str
-    done: Tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,85 +51,9 @@ class Gone:
     keys: Tuple[str, ...]
 
 
-def enable(
-    installation: Installation, name: str, progress: Progress, *, address: str = "", spread: bool = False
-) -> Enabled:
-    """Let workers join: settings, a restart, and the address asked as a worker would ask it.
-
-    Raises EngineUnusable, :class:`WorkerRefused`, and whatever a step raises; the same again continues.
-    """
-    if installation.receipt.role != HEAD:
-        raise WorkerRefused("This host is a worker itself.", hint="Give this command on its head.")
-    engine = usable(name, installation.version, crew.packages(installation))
-    reached = address or _own_address(installation)
-    home, found = installation.home, installation.receipt
-    with held(home.lock), Journal(home.journal).recorded("workers", do="enable", engine=name):
-        before = clusters.find(home)
-        if before and before.engine != name and before.workers:
-            raise WorkerRefused(
-                f"The workers here run with {before.engine}.",
-                found=", ".join(crew.names(before)),
-                hint="Remove them first: bin/airferry workers remove NAME",
-            )
-        kept = before or HeadRecord(clusters.SCHEMA, uuid.uuid4().hex[:12], name, reached, found.web_port)
-        changed = replace(kept, engine=name, address=reached, port=found.web_port, spread=spread)
-        if changed != before:
-            clusters.save(home, changed)
-        chosen = replace(found, executor=row(engine, spread=spread))
-        if chosen != found:
-            _choose_executor(chosen)
-        here = replace(installation, receipt=chosen)
-        steps: List[Step] = [ServicesStep(here), ConfigurationStep(here), StartStep(here)]
-        done = plan.execute(steps, progress, Journal(home.journal))
-        dags.write_pinned(here.folders.pipelines, crew.names(changed), engine.executor)
-        with progress.step(f"Ask the head at {reached} as a worker would"):
-            _ask(here, changed)
-    return Enabled(name, _base(here, changed), chosen.executor, tuple(item.name for item in done))
-
-
-def _choose_executor(chosen: Receipt) -> None:
-    """Save the receipt with its other executor, or have root do it where it is root's."""
-    if chosen.is_roots and channel.available():
-        channel.ask("executor", executor=chosen.executor)
-    else:
-        receipt.save(Home(Path(chosen.home)).receipt, chosen)
-
-
-def _own_address(installation: Installation) -> str:
-    """An address of this host that workers can use; raises :class:`WorkerRefused` where there is none."""
-    host = installation.receipt.web_host
-    if host.startswith("127.") or host in ("localhost", "::1"):
-        raise WorkerRefused(
-            "The web server listens on this host alone; workers could not reach it.",
-            found=f"--host {host}",
-            needed="an address that other hosts reach",
-            hint=f"sh {installation.receipt.bundle_file} install --home {installation.receipt.home}"
-            " --host 0.0.0.0, then this command again.",
-        )
-    everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
-    found = address_for_others() if everywhere else host
-    if not found:
-        raise WorkerRefused(
-            "This host has no address that others could use.",
-            hint="Name the one that workers reach: bin/airferry workers enable edge --address NAME",
-        )
-    return found
-
-
-def _base(installation: Installation, cluster: HeadRecord) -> str:
+def base_of(installation: Installation, cluster: HeadRecord) -> str:
+    """The head's web address for workers."""
     return replace(installation.web, host=cluster.address).url
-
-
-def _ask(installation: Installation, cluster: HeadRecord) -> None:
-    """The question that only the right key may ask, at the address that workers are told."""
-    found = link.look(_join(installation, cluster, Invited("nobody", ("nobody",), "")))
-    if not found.accepted or found.error:
-        raise EngineUnusable(
-            f"The web server does not serve workers at {_base(installation, cluster)}: {found.problem}.",
-            needed="an answer for workers",
-            hint="Is it an address of this host that its own firewall lets through? Name another with"
-            f" --address. Its log: {installation.home.own_logs}/api-server.log",
-        )
 
 
 def invite(
@@ -176,12 +80,13 @@ def invite(
         changed = replace(cluster, workers=(*others, guest))
         clusters.save(home, changed)
         dags.write_pinned(installation.folders.pipelines, crew.names(changed), engine.executor)
-        join = _join(installation, changed, guest)
+        join = join_of(installation, changed, guest)
     told = tuple(f"{package} {version}" for package, version in join.packages.items())
     return join, Invitation(name, "", guest.queues, until, engine.worth, told)
 
 
-def _join(installation: Installation, cluster: HeadRecord, guest: Invited) -> Join:
+def join_of(installation: Installation, cluster: HeadRecord, guest: Invited) -> Join:
+    """What a worker is told."""
     engine, found, home = of_cluster(cluster), installation.receipt, installation.home
     keys = {name: secret.read(home.secrets / name).reveal() for name in engine.secrets}
     return Join(
@@ -189,7 +94,7 @@ def _join(installation: Installation, cluster: HeadRecord, guest: Invited) -> Jo
         cluster=cluster.id,
         engine=cluster.engine,
         name=guest.name,
-        base=_base(installation, cluster),
+        base=base_of(installation, cluster),
         host=socket.gethostname(),
         airflow=found.airflow,
         bundle_id=found.bundle_id,
@@ -290,24 +195,3 @@ def remove(installation: Installation, name: str) -> Gone:
             engine.forget(query, name)
         dags.write_pinned(installation.folders.pipelines, [item.name for item in left], engine.executor)
     return Gone(name, tuple(str(home.secrets / key) for key in engine.secrets))
-
-
-def disable(installation: Installation, progress: Progress) -> Enabled:
-    """Back to tasks on this host alone; raises :class:`WorkerRefused` while a worker lives."""
-    home, found = installation.home, installation.receipt
-    alive = [item.name for item in crew.look(installation).workers if item.alive]
-    if alive:
-        raise WorkerRefused(
-            f"Workers still run: {', '.join(alive)}.",
-            hint="End them first: on each of those hosts bin/airferry uninstall",
-        )
-    with held(home.lock), Journal(home.journal).recorded("workers", do="disable"):
-        chosen = replace(found, executor=LOCAL.name)
-        _choose_executor(chosen)
-        here = replace(installation, receipt=chosen)
-        steps: List[Step] = [ServicesStep(here), ConfigurationStep(here), StartStep(here)]
-        done = plan.execute(steps, progress, Journal(home.journal))
-        for path in sorted(dags.pinned_folder(here.folders.pipelines).glob("airferry_workers.*")):
-            path.unlink()
-        clusters.head_file(home).unlink()
-    return Enabled("", "", chosen.executor, tuple(item.name for item in done))

@@ -233,3 +233,129 @@ def test_another_dag_file_on_the_head_is_told(hosts: Hosts) -> None:
     assert hosts.workers()["w1"]["drifting"] == ["DAG files"]
     _push(hosts)
     wait_until("same again", lambda: not hosts.workers()["w1"]["drifting"], 60)
+
+
+# faults, each made for real; minutes each, so only with AIRFERRY_FULL=1
+
+full = pytest.mark.skipif(not FULL, reason="a fault of a cluster takes minutes: AIRFERRY_FULL=1")
+
+
+def _began(hosts: Hosts, run: str, starts: int = 1) -> None:
+    wait_until(f"task a of {run} has begun", lambda: len(hosts.began(run)) >= starts, 120)
+
+
+def _running(hosts: Hosts, run: str) -> None:
+    _began(hosts, run)
+    wait_until("it runs", lambda: hosts.states(run).get("a") == "running", 30)
+
+
+def _ids(hosts: Hosts, name: str) -> set[str]:
+    return {item["id"] for item in hosts.airferry(name, "doctor", status=_any(hosts, name))["findings"]}
+
+
+def _any(hosts: Hosts, name: str) -> int:
+    """The status that doctor ends with just now."""
+    return hosts.members[name].run(hosts.home(name) / "bin" / "airferry", "doctor").returncode
+
+
+@full
+def test_a_head_that_restarts_loses_no_task(hosts: Hosts) -> None:
+    hosts.trigger("cluster-restart", seconds=60)
+    _running(hosts, "cluster-restart")
+    hosts.airferry("head", "restart")
+    wait_until("the run has ended", lambda: hosts.ended("cluster-restart"), 240)
+    assert set(hosts.states("cluster-restart").values()) == {"success"}
+    assert hosts.began("cluster-restart") == ["w1 1"]
+
+
+@full
+def test_a_short_cut_loses_no_task(hosts: Hosts) -> None:
+    hosts.trigger("cluster-cut", seconds=120)
+    _running(hosts, "cluster-cut")
+    hosts.network.cut("w1")
+    try:
+        wait_until("lost", lambda: hosts.workers(33)["w1"]["state"] == "lost", 90)
+        assert "worker-lost" in _ids(hosts, "head")
+        assert "head-silent" in _ids(hosts, "w1")
+        time.sleep(20)
+    finally:
+        hosts.network.heal("w1")
+    wait_until("the run has ended", lambda: hosts.ended("cluster-cut"), 240)
+    assert set(hosts.states("cluster-cut").values()) == {"success"}
+    assert hosts.began("cluster-cut") == ["w1 1"]
+    wait_until("back", lambda: hosts.workers(status=0)["w1"]["alive"], 60)
+
+
+@full
+@pytest.mark.timeout(1200)
+def test_a_task_that_is_cut_off_for_long_has_ended_when_it_is_tried_again(hosts: Hosts) -> None:
+    hosts.trigger("cluster-long", seconds=900)
+    _running(hosts, "cluster-long")
+    hosts.network.cut("w1")
+    began = time.monotonic()
+    try:
+        wait_until("its process has ended", lambda: not _task_processes(hosts, "w1"), 300)
+        ended = time.monotonic() - began
+        wait_until(
+            "the head has given it up", lambda: hosts.states("cluster-long").get("a") != "running", 240
+        )
+        assert ended < time.monotonic() - began
+    finally:
+        hosts.network.heal("w1")
+    _began(hosts, "cluster-long", starts=2)
+    assert hosts.began("cluster-long") == ["w1 1", "w1 2"]
+    hosts.head.run(hosts.home("head") / "bin" / "airflow", "dags", "delete", "-y", "relay")
+
+
+@full
+@pytest.mark.timeout(1200)
+def test_a_worker_that_dies_is_told_and_its_task_tried_again(hosts: Hosts) -> None:
+    hosts.trigger("cluster-dead", seconds=45)
+    _running(hosts, "cluster-dead")
+    hosts.network.kill("w1")
+    wait_until("lost", lambda: hosts.workers(33)["w1"]["state"] == "lost", 90)
+    wait_until("noticed", lambda: hosts.states("cluster-dead").get("a") != "running", 400)
+    hosts.airferry("w1", "start")
+    wait_until("the run has ended", lambda: hosts.ended("cluster-dead"), 240)
+    assert set(hosts.states("cluster-dead").values()) == {"success"}
+    assert hosts.began("cluster-dead") == ["w1 1", "w1 2"]
+
+
+@full
+def test_another_key_is_told_before_anything_starts(hosts: Hosts) -> None:
+    hosts.airferry("w2", "stop")
+    path = hosts.home("w2") / "secrets" / "join.json"
+    text = path.read_text()
+    key = json.loads(text)["secrets"]["jwt-secret"]
+    try:
+        path.write_text(text.replace(key, "x" * len(key)))
+        said = hosts.airferry("w2", "start", status=124)
+        assert "refuses the key" in said["error"]["message"]
+        assert "head-refuses" in _ids(hosts, "w2")
+    finally:
+        path.write_text(text)
+    hosts.airferry("w2", "start")
+
+
+@full
+def test_a_dag_file_that_is_missing_is_told(hosts: Hosts) -> None:
+    tree = (hosts.home("w1") / "dags").resolve()
+    (tree / "relay.py").rename(tree / "relay.away")
+    try:
+        wait_until("told", lambda: hosts.workers()["w1"]["drifting"] == ["DAG files"], 60)
+        assert "worker-drifts" in _ids(hosts, "head")
+    finally:
+        (tree / "relay.away").rename(tree / "relay.py")
+    wait_until("mended", lambda: not hosts.workers()["w1"]["drifting"], 60)
+
+
+def _task_processes(hosts: Hosts, name: str) -> list[str]:
+    """The processes of tasks on a host, by their titles."""
+    asked = ["ip", "netns", "pids", hosts.network.space(name)]
+    pids = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    titles = []
+    for pid in pids:
+        path = Path("/proc", pid, "cmdline")
+        if path.exists():
+            titles.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+    return [title for title in titles if "task runner" in title or "airflow worker -- " in title]

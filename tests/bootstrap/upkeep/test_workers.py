@@ -20,6 +20,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster
 from bootstrap.state.cluster import HeadRecord, NoCluster
 from bootstrap.state.home import Home
+from bootstrap.upkeep import head as heads
 from bootstrap.upkeep import workers
 from bootstrap.upkeep.workers import WorkerRefused
 from tests.support import receipts
@@ -119,7 +120,7 @@ def test_a_host_of_its_own_invites_nobody(head: Installation) -> None:
 def test_a_web_server_on_this_host_alone_cannot_be_a_head(head: Installation) -> None:
     here = Installation(replace(head.receipt, web_host="127.0.0.1"))
     with pytest.raises(WorkerRefused, match="this host alone") as caught:
-        workers.enable(here, "edge", None)  # type: ignore[arg-type]
+        heads.enable(here, "edge", None)  # type: ignore[arg-type]
     assert "--host" in caught.value.hint
 
 

@@ -1,0 +1,172 @@
+"""A host that becomes the head of workers, or no longer is one: its settings, its keys, a restart."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import List, Tuple
+
+from bootstrap.airflow.executor import LOCAL
+from bootstrap.base import channel, secret
+from bootstrap.base.lock import held
+from bootstrap.cluster import dags, link
+from bootstrap.cluster.engine import EngineUnusable, of_cluster, row, usable
+from bootstrap.facts.network import address_for_others
+from bootstrap.installed import crew
+from bootstrap.installed.configuration import ManagedSettings
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster as clusters
+from bootstrap.state import plan, receipt
+from bootstrap.state.cluster import HeadRecord, Invited
+from bootstrap.state.home import Home
+from bootstrap.state.journal import Journal
+from bootstrap.state.plan import Progress, Step
+from bootstrap.state.receipt import HEAD, Receipt
+from bootstrap.steps.airflow import StartStep
+from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.services import ServicesStep
+from bootstrap.upkeep.workers import WorkerRefused, base_of, join_of
+
+# A key of HS512 is as long as its hash (RFC 7518, 3.2).
+_KEY_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class Enabled:
+    """Workers may join: `base` is the head's web address for them."""
+
+    engine: str
+    base: str
+    executors: str
+    done: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """The `keys` are new; the `workers` need a new join file each."""
+
+    keys: Tuple[str, ...]
+    workers: Tuple[str, ...]
+
+
+def enable(
+    installation: Installation, name: str, progress: Progress, *, address: str = "", spread: bool = False
+) -> Enabled:
+    """Let workers join: settings, a restart, and the address asked as a worker would ask it.
+
+    Raises EngineUnusable, :class:`WorkerRefused`, and whatever a step raises; the same again continues.
+    """
+    if installation.receipt.role != HEAD:
+        raise WorkerRefused("This host is a worker itself.", hint="Give this command on its head.")
+    engine = usable(name, installation.version, crew.packages(installation))
+    reached = address or _own_address(installation)
+    home, found = installation.home, installation.receipt
+    with held(home.lock), Journal(home.journal).recorded("workers", do="enable", engine=name):
+        before = clusters.find(home)
+        if before and before.engine != name and before.workers:
+            raise WorkerRefused(
+                f"The workers here run with {before.engine}.",
+                found=", ".join(crew.names(before)),
+                hint="Remove them first: bin/airferry workers remove NAME",
+            )
+        kept = before or HeadRecord(clusters.SCHEMA, uuid.uuid4().hex[:12], name, reached, found.web_port)
+        changed = replace(kept, engine=name, address=reached, port=found.web_port, spread=spread)
+        if changed != before:
+            clusters.save(home, changed)
+        chosen = replace(found, executor=row(engine, spread=spread))
+        if chosen != found:
+            _choose_executor(chosen)
+        here = replace(installation, receipt=chosen)
+        steps: List[Step] = [ServicesStep(here), ConfigurationStep(here), StartStep(here)]
+        done = plan.execute(steps, progress, Journal(home.journal))
+        dags.write_pinned(here.folders.pipelines, crew.names(changed), engine.executor)
+        with progress.step(f"Ask the head at {reached} as a worker would"):
+            _ask(here, changed)
+    return Enabled(name, base_of(here, changed), chosen.executor, tuple(item.name for item in done))
+
+
+def _choose_executor(chosen: Receipt) -> None:
+    """Save the receipt with its other executor, or have root do it where it is root's."""
+    if chosen.is_roots and channel.available():
+        channel.ask("executor", executor=chosen.executor)
+    else:
+        receipt.save(Home(Path(chosen.home)).receipt, chosen)
+
+
+def _own_address(installation: Installation) -> str:
+    """An address of this host that workers can use; raises :class:`WorkerRefused` where there is none."""
+    host = installation.receipt.web_host
+    if host.startswith("127.") or host in ("localhost", "::1"):
+        raise WorkerRefused(
+            "The web server listens on this host alone; workers could not reach it.",
+            found=f"--host {host}",
+            needed="an address that other hosts reach",
+            hint=f"sh {installation.receipt.bundle_file} install --home {installation.receipt.home}"
+            " --host 0.0.0.0, then this command again.",
+        )
+    everywhere = host in ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
+    found = address_for_others() if everywhere else host
+    if not found:
+        raise WorkerRefused(
+            "This host has no address that others could use.",
+            hint="Name the one that workers reach: bin/airferry workers enable edge --address NAME",
+        )
+    return found
+
+
+def _ask(installation: Installation, cluster: HeadRecord) -> None:
+    """The question that only the right key may ask, at the address that workers are told."""
+    found = link.look(join_of(installation, cluster, Invited("nobody", ("nobody",), "")))
+    if not found.accepted or found.error:
+        raise EngineUnusable(
+            f"The web server does not serve workers at {base_of(installation, cluster)}: {found.problem}.",
+            needed="an answer for workers",
+            hint="Is it an address of this host that its own firewall lets through? Name another with"
+            f" --address. Its log: {installation.home.own_logs}/api-server.log",
+        )
+
+
+def rotate_keys(installation: Installation, progress: Progress) -> Rotated:
+    """Give the head new keys of those that workers have; raises :class:`WorkerRefused` while one runs a task.
+
+    Every token ends with the old key: whoever is logged in has to do so again.
+    """
+    home = installation.home
+    found = crew.look(installation)
+    busy = [f"{item.name} ({item.running})" for item in found.workers if item.alive and item.running]
+    if busy:
+        raise WorkerRefused(
+            f"Tasks run on workers: {', '.join(busy)}. With another key they could not report their end.",
+            hint="bin/airferry workers drain NAME waits for them.",
+        )
+    with held(home.lock), Journal(home.journal).recorded("workers", do="rotate-keys"):
+        cluster = clusters.load(home)
+        engine = of_cluster(cluster)
+        for name in engine.secrets:
+            secret.write(home.secrets / name, secret.generate(_KEY_LENGTH))
+        ManagedSettings(installation).forget(*(name.replace("-", "_") for name in engine.secrets))
+        steps: List[Step] = [ConfigurationStep(installation), StartStep(installation)]
+        plan.execute(steps, progress, Journal(home.journal))
+    return Rotated(engine.secrets, tuple(item.name for item in found.workers))
+
+
+def disable(installation: Installation, progress: Progress) -> Enabled:
+    """Back to tasks on this host alone; raises :class:`WorkerRefused` while a worker lives."""
+    home, found = installation.home, installation.receipt
+    alive = [item.name for item in crew.look(installation).workers if item.alive]
+    if alive:
+        raise WorkerRefused(
+            f"Workers still run: {', '.join(alive)}.",
+            hint="End them first: on each of those hosts bin/airferry uninstall",
+        )
+    with held(home.lock), Journal(home.journal).recorded("workers", do="disable"):
+        chosen = replace(found, executor=LOCAL.name)
+        _choose_executor(chosen)
+        here = replace(installation, receipt=chosen)
+        steps: List[Step] = [ServicesStep(here), ConfigurationStep(here), StartStep(here)]
+        done = plan.execute(steps, progress, Journal(home.journal))
+        for path in sorted(dags.pinned_folder(here.folders.pipelines).glob("airferry_workers.*")):
+            path.unlink()
+        clusters.head_file(home).unlink()
+    return Enabled("", "", chosen.executor, tuple(item.name for item in done))
