@@ -7,7 +7,6 @@ with no network and no other Airflow in sight, types each verb as an admin would
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shlex
 import shutil
@@ -120,12 +119,14 @@ class Terminal:
     """A shell in tmux, 80x24; `run` types a line and gives back what it shows."""
 
     def __init__(self, language: str) -> None:
-        self._socket = f"transcripts-{os.getpid()}-{language}"
+        folder = Path(tempfile.mkdtemp(prefix="airferry-terminal-"))
+        self._socket, self._prompts = folder / "tmux", folder / "prompts"
+        self._seen = 0
         locale = {"en": "en_US.UTF-8", "ko": "ko_KR.UTF-8"}[language]
         environ = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "TERM": "screen-256color", "LANG": locale, "HOME": "/root", "PS1": _PROMPT, "TZ": "Asia/Seoul",
-            "PROMPT_COMMAND": f"tmux -L {self._socket} wait-for -S prompt",
+            "PROMPT_COMMAND": f"echo >> {self._prompts}",
         }  # fmt: skip
         shell = ["env", "-i", *(f"{name}={value}" for name, value in environ.items()), "bash", "--norc"]
         self._tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", "80", "-y", "24", shlex.join(shell))
@@ -158,7 +159,7 @@ class Terminal:
 
     def close(self) -> None:
         """End the shell."""
-        subprocess.run(["tmux", "-L", self._socket, "kill-server"], check=False)
+        subprocess.run(["tmux", "-S", str(self._socket), "kill-server"], check=False)
 
     def _capture(self) -> str:
         return self._tmux("capture-pane", "-p", "-S", "-")
@@ -169,11 +170,17 @@ class Terminal:
             time.sleep(0.3)
 
     def _wait(self) -> None:
-        subprocess.run(["tmux", "-L", self._socket, "wait-for", "prompt"], check=True, timeout=_PATIENCE)
-        time.sleep(0.3)  # the prompt itself
+        self._seen += 1
+        limit = time.monotonic() + _PATIENCE
+        while time.monotonic() < limit:
+            if self._prompts.exists() and self._prompts.stat().st_size >= self._seen:
+                time.sleep(0.5)  # the prompt itself
+                return
+            time.sleep(0.2)
+        raise TimeoutError(self._capture())
 
     def _tmux(self, *words: str) -> str:
-        command = ["tmux", "-L", self._socket, *words]
+        command = ["tmux", "-S", str(self._socket), *words]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

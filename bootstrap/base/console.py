@@ -139,7 +139,7 @@ class Console:
 
             with self.step(title) as step:
                 yield count
-                step.outcome = f"{size_text(seen[0])} done"
+                step.outcome = f"{size_text(seen[0])} {self.language.word('done')}"
             return
         columns = ["spinner", "text", "bar", "bytes", "speed"] if total else ["spinner", "text", "bytes"]
         with self._progress(columns) as live:
@@ -148,7 +148,7 @@ class Console:
 
             def advance(size: int) -> None:
                 live.advance(task, size)
-                step.outcome = f"{size_text(int(live.tasks[0].completed))} done"
+                step.outcome = f"{size_text(int(live.tasks[0].completed))} {self.language.word('done')}"
 
             for _ in self._timed(title, step):
                 yield advance

@@ -32,7 +32,11 @@ class Translation(Wording):
         texts = _Texts(io.BytesIO(data))
         self._texts = texts.texts
         self._templates = sorted(
-            (_Template(key, value) for key, value in self._texts.items() if is_template(key)),
+            (
+                _Template(key, value)
+                for key, value in self._texts.items()
+                if key != value and is_template(key)
+            ),
             key=lambda template: -template.letters,
         )
         self._known: Dict[str, str] = {}
