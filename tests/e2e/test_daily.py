@@ -269,6 +269,13 @@ def test_restarted_component_answers_and_monitoring_hears_it(installed: Installe
     assert "airferry_healthy 1\n" in installed.run("status", "--format", "prometheus").stdout
 
 
+def test_status_is_korean_where_that_is_asked_for(installed: Installed) -> None:
+    said = installed.host.run("env", "AIRFERRY_LANG=ko", installed.home / "bin/airferry", "status")
+    assert (said.returncode, "구성 요소" in said.stdout, "실행 중" in said.stdout) == (0, True, True)
+    said = installed.host.run("env", "AIRFERRY_LANG=ko", installed.home / "bin/airferry", "status", "--json")
+    assert {item["state"] for item in json.loads(said.stdout)["result"]["components"]} == {"RUNNING"}
+
+
 def test_old_rows_and_logs_are_removed_after_a_backup(installed: Installed) -> None:
     old = installed.home / "logs" / "dag_id=old" / "attempt=1.log"
     made = installed.host.run("sh", "-c", f"mkdir -p '{old.parent}' && touch -d '100 days ago' '{old}'")

@@ -141,3 +141,10 @@ def test_no_account_was_left_on_this_machine() -> None:
     found = accounts.find("nobody")
     assert found
     assert found.uid == NOBODY
+
+
+def test_root_leaves_the_account_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"LC_MESSAGES": "ko_KR.UTF-8", "LANGUAGE": "ko:en", "AIRFERRY_LANG": "ko"}
+    monkeypatch.setattr(os, "environ", {**kept, "PYTHONPATH": "/tmp"})
+    accounts.leave_environment()
+    assert {name: os.environ.get(name) for name in (*kept, "PYTHONPATH")} == {**kept, "PYTHONPATH": None}
