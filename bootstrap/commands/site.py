@@ -15,8 +15,10 @@ from bootstrap.base.lock import held
 from bootstrap.base.result import Result
 from bootstrap.change import site as change
 from bootstrap.change.site import SiteChange
+from bootstrap.change.tls import for_address
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import HOME, JSON, application, home_of
+from bootstrap.commands.site_proxy import proxy
 from bootstrap.commands.site_results import SiteChanged, changed
 from bootstrap.commands.site_tls import tls
 from bootstrap.examination import tls as tls_facts
@@ -63,9 +65,15 @@ def _tls(installation: Installation) -> str:
     return f"{', '.join(found.examined.names)}; signed by {found.examined.issuer}, ends {last}"
 
 
+def _proxy(installation: Installation) -> str:
+    if installation.site.proxied:
+        return f"trusted on this host, for {installation.site.url}"
+    return "none"
+
+
 # What `site` shows, in its order: the name of a group, and its value in words. A module that brings a group
 # adds its row here, and its command below.
-ROWS: List[Tuple[str, Callable[[Installation], str]]] = [("url", _url), ("tls", _tls)]
+ROWS: List[Tuple[str, Callable[[Installation], str]]] = [("url", _url), ("tls", _tls), ("proxy", _proxy)]
 
 
 @app.callback()
@@ -105,6 +113,8 @@ def url(
     console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home))
     edit, notes = url_edit(installation, wanted)
+    if wanted:
+        edit = for_address(installation, wanted, edit)
     return changed(installation, "url", change.change(installation, "url", edit, console), notes)
 
 
@@ -124,4 +134,5 @@ offer(
     tls,
     ("site tls --cert airflow.pem --key airflow.key", "site tls --self-signed", "site tls --show-ca"),
 )
+offer(app, proxy, ("site proxy nginx > airflow.conf", "site proxy apache"))
 offer(app, undo)

@@ -20,6 +20,7 @@ from bootstrap.installed.certificates import authority, made_here
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
 from bootstrap.installed.site_edits import plain_edit
+from bootstrap.site import settings
 
 
 def tls(
@@ -38,6 +39,9 @@ def tls(
     self_signed: bool = typer.Option(
         False, "--self-signed", help="Make one here, signed by an authority of this installation alone."
     ),
+    url: Optional[str] = typer.Option(
+        None, "--url", help="With it, a new address for browsers: https://host[:port][/path]"
+    ),
     off: bool = typer.Option(False, "--off", help="Have the web server speak plain HTTP again."),
     show_ca: bool = typer.Option(
         False, "--show-ca", help="Print the certificate that browsers have to trust, and change nothing."
@@ -53,6 +57,9 @@ def tls(
     certificate has the same root; else all components are started again, as with restart.
     """
     _one_way(cert, key, ca, self_signed=self_signed, off=off, show_ca=show_ca)
+    address = settings.checked(url) if url else ""
+    if address and not (address.startswith("https://") and (cert or self_signed)):
+        raise InvalidOption("--url is for a new certificate.", needed="--url https://host[:port][/path]")
     # root reads them while it still may: they can lie where the account cannot
     given = _read(cert, key, ca)
     console = Console(quiet=json)
@@ -64,11 +71,14 @@ def tls(
         edit = plain_edit(installation)
     elif self_signed:
         with console.step("Make a certificate"):
-            edit = made_here(installation)
+            edit = made_here(installation, settings.hostname(address))
+        edit = certificates.with_url(installation, edit, address)
         show = f"{installation.home.bin}/airferry site tls --show-ca"
         notes = (f"Browsers trust it once they have its authority: {show} > airflow-ca.pem",)
     else:
-        edit, notes = certificates.given(installation, given[0], Secret(given[1]), given[2], str(cert))
+        edit, notes = certificates.given(
+            installation, given[0], Secret(given[1]), given[2], str(cert), address
+        )
     made: SiteChange = change.change(installation, "tls", edit, console)
     result = changed(installation, "tls", made, notes)
     return Result[Union[SiteChanged, Authority]](result.data, result.text)

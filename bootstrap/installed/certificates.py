@@ -16,7 +16,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.facts.network import address_for_others
 from bootstrap.facts.security import authorities
 from bootstrap.installed.installation import Installation
-from bootstrap.installed.site_edits import AUTHORITY, AUTHORITY_KEY, Edit, text_of, tls_edit
+from bootstrap.installed.site_edits import AUTHORITY, AUTHORITY_KEY, Edit, text_of, tls_edit, url_edit
 from bootstrap.site import certificates, settings
 from bootstrap.site.asked import SiteAsked
 from bootstrap.state.receipt import Receipt
@@ -51,6 +51,8 @@ def edit_of(installation: Installation, asked: SiteAsked) -> Edit:
     place = BASE_URL.at(installation.version.numbers)
     if not asked.url or place is None:
         return edit
+    if not asked.tls:
+        return url_edit(installation, asked.url)[0]
     options: Dict[Option, Optional[str]] = {**edit.options, place: asked.url}
     return Edit(options, edit.files)
 
