@@ -112,6 +112,7 @@ class _Template:
         self.translation = translation
         self._parts = FIELD.split(message)
         self._literals = [part for part in self._parts[::2] if part]
+        self._lines = "\n" in message  # else no value goes over the end of a line
         self.first = "" if self._parts[0] else self._parts[1]  # the value that it begins with
         self.open = not self._parts[-1]  # it ends with a value
         self.letters = len(_LETTER.findall("".join(self._literals)))
@@ -127,7 +128,7 @@ class _Template:
                     f"(?P<{part}>.*?)" if index % 2 else re.escape(part)
                     for index, part in enumerate(self._parts)
                 ),
-                re.DOTALL,
+                re.DOTALL if self._lines else 0,
             )
         match = self._pattern.fullmatch(text)
         return match.groupdict() if match else None

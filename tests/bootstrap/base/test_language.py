@@ -68,6 +68,7 @@ def test_the_language_is_that_of_the_environment(environ: dict[str, str], code: 
         ("/data (mode 0700) is missing", "/data(모드 0700)이(가) 없음"),
         ("The disk is full. Nothing was changed.", "디스크가 가득 찼습니다. 아무것도 바꾸지 않았습니다."),
         ("The disk is full.\nUnknown line", "디스크가 가득 찼습니다.\nUnknown line"),
+        ("One line\n/data is missing", "One line\n/data이(가) 없음"),
         ("Something else. Nothing was changed.", "Something else. 아무것도 바꾸지 않았습니다."),
         ("Could not start the web server: no answer.", "웹 서버 시작 실패: no answer."),
         ("Debian, x86_64, 2 blockers", "Debian, x86_64, 차단 2건"),
