@@ -27,6 +27,7 @@ LEFT_OUT = {
     "bootstrap/installed/monitoring.py",
     "bootstrap/services/launcher.py",
     "bootstrap/services/units.py",
+    "bootstrap/site/proxy.py",
     "bootstrap/upkeep/evidence/page.py",
     "wheelhouse/codec.py",
     "wheelhouse/header.py",

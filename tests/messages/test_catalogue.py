@@ -16,7 +16,7 @@ from tests.messages import catalogue, extraction
 MESSAGES = extraction.messages()
 KNOWN = catalogue.read()
 # of all messages, the share that may wait for a translator; new ones are English until then
-MAY_WAIT = 0.03
+MAY_WAIT = 0.15
 UPDATE = "run python -m tests.messages, then translate them in bootstrap/locale/ko/LC_MESSAGES/airferry.po"
 
 
