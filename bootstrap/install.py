@@ -122,6 +122,8 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
     lines: List[str] = []
     if os.geteuid() == 0:
         lines.append(f"Create the account {chosen.account} unless it exists, and {home.path} for it")
+        if home.receipt.exists() and not home.is_roots:
+            lines.append(f"Make code and records in {home.path} root's; the data stays {chosen.account}'s")
         lines += shortcut.plan(home, chosen.name)
         owner = _owner(home, chosen)
         if owner:

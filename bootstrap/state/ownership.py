@@ -75,8 +75,8 @@ def check_place(home: Home) -> None:
 def claim(home: Home, account: Account) -> None:
     """As root, make the home, its folders of code and its records root's; nothing in them gets lost.
 
-    What is the account's in these folders stays as it is, and is replaced before root uses it. Done again
-    it changes nothing. Raises AccountError.
+    What is the account's in these folders stays as it is, and is replaced before root uses it; its commands
+    stay until :func:`clear_commands`. Done again it changes nothing. Raises AccountError.
     """
     top = os.open(str(home.path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -89,12 +89,16 @@ def claim(home: Home, account: Account) -> None:
         for path in folder.iterdir():  # a release is a folder; a link of the account's leads to others' files
             if path.is_symlink() and path.lstat().st_uid != 0:
                 remove(path)
-    for path in home.bin.iterdir():
-        if path.lstat().st_uid != 0:
-            _clear(home, path)
     for path in (home.receipt, home.journal, *home.etc.iterdir()):
         _own_file(home, path, account)
     _own_link(home)
+
+
+def clear_commands(home: Home) -> None:
+    """Leave nothing of the account's in ``bin/``: what root has not replaced by now goes."""
+    for path in home.bin.iterdir():
+        if path.lstat().st_uid != 0:
+            _clear(home, path)
 
 
 def own_folder(path: Path) -> None:

@@ -71,6 +71,7 @@ def test_programs_of_the_home_run_as_its_owner(home: Path, tmp_path: Path) -> No
     give(home)
     said = plan(bundle, home)
     assert "Create the account nobody" in said
+    assert "root's; the data stays nobody's" in said
     assert set((home / "who").read_text().split()) == {str(NOBODY)}
 
 

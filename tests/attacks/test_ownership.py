@@ -176,6 +176,24 @@ def test_home_of_the_accounts_is_taken_over(home: Home, bundle: Bundle) -> None:
     assert exchanging.exchanged(home.path, NOBODY, GROUP) == []
 
 
+def test_killed_while_it_takes_over_there_are_commands(
+    home: Home, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last thing before root's own are there: the account's, as before, and root comes back to it."""
+    of_the_account(home, bundle)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bootstrap.custody.extract_runtime", killed)
+        with pytest.raises(KeyboardInterrupt):
+            take_over(home, bundle)
+    assert (home.bin / "airferry").is_file()
+    take_over(home, bundle)
+    assert [path.name for path in home.bin.iterdir() if path.lstat().st_uid != 0] == []
+
+
 @pytest.mark.parametrize("name", ["bin", "etc", "releases", "python"])
 def test_folder_that_is_a_link_is_not_followed(home: Home, bundle: Bundle, name: str) -> None:
     of_the_account(home, bundle)
