@@ -15,7 +15,7 @@ from bootstrap import handoff
 from bootstrap.base import question
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.commands import database, doctor_results, site_options, worker_options
+from bootstrap.commands import bundle_options, database, doctor_results, site_options, worker_options
 from bootstrap.commands.doctor_results import Explained, Judgement
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.manual import show_help
@@ -52,7 +52,7 @@ from bootstrap.installed import options as choosing
 from bootstrap.installed.options import Options
 from bootstrap.python import choice
 from bootstrap.services import choice as services
-from bootstrap.state import admission, shortcut
+from bootstrap.state import admission, kept_bundle, shortcut
 from bootstrap.state.cluster import read_join
 from bootstrap.state.outcome import Outcome, Planned
 from wheelhouse import addon
@@ -140,11 +140,8 @@ def install(
     ignore: Optional[List[str]] = typer.Option(
         None, metavar="ID", help="Continue despite this finding of doctor."
     ),
-    allow_older: bool = typer.Option(
-        False,
-        "--allow-older",
-        help="On a host that admits: also a bundle that is older than what is installed.",
-    ),
+    allow_older: bool = bundle_options.ALLOW_OLDER,
+    keep_bundle: bool = bundle_options.KEEP,
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask; without a terminal it never does."),
     json: bool = JSON,
 ) -> Result[Union[Outcome, Planned]]:
@@ -212,11 +209,15 @@ def install(
         if os.geteuid() == 0:
             # it has said all that there is to say
             status = handoff.run(chosen, bundle, options, json=json)
+            if status == 0 and keep_bundle:
+                console.note(f"The bundle is kept: {kept_bundle.keep(bundle, chosen)}")
             link = shortcut.make(options.home, chosen.name) if status == 0 else None
             if link:
                 console.note(f"{link.name} is on root's PATH now: {link}")
             raise SystemExit(status)
         outcome = installing.install(chosen, bundle, handoff.given(options), console)
+        if keep_bundle:
+            console.note(f"The bundle is kept: {kept_bundle.keep(bundle, chosen)}")
     return report(outcome)
 
 
