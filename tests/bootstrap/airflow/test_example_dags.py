@@ -112,7 +112,10 @@ def initialise(airflow: Airflow) -> None:
 
 
 def load(airflow: Airflow, name: str, script: str) -> str:
-    """Import an example in Airflow's own Python, every warning that it causes an error, then run `script`."""
+    """Import an example in Airflow's own Python, every warning that it causes an error, then run `script`.
+
+    `name` is that of a file among the examples, or has the folder of a copy of them before it.
+    """
     # Airflow itself warns while it is imported, so it is imported before
     code = """
         import importlib.util, json, sys, warnings
@@ -127,7 +130,7 @@ def load(airflow: Airflow, name: str, script: str) -> str:
             warnings.simplefilter("error")
             spec.loader.exec_module(example)
     """
-    path = airflow.home / "dags" / "examples" / name
+    path = airflow.home / "dags" / (name if "/" in name else f"examples/{name}")
     done = subprocess.run(
         [airflow.venv / "bin" / "python", "-c", textwrap.dedent(code) + textwrap.dedent(script), path],
         env=airflow.environment(), check=False, capture_output=True, text=True,
@@ -334,8 +337,47 @@ def succeeded(running: Running, dag_id: str) -> bool:
     return state == "success"
 
 
-def test_over_midnight_all_get_the_day_of_the_run(airflow: Airflow, tmp_path: Path) -> None:
-    shutil.rmtree(airflow.home / "dags" / "examples")
+@dataclass(frozen=True)
+class Again:
+    """A copy in Seoul whose days are run again with the commands of its own text."""
+
+    airflow: Airflow
+    works_on: str
+
+    @property
+    def dag_id(self) -> str:
+        return f"again_{self.works_on}"
+
+    @property
+    def said(self) -> list[str]:
+        path = self.airflow.home / "dags" / self.dag_id / "scripts" / "said"
+        return sorted(path.read_text().splitlines()) if path.exists() else []
+
+    def write(self) -> None:
+        say = {"say": 'echo "$1" >>"$(dirname "$0")/said"'}
+        settings = {"STARTS": "30 18 * * *", "WORKS_ON": self.works_on, "TIMEZONE": "Asia/Seoul"}
+        folder = variant(self.airflow, self.dag_id, say, "say,scripts/say.sh,\n", **settings)
+        limit(folder, "2024-01-01T00:00", "2026-11-20T00:00")  # no run of today's
+
+    def told(self) -> tuple[list[str], list[str], str]:
+        """The commands for several days and for one, and the name of a run."""
+        name = f"{self.dag_id}/airferry_scripts.py"
+        text = json.loads(load(self.airflow, name, "print(json.dumps(example.dag.doc_md))"))
+        newer = self.airflow.release.login == "token"
+        several = "airflow backfill create" if newer else "airflow dags backfill"
+        option = "--logical-date" if newer else "--exec-date"
+        command = re.search(rf"{several} .*\\\n.*", text)
+        day = re.search(rf"`(airflow dags trigger .*{option} .*)`", text)
+        names = re.search(r"called (\S+), in Airflow 2 (\S+)\.", text)
+        assert command and day and names
+        return (
+            shlex.split(command[0].replace("\\\n", ""))[1:],
+            shlex.split(day[1].replace("11-01", "11-05"))[1:],
+            names[1 if newer else 2],
+        )
+
+
+def test_over_midnight_and_again_all_get_the_day_of_the_run(airflow: Airflow, tmp_path: Path) -> None:
     initialise(airflow)
     clock = Clock(tmp_path)
     midnight = (int(time.time()) // 86400 + 1) * 86400
@@ -352,6 +394,11 @@ def test_over_midnight_all_get_the_day_of_the_run(airflow: Airflow, tmp_path: Pa
     evening = variant(airflow, "evening", scripts("today"), TABLE, STARTS="59 23 * * *", WORKS_ON="today")
     # 2.2.2 does not move the first run from there to the next time at which it is due
     limit(evening, f"{yesterday}T23:59", f"{today}T12:00")
+    again = [Again(airflow, works_on) for works_on in ("yesterday", "today")]
+    for one in again:
+        one.write()
+    told = [one.told() for one in again]
+    shutil.rmtree(airflow.home / "dags" / "examples")
     clock.set(midnight - 600)
     running = Running(airflow, clock)
     try:
@@ -359,6 +406,12 @@ def test_over_midnight_all_get_the_day_of_the_run(airflow: Airflow, tmp_path: Pa
         clock.set(midnight - 2)
         for dag_id in ("late", "evening"):
             until(running, 300, lambda dag_id=dag_id: succeeded(running, dag_id))  # type: ignore[misc]
+        for several, day, _ in told:
+            airflow.run(*several, what="run days again")
+            airflow.run(*day, what="run one day")
+        for one in again:
+            until(running, 200, lambda one=one: len(one.said) > 3)  # type: ignore[misc]
+        runs = running.query("SELECT dag_id, run_id FROM dag_run").splitlines()
     finally:
         running.stop()
     assert (late / "scripts" / "said").read_text().splitlines() == [
@@ -372,39 +425,6 @@ def test_over_midnight_all_get_the_day_of_the_run(airflow: Airflow, tmp_path: Pa
     # in Airflow 2, on SQLite, one task at a time: A may begin before or after midnight
     assert said[0][:2] == ["A", today]
     assert said[1:] == [["B", today, tomorrow], ["C", today, tomorrow], ["control", tomorrow, tomorrow]]
-
-
-@pytest.mark.parametrize("works_on", ["yesterday", "today"])
-def test_the_commands_of_the_text_run_the_days_that_it_names(
-    airflow: Airflow, tmp_path: Path, works_on: str
-) -> None:
-    shutil.rmtree(airflow.home / "dags" / "examples")
-    initialise(airflow)
-    say = {"say": 'echo "$1" >>"$(dirname "$0")/said"'}
-    folder = variant(
-        airflow, "again", say, "say,scripts/say.sh,\n",
-        STARTS="30 18 * * *", WORKS_ON=works_on, TIMEZONE="Asia/Seoul",
-    )  # fmt: skip
-    limit(folder, "2024-01-01T00:00", "2026-11-20T00:00")  # no run of today's
-    script = "print(json.dumps(example.dag.doc_md))"
-    shutil.copytree(folder, airflow.home / "dags" / "examples")
-    text = json.loads(load(airflow, "airferry_scripts.py", script))
-    shutil.rmtree(airflow.home / "dags" / "examples")
-    by_run = "airflow backfill create" if airflow.release.login == "token" else "airflow dags backfill"
-    option = "--logical-date" if airflow.release.login == "token" else "--exec-date"
-    command = re.search(rf"{by_run} .*\\\n.*", text)
-    day = re.search(rf"`airflow (dags trigger .*{option} .*)`", text)
-    names = re.search(r"called (\S+), in Airflow 2 (\S+)\.", text)
-    assert command and day and names
-    running = Running(airflow, Clock(tmp_path))
-    said = folder / "scripts" / "said"
-    try:
-        until(running, 120, lambda: metadata.dag_is_known(running.query, "again"))
-        for words in (command[0].replace("\\\n", ""), f"airflow {day[1]}".replace("11-01", "11-05")):
-            airflow.run(*shlex.split(words)[1:], what="run days again")
-        until(running, 200, lambda: said.exists() and len(said.read_text().splitlines()) > 3)
-        runs = running.query("SELECT run_id FROM dag_run WHERE dag_id = 'again'").splitlines()
-    finally:
-        running.stop()
-    assert sorted(said.read_text().splitlines()) == ["2026-11-01", "2026-11-02", "2026-11-03", "2026-11-05"]
-    assert names[1 if airflow.release.login == "token" else 2] in runs
+    for one, (_, _, name) in zip(again, told, strict=True):
+        assert one.said == ["2026-11-01", "2026-11-02", "2026-11-03", "2026-11-05"], one.works_on
+        assert f"{one.dag_id}\t{name}" in runs
