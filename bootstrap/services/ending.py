@@ -23,7 +23,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 WORKER = "airflow worker -- LocalExecutor"
 _IDLE = "<idle>"
 # Seconds without any task after which idle workers are ended, and after which the component itself is.
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 1.0
 STUCK_SECONDS = 4.0
 # Seconds in which a task that was asked to end may clean up and report.
 TASK_SECONDS = 10.0
@@ -35,6 +35,11 @@ CHILDLESS_SECONDS = 10.0
 UNSEEN_SECONDS = 0.5
 # Seconds after its last connection was closed in which a component may still write its last lines.
 LAST_SECONDS = 0.25
+# Seconds after which a dag-processor that reads no file is ended: it has nothing to finish.
+READER_SECONDS = 1.0
+_READER = "dag-processor"
+# Where a kernel has this it lists the children of every process.
+_LISTS = "thread-self/children"
 # Between two looks.
 INTERVAL = 0.2
 
@@ -76,20 +81,40 @@ class Patience:
 
 def below(pid: int, proc: Path = Path("/proc")) -> List[Descendant]:
     """Every process that `pid` has started, and what these have started, parents first."""
-    children: Dict[int, List[Tuple[int, int]]] = {}
-    for entry in proc.iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, ValueError):
-                state, parent, group = _stat(entry)
-                if state not in "ZX":
-                    children.setdefault(int(parent), []).append((int(entry.name), int(group)))
+    children = _table(proc)
     found: List[Descendant] = []
     waiting = [pid]
     while waiting:
         parent_id = waiting.pop(0)
-        for child, group_id in children.get(parent_id, []):
-            found.append(Descendant(child, parent_id, group_id, _title(proc / str(child))))
-            waiting.append(child)
+        for child in children(parent_id):
+            with contextlib.suppress(OSError, ValueError):
+                state, _, group = _stat(proc / str(child))
+                if state not in "ZX":
+                    found.append(Descendant(child, parent_id, int(group), _title(proc / str(child))))
+                    waiting.append(child)
+    return found
+
+
+def _table(proc: Path) -> Callable[[int], List[int]]:
+    """What gives the children of a process, those that have ended as well.
+
+    Most kernels list them, task by task (proc(5)); without that every process of the host is looked at.
+    """
+    if (proc / _LISTS).exists():
+        return lambda pid: _listed(proc / str(pid) / "task")
+    children: Dict[int, List[int]] = {}
+    for entry in proc.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError):
+                children.setdefault(int(_stat(entry)[1]), []).append(int(entry.name))
+    return lambda pid: children.get(pid, [])
+
+
+def _listed(tasks: Path) -> List[int]:
+    found: List[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        for task in tasks.iterdir():
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
     return found
 
 
@@ -124,12 +149,10 @@ def workers(found: List[Descendant]) -> Tuple[List[Descendant], List[Descendant]
 def zombies(pid: int, proc: Path = Path("/proc")) -> List[int]:
     """The children of `pid` that have ended, and whose end it has not seen yet."""
     found = []
-    for entry in proc.iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, ValueError):
-                state, parent, _ = _stat(entry)
-                if state == "Z" and int(parent) == pid:
-                    found.append(int(entry.name))
+    for child in _table(proc)(pid):
+        with contextlib.suppress(OSError, ValueError):
+            if _stat(proc / str(child))[0] == "Z":
+                found.append(child)
     return found
 
 
@@ -161,6 +184,7 @@ class Ending:
         self._looked = self._started - INTERVAL
         self._has_workers = False
         self._was_connected = connected(pid)
+        self._reads = _READER in _title(Path("/proc", str(pid)))
         self._last: Optional[float] = None
         self._childless: Dict[int, float] = {}
         self._unseen: Optional[float] = None
@@ -177,7 +201,9 @@ class Ending:
             return
         self._looked = now
         found = below(self.pid)
-        if self._finished(now, found):
+        if self._finished(now, found) or (
+            self._reads and not found and now - self._started >= READER_SECONDS
+        ):
             self.done = True
             self.kill()
             return

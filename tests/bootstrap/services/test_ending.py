@@ -166,6 +166,49 @@ def test_component_that_has_closed_its_last_connection_is_done(
         child.stdout.close()
 
 
+_READING = """
+import signal, subprocess, sys, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+file = subprocess.Popen(["sleep", sys.argv[2]])
+print("up", flush=True)
+while not asked:
+    time.sleep(0.05)
+file.wait()
+time.sleep(300)  # as long as it takes a Python to end
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0", "4"])
+def test_dag_processor_that_reads_no_file_is_not_waited_for(
+    seconds: str, started: list[subprocess.Popen[bytes]]
+) -> None:
+    command = [sys.executable, "-c", _READING, "dag-processor", seconds]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE)
+    started.append(child)
+    assert child.stdout
+    assert child.stdout.readline() == b"up\n"
+    begun = time.monotonic()
+    end(child)
+    assert child.returncode == -signal.SIGKILL
+    assert time.monotonic() - begun > max(ending.READER_SECONDS, float(seconds) - 1)
+    child.stdout.close()
+
+
+def test_descendants_are_found_on_a_kernel_that_lists_no_children(
+    note: Path, started: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started.append(schedulers.start(note, IDLE3, IDLE3, task=BUSY))
+
+    def found() -> list[list[int]]:
+        return [sorted(one.pid for one in part) for part in ending.workers(ending.below(started[0].pid))[:2]]
+
+    listed = found()
+    monkeypatch.setattr(ending, "_LISTS", "no-such-file")
+    assert found() == listed
+    assert [len(part) for part in listed] == [2, 1]
+
+
 def test_relay_ends_what_hangs(note: Path, started: list[subprocess.Popen[bytes]]) -> None:
     started.append(schedulers.start(note, IDLE3, relay=(*RELAY, note.with_name("log"))))
     started[0].send_signal(signal.SIGTERM)
