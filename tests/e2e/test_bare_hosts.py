@@ -268,7 +268,7 @@ def _tells_what_was_approved(bare: Root, delivery: Delivery) -> None:
     assert {item["name"] for item in approved["listed"]} >= {f"{delivery.listing[:-8]}.dossier.ko.html"}
     recorded = found["recorded"]
     assert (recorded["changed"], recorded["missing"], recorded["unlisted"]) == ([], [], [])
-    assert (recorded["packages"] > 100, recorded["files"] > 10_000) == (True, True)
+    assert (recorded["packages"] > 100, recorded["files"] > 5_000) == (True, True)
     assert (found["handmade"], found["unknown"]) == ({"added": [], "changed": [], "removed": []}, [])
     assert [(item["name"], item["roles"]) for item in found["accounts"]] == [("admin", "Admin")]
     assert (found["account"]["name"], found["history"][0]["command"]) == ("airflow", "install")

@@ -64,7 +64,8 @@ _WORDS: Dict[str, str] = {
     "Findings of doctor": "점검 결과 (doctor)",
     "Severity": "심각도",
     "Finding": "결과",
-    "Found": "확인된 내용",
+    "About": "내용",
+    "Found": "확인된 값",
     "History": "작업 이력",
     "Time": "시각",
     "Command": "명령",
@@ -80,7 +81,7 @@ _WORDS: Dict[str, str] = {
     "not recorded on this host": "이 서버에 승인 기록이 없음",
     "none": "없음",
     "differs": "다름",
-    "as written": "일치",
+    "no difference": "일치",
 }
 
 
@@ -119,7 +120,7 @@ def _sections(evidence: Evidence, data: str, sha256: str) -> Iterator[Markup]:
         yield from _file(item)
     yield tag("h2", _both("Findings of doctor"))
     found = [(item.severity, item.id, item.title, item.found) for item in evidence.findings]
-    heads = tuple(map(_both, ("Severity", "Finding", "Note", "Found")))
+    heads = tuple(map(_both, ("Severity", "Finding", "About", "Found")))
     yield table(heads, found, "list") if found else tag("p", _both("none"))
     yield tag("h2", _both("Packages"))
     yield from _packages(evidence)
@@ -208,7 +209,7 @@ def _differing(kinds: Sequence[Tuple[str, Sequence[str]]], more: int = 0) -> Lis
     said = [tag("div", f"{kind}: {', '.join(paths)}", "wrong") for kind, paths in kinds if paths]
     if more:
         said.append(tag("div", f"... {more:,}"))
-    return said or [_both("as written")]
+    return said or [_both("no difference")]
 
 
 def _running(evidence: Evidence) -> Iterator[Markup]:
@@ -216,7 +217,7 @@ def _running(evidence: Evidence) -> Iterator[Markup]:
     for item in evidence.components:
         unit: Content = ""
         if item.unit:
-            word = _both("as written") if item.as_written else tag("b", _both("differs"), "wrong")
+            word = _both("no difference") if item.as_written else tag("b", _both("differs"), "wrong")
             unit = [f"{item.unit} ", code(item.unit_sha256), " ", word]
         lines.append((item.name, item.state.lower(), item.health, unit))
     yield table(tuple(map(_both, ("Component", "State", "Health", "Unit"))), lines, "list")
@@ -231,7 +232,7 @@ def _accounts(evidence: Evidence) -> Iterator[Markup]:
     if own:
         locked = "" if own.locked is None else ", locked" if own.locked else ", not locked"
         told = f"{own.name} (uid {own.uid}; {', '.join(own.groups)}; {own.home}; {own.shell}{locked})"
-    yield rows([(_both("Of the host"), told), (_both("Folder"), evidence.home)])
+    yield rows([(_both("Of the host"), told)])
     lines = [(item.name, "active" if item.active else "inactive", item.roles) for item in evidence.accounts]
     yield tag("h3", _both("Of Airflow"))
     yield table(tuple(map(_both, ("Account", "State", "Roles"))), lines, "list")
