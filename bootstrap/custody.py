@@ -103,7 +103,7 @@ class Custodian:
         if earlier and not earlier.is_roots:
             self._take_over(_of_root(earlier), self.chosen, self.bundle)
         # not sooner: whoever kills this meanwhile finds commands
-        ownership.clear_commands(self.home)
+        ownership.clear_commands(self.home, self.account)
         if not earlier:
             self._save(self.chosen)
         self._note(self.chosen)

@@ -39,7 +39,7 @@ def uninstall(place: Home, progress: Progress, *, purge: bool) -> Uninstalled:
     owner = account.find(found.account)
     if owner and owner.uid and not purge:
         ownership.claim(place, owner)  # it may be as an earlier airferry has left it
-        ownership.clear_commands(place)
+        ownership.clear_commands(place, owner)
     with _recorded(place, purge=purge):
         _remove(place, found, progress, purge=purge)
     removal.close(place)

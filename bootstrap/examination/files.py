@@ -23,8 +23,8 @@ from wheelhouse.manifest import Manifest
 
 _SECONDS = 4.0  # a walk through a home of a million log files stops there
 _SHOWN = 40
-# What is root's in an installation by root, with all that is in it.
-CODE = (*ownership.FOLDERS, "current", "doc", "receipt.json", "journal.jsonl")
+# What is root's in an installation by root, with all that is in it; the last is there while root installs.
+CODE = (*ownership.FOLDERS, "current", "doc", "receipt.json", "journal.jsonl", ".handoff")
 NOT_ROOT = ", not root)"
 _PROGRAMS = ("initdb", "postgres", "psql", "pg_isready", "pg_dump", "pg_restore")
 # a private folder and its mode; PostgreSQL refuses a cluster that is more open than 0750

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Optional
 
-from bootstrap.base import acl, adoption, smallfile, trust
+from bootstrap.base import acl, adoption, manual, smallfile, trust
 from bootstrap.base.account import Account, AccountError
 from bootstrap.state.home import Home
 
@@ -26,7 +26,7 @@ from bootstrap.state.home import Home
 FOLDERS = ("bin", "etc", "releases", "python")
 OWN_ENVIRONMENT = "etc/local.env"
 _LARGEST = 256 << 20
-_TARGET = re.compile(r"releases/[A-Za-z0-9][^/]*")
+_TARGET = r"releases/[A-Za-z0-9][^/]*"
 _DOOMED = ".removed-"
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -91,14 +91,17 @@ def claim(home: Home, account: Account) -> None:
                 remove(path)
     for path in (home.receipt, home.journal, *home.etc.iterdir()):
         _own_file(home, path, account)
-    _own_link(home)
+    if not home.current_link.is_symlink():
+        remove(home.current_link)
+    _own_link(home.current_link, _TARGET)
+    _own_link(home.manual, f"current/runtime/{manual.FOLDER}")
 
 
-def clear_commands(home: Home) -> None:
+def clear_commands(home: Home, account: Account) -> None:
     """Leave nothing of the account's in ``bin/``: what root has not replaced by now goes."""
     for path in home.bin.iterdir():
         if path.lstat().st_uid != 0:
-            _clear(home, path)
+            _clear(home, path, account)
 
 
 def own_folder(path: Path) -> None:
@@ -179,22 +182,23 @@ def _own_file(home: Home, path: Path, account: Account) -> None:
             share_environment(home, account, "")
 
 
-def _clear(home: Home, path: Path) -> None:
-    """Take something of the account's out of ``bin/``: what is not ours is kept beside."""
+def _clear(home: Home, path: Path, account: Account) -> None:
+    """Take something of the account's out of ``bin/``: what is not ours is kept beside, and stays its own."""
     if path.name in ("airferry", "airflow"):
         remove(path)
         return
     aside = home.path / "bin.old"
     own_folder(aside)
     path.replace(aside / path.name)
+    os.chown(str(aside), account.uid, account.gid, follow_symlinks=False)
 
 
-def _own_link(home: Home) -> None:
-    link = home.current_link
-    if not os.path.lexists(str(link)) or link.lstat().st_uid == 0:
+def _own_link(link: Path, target: str) -> None:
+    """Make a link root's, where it leads to what `target` matches; one of the account's to elsewhere goes."""
+    if not link.is_symlink() or link.lstat().st_uid == 0:
         return
     os.chown(str(link), 0, 0, follow_symlinks=False)
-    if not link.is_symlink() or not _TARGET.fullmatch(os.readlink(str(link))):
+    if not re.fullmatch(target, os.readlink(str(link))):
         remove(link)
 
 

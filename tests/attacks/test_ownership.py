@@ -14,6 +14,7 @@ import pytest
 
 from bootstrap.base.account import Account, AccountError
 from bootstrap.custody import Custodian, RequestRefused, custodian_of
+from bootstrap.examination import files
 from bootstrap.state import ownership
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
@@ -85,6 +86,7 @@ def of_the_account(home: Home, bundle: Bundle, python: str = releases.BASE, libr
     home.journal.write_text('{"event": "old"}\n')
     receipts.save(home.receipt, found)
     home.current_link.symlink_to(Path("releases") / release.id)
+    home.manual.symlink_to("current/runtime/doc")
     give(home.path)
     return found
 
@@ -165,6 +167,9 @@ def test_home_of_the_accounts_is_taken_over(home: Home, bundle: Bundle) -> None:
     assert receipts.load(home.receipt) == replace(earlier, owner=ROOT, schema=receipts.SCHEMA)
     assert (home.etc / "local.env").read_text() == "A=b\n"
     assert (home.path / "bin.old" / "mine").read_text() == "# mine\n"
+    foreign, _, _ = files._walk(home.path, by_root=True)
+    assert [line for line in foreign if line.endswith(files.NOT_ROOT)] == []
+    assert (home.path / "bin.old").stat().st_uid == NOBODY
     assert home.journal.read_text() == '{"event": "old"}\n'
     subprocess.run([home.bin / "airferry", "x"], check=False, capture_output=True)
     assert not (home.path.parent / "proof").exists()
