@@ -11,7 +11,7 @@ from bootstrap.base.language import Wording
 
 FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 # A template with fewer letters of its own would fit texts that it was not made for.
-LEAST_LETTERS = 5
+LEAST_LETTERS = 4
 # Fewer are no sign that the template begins with a whole list.
 _LEAST_AFTER_LIST = 15
 _LONGEST = 4000
@@ -20,6 +20,7 @@ _LETTER = re.compile("[A-Za-z]")
 _WORDS = re.compile("[A-Za-z]{2}.* [A-Za-z]{2}")
 # between sentences, and between the items of a list that begin with a number or a capital
 _SENTENCES = re.compile(r"([,;]\s+|(?<=[.!?:\]])\s+)(?=[A-Z\[(]|\d+ [A-Za-z])")
+_ITEMS = re.compile("(, |: )")
 _LINES = re.compile(r"(\n)")
 _ENDS = ".!?:"
 
@@ -63,12 +64,14 @@ class Translation(Wording):
             return self._texts[text[:-1]] + text[-1]
         bare = text.strip()
         if bare != text:
-            found = self._translated(bare, depth)
-            return None if found is None else text.replace(bare, found)
+            inner = self._translated(bare, depth)
+            return None if inner is None else text.replace(bare, inner)
         if "\n" in text:
             return self._by_template(text, depth) or self._in_pieces(text, _LINES, depth)
         whole = self._in_pieces(text, _SENTENCES, depth, every=True)
-        return whole or self._by_template(text, depth) or self._in_pieces(text, _SENTENCES, depth)
+        found = whole or self._by_template(text, depth) or self._in_pieces(text, _SENTENCES, depth)
+        # a value may be a list, or a name and what is said of it
+        return found or (self._in_pieces(text, _ITEMS, depth) if depth else None)
 
     def _by_template(self, text: str, depth: int) -> Optional[str]:
         """By the template that leaves the fewest letters English; better one whose own words end the text."""

@@ -49,6 +49,8 @@ FRAMEWORK = (
     "How and why it works:",
     "To look things up:",
     "This needs root.",
+    "Stop {components}",
+    "Start {components}",
     "{count} blockers",
     "{count} warnings",
     "1 blocker",

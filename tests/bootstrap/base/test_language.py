@@ -77,6 +77,10 @@ def test_the_language_is_that_of_the_environment(environ: dict[str, str], code: 
         ("Install 9 packages into /opt/a (already done)", "패키지 9개를 /opt/a에 설치 (이미 끝남)"),
         ("Install 9 packages into /opt/a; account airflow.", "패키지 9개를 /opt/a에 설치. 계정 airflow."),
         ("2 blockers, 1 warning. Nothing was changed.", "차단 2건, 경고 1건. 아무것도 바꾸지 않았습니다."),
+        (
+            "Could not start the web server: some, The disk is full., none.",
+            "웹 서버 시작 실패: some, 디스크가 가득 찼습니다., none.",
+        ),
         # too few letters of its own to be known by; names; what nobody has translated
         ("3 of 4", "3 of 4"),
         ("running", "running"),
