@@ -55,7 +55,7 @@ def configured(folder: Path, airflow: str = "3.3.2") -> Home:
     package = installation.release.venv / "lib" / "airflow"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text(STAND_IN)
+    (package / "configuration.py").write_text(STAND_IN)  # written at the import, as before 2.8
     python = installation.release.venv / "bin" / "python"
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{package.parent}" exec {sys.executable} "$@"\n')
