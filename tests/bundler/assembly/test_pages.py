@@ -76,7 +76,7 @@ def test_a_page_in_korean_stands_for_the_english_one(manual: dict[str, str]) -> 
     assert sorted(item["name"] for item in json.loads(manual["ko/topics.json"])) == found
     assert {"quick-start", "daily-use"} <= set(found)
     assert '<html lang="ko">' in manual["ko/daily-use.html"]
-    assert "(`airferry help services`)" in manual["ko/daily-use.txt"]  # of which there is no Korean page
+    assert "(`airferry help airflow-versions`)" in manual["ko/which-release.txt"]  # there is no Korean page
 
 
 SHOW = """
@@ -108,7 +108,7 @@ def test_it_is_read_from_inside_the_file(tmp_path: Path) -> None:
     assert said("upgrade")[1].startswith((ROOT / "docs/how-to/upgrade.md").read_text().split("\n", 1)[0])
     assert "--parallelism" in said("install")[1]
     assert said("daily-use", lang="ko_KR.UTF-8")[1].startswith("# 일상 운영\n")
-    assert said("mail-on-failure", lang="ko_KR.UTF-8")[1].startswith("# Mail")
+    assert said("exit-codes", lang="ko_KR.UTF-8")[1].startswith("# Exit")
     status, text = said(lang="ko_KR.UTF-8")
     assert (status, "quick-start" in text, "일상 운영" in text, "설치" in text) == (0, True, True, True), text
     status, text = said("upgarde")
