@@ -177,7 +177,8 @@ def _own_file(home: Home, path: Path, account: Account) -> None:
         remove(path)
     else:
         private = path.name == Path(OWN_ENVIRONMENT).name
-        _write(home, path, content, account, 0o600 if private else 0o640)
+        # an admin's hook stays a program
+        _write(home, path, content, account, 0o600 if private else 0o640 | found.st_mode & 0o110)
         if private:
             share_environment(home, account, "")
 

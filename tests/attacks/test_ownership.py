@@ -83,6 +83,8 @@ def of_the_account(home: Home, bundle: Bundle, python: str = releases.BASE, libr
     (home.bin / "mine").write_text("# mine\n")
     (home.etc / "local.env").write_text("A=b\n")
     (home.etc / "airflow-settings.json").write_text("{}")
+    (home.etc / "on-component-change").write_text("#!/bin/sh\n")
+    (home.etc / "on-component-change").chmod(0o755)
     home.journal.write_text('{"event": "old"}\n')
     receipts.save(home.receipt, found)
     home.current_link.symlink_to(Path("releases") / release.id)
@@ -166,6 +168,7 @@ def test_home_of_the_accounts_is_taken_over(home: Home, bundle: Bundle) -> None:
         assert path.lstat().st_uid == 0, path
     assert receipts.load(home.receipt) == replace(earlier, owner=ROOT, schema=receipts.SCHEMA)
     assert (home.etc / "local.env").read_text() == "A=b\n"
+    assert (home.etc / "on-component-change").stat().st_mode & 0o777 == 0o750
     assert (home.path / "bin.old" / "mine").read_text() == "# mine\n"
     foreign, _, _ = files._walk(home.path, by_root=True)
     assert [line for line in foreign if line.endswith(files.NOT_ROOT)] == []
