@@ -12,7 +12,7 @@ from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import ApiSession, LoginFailed
 from bootstrap.base import secret
 from bootstrap.base.process import CommandFailed
-from bootstrap.installed import bytecode, outdated
+from bootstrap.installed import bytecode, outdated, pool
 from bootstrap.installed.carried import EXAMPLES
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import locks
@@ -80,6 +80,7 @@ class MigrationStep:
                 found=f"no table {', '.join(missing)}",
                 hint=f"Its output is in {self.installation.home.install_log}. Run the same command again.",
             )
+        pool.fit(self.installation)
         self.marker.write_text("", encoding="utf-8")
 
     def _has_accounts(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bootstrap.airflow import config
 from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.base import secret
+from bootstrap.installed import pool
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state.home import FERNET, JWT, SECRET_KEY
@@ -53,6 +54,9 @@ class ConfigurationStep:
         config.write(self.path, config.edit(text, self.managed.changed()))
         # whoever runs has read the old file; the start step brings all back
         self.installation.stop(self.installation.components)
+        before = self.managed.known().get("[core] parallelism", "")
+        if before.isdigit() and int(before) != self.installation.receipt.parallelism:
+            pool.fit(self.installation, int(before))
         self.managed.remember_all()
 
     def correct_database(self) -> None:
