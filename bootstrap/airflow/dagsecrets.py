@@ -16,17 +16,17 @@ _LONGEST = 250  # of both columns, in every release
 _DESCRIBED = ({"value", "description"}, {"value", "description", "team_name"})
 
 
-class Unreadable(Exception):
+class EntryIllegible(Exception):
     """What is wrong, without a value in it."""
 
 
 def parsed(form: str, text: str) -> Dict[str, Any]:
-    """Name -> value; raises :class:`Unreadable` for the file as a whole."""
+    """Name -> value; raises :class:`EntryIllegible` for the file as a whole."""
     if form == "env":
         return _assignments(text)
     found = _json(text) if form == "json" else _yaml(text)
     if not isinstance(found, dict):
-        raise Unreadable("it is no object: on the outside there must be names, each with a value")
+        raise EntryIllegible("it is no object: on the outside there must be names, each with a value")
     return {str(name): value for name, value in found.items()}
 
 
@@ -41,9 +41,9 @@ def _json(text: str) -> Any:
     try:
         found = json.loads(text, object_pairs_hook=pairs)
     except ValueError as error:
-        raise Unreadable(f"line {getattr(error, 'lineno', 1)} is no JSON") from None
+        raise EntryIllegible(f"line {getattr(error, 'lineno', 1)} is no JSON") from None
     if twice:
-        raise Unreadable(f"there twice: {', '.join(sorted(twice))}")
+        raise EntryIllegible(f"there twice: {', '.join(sorted(twice))}")
     return found
 
 
@@ -54,7 +54,7 @@ def _yaml(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise Unreadable(f"line {mark.line + 1 if mark else 1} is no YAML") from None
+        raise EntryIllegible(f"line {mark.line + 1 if mark else 1} is no YAML") from None
 
 
 def _assignments(text: str) -> Dict[str, Any]:
@@ -64,15 +64,15 @@ def _assignments(text: str) -> Dict[str, Any]:
             continue
         name, sep, value = line.partition("=")
         if not sep or not name.strip():
-            raise Unreadable(f"line {number} is not NAME=VALUE")
+            raise EntryIllegible(f"line {number} is not NAME=VALUE")
         if name.strip() in found:
-            raise Unreadable(f"line {number}: {name.strip()} is there twice")
+            raise EntryIllegible(f"line {number}: {name.strip()} is there twice")
         found[name.strip()] = value
     return found
 
 
 def connection(name: str, value: Any) -> Any:
-    """Airflow's own object, from a URI or an object; raises :class:`Unreadable`."""
+    """Airflow's own object, from a URI or an object; raises :class:`EntryIllegible`."""
     from airflow.models.connection import Connection  # type: ignore[import-not-found]  # noqa: PLC0415
 
     if isinstance(value, str) and value.lstrip().startswith("{"):
@@ -82,13 +82,13 @@ def connection(name: str, value: Any) -> Any:
     elif isinstance(value, dict):
         given = dict(value)
     else:
-        raise Unreadable("neither a URI nor an object")
+        raise EntryIllegible("neither a URI nor an object")
     known = set(inspect.signature(Connection.__init__).parameters) - {"self"}
     unknown = sorted(str(key) for key in set(given) - known - {"extra_dejson"})
     if unknown:
-        raise Unreadable(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise EntryIllegible(f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     if given.pop("conn_id", name) != name:
-        raise Unreadable("conn_id is another name")
+        raise EntryIllegible("conn_id is another name")
     if "extra_dejson" in given:
         given["extra"] = given.pop("extra_dejson")
     if given.get("extra") is not None and not isinstance(given["extra"], str):
@@ -96,17 +96,17 @@ def connection(name: str, value: Any) -> Any:
     if given.get("port") in ("", None):
         given.pop("port", None)
     elif not re.fullmatch(r"\d{1,5}", str(given["port"])):
-        raise Unreadable("its port is no number")
+        raise EntryIllegible("its port is no number")
     else:
         given["port"] = int(given["port"])
     try:
         made = Connection(conn_id=name, **given)
     except Exception as error:  # noqa: BLE001  (its message may quote the value)
-        raise Unreadable(f"Airflow cannot read it ({type(error).__name__})") from None
+        raise EntryIllegible(f"Airflow cannot read it ({type(error).__name__})") from None
     if made.conn_id != name:
-        raise Unreadable("Airflow does not take that name")
+        raise EntryIllegible("Airflow does not take that name")
     if not made.conn_type:
-        raise Unreadable("it has no type: conn_type, or the scheme of a URI")
+        raise EntryIllegible("it has no type: conn_type, or the scheme of a URI")
     return made
 
 
@@ -114,7 +114,7 @@ def _object(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise Unreadable("its value begins as JSON and is none") from None
+        raise EntryIllegible("its value begins as JSON and is none") from None
 
 
 def variable(name: str, value: Any) -> Any:
@@ -155,15 +155,15 @@ def answer(asked: Dict[str, Any]) -> Dict[str, Any]:
     kind, attribute = (connection, "conn_id") if asked["kind"] == "connections" else (variable, "key")
     try:
         found = parsed(asked["form"], asked["text"])
-    except Unreadable as error:
+    except EntryIllegible as error:
         return {"problems": [str(error)]}
     made, problems = {}, []
     for name, value in found.items():
         try:
             if not name or len(name) > _LONGEST:
-                raise Unreadable(f"a name has 1 to {_LONGEST} characters")
+                raise EntryIllegible(f"a name has 1 to {_LONGEST} characters")
             made[name] = kind(name, value)
-        except Unreadable as error:
+        except EntryIllegible as error:
             problems.append(f"{name[:_LONGEST]}: {error}")
     return {"problems": problems} if problems else bring_in(made, attribute, asked["overwrite"])
 

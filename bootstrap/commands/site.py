@@ -16,6 +16,7 @@ from bootstrap.base.result import Result
 from bootstrap.change import site as change
 from bootstrap.change.site import SiteChange
 from bootstrap.change.tls import for_address
+from bootstrap.commands import site_ldap
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import HOME, JSON, application, home_of
 from bootstrap.commands.site_proxy import proxy
@@ -73,7 +74,12 @@ def _proxy(installation: Installation) -> str:
 
 # What `site` shows, in its order: the name of a group, and its value in words. A module that brings a group
 # adds its row here, and its command below.
-ROWS: List[Tuple[str, Callable[[Installation], str]]] = [("url", _url), ("tls", _tls), ("proxy", _proxy)]
+ROWS: List[Tuple[str, Callable[[Installation], str]]] = [
+    ("url", _url),
+    ("tls", _tls),
+    ("proxy", _proxy),
+    ("ldap", site_ldap.row),
+]
 
 
 @app.callback()
@@ -135,4 +141,12 @@ offer(
     ("site tls --cert airflow.pem --key airflow.key", "site tls --self-signed", "site tls --show-ca"),
 )
 offer(app, proxy, ("site proxy nginx > airflow.conf", "site proxy apache"))
+offer(
+    app,
+    site_ldap.ldap,
+    (
+        "site ldap --url ldaps://dc.corp.example --base dc=corp,dc=example --bind-user DN ...",
+        "site ldap --look-up kim",
+    ),
+)
 offer(app, undo)

@@ -9,6 +9,7 @@ from bootstrap.base import lock
 from bootstrap.examination import (
     cluster,
     configuration,
+    directory,
     files,
     growth,
     login,
@@ -19,6 +20,7 @@ from bootstrap.examination import (
 )
 from bootstrap.examination.cluster import ClusterFacts
 from bootstrap.examination.configuration import Configuration
+from bootstrap.examination.directory import DirectoryFacts
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
 from bootstrap.examination.login import Login
@@ -68,6 +70,7 @@ class Installed:
     sharing: Optional[Sharing] = None
     login: Optional[Login] = None
     tls: Optional[Tls] = None
+    directory: Optional[DirectoryFacts] = None
     airflow_cfg: Optional[CarriedSettings] = None
     unfinished: Optional[Unfinished] = None
     cluster: Optional[ClusterFacts] = None
@@ -96,6 +99,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "airflow_cfg": lambda: carried.collect(receipt),
             "login": lambda: login.collect(installation),
             "tls": lambda: tls.collect(installation),
+            "directory": lambda: directory.collect(installation),
         },
         seconds,
     )

@@ -1,0 +1,89 @@
+"""Logins from a directory (LDAP): whether it answers, and whether anybody in it may administer Airflow."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from bootstrap.doctor.checks.files import command, listed
+from bootstrap.doctor.finding import Entry, Finding
+from bootstrap.doctor.severity import BLOCKER, OK, WARNING
+from bootstrap.examination.installed import Installed
+
+DIRECTORY_OK = Entry("directory-ok", OK, "The directory answers")
+DIRECTORY_FAILS = Entry(
+    "directory-fails",
+    BLOCKER,
+    "The directory lets nobody be looked up",
+    "Nobody from the directory can log in; Airflow's own admin can.",
+    "As the login does, it was asked with the account and the password of site ldap, for the base and the"
+    " attribute that are set. What it said is the directory's own word.",
+)
+DIRECTORY_NO_ADMIN = Entry(
+    "directory-no-admin",
+    WARNING,
+    "Nobody in the directory administers Airflow",
+    "A group that was renamed or moved has another DN: its people lose their rights with the next login.",
+)
+DIRECTORY_PLAIN = Entry(
+    "directory-plain",
+    WARNING,
+    "Passwords go to the directory unencrypted",
+    "Whoever is on the way between this host and the directory can read every password.",
+)
+DIRECTORY_BLOCK_CHANGED = Entry(
+    "directory-block-changed",
+    WARNING,
+    "The block of site ldap was changed by hand",
+    "What it says now is unknown here: it was not checked, and site ldap would write it anew.",
+)
+
+
+def check(installed: Installed) -> Iterator[Finding]:
+    """What logins from a directory need."""
+    found = installed.directory
+    if found is None:
+        return
+    site = f"{command(installed)} site ldap"
+    if found.changed:
+        yield DIRECTORY_BLOCK_CHANGED.found(
+            found.changed,
+            remedy="Keep changes outside of the marks in webserver_config.py; give the settings once more:"
+            f" {site} --url ... --group-admin ...",
+        )
+    if not found.url:
+        return
+    if found.problem:
+        # without the module it is login-modules-missing
+        if found.problem != "module":
+            yield DIRECTORY_FAILS.found(
+                f"{found.url}, as {found.bind_user}: {found.said}",
+                remedy=f"{_REMEDIES[found.problem]}: {site}",
+            )
+    elif found.absent or not found.admins:
+        absent = [f"no group {dn}" for dn in found.absent]
+        yield DIRECTORY_NO_ADMIN.found(
+            listed(absent or ["no member in the groups of administrators"]),
+            needed="a group with members, by its whole name (DN)",
+            remedy=f"Give the group's DN as it is now: {site} --group-admin DN; who somebody is:"
+            f" {site} --look-up NAME",
+        )
+    else:
+        yield DIRECTORY_OK.found(f"{found.url}; {found.admins} in the groups of administrators")
+    if found.plain:
+        yield DIRECTORY_PLAIN.found(
+            found.url,
+            needed="ldaps://, or StartTLS",
+            remedy=f"{site} --start-tls --ca-file FILE, or {site} --url ldaps://HOST --ca-file FILE",
+        )
+
+
+_REMEDIES = {
+    "password": "Give the password of that account once more (--bind-password-file FILE)",
+    "server": "Check name, port, firewall and the server itself; another address (--url)",
+    "tls": "Give the certificate of the directory's authority (--ca-file FILE), or a name that its own has",
+    "credentials": "The password has changed, or the account is locked: give the new one"
+    " (--bind-password-file FILE)",
+    "base": "Give the base as it is now (--base DN)",
+    "filter": "Give another filter (--filter)",
+    "rights": "The account must be allowed to read people and groups; another one (--bind-user DN)",
+}
