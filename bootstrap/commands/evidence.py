@@ -19,7 +19,7 @@ from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.installed.installation import Installation
 from bootstrap.upkeep.evidence import comparison, gathering
 from bootstrap.upkeep.evidence import page as pages
-from bootstrap.upkeep.evidence.comparison import EvidenceChange
+from bootstrap.upkeep.evidence.comparison import EvidenceChange, EvidenceUnreadable
 from bootstrap.upkeep.evidence.data import Evidence
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
@@ -79,8 +79,8 @@ def evidence(
         with console.step("Look at the installation"):
             return codec.dumps(gathering.gather(installation))
 
-    text = daily.look_as_account(home_of(home), look)
-    found = codec.loads(Evidence, text)
+    found = _believed(daily.look_as_account(home_of(home), look))
+    text = codec.dumps(found)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     stamp = re.sub(r"[^0-9TZ]", "", found.written)
     name = re.sub(r"[^A-Za-z0-9._-]", "-", f"airferry-evidence-{found.name}-{stamp}")
@@ -91,6 +91,18 @@ def evidence(
     remarks = tuple(_remarks(found))
     made = EvidenceWritten(str(data), str(page), sha256, tuple(map(str, signatures)), remarks)
     return Result(made, lambda console: _show(made, console))
+
+
+def _believed(text: str) -> Evidence:
+    """What the account's process says, as far as its shape goes; raises EvidenceUnreadable."""
+    try:
+        return codec.loads(Evidence, text)
+    except codec.Malformed as error:
+        raise EvidenceUnreadable(
+            "What the installation's account says is no evidence.",
+            found="\n".join(error.problems[:5]),
+            hint="Its processes, or a DAG, may have put something else in the place of airferry.",
+        ) from error
 
 
 def _sign(path: Path, key: Path) -> Path:

@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from bootstrap import daily
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
 from bootstrap.commands import evidence as command
 from bootstrap.examination import records
 from bootstrap.installed.installation import Installation
+from bootstrap.services import control, units
 from bootstrap.state import admission
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
@@ -207,6 +209,35 @@ def test_two_are_compared(home: Home, tmp_path: Path) -> None:
     ran = run(home, "evidence", "--compare", str(old), str(new))
     assert ran.returncode == command.DIFFERENT, ran
     assert "configuration[core parallelism].value: " in ran.stdout and "-> 3" in ran.stdout
+
+
+def test_units_are_compared_with_what_airferry_writes(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "SYSTEM_UNITS", tmp_path)
+    receipts.save(home.receipt, replace(receipts.load(home.receipt), services="systemd"))
+    layout = installation(home).layout_of("systemd")
+    for name, text in units.render(layout).items():
+        (tmp_path / name).write_text(text)
+    found = {item.name: item for item in gathering.gather(installation(home)).components}
+    assert {item.as_written for item in found.values()} == {True}
+    assert found["scheduler"].unit == "airferry-airflow-scheduler.service"
+    unit = tmp_path / found["scheduler"].unit
+    assert found["scheduler"].unit_sha256 == hashlib.sha256(unit.read_bytes()).hexdigest()
+    unit.write_text(unit.read_text() + "ExecStartPre=/tmp/x\n")
+    (tmp_path / found["triggerer"].unit).unlink()
+    found = {item.name: item for item in gathering.gather(installation(home)).components}
+    assert [name for name, item in found.items() if not item.as_written] == ["scheduler", "triggerer"]
+
+
+@pytest.mark.parametrize("said", ["", "{}", '{"schema": 1, "more": 1}'])
+def test_what_the_account_says_is_looked_at_first(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily, "look_as_account", lambda home, look: said)
+    with pytest.raises(EvidenceUnreadable):
+        command.evidence(output=tmp_path, key=None, compare=None, home=tmp_path, json=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"schema": 9}', b"\xff", b"[" * 100_000, b'{"schema": 1}'])
