@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.cells import cell_len
 
-COLUMNS, LINES = 80, 24
+COLUMNS = 80
 _CELL = 9, 20  # pixels
 _COLOURS = {
     "31": "#f2777a",
@@ -61,11 +61,12 @@ def main() -> int:
     """Draw one picture."""
     screen, picture = Path(sys.argv[1]), Path(sys.argv[2]).resolve()
     width, height = _CELL
-    text = markup(screen.read_text(encoding="utf-8").rstrip("\n"))
+    lines = screen.read_text(encoding="utf-8").rstrip("\n").splitlines()
+    text = markup("\n".join(lines))
     with tempfile.TemporaryDirectory() as scratch:
         page = Path(scratch) / "screen.html"
         page.write_text(_PAGE.format(width=width, wide=2 * width, height=height, text=text), encoding="utf-8")
-        size = f"--window-size={COLUMNS * width + 24},{LINES * height + 24}"
+        size = f"--window-size={COLUMNS * width + 24},{len(lines) * height + 24}"
         command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", size]
         command += [f"--user-data-dir={scratch}/profile", f"--screenshot={picture}", page.as_uri()]
         return subprocess.run(command, check=False, capture_output=True).returncode

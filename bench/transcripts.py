@@ -154,8 +154,8 @@ class Terminal:
         return _PROMPT + text[max(start, 0) :]
 
     def coloured(self) -> str:
-        """The screen with its escape sequences, for a picture."""
-        return self._tmux("capture-pane", "-e", "-p")
+        """All that was shown, with its escape sequences, for a picture."""
+        return self._tmux("capture-pane", "-e", "-p", "-S", "-")
 
     def close(self) -> None:
         """End the shell."""

@@ -101,6 +101,7 @@ _CALLS_LEFT_OUT = {
     "compile", "glob", "rglob", "command", "offer", "query", "execute", "logged", "sub", "fullmatch",
     "search", "match", "getLogger", "rows", "value", "values", "exec_as_account",
 }  # fmt: skip
+_PHRASES = {"found", "needed", "remedy", "hint"}
 _KEYWORDS_LEFT_OUT = {"commands", "style", "metavar", "epilog", "again", "next_command"}
 _TABLES_LEFT_OUT = {"DAILY", "_SQL", "SCRIPT", "_SCRIPT"}
 
@@ -223,6 +224,10 @@ class _Module:
         for keyword in node.keywords:
             if keyword.arg == "label":
                 self._words(keyword.value)
+            if keyword.arg in _PHRASES and isinstance(keyword.value, ast.Constant):
+                text = str(keyword.value.value)
+                if " " in text.strip() and not is_prose(text) and not is_code(text):
+                    self._found.append((text, keyword.value.lineno))
             if keyword.arg not in _KEYWORDS_LEFT_OUT:
                 self._visit(keyword.value)
 
