@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 if not __package__:  # run as a script, with nothing but the standard library in sight
     sys.path.insert(0, str(Path(__file__).absolute().parents[2]))
 
+from bootstrap.base import process
 from bootstrap.cluster.engine import engine_of
 from bootstrap.services.ending import INTERVAL, TASK_SECONDS, Patience, below, send
 from bootstrap.services.relay import PATIENCE
@@ -49,6 +50,17 @@ def environment(join: Join, variables: Dict[str, str], home: Home) -> Dict[str, 
         # the worker's own HTTP client, and that of its tasks
         found["SSL_CERT_FILE"] = found["AIRFLOW__API__SSL_CERT"] = str(path)
     return found
+
+
+def of_installation(home: Home) -> Dict[str, str]:
+    """The variables of every process of the installation, the admin's own among them, by its own script."""
+    script = home.etc / "environment.sh"
+    if not script.exists():
+        return dict(os.environ)
+    command = ["/bin/sh", "-c", '. "$0" && exec env -0', str(script)]
+    said = process.run(command, what="read the environment of the installation", env=dict(os.environ))
+    pairs = (item.partition("=") for item in said.stdout.split("\0"))
+    return {name: value for name, mark, value in pairs if mark}
 
 
 class Worker:
@@ -84,8 +96,8 @@ class Worker:
                 if child.parent == self.pid:
                     send(child.pid, signal.SIGTERM)
         elif waited >= limit + TASK_SECONDS:
-            for process in below(self.pid):
-                send(process.pid, signal.SIGKILL)
+            for one in below(self.pid):
+                send(one.pid, signal.SIGKILL)
             send(self.pid, signal.SIGKILL)
 
     def wait(self) -> int:
@@ -103,7 +115,7 @@ def main(home: str, python: str, concurrency: str) -> int:
     place = Home(Path(home))
     join = cluster.joined(place)
     arguments = engine_of(join.engine).worker_command(join, int(concurrency))
-    variables = environment(join, dict(os.environ), place)
+    variables = environment(join, of_installation(place), place)
     worker = Worker([python, "-m", "airflow", *arguments], variables, place.path / PATIENCE)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.ask)

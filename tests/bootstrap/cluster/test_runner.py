@@ -74,6 +74,14 @@ def test_a_task_whose_time_is_up_is_asked_to_end(home: Home) -> None:
     assert (home.path / "ended").read_text() == f"int {-signal.SIGTERM}"
 
 
+def test_the_admins_own_variables_reach_the_worker(home: Home) -> None:
+    home.etc.mkdir()
+    (home.etc / "environment.sh").write_text("export OWN='two\nlines' NO_PROXY=localhost\n")
+    found = runner.of_installation(home)
+    assert found["OWN"] == "two\nlines"
+    assert runner.environment(join(), found, home)["NO_PROXY"] == "localhost,head"
+
+
 def test_the_head_is_exempt_from_a_proxy(home: Home) -> None:
     found = runner.environment(join(base="http://192.0.2.11:8080"), {"NO_PROXY": "localhost"}, home)
     assert found["NO_PROXY"] == "localhost,head,192.0.2.11"
