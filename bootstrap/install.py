@@ -253,7 +253,8 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             with _telling_what_runs_on(Installation(chosen), progress):
                 wanted = steps(Installation(chosen), bundle, password, handed, given.site, given.join)
                 done = plan.execute(wanted, progress, journal)
-            tidy(Installation(chosen))
+            if chosen.role != WORKER:
+                tidy(Installation(chosen))
             chosen = _with_version(chosen)
             finished = bool(chosen.completed)
             if not finished:

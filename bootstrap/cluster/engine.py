@@ -182,17 +182,18 @@ class Edge:
         if not query("SELECT to_regclass('edge_worker')").strip():
             return []
         rows = query(
-            "SELECT worker_name, state, coalesce(extract(epoch FROM now() - last_update), -1),"
+            # the state last: it is never empty, and whoever trims a line takes no column away
+            "SELECT worker_name, coalesce(extract(epoch FROM now() - last_update), -1),"
             " coalesce(queues, '[]'), jobs_active, coalesce(sysinfo->>'concurrency', '0'),"
             " coalesce(sysinfo->>'airflow_version', ''), coalesce(sysinfo->>'edge_provider_version', ''),"
             " coalesce(sysinfo->>'airferry_bundle', ''), coalesce(sysinfo->>'airferry_dags', ''),"
-            " replace(replace(coalesce(maintenance_comment, ''), chr(10), ' '), chr(9), ' ')"
+            " replace(replace(coalesce(maintenance_comment, ''), chr(10), ' '), chr(9), ' '), state"
             " FROM edge_worker ORDER BY 1"
         )
         return [self._seen(row.split("\t")) for row in rows.split("\n") if row]
 
     def _seen(self, row: List[str]) -> Seen:
-        name, state, age, queues, running, slots, airflow, provider, bundle, digest, note = row
+        name, age, queues, running, slots, airflow, provider, bundle, digest, note, state = row
         gone = ("unknown", "offline", "offline maintenance")
         seconds = float(age)
         return Seen(

@@ -11,9 +11,10 @@ from bootstrap.base.result import Result
 from bootstrap.installed.installation import Installation
 from bootstrap.python import choice
 from bootstrap.state import receipt
+from bootstrap.state.cluster import joined
 from bootstrap.state.home import Home
 from bootstrap.state.outcome import Outcome, Planned
-from bootstrap.state.receipt import PRIVATE, Receipt
+from bootstrap.state.receipt import PRIVATE, WORKER, Receipt
 from wheelhouse.manifest import Manifest
 
 
@@ -45,6 +46,13 @@ def in_short(chosen: Receipt, earlier: Optional[Receipt], manifest: Manifest) ->
         what = f"Go on with the install of Airflow {chosen.airflow} in {home.path}"
     else:
         what = f"Install Airflow {chosen.airflow}, {len(manifest.packages)} packages, into {home.path}"
+    if chosen.role == WORKER:
+        what = f"{'Go on with' if there else 'Make'} a worker of Airflow {chosen.airflow} in {home.path}"
+        return [
+            f"{what}; account {chosen.account}, services: {chosen.services}.",
+            f"{chosen.parallelism} tasks at once; no database, no web server, no port.",
+            f"The way back: {shlex.quote(str(home.bin / 'airferry'))} uninstall",
+        ]
     database = chosen.database
     where = "private" if database.kind == PRIVATE else f"on {database.host}"
     return [
@@ -76,6 +84,9 @@ def _password(found: Receipt) -> str:
 def _welcome(console: Console, outcome: Outcome) -> None:
     found = outcome.receipt
     home, here = Home(Path(found.home)), Installation(found)
+    if here.is_worker:
+        _welcome_worker(console, here)
+        return
     back = "rollback" if outcome.before else "uninstall"
     others = here.url_for_others
     new = f"{outcome.before} -> {found.airflow}: it" if outcome.before else found.airflow
@@ -104,6 +115,24 @@ def _welcome(console: Console, outcome: Outcome) -> None:
         _listening(console, found)
     elif here.site.proxied:
         console.note(f"Browsers need a proxy with HTTPS in front of it: {home.bin}/airferry site proxy")
+
+
+def _welcome_worker(console: Console, here: Installation) -> None:
+    found, join, home = here.receipt, joined(here.home), here.home
+    console.summary(
+        [
+            ("Worker", f"{join.name}, {found.parallelism} tasks at once"),
+            ("Queues", ", ".join(join.queues)),
+            ("Head", f"{join.host} ({join.base})"),
+            ("Python", choice.reason(found)),
+            ("DAG files", f"{home.bin}/airferry dags receive FILE"),
+            ("Status", f"{home.bin}/airferry status"),
+            ("Stop", f"{home.bin}/airferry stop"),
+            ("Way back", f"{home.bin}/airferry uninstall"),
+        ],
+        title=f"{join.host} has run a task here, and its log was read there.",
+    )
+    console.warning("The join file is worth an administrator's password of the head: remove it now.")
 
 
 def _listening(console: Console, found: Receipt) -> None:

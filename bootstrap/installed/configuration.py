@@ -87,6 +87,7 @@ class ManagedSettings:
         return [
             Setting("core", "load_examples", "False"),
             Setting("core", "hostname_callable", "socket.gethostname"),
+            *([Setting("core", "default_timezone", join.timezone)] if join.timezone else []),
             *engine.worker_settings(self.installation.version, join, receipt.parallelism),
         ]
 

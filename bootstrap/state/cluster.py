@@ -72,7 +72,8 @@ class Join:
     `base` is the head's web address as workers reach it (http://address:port/path), `host` its own name.
     `executors` is the head's list, `packages` are versions that both must have. `secrets` are the keys that
     the engine needs, by the name of their file; `claims` is who asks the head's API with them. `authorities`
-    is the text of the certificates that the head's is signed by; empty for plain HTTP.
+    is the text of the certificates that the head's is signed by; empty for plain HTTP. `timezone` is the
+    head's.
     """
 
     schema: int
@@ -91,6 +92,7 @@ class Join:
     claims: Dict[str, str]
     secrets: Dict[str, str] = field(repr=False)
     authorities: str = ""
+    timezone: str = ""
 
     def key(self, name: str) -> Secret:
         """One of the keys."""

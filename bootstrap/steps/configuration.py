@@ -33,6 +33,8 @@ class ConfigurationStep:
     def describe(self) -> str:
         """One line for the admin."""
         kept = "Edit" if self.path.exists() else "Write"
+        if self.installation.is_worker:
+            return f"{kept} {self.path}: what its head has told"
         executor = self.installation.executor.name
         marked = "; its byte order mark is taken away" if self._marked() else ""
         zone = self.installation.receipt.timezone

@@ -241,7 +241,7 @@ def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
     deadline = time.monotonic() + seconds - 60
     state = "never read by the head"
     try:
-        while not session.dag_is_known(dag_id):
+        while not _known(session, dag_id):
             _wait(deadline, join, state)
         session.unpause(dag_id)
         session.trigger(dag_id, run_id, now)
@@ -264,6 +264,17 @@ def _session(installation: Installation, join: Join) -> ApiSession:
     trusted = str(cluster.authorities_file(installation.home)) if join.authorities else ""
     web = WebAddress(parts.hostname or "", port, parts.path, trusted)
     return ApiSession(installation.version, web, Secret(f"Bearer {bearer.reveal()}"), timeout=30)
+
+
+def _known(session: ApiSession, dag_id: str) -> bool:
+    """Whether the head has read the DAG; raises LoginFailed where it does not let this worker ask."""
+    try:
+        session.call("GET", f"/dags/{dag_id}")
+    except RequestFailed as error:
+        if "HTTP 404" in error.found:
+            return False
+        raise
+    return True
 
 
 def _log(session: ApiSession, dag_id: str, run_id: str) -> str:

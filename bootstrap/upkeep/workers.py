@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
+from bootstrap.airflow import config
 from bootstrap.base import account, secret
 from bootstrap.base.lock import held
 from bootstrap.cluster import dags
@@ -106,6 +107,7 @@ def join_of(installation: Installation, cluster: HeadRecord, guest: Invited) -> 
         claims=_claims(installation),
         secrets=keys,
         authorities=_authorities(installation),
+        timezone=found.timezone,
     )
 
 
@@ -118,14 +120,16 @@ def _authorities(installation: Installation) -> str:
 def _claims(installation: Installation) -> Dict[str, str]:
     """Who the proof of a worker asks the API as: the admin of the install (FAB knows accounts by number)."""
     user = installation.receipt.admin_user
+    text = config.read(installation.home.airflow_cfg)
+    audience = config.get(text, "api_auth", "jwt_audience") or "apache-airflow"
     if installation.receipt.auth == "simple":
-        return {"sub": user, "role": "admin"}
+        return {"aud": audience, "sub": user, "role": "admin"}
     name = user.replace("'", "''")
     rows = installation.database.query(f"SELECT id FROM ab_user WHERE username = '{name}'")  # noqa: S608
     number = rows.split()[0] if rows.strip() else ""
     if not number:
         number = installation.database.query("SELECT min(id) FROM ab_user WHERE active").strip() or "1"
-    return {"sub": number}
+    return {"aud": audience, "sub": number}
 
 
 def text_of(join: Join) -> str:

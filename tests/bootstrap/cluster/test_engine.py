@@ -74,9 +74,9 @@ def test_workers_and_waiting_tasks_as_the_database_has_them() -> None:
         if "edge_job" in sql:
             return "gpu\t3\t75.5\n"
         return (
-            "w1\tidle\t4.2\t['w1', 'default']\t0\t4\t3.3.2\t4.3.2\t3.3.2-a\t0a1b\t\n"
-            "w2\trunning\t300.0\t['w2']\t2\t4\t3.3.2\t4.3.2\t\t\t\n"
-            "w3\toffline\t9.0\t[]\t0\t4\t3.3.2\t4.3.2\t\t\tby hand\n"
+            "w1\t4.2\t['w1', 'default']\t0\t4\t3.3.2\t4.3.2\t3.3.2-a\t0a1b\t\tidle\n"
+            "w2\t300.0\t['w2']\t2\t4\t3.3.2\t4.3.2\t\t\t\trunning\n"
+            "w3\t9.0\t[]\t0\t4\t3.3.2\t4.3.2\t\t\tby hand\toffline\n"
         )
 
     first, second, third = EDGE.seen(query)

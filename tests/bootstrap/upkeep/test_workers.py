@@ -63,6 +63,7 @@ def head(tmp_path: Path, database: Database) -> Installation:
     home = Home(tmp_path)
     for folder in (home.secrets, home.dags, home.etc):
         folder.mkdir()
+    home.airflow_cfg.write_text("[api_auth]\njwt_audience = ours\n")
     (home.secrets / "jwt-secret").write_text(KEY + "\n")
     (home.secrets / "fernet-key").write_text("fernet\n")
     cluster.save(home, HeadRecord(1, "0a1b2c3d4e5f", "edge", "head.example", 8080))
@@ -71,7 +72,7 @@ def head(tmp_path: Path, database: Database) -> Installation:
 
 def row(name: str, state: str = "idle", age: float = 3, queues: str = "", version: str = "3.3.2") -> str:
     listed = queues or f"['{name}', 'default']"
-    return f"{name}\t{state}\t{age}\t{listed}\t1\t4\t{version}\t4.3.2\t\t\t\n"
+    return f"{name}\t{age}\t{listed}\t1\t4\t{version}\t4.3.2\t\t\t\t{state}\n"
 
 
 def test_an_invitation_holds_what_the_engine_needs_and_no_more(head: Installation) -> None:
@@ -79,7 +80,7 @@ def test_an_invitation_holds_what_the_engine_needs_and_no_more(head: Installatio
     assert join.secrets == {"jwt-secret": KEY}
     assert (join.base, join.executors) == ("http://head.example:8080", EDGE.name)
     assert join.queues == said.queues == ("w1", "gpu")
-    assert join.claims == {"sub": "7"}
+    assert join.claims == {"aud": "ours", "sub": "7"}
     assert join.packages == {"apache-airflow": "3.3.2", EDGE3: "4.3.2"}
     assert 3500 < cluster_seconds(join.until) <= 3600
     assert "administrator" in said.worth
