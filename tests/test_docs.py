@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,9 @@ def test_decisions_are_numbered_without_gaps() -> None:
     assert [
         path for path in found if not path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]}: ")
     ] == []
+
+
+def test_every_exit_code_from_10_on_has_one_meaning() -> None:
+    page = (REFERENCE / "exit-codes.md").read_text(encoding="utf-8")
+    codes = Counter(int(code) for code in re.findall(r"^\| (\d+) \| `", page, re.MULTILINE))
+    assert {code for code, count in codes.items() if count > 1 and 10 <= code < 128} == set()

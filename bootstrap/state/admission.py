@@ -31,7 +31,7 @@ class NotAdmitted(AirferryError):
     """This host takes only files that were admitted, and this one was not."""
 
     reference = "not-admitted"
-    exit_code = 103
+    exit_code = 109
 
 
 class OlderThanInstalled(AirferryError):

@@ -33,7 +33,7 @@ class SigningFailed(AirferryError):
     """What lies beside a release list is not what it says, or the key has made no signature."""
 
     reference = "signing-failed"
-    exit_code = 102
+    exit_code = 105
 
 
 @dataclass(frozen=True)
