@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from typing import Any, List
 
 from wheelhouse.errors import AirferryError
 
 LONGEST = 1 << 20
 _ends: List[int] = []
+# one request at a time: doctor's looks run side by side
+_turn = threading.Lock()
 
 
 class BrokerGone(AirferryError):
@@ -61,7 +64,7 @@ def ask(verb: str, **more: object) -> Any:
         )
     request = json.dumps({"verb": verb, **more})
     try:
-        with socket.socket(fileno=os.dup(_ends[-1])) as channel:
+        with _turn, socket.socket(fileno=os.dup(_ends[-1])) as channel:
             channel.sendall(request.encode() + b"\n")
             answer = json.loads(line(channel) or b"null")
     except (OSError, ValueError) as error:
