@@ -40,7 +40,7 @@ def given(
     host = settings.hostname(url) or (site.host if site.chosen else "")
     tasks = installation.version.numbers >= (3, 0, 0)
     own = settings.own_host(found.names, host, receipt.web_host)
-    wanted = checks.WantedTls(host, tasks, own, network.is_found(own) if tasks else None)
+    wanted = checks.WantedTls(host, tasks, own, network.is_found(own) if tasks else None, whole=True)
     findings = list(checks.judge(found, place, wanted))
     refuse(findings)
     notes = tuple(f"{item.title}: {item.found}" for item in findings)

@@ -18,7 +18,7 @@ from bootstrap.change.site import SiteChange
 from bootstrap.change.tls import for_address
 from bootstrap.commands import site_ldap
 from bootstrap.commands.helpful import offer
-from bootstrap.commands.shared import HOME, JSON, application, home_of
+from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, application, home_of, patience
 from bootstrap.commands.site_proxy import proxy
 from bootstrap.commands.site_results import SiteChanged, changed
 from bootstrap.commands.site_tls import tls
@@ -106,6 +106,8 @@ def url(
         None, metavar="URL", help="As browsers have it: https://airflow.example.com:8443/airflow"
     ),
     none: bool = typer.Option(False, "--none", help="Forget the address that was set."),
+    wait: Optional[float] = WAIT,
+    now: bool = NOW,
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[SiteChanged]:
@@ -117,7 +119,7 @@ def url(
         raise InvalidOption("One address is needed.", needed="URL, or --none")
     wanted = settings.checked(url) if url is not None else None
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home))
+    installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
     edit, notes = url_edit(installation, wanted)
     if wanted:
         edit = for_address(installation, wanted, edit)

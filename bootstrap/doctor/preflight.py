@@ -108,7 +108,7 @@ def certificate_findings(chosen: Receipt, options: Options) -> Iterator[Finding]
     host = settings.hostname(asked.url)
     own = settings.own_host(found.names, host, chosen.web_host)
     tasks = release_for(chosen.airflow).numbers >= (3, 0, 0)
-    wanted = tls.WantedTls(host, tasks, own, network.is_found(own) if tasks else None)
+    wanted = tls.WantedTls(host, tasks, own, network.is_found(own) if tasks else None, whole=True)
     yield from tls.judge(found, asked.place, wanted)
 
 

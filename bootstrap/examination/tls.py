@@ -21,8 +21,8 @@ class Tls:
 
     `host` is that of the address for browsers, `own_host` the one by which tasks reach the web server, if
     `tasks` do so over HTTPS; `resolved` says whether that name is found here. `exposed` is the address that
-    logins cross the network to unencrypted, "" for none; `own_authority` that the certificate is one of the
-    installation's own. `now` is the time on this host, in seconds since 1970.
+    logins cross the network to unencrypted, "" for none, `bypass` the same past a proxy; `own_authority` says
+    that the certificate is one of the installation's own. `now` is the time here, in seconds since 1970.
     """
 
     path: str = ""
@@ -32,6 +32,7 @@ class Tls:
     own_host: str = ""
     resolved: Optional[bool] = None
     exposed: str = ""
+    bypass: str = ""
     own_authority: bool = False
     now: float = 0.0
 
@@ -40,7 +41,8 @@ def collect(installation: Installation) -> Tls:
     """Look at the files that airflow.cfg names."""
     site, receipt = installation.site, installation.receipt
     if not site.tls:
-        return Tls(exposed="" if site.secure else exposed(receipt.web_host, receipt.web_port))
+        open_to = exposed(receipt.web_host, receipt.web_port)
+        return Tls(bypass=open_to) if site.proxied else Tls(exposed=open_to)
     found = certificates.read(
         Path(site.certificate),
         Path(site.key),

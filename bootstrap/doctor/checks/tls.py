@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from typing import Iterator, Optional
 
 from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
-from bootstrap.doctor.severity import BLOCKER, OK, WARNING
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.installed import Installed
 from bootstrap.site.certificates import Examined, covers
 
@@ -65,6 +66,13 @@ TLS_UNRESOLVED = Entry(
     "The tasks of Airflow 3 reach the web server under a name of the certificate, and fail without it.",
     "A certificate that is for 127.0.0.1 or localhost as well needs no name to be found.",
 )
+PROXY_BYPASSED = Entry(
+    "proxy-bypassed",
+    NOTE,
+    "The web server can be reached past its proxy",
+    "Whoever logs in there sends the password unencrypted.",
+    "Where the proxy is on another host, that is as it must be.",
+)
 LOGIN_UNENCRYPTED = Entry(
     "login-unencrypted",
     WARNING,
@@ -79,7 +87,7 @@ class WantedTls:
 
     `tasks` says that tasks speak HTTPS to the web server (Airflow 3). `own_host` is the name that they use,
     `resolved` whether it leads to this host (None: not looked up). `again` is the command to be run with
-    other files.
+    other files. With `whole` the chain has to be so in Airflow 2 as well: an upgrade to 3 needs it.
     """
 
     host: str
@@ -88,6 +96,7 @@ class WantedTls:
     resolved: Optional[bool] = None
     again: str = ""
     now: float = 0.0
+    whole: bool = False
 
 
 def judge(found: Examined, place: str, wanted: WantedTls) -> Iterator[Finding]:
@@ -126,7 +135,7 @@ def judge(found: Examined, place: str, wanted: WantedTls) -> Iterator[Finding]:
             needed="the certificate, then its intermediates, in one file, and the root of the authority",
             remedy="Append the intermediates to the file, and name a file with the root: --ca FILE (install:"
             " --tls-ca FILE).",
-            severity=BLOCKER if wanted.tasks else WARNING,
+            severity=BLOCKER if wanted.tasks or wanted.whole else WARNING,
         )
     if wanted.tasks and wanted.resolved is False:
         yield TLS_UNRESOLVED.found(
@@ -186,6 +195,13 @@ def check(installed: Installed) -> Iterator[Finding]:
             needed="HTTPS, or a web server that listens on this host alone",
             remedy="With a certificate of yours (--cert FILE --key FILE), or one that is made here:",
             commands=(f"{site} --self-signed",),
+        )
+    elif found.bypass:
+        again = f"sh {shlex.quote(installed.bundle_file)} install --home {shlex.quote(installed.home)}"
+        yield PROXY_BYPASSED.found(
+            f"plain HTTP on {found.bypass}",
+            remedy="Where the proxy is on this host, have Airflow listen on it alone:",
+            commands=(f"{again} --host 127.0.0.1",),
         )
 
 

@@ -16,7 +16,7 @@ from bootstrap.change.tls import CertificateRefused
 from bootstrap.commands.site_options import asked_of, port_of
 from bootstrap.doctor.checks import tls as checks
 from bootstrap.doctor.preflight import certificate_findings
-from bootstrap.doctor.severity import BLOCKER, OK, WARNING
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination import tls as examination
 from bootstrap.examination.installed import Installed
 from bootstrap.installed.installation import Installation
@@ -104,7 +104,10 @@ def test_a_chain_with_a_gap(installation: Installation, root: Pair, tmp_path: Pa
     home = configured(tmp_path / "older", "2.11.2")
     older = Installation(receipts.load(home.receipt))
     serve(older, leaf(tmp_path, NAMES, middle), root)
-    assert doctor(older) == {"tls-chain": WARNING}  # no task asks
+    assert doctor(older) == {"tls-chain": WARNING}  # no task asks, before the upgrade to 3
+    pair = leaf(tmp_path, NAMES, middle)
+    with pytest.raises(CertificateRefused, match="chain"):
+        use.given(older, pair.text, Secret(pair.key_text), root.text, "x.pem")
 
 
 @fault("tls-key-mismatch", "the key of another certificate")
@@ -135,6 +138,7 @@ def test_a_name_that_is_not_found(installation: Installation, root: Pair, tmp_pa
     assert config.get(text, "core", "execution_api_server_url") == f"https://{name}:9/execution/"
 
 
+@fault("proxy-bypassed", "a web server behind a proxy that listens on all addresses")
 @fault("login-unencrypted", "a web server that listens on all addresses without HTTPS")
 def test_logins_over_plain_http(installation: Installation) -> None:
     everywhere = Installation(replace(installation.receipt, web_host="0.0.0.0"))
@@ -142,7 +146,9 @@ def test_logins_over_plain_http(installation: Installation) -> None:
     for host in ("127.0.0.1", "localhost", "::1"):
         assert doctor(Installation(replace(installation.receipt, web_host=host))) == {}
     change.change(everywhere, "url", url_edit(everywhere, URL)[0], Console(quiet=True))
-    assert doctor(everywhere) == {}  # a proxy is in front
+    assert doctor(everywhere) == {"proxy-bypassed": NOTE}
+    change.change(installation, "url", url_edit(installation, URL)[0], Console(quiet=True))
+    assert doctor(Installation(replace(installation.receipt, web_host="127.0.0.1"))) == {}
 
 
 def test_an_installation_takes_no_certificate_that_would_break_it(
