@@ -71,7 +71,7 @@ class Browser:
         return self._call("POST", "/execute/sync", {"script": text, "args": []})
 
     def text(self) -> str:
-        return str(self.script("return document.body ? document.body.innerText : ''"))
+        return str(self.script("return document.body ? document.body.textContent : ''"))
 
     def fill(self, css: str, text: str) -> None:
         self._call("POST", f"/element/{self._find(css)}/value", {"text": text})

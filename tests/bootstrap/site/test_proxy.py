@@ -23,9 +23,9 @@ from bootstrap.site import proxy
 from bootstrap.site.settings import Site
 from tests.support.certificates import authority, leaf, needs_openssl
 from tests.support.postgres import free_port
+from tests.support.proxies import needs_nginx, nginx
 
 HOST = "portal.example.com"
-needs_nginx = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not on this machine")
 needs_apache = pytest.mark.skipif(not shutil.which("apache2"), reason="apache2 is not on this machine")
 SPOOFED = {
     "X-Forwarded-Prefix": "/evil", "X-Forwarded-Port": "1", "X-Forwarded-Host": "evil.example.com",
@@ -34,7 +34,6 @@ SPOOFED = {
 
 
 _MODULES = "/usr/lib/apache2/modules"
-_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -130,17 +129,9 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def nginx(files: Path, site: Site, web: WebAddress) -> tuple[list[str], Path]:
-    text = "\n".join(proxy.named(proxy.NGINX, site, web)).replace("/etc/nginx/tls", str(files))
-    text = "\n".join(line for line in text.splitlines() if "[::]" not in line)  # not on every machine
-    main = files / "nginx.conf"
-    main.write_text(
-        f"daemon off;\npid {files}/pid;\nerror_log {files}/error.log;\nworker_processes 1;\n"
-        "events {}\nhttp {\n"
-        + "".join(f"{kind}_temp_path {files}/{kind};\n" for kind in _TEMPORARY)
-        + f"access_log off;\n{text}\n}}\n"
-    )
-    return ["nginx", "-e", str(files / "error.log"), "-c", str(main)], files / "error.log"
+def command_of(files: Path, site: Site, web: WebAddress) -> tuple[list[str], Path]:
+    text = "\n".join(proxy.named(proxy.NGINX, site, web))
+    return nginx(files, text), files / "error.log"
 
 
 @needs_nginx
@@ -151,7 +142,7 @@ def test_nginx_passes_on_what_airflow_needs(files: Path, tls: bool) -> None:
     with echo(*((files / "web.pem", files / "web.key") if tls else ())) as behind:
         web = WebAddress("127.0.0.1", behind, "/air/flow", str(files / "web.pem") if tls else "")
         site = Site(f"https://{HOST}:{port}/air/flow")
-        command, log = nginx(files, site, web)
+        command, log = command_of(files, site, web)
         with running(command, port, log):
             judge(port)
             status, moved = ask(port, "/air/flow")
@@ -167,7 +158,7 @@ def test_nginx_does_not_pass_on_to_a_stranger(files: Path) -> None:
     port = free_port()
     with echo(other.certificate, other.key) as behind:
         web = WebAddress("127.0.0.1", behind, "/air/flow", str(files / "web.pem"))
-        command, log = nginx(files, Site(f"https://{HOST}:{port}/air/flow"), web)
+        command, log = command_of(files, Site(f"https://{HOST}:{port}/air/flow"), web)
         with running(command, port, log):
             assert ask(port, "/air/flow/x")[0] == 502
 
