@@ -32,6 +32,7 @@ PAIRS = (
     "3.1.8/3.12", "3.2.2/3.12", "3.3.2/3.11", "3.3.2/3.13",
 )  # fmt: skip
 DAG = "airferry_pipeline"
+WEB = "airflow.example.com:18448"
 DAGS = (DAG, "airferry_scripts")
 DAYS = (date(2026, 1, 1), date(2026, 1, 2))
 
@@ -67,6 +68,10 @@ def run_row(pair: str, postgres: str, scratch: Path, namespace: Namespace) -> Ro
         host.python,
         "--postgres",
         postgres,
+        # every release with its own options for HTTPS, and its tasks' trust
+        "--url",
+        f"https://{WEB}",
+        "--tls-self-signed",
         "--json",
     ]
     started = time.monotonic()
@@ -74,6 +79,9 @@ def run_row(pair: str, postgres: str, scratch: Path, namespace: Namespace) -> Ro
     installed = time.monotonic() - started
     try:
         assert receipt["completed"]
+        assert host.json(home / "bin" / "airferry", "status", "--json")["url"].startswith(
+            "https://127.0.0.1:"
+        )
         wait_until("both example DAGs are read", lambda: len(known_dags(host, home)) == len(DAGS), 90)
         assert query(host, home, "SELECT filename FROM import_error") == []
         assert host.json(home / "bin" / "airferry", "passwd", "--generate", "--json")["proved"]

@@ -19,6 +19,7 @@ import pytest
 from bootstrap.state import registry
 from tests.e2e.hosts import Host, hostile, wait_until
 from tests.support import exchanging, exposure
+from tests.support.certificates import authority, leaf
 from tests.support.postgres import programs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -226,6 +227,20 @@ def test_damaged_file_writes_nothing(bundle: Path, user_host: Host) -> None:
     assert not home.exists()
 
 
+def https(private: Path) -> list[str | Path]:
+    """A certificate of a company's authority, whose files only root can read; the tasks speak HTTPS, too."""
+    if not shutil.which("openssl"):
+        return []
+    root = authority(private)
+    issuing = authority(private, "Example Issuing", root)
+    pair = leaf(private, "DNS:airflow.example.com,IP:127.0.0.1", issuing)
+    pair.certificate.write_text(pair.text + issuing.text)
+    return [
+        "--url", "https://airflow.example.com:18449", "--tls-cert", pair.certificate, "--tls-key", pair.key,
+        "--tls-ca", root.certificate,
+    ]  # fmt: skip
+
+
 def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, scratch: Path) -> None:
     """The bundle and the password lie where only root can look; everything runs as the account.
 
@@ -246,6 +261,7 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
         result = root_host.json(
             "sh", carried, "install", "--home", home, "--json", "--python", root_host.python,
             "--admin-user", "kim", "--admin-password-file", private / "password", "--postgres", "host",
+            *https(private),
         )  # fmt: skip
         assert result["receipt"]["database"]["programs"] == str(programs())
         assert result["receipt"]["account"] == "airflow"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.e2e.hosts import Host, wait_until
 from tests.e2e.matrix import query
-from tests.support import exposure
+from tests.support import browser, exposure
+from tests.support.certificates import authority, leaf, needs_openssl
+from tests.support.proxies import needs_nginx, nginx
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -37,6 +42,10 @@ PUBLIC = (
 )
 
 
+# How browsers reach it, through a proxy with HTTPS in front
+PORTAL = "portal.example.com:18447"
+
+
 @dataclass
 class Installed:
     """A home on a host."""
@@ -54,7 +63,7 @@ class Installed:
     def install(self) -> Any:
         options: list[str | Path] = ["--home", self.home, "--python", self.host.python]
         options += ["--name", "daily"]  # the usual one may be root's meanwhile
-        options += ["--host", "127.0.0.1", "--json"]
+        options += ["--host", "127.0.0.1", "--url", f"https://{PORTAL}/airflow", "--json"]
         return self.host.json("sh", self.bundle, "install", *options)
 
 
@@ -274,6 +283,91 @@ def test_status_is_korean_where_that_is_asked_for(installed: Installed) -> None:
     assert (said.returncode, "구성 요소" in said.stdout, "실행 중" in said.stdout) == (0, True, True)
     said = installed.host.run("env", "AIRFERRY_LANG=ko", installed.home / "bin/airferry", "status", "--json")
     assert {item["state"] for item in json.loads(said.stdout)["result"]["components"]} == {"RUNNING"}
+
+
+@pytest.fixture
+def portal(installed: Installed) -> Iterator[Callable[[], None]]:
+    """A real nginx where browsers look, with what airferry prints for it; called again it is told anew."""
+    folder = installed.host.folder / "nginx"
+    folder.mkdir()
+    name = PORTAL.partition(":")[0]
+    pair = leaf(folder, f"DNS:{name}", authority(folder), name="portal")
+    shutil.copy(pair.certificate, folder / f"{name}.pem")
+    shutil.copy(pair.key, folder / f"{name}.key")
+    running: list[subprocess.Popen[str]] = []
+
+    def stop() -> None:
+        for child in running:
+            child.terminate()
+            child.communicate(timeout=30)
+        running.clear()
+
+    def start() -> None:
+        stop()
+        lines = installed.json("site", "proxy", "nginx")["lines"]
+        trusted = installed.run("site", "tls", "--show-ca")
+        (folder / "airflow-ca.pem").write_text(trusted.stdout)
+        command = nginx(folder, "\n".join(lines))
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, installed.host.uid, installed.host.gid)
+        running.append(installed.host.command(command))
+        time.sleep(1)
+        assert running[0].poll() is None, (folder / "error.log").read_text()
+
+    yield start
+    stop()
+    shutil.rmtree(folder)
+
+
+@needs_nginx
+@needs_openssl
+def test_a_browser_logs_in_and_reads_a_log_below_a_path_of_a_proxy(
+    installed: Installed, portal: Callable[[], None]
+) -> None:
+    """Then with HTTPS from the proxy to Airflow, and from its tasks: the change proves that by a run."""
+    if browser.missing():
+        pytest.skip(f"{browser.missing()} is not on this machine")
+    portal()
+    seen = browse(installed)
+    base = f"https://{PORTAL}/airflow"
+    assert seen["login"].startswith(f"{base}/auth/login")
+    assert seen["home"].startswith(f"{base}/")
+    assert seen["insecure"] == []
+    assert seen["cookies"] and all(seen["cookies"].values()), seen["cookies"]
+    groups = {item["name"]: item["value"] for item in installed.json("site")["groups"]}
+    assert groups["url"] == base
+    made = installed.json("site", "tls", "--self-signed")
+    assert (made["changed"], made["proved"]) == (True, True)
+    assert set(made["components"]) == {"api-server", "scheduler", "dag-processor", "triggerer"}
+    assert installed.json("status")["url"].startswith("https://127.0.0.1:")
+    assert installed.json("passwd", "--generate")["proved"]
+    portal()
+    assert browse(installed)["home"].startswith(f"{base}/")
+
+
+def browse(installed: Installed) -> Any:
+    """What Chromium sees as the admin, up to the log of a task of the example pipeline."""
+    sql = "SELECT run_id FROM dag_run WHERE dag_id = 'airferry_pipeline' AND state = 'success' LIMIT 1"
+    run = query(installed.host, installed.home, sql)[0]
+    asked = {
+        "url": f"https://{PORTAL}/airflow",
+        "user": "admin",
+        "password": (installed.home / "secrets" / "admin-password").read_text().strip(),
+        "log": f"https://{PORTAL}/airflow/dags/airferry_pipeline/runs/{quote(run)}/tasks/A",
+        "text": "A collects what happened on",
+    }
+    given = installed.host.folder / "asked.json"
+    given.write_text(json.dumps(asked))
+    os.chown(given, installed.host.uid, installed.host.gid)
+    given.chmod(0o600)
+    program = shutil.copy(browser.__file__, installed.host.folder / "browser.py")
+    try:
+        command = f"exec '{installed.host.python}' '{program}' < '{given}'"
+        ran = installed.host.run("sh", "-c", command, timeout=400)
+    finally:
+        given.unlink()
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
 
 
 def test_old_rows_and_logs_are_removed_after_a_backup(installed: Installed) -> None:
