@@ -129,10 +129,7 @@ TRIGGER_DATE = _row("option for the date of a run (`dags trigger`)", ("2.2.2", "
 BACKFILL: Row[Command] = _row(
     "backfill of a date range",
     ("2.2.2", ("dags", "backfill", "--start-date", "{first}", "--end-date", "{last}", "{dag}")),
-    (
-        "3.0.0",
-        ("backfill", "create", "--dag-id", "{dag}", "--from-date", "{first}", "--to-date", "{last}"),
-    ),
+    ("3.0.0", ("backfill", "create", "--dag-id", "{dag}", "--from-date", "{first}", "--to-date", "{last}")),
 )
 CONFIG_LINT: Row[Optional[Command]] = _row(
     "check of airflow.cfg", ("2.2.2", None), ("3.0.0", ("config", "lint"))
@@ -187,9 +184,7 @@ DATABASE_URL: Row[OptionPlace] = _row(
     "database", ("2.2.2", ("core", "sql_alchemy_conn")), ("2.3.0", ("database", "sql_alchemy_conn"))
 )
 ASYNC_DATABASE_URL: Row[OptionPlace] = _row(
-    "database of the asynchronous driver",
-    ("2.2.2", None),
-    ("3.1.0", ("database", "sql_alchemy_conn_async")),
+    "database of the asynchronous driver", ("2.2.2", None), ("3.1.0", ("database", "sql_alchemy_conn_async"))
 )
 DEFAULT_CONNECTIONS: Row[OptionPlace] = _row(
     "example connections",
@@ -232,14 +227,10 @@ EXECUTION_API: Row[OptionPlace] = _row(
 # The defaults are 3 and 600: a restart of the API server would end running tasks, and a task that waited for
 # ten minutes would not be let in.
 TASK_HEARTBEATS: Row[OptionPlace] = _row(
-    "heartbeats that a task may miss",
-    ("2.2.2", None),
-    ("3.0.0", ("workers", "max_failed_heartbeats")),
+    "heartbeats that a task may miss", ("2.2.2", None), ("3.0.0", ("workers", "max_failed_heartbeats"))
 )
 TASK_TOKEN_LIFE: Row[OptionPlace] = _row(
-    "life of a task's token, in seconds",
-    ("2.2.2", None),
-    ("3.0.0", ("execution_api", "jwt_expiration_time")),
+    "life of a task's token, in seconds", ("2.2.2", None), ("3.0.0", ("execution_api", "jwt_expiration_time"))
 )
 # The defaults are 5 and 90, ten seconds in all: a task that starts while the API server does would fail.
 TASK_RETRIES: Row[OptionPlace] = _row(
@@ -258,25 +249,18 @@ DAG_SCAN: Row[OptionPlace] = _row(
     ("3.0.0", ("dag_processor", "refresh_interval")),
 )
 TELEMETRY: Row[OptionPlace] = _row(
-    "telemetry switch",
-    ("2.2.2", None),
-    ("2.10.0", ("usage_data_collection", "enabled")),
-    ("2.10.5", None),
+    "telemetry switch", ("2.2.2", None), ("2.10.0", ("usage_data_collection", "enabled")), ("2.10.5", None)
 )
 # While it is on, every web worker asks the resolver for the host's full name; later releases have it off.
 EXPOSE_HOSTNAME: Row[OptionPlace] = _row(
-    "host name on the web pages",
-    ("2.2.2", ("webserver", "expose_hostname")),
-    ("2.6.0", None),
+    "host name on the web pages", ("2.2.2", ("webserver", "expose_hostname")), ("2.6.0", None)
 )
 # The Swagger page loads its scripts from the internet.
 SWAGGER: Row[OptionPlace] = _row(
     "Swagger page of the REST API", ("2.2.2", None), ("3.0.2", ("api", "enable_swagger_ui"))
 )
 TRIGGER_LOG_PORT: Row[OptionPlace] = _row(
-    "port for logs of running triggers",
-    ("2.2.2", None),
-    ("2.6.0", ("logging", "trigger_log_server_port")),
+    "port for logs of running triggers", ("2.2.2", None), ("2.6.0", ("logging", "trigger_log_server_port"))
 )
 
 # Group-writable by default, for tasks of other accounts (run_as_user); before, everybody may write to a log.
@@ -286,9 +270,7 @@ LOG_FOLDER_MODE: Row[OptionPlace] = _row(
     ("2.6.0", ("logging", "file_task_handler_new_folder_permissions")),
 )
 LOG_FILE_MODE: Row[OptionPlace] = _row(
-    "mode of task logs",
-    ("2.2.2", None),
-    ("2.6.0", ("logging", "file_task_handler_new_file_permissions")),
+    "mode of task logs", ("2.2.2", None), ("2.6.0", ("logging", "file_task_handler_new_file_permissions"))
 )
 
 WEB_TLS: Row[OptionPlace] = _row(
@@ -297,9 +279,7 @@ WEB_TLS: Row[OptionPlace] = _row(
     ("3.0.0", ("api", "ssl_cert")),
 )
 WEB_TLS_KEY: Row[OptionPlace] = _row(
-    "key of that certificate",
-    ("2.2.2", ("webserver", "web_server_ssl_key")),
-    ("3.0.0", ("api", "ssl_key")),
+    "key of that certificate", ("2.2.2", ("webserver", "web_server_ssl_key")), ("3.0.0", ("api", "ssl_key"))
 )
 COOKIE_SECURE: Row[OptionPlace] = _row(
     "session cookies over HTTPS alone",
@@ -313,9 +293,7 @@ PROXY_FIX: Row[OptionPlace] = _row(
 )
 # The pages of 3.x are in UTC until somebody chooses another zone there; each browser remembers its own.
 UI_TIMEZONE: Row[OptionPlace] = _row(
-    "time zone of the pages",
-    ("2.2.2", ("webserver", "default_ui_timezone")),
-    ("3.0.0", None),
+    "time zone of the pages", ("2.2.2", ("webserver", "default_ui_timezone")), ("3.0.0", None)
 )
 FILE_INTERVAL: Row[OptionPlace] = _row(
     "seconds after which a DAG file is read again",
