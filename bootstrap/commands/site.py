@@ -16,7 +16,7 @@ from bootstrap.base.result import Result
 from bootstrap.change import site as change
 from bootstrap.change.site import SiteChange
 from bootstrap.change.tls import for_address
-from bootstrap.commands import site_ldap
+from bootstrap.commands import site_ldap, site_mail
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, application, home_of, patience
 from bootstrap.commands.site_proxy import proxy
@@ -79,6 +79,7 @@ ROWS: List[Tuple[str, Callable[[Installation], str]]] = [
     ("tls", _tls),
     ("proxy", _proxy),
     ("ldap", site_ldap.row),
+    ("mail", site_mail.row),
 ]
 
 
@@ -150,5 +151,10 @@ offer(
         "site ldap --url ldaps://dc.corp.example --base dc=corp,dc=example --bind-user DN ...",
         "site ldap --look-up kim",
     ),
+)
+offer(
+    app,
+    site_mail.mail,
+    ("site mail --host mail.example --from airflow@example.org --test kim@example.org", "site mail --off"),
 )
 offer(app, undo)

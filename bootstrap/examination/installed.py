@@ -13,6 +13,7 @@ from bootstrap.examination import (
     files,
     growth,
     login,
+    mail,
     metadata,
     running,
     sharing,
@@ -24,6 +25,7 @@ from bootstrap.examination.directory import DirectoryFacts
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
 from bootstrap.examination.login import Login
+from bootstrap.examination.mail import MailFacts
 from bootstrap.examination.metadata import Metadata
 from bootstrap.examination.running import Running
 from bootstrap.examination.sharing import Sharing
@@ -71,6 +73,7 @@ class Installed:
     login: Optional[Login] = None
     tls: Optional[Tls] = None
     directory: Optional[DirectoryFacts] = None
+    mail: Optional[MailFacts] = None
     airflow_cfg: Optional[CarriedSettings] = None
     unfinished: Optional[Unfinished] = None
     cluster: Optional[ClusterFacts] = None
@@ -100,6 +103,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "login": lambda: login.collect(installation),
             "tls": lambda: tls.collect(installation),
             "directory": lambda: directory.collect(installation),
+            "mail": lambda: mail.collect(installation),
         },
         seconds,
     )

@@ -13,6 +13,7 @@ from bootstrap.doctor.checks import (
     files,
     growth,
     login,
+    mail,
     metadata,
     tls,
 )
@@ -27,6 +28,7 @@ CHECKS: Tuple[Callable[[Installed], Iterator[Finding]], ...] = (
     login.check,
     tls.check,
     directory.check,
+    mail.check,
     components.check,
     components.running,
     components.ports,
