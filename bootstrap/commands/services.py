@@ -62,8 +62,11 @@ def _show(found: Status, installation: Installation, console: Console) -> None:
     console.summary(
         [
             ("Airflow", found.airflow),
-            ("Web", installation.url_for_others or found.url),
-            ("On this host", found.url),
+            *(
+                [("Head", found.url)]
+                if installation.is_worker
+                else [("Web", installation.url_for_others or found.url), ("On this host", found.url)]
+            ),
             ("Home", found.home),
             ("Bundle", found.bundle_id),
             *([("Added", ", ".join(found.added))] if found.added else []),

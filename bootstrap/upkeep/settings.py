@@ -147,7 +147,9 @@ def change(
     wide = following or (section, option.lower()) == BASE_URL.at(installation.version.numbers)
     stale = affected(installation.version, installation.components, "core" if wide else section)
     also = [f"[{item.section}] {item.option} = {item.value}" for item in following]
-    return OptionChange(stale, (*also, *_carry_examples(pipelines, installation.folders.pipelines)))
+    if not installation.is_worker:
+        also += _carry_examples(pipelines, installation.folders.pipelines)
+    return OptionChange(stale, tuple(also))
 
 
 def _check_value(installation: Installation, place: Option, value: str) -> None:
