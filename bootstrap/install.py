@@ -42,7 +42,14 @@ from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from bootstrap.steps.site import SiteStep
-from bootstrap.steps.worker import DagLinkStep, JoinStep, PinnedDagStep, RegisterStep, WorkerProofStep
+from bootstrap.steps.worker import (
+    DagLinkStep,
+    HeadStep,
+    JoinStep,
+    PinnedDagStep,
+    RegisterStep,
+    WorkerProofStep,
+)
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -97,6 +104,7 @@ def _of_worker(installation: Installation, bundle: Bundle, join: Optional[Join])
         ),
         DagLinkStep(installation),
         JoinStep(installation, join),
+        HeadStep(installation),
         *python_steps(installation, bundle),
         ReleaseStep(installation, bundle),
         LinkStep(installation),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import List, Optional, Tuple
@@ -15,8 +16,8 @@ from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base import smallfile
 from bootstrap.base.secret import Secret
 from bootstrap.cluster import dags, link
-from bootstrap.cluster.engine import engine_of
-from bootstrap.installed import bytecode, outdated
+from bootstrap.cluster.engine import engine_of, versions
+from bootstrap.installed import bytecode, crew, outdated
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster, marker
@@ -77,6 +78,36 @@ class JoinStep:
         cluster.keep_join(home, self.told)
         ManagedSettings(self.installation).forget("jwt_secret")
         marker.path(home, PROVED, self.installation.receipt.bundle_id).unlink(missing_ok=True)
+
+
+class HeadStep:
+    """See that the head can be used, before anything is unpacked: a worker never runs ahead of it."""
+
+    name = "head"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return "Ask the head: address, port, key, clock, version"
+
+    def done(self) -> bool:
+        """Never: it may have changed since."""
+        return False
+
+    def apply(self) -> None:
+        """Ask; raises :class:`HeadUnusable`."""
+        join, here = cluster.joined(self.installation.home), self.installation.receipt.airflow
+        check(join)
+        found = _session(self.installation, join).call("GET", "/version").get("version")
+        if found != here:
+            raise HeadUnusable(
+                f"The head {join.host} runs another Airflow than this worker would.",
+                found=f"Airflow {found} there, {here} here",
+                needed=f"Airflow {found}",
+                hint="Upgrade the head first, then its workers, each with the head's bundle file.",
+            )
 
 
 class DagLinkStep:
@@ -181,6 +212,13 @@ class WorkerProofStep:
         """Trigger, wait, read."""
         prove(self.installation)
         self.marker.write_text("", encoding="utf-8")
+        # the head refuses other versions than its own: after an upgrade of both, these are what it has
+        home, receipt = self.installation.home, self.installation.receipt
+        join = cluster.joined(home)
+        told = versions(crew.packages(self.installation), engine_of(join.engine))
+        fresh = replace(join, airflow=receipt.airflow, packages=told)
+        if fresh != join:
+            cluster.keep_join(home, fresh)
 
 
 def start(installation: Installation, seconds: float = 240) -> None:

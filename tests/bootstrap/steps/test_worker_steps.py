@@ -1,0 +1,128 @@
+"""The steps of a worker that ask its head, with an HTTP server in its place."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from bootstrap.airflow.executor import EDGE_WORKER
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster, marker
+from bootstrap.state.home import Home
+from bootstrap.state.receipt import NO_DATABASE, WORKER
+from bootstrap.steps import worker
+from bootstrap.steps.worker import DagLinkStep, HeadStep, HeadUnusable, JoinStep, PinnedDagStep
+from tests.support import receipts
+from tests.support.clusters import join
+
+
+@dataclass
+class Head:
+    """A head that runs a version, and answers workers with a status."""
+
+    url: str = ""
+    version: str = "3.3.2"
+    status: int = 404
+
+
+@pytest.fixture
+def head() -> Iterator[Head]:
+    known = Head()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PATCH(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(known.status, {"detail": "Forbidden. error_id=17"})
+
+        def do_GET(self) -> None:
+            assert self.path == "/api/v2/version"
+            self.answer(200, {"version": known.version})
+
+        def answer(self, status: int, body: object) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    known.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield known
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    home = Home(tmp_path)
+    for folder in (home.secrets, home.etc, home.run, home.dags, home.path / "releases" / "r"):
+        folder.mkdir(parents=True)
+    sample = receipts.sample(tmp_path, "r")
+    database = replace(sample.database, kind=NO_DATABASE)
+    return Installation(replace(sample, role=WORKER, executor=EDGE_WORKER.name, database=database))
+
+
+def test_a_new_join_file_has_the_worker_proved_again(installation: Installation) -> None:
+    proved = marker.path(installation.home, marker.PROVED, "r")
+    proved.parent.mkdir(parents=True, exist_ok=True)
+    JoinStep(installation, join()).apply()
+    proved.write_text("")
+    assert JoinStep(installation, join()).done()
+    assert JoinStep(installation, None).done()
+    again = JoinStep(installation, join(secrets={"jwt-secret": "n" * 64}))
+    assert not again.done()
+    again.apply()
+    assert not proved.exists()
+    assert cluster.joined(installation.home).secrets == {"jwt-secret": "n" * 64}
+
+
+def test_a_head_that_can_be_used(installation: Installation, head: Head) -> None:
+    cluster.keep_join(installation.home, join(base=head.url))
+    HeadStep(installation).apply()
+
+
+def test_a_worker_never_runs_ahead_of_its_head(installation: Installation, head: Head) -> None:
+    cluster.keep_join(installation.home, join(base=head.url))
+    head.version = "3.3.1"
+    with pytest.raises(HeadUnusable, match="another Airflow") as caught:
+        HeadStep(installation).apply()
+    assert "Airflow 3.3.1 there, 3.3.2 here" in caught.value.found
+    assert "Upgrade the head first" in caught.value.hint
+
+
+def test_a_head_that_refuses_the_key_is_quoted(installation: Installation, head: Head) -> None:
+    cluster.keep_join(installation.home, join(base=head.url))
+    head.status = 403
+    with pytest.raises(HeadUnusable, match="error_id=17") as caught:
+        HeadStep(installation).apply()
+    assert "workers invite w1" in caught.value.hint
+
+
+def test_a_head_that_does_not_answer(installation: Installation) -> None:
+    cluster.keep_join(installation.home, join(base="http://127.0.0.1:1"))
+    with pytest.raises(HeadUnusable, match="does not answer") as caught:
+        worker.start(installation)
+    assert "firewall" in caught.value.hint
+
+
+def test_dag_files_lie_behind_a_link_and_what_is_there_stays(installation: Installation) -> None:
+    cluster.keep_join(installation.home, join())
+    (installation.home.dags / "own.py").write_text("own")
+    for step in (DagLinkStep(installation), PinnedDagStep(installation)):
+        assert not step.done()
+        step.apply()
+        assert step.done()
+    assert installation.home.dags.is_symlink()
+    assert (installation.home.dags / "own.py").read_text() == "own"
+    assert (installation.home.dags / "airferry" / "airferry_workers.py").exists()
+    assert (installation.home.path / "config" / "airferry_sysinfo.py").exists()
