@@ -83,15 +83,17 @@ def apply(
     """As :func:`change`, for a caller that holds the lock and keeps the journal."""
     home, managed = installation.home, ManagedSettings(installation)
     text = config.read(home.airflow_cfg)
-    wanted = edited(managed, text, edit.options)
-    also = _also(text, wanted, edit.options)
-    if wanted == text and is_written(home, edit.files):
+    if is_written(home, edit.files) and edited(managed, text, edit.options) == text:
         return SiteChange(changed=False, proved=True)
-    running = airflow_runs(installation)
-    names = tuple(installation.components if edit.components is None or also else edit.components)
+    running, names = airflow_runs(installation), tuple(installation.components)
     _keep(home, managed, edit, running=running)
     try:
+        # first: what airflow.cfg has to say follows from what a certificate is for
         write(home, edit.files)
+        wanted = edited(managed, text, edit.options)
+        also = _also(text, wanted, edit.options)
+        if edit.components is not None and not also:
+            names = edit.components
         config.write(home.airflow_cfg.with_name("airflow.cfg.bak"), text)
         config.write(home.airflow_cfg, wanted)
         managed.remember(managed.following(wanted))
