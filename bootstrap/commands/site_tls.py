@@ -112,5 +112,10 @@ def _shown(installation: Installation) -> Result[Union[SiteChanged, Authority]]:
             "The web server has no certificate.",
             hint=f"{installation.home.bin}/airferry site tls --self-signed",
         )
-    text = found.strip()
-    return Result(Authority(f"{text}\n"), lambda console: console.command(text, indent=0))
+    lines = found.strip().splitlines()
+
+    def show(console: Console) -> None:
+        for line in lines:
+            console.command(line, indent=0)
+
+    return Result(Authority(found.strip() + "\n"), show)
