@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from bootstrap.airflow.release import release_for
 from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base.secret import Secret
 from bootstrap.state.receipt import HEAD
+from tests.support.certificates import authority, leaf, needs_openssl
 
 BEAT = "2026-11-23T14:21:15.014255+00:00"
 
@@ -346,3 +349,34 @@ def test_a_run(airflow: Airflow, version: str) -> None:
     ]
     with pytest.raises(RequestFailed, match="could not complete"):
         session.run_state("d", "none")
+
+
+@needs_openssl
+@pytest.mark.parametrize("version", ["2.11.2", "3.3.2"])
+def test_over_https_a_password_goes_to_our_own_server_alone(
+    airflow: Airflow, tmp_path: Path, version: str
+) -> None:
+    """It is asked by its address, which the certificate of a site need not name."""
+    (tmp_path / "other").mkdir()
+    root = authority(tmp_path)
+    ours = leaf(tmp_path, "DNS:airflow.example.com", root)
+    stranger = leaf(tmp_path / "other", "DNS:airflow.example.com", authority(tmp_path / "other", "Stranger"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ours.certificate, ours.key)
+    airflow.http.socket = context.wrap_socket(airflow.http.socket, server_side=True)
+    release = release_for(version)
+    airflow.answers["GET", release.health_path] = 200, ALL[version]
+    airflow.answers["GET", f"{release.api_path}/dags"] = 200, {"dags": []}
+    for known in (ours, root):  # itself, or whoever has signed it
+        web = WebAddress("127.0.0.1", airflow.port, certificate=str(known.certificate))
+        health.login(release, web, "admin", Secret("right"))
+    told = len(airflow.seen)
+    wrong = WebAddress("127.0.0.1", airflow.port, certificate=str(stranger.certificate))
+    with pytest.raises(RequestFailed, match="did not answer") as caught:
+        health.login(release, wrong, "admin", Secret("right"))
+    assert "CERTIFICATE_VERIFY_FAILED" in caught.value.found
+    assert len(airflow.seen) == told
+    # whether it lives is no secret: a certificate that has ended must not have the server restarted
+    assert "certificate" not in health.fetch(release, wrong).problem.lower()
+    plain = health.fetch(release, WebAddress("127.0.0.1", airflow.port), timeout=5)
+    assert plain.raw is None
