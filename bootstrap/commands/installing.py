@@ -64,7 +64,7 @@ def in_short(chosen: Receipt, earlier: Optional[Receipt], manifest: Manifest) ->
 
 def _plan(found: Planned, console: Console) -> None:
     for number, line in enumerate(found.plan, 1):
-        console.print(f"{number:2}. {line}")
+        console.print(f"{number:2}. {console.language.text(line)}")
     drift = found.drift
     if drift and drift.edited:
         console.print("Edited by hand in airflow.cfg, and kept:")

@@ -51,6 +51,7 @@ def written(messages: Mapping[str, list[str]], known: Mapping[str, str]) -> str:
 
 def carried_over(messages: Mapping[str, list[str]], known: Mapping[str, str]) -> dict[str, str]:
     """The translations of the messages; one whose placeholders were only renamed keeps its own."""
+    known = {message.strip(): text.strip() for message, text in known.items()}
     old = {FIELD.sub("\0", message): message for message in known}
     found = {}
     for message in messages:

@@ -123,7 +123,7 @@ def messages() -> dict[str, list[str]]:
             name = path.relative_to(ROOT).as_posix()
             if name not in LEFT_OUT:
                 for text, line in _Module(path.read_text(encoding="utf-8"), name).found():
-                    places = found.setdefault(text, [])
+                    places = found.setdefault(text.strip(), [])  # blanks round a text stay as they are
                     if f"{name}:{line}" not in places:
                         places.append(f"{name}:{line}")
     for text in (*WORDS, *FRAMEWORK):
