@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import List, Optional
 
@@ -55,13 +56,30 @@ def check_dags(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Checked
     return Result(found, show, DagsBroken.exit_code if found.problems else 0)
 
 
-@app.command(name="push", epilog="dags push --out dags.tar.gz")
+_PUSH = """\
+dags push --out dags.tar.gz
+dags push --out - | ssh w1.example /opt/airflow/bin/airferry dags receive -"""
+_STANDARD = Path("-")
+
+
+@app.command(name="push", epilog=_PUSH)
 def push_dags(
-    out: Path = typer.Option(..., "--out", metavar="FILE", help="The file to carry to every worker."),
+    out: Path = typer.Option(
+        ...,
+        "--out",
+        metavar="FILE",
+        allow_dash=True,
+        help="The file to carry to every worker; - for standard output.",
+    ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Pushed]:
     """Write all DAG files of this host into one file for its workers."""
+    if out == _STANDARD:
+        if json:
+            raise typer.BadParameter("--out - and --json would both write to standard output.")
+        installation = daily.enter_as_account(home_of(home))
+        return Result(dagtrees.push(installation, sys.stdout.buffer, "-"), lambda console: None)
     target = out.absolute()
     descriptor = new_file(target)
     installation = daily.enter_as_account(home_of(home))
@@ -77,13 +95,18 @@ def push_dags(
 
 @app.command(name="receive", epilog="dags receive dags.tar.gz")
 def receive_dags(
-    file: Path = typer.Argument(..., metavar="FILE", help="What the head's dags push has written."),
+    file: Path = typer.Argument(
+        ...,
+        metavar="FILE",
+        allow_dash=True,
+        help="What dags push has written; - for standard input.",
+    ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Received]:
     """On a worker: replace all DAG files by the head's, in one step."""
     # root opens it while it still may
-    with file.open("rb") as stream:
+    with sys.stdin.buffer if file == _STANDARD else file.open("rb") as stream:
         installation = daily.enter_as_account(home_of(home))
         found = dagtrees.receive(installation, stream)
     changed = "as before" if found.digest == found.before else f"before: {found.before}"

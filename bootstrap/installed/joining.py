@@ -106,6 +106,7 @@ def choose(options: Options, bundle: Bundle, earlier: Optional[Receipt]) -> Rece
         completed=earlier.completed if earlier and same_bundle and not join and not earlier.removed else "",
         name=neighbours.name(options.home.path, options.name or "", earlier.name if earlier else ""),
         role=WORKER,
+        owner=receipts.ROOT if os.geteuid() == 0 else receipts.ACCOUNT,
         executor=EDGE_WORKER.name,
         ignored=earlier.ignored if earlier else (),
         added=earlier.added if earlier and same_bundle else (),

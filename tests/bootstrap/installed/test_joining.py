@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def test_a_worker_has_no_database_and_no_ports(home: Home, tiny_bundle: Path, ma
     chosen = choose(Options(home, join=fitting(manifest), parallelism=6, service="supervisor"), tiny_bundle)
     assert (chosen.role, chosen.executor, chosen.parallelism) == (WORKER, EDGE_WORKER.name, 6)
     assert chosen.database.kind == NO_DATABASE
+    assert chosen.is_roots == (os.geteuid() == 0)
     assert (chosen.web_port, chosen.log_port, chosen.trigger_log_port) == (0, 0, 0)
     assert Installation(chosen).components == ["worker"]
     assert Installation(chosen).servers == []
