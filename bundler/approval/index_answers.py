@@ -49,7 +49,8 @@ def ask(url: str, packages: Sequence[Package], *, vulnerabilities: bool) -> Inde
             first = index.files(packages[0].name)
         except DownloadFailed as error:
             if "cannot be reached" in error.message:
-                return IndexAnswers(index.url, why=error.found, vulnerabilities_why=error.found)
+                why = error.found
+                return IndexAnswers(index.url, why=why, vulnerabilities_why=why, provenance_why=why)
             first = ()
         names = sorted({package.name for package in packages[1:]} - {packages[0].name})
         with ThreadPoolExecutor(CONNECTIONS) as pool:

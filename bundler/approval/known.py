@@ -80,7 +80,7 @@ def answer(
     answers = (
         index_answers.ask(questions.index_url, _airflow_first(asked), vulnerabilities=dump is None)
         if questions.index_url
-        else IndexAnswers("", why=OFFLINE, vulnerabilities_why=OFFLINE)
+        else IndexAnswers("", why=OFFLINE, vulnerabilities_why=OFFLINE, provenance_why=OFFLINE)
     )
     told = [
         _told(package, facts.get(package.file), answers, dump, questions.accepted, today)

@@ -52,6 +52,13 @@ def wheel(index: LocalIndex, name: str) -> str:
     return next(file for file in index.names if file.startswith(name) and file.endswith(".whl"))
 
 
+def test_index_that_is_not_asked_reads_not_checked(file: Path, run: Run) -> None:
+    assert run("dossier", str(file), "--offline")[0] == 0
+    packages, known, _ = told(file)
+    assert set(packages.values()) == {"not checked"}
+    assert known["provenance"]["why"] == "the index was not asked"
+
+
 def test_index_that_tells_nothing_reads_not_checked(file: Path, run: Run) -> None:
     assert run("dossier", str(file))[0] == 0
     packages, known, page = told(file)
