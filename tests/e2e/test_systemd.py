@@ -160,6 +160,18 @@ def test_no_secret_in_units_journal_or_processes(machine: Machine, installed: di
     assert found == []
 
 
+def test_evidence_names_the_units_as_they_were_written(machine: Machine, installed: dict[str, Any]) -> None:
+    """Asked by root, found by the account, written by root."""
+    made = json.loads(machine.check("airferry", "evidence", "--output", "/root", "--json"))["result"]
+    assert machine.check("stat", "-c", "%U", made["data"], made["page"]).split() == ["root", "root"]
+    found = json.loads(machine.check("cat", made["data"]))
+    units = {item["unit"]: item["as_written"] for item in found["components"]}
+    assert units == {unit(name): True for name in UNITS}
+    assert (found["account"]["name"], found["unknown"]) == ("airflow", [])
+    assert found["file"]["sha256"] == installed["receipt"]["bundle_sha256"]
+    machine.check("rm", made["data"], made["page"])
+
+
 def test_only_what_may_be_read_can_be_read(machine: Machine, installed: dict[str, Any]) -> None:
     loose = machine.check("find", HOME, "-mindepth", "1", "-not", "-type", "l", "-perm", "/022")
     assert loose == ""
