@@ -72,7 +72,8 @@ def heartbeats(query: Query, host: str) -> Dict[str, str]:
 
 def last_parsing(query: Query) -> str:
     """When a DAG file that is in use was read last, by a dag-processor (3.x); "" where there is none."""
-    return query("SELECT max(last_parsed_time) FROM dag WHERE NOT is_stale").strip()
+    alive = "COALESCE(NOT (to_jsonb(d)->>'is_stale')::bool, (to_jsonb(d)->>'is_active')::bool, true)"
+    return query(f"SELECT max(last_parsed_time) FROM dag d WHERE {alive}").strip()  # noqa: S608  (ours)
 
 
 def running_tasks(query: Query) -> List[str]:

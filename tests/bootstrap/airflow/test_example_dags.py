@@ -16,7 +16,8 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from getpass import getuser
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,14 @@ from bootstrap.airflow.config import Setting
 from bootstrap.airflow.executor import LOCAL, Component
 from bootstrap.airflow.release import release_for
 from bootstrap.airflow.webaddress import WebAddress
+from bootstrap.installed import carried
+from bootstrap.installed.installation import Installation
 from bootstrap.state.receipt import HEAD
+from bootstrap.upkeep import dagfiles
+from bootstrap.upkeep.dagfiles import CheckedDags, DagsBroken, Incoming
 from tests.support import pythons
 from tests.support.index import index_problem
+from tests.support.receipts import sample
 
 pytestmark = [pytest.mark.e2e, pytest.mark.network, pytest.mark.timeout(900)]
 
@@ -208,6 +214,48 @@ def test_every_mistake_in_the_table_is_told(airflow: Airflow) -> None:
         *("line 5", "line 6", "line 7", "line 7", "line 8"),
     ]
     assert "'gone' comes after 'later', which is no name above it" in problems[3]
+
+
+NIGHTLY = b"""\
+import pendulum
+from airflow import DAG
+try:
+    from airflow.providers.standard.operators.bash import BashOperator
+except ImportError:
+    from airflow.operators.bash import BashOperator
+
+with DAG("nightly", start_date=pendulum.datetime(2026, 1, 1)) as dag:
+    BashOperator(task_id="one", bash_command="date")
+"""
+
+
+def test_dag_files_are_checked_and_brought_in(case: Case, airflow: Airflow, venv: Path) -> None:
+    """The command of an installation, on each of these Airflows."""
+    installation = Installation(
+        replace(sample(airflow.home), airflow=case.version, library_path="", ca_file="", account=getuser())
+    )
+    installation.release.path.mkdir(parents=True)
+    installation.release.venv.symlink_to(venv)
+    for folder in (installation.home.run, installation.home.own_logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    (airflow.home / "dags" / "examples").rename(airflow.home / "dags" / carried.EXAMPLES)
+    path = airflow.write_config()
+    config.write(path, config.edit(config.read(path), [Setting("core", "load_examples", "False")]))
+    assert dagfiles.check(installation) == CheckedDags(("airferry_pipeline", "airferry_scripts"), ())
+
+    assert dagfiles.add(installation, [Incoming("nightly.py", NIGHTLY)]).dags == ("nightly",)
+    scripts = [Incoming(f"{name}.sh", b"echo $1\n") for name in ("one", "two", "three")]
+    assert dagfiles.add(installation, scripts, name="shells").dags == ("shells",)
+    with pytest.raises(DagsBroken) as refused:
+        dagfiles.add(installation, [Incoming("bad.py", b"import airflow  # DAG\nimport nowhere\n")])
+    assert refused.value.found == "bad.py:2: ModuleNotFoundError: No module named 'nowhere'"
+    broken = airflow.home / "dags" / "broken.py"
+    broken.write_text("import airflow  # DAG\n\nimport nowhere\n")
+    found = dagfiles.check(installation)
+    assert found.dags == ("airferry_pipeline", "airferry_scripts", "nightly", "shells")
+    assert [item.text for item in found.problems] == [
+        f"{broken}:3: ModuleNotFoundError: No module named 'nowhere'"
+    ]
 
 
 class Clock:
@@ -406,9 +454,11 @@ def test_over_midnight_and_again_all_get_the_day_of_the_run(airflow: Airflow, tm
         clock.set(midnight - 2)
         for dag_id in ("late", "evening"):
             until(running, 300, lambda dag_id=dag_id: succeeded(running, dag_id))  # type: ignore[misc]
+        # by the same clock: a task that beats by an older one is taken for dead
+        command = Airflow(airflow.release, airflow.venv, airflow.home, airflow.log, clock.env)
         for several, day, _ in told:
-            airflow.run(*several, what="run days again")
-            airflow.run(*day, what="run one day")
+            command.run(*several, what="run days again")
+            command.run(*day, what="run one day")
         for one in again:
             until(running, 200, lambda one=one: len(one.said) > 3)  # type: ignore[misc]
         runs = running.query("SELECT dag_id, run_id FROM dag_run").splitlines()
