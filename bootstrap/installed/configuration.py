@@ -13,7 +13,14 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config, release
 from bootstrap.airflow.config import Option, Setting
-from bootstrap.airflow.differences import BASE_URL, COOKIE_SECURE, EXECUTION_API, PROXY_FIX
+from bootstrap.airflow.differences import (
+    BASE_URL,
+    COOKIE_SECURE,
+    EXECUTION_API,
+    PROXY_FIX,
+    WEB_TLS,
+    WEB_TLS_KEY,
+)
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.managed_options import managed_options
 from bootstrap.airflow.moves import NO_ADDRESS
@@ -115,7 +122,7 @@ class ManagedSettings:
         return config.edit(text, settled)
 
     def _followed(self) -> List[Option]:
-        rows = (BASE_URL, EXECUTION_API, COOKIE_SECURE, PROXY_FIX)
+        rows = (BASE_URL, EXECUTION_API, COOKIE_SECURE, PROXY_FIX, WEB_TLS, WEB_TLS_KEY)
         places = [row.at(self.installation.version.numbers) for row in rows]
         return [place for place in places if place]
 
