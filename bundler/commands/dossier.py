@@ -129,6 +129,7 @@ def _data(file: Path, found: Application) -> DossierWritten:
 
 
 def _show(found: Application, console: Console) -> None:
+    from bundler.approval.provenance import WRONG  # noqa: PLC0415
     from bundler.approval.words import ENGLISH  # noqa: PLC0415
 
     dossier = found.dossier
@@ -142,11 +143,14 @@ def _show(found: Application, console: Console) -> None:
             ("Bundle id", dossier.bundle_id),
             ("Withdrawn", _answer(known.yanked, yanked)),
             ("Vulnerabilities", _answer(known.vulnerabilities, listed or "none known")),
-            ("Provenance", "not checked"),
+            ("Provenance", _answer(known.provenance, f"{known.signed} signed", silent="not checked")),
             *(("Note", ENGLISH(f"limit-{item.kind}", item.about)) for item in known.limits),
             *(("Note", note) for note in dossier.notes),
         ]
     )
+    for item in dossier.packages:
+        if item.provenance.startswith(WRONG):
+            console.warning(f"The publisher's signature of {item.name} {item.version} {item.provenance}.")
     console.print()
     console.print("Written beside it:")
     for path in (*found.papers, found.release.path):
@@ -157,12 +161,10 @@ def _show(found: Application, console: Console) -> None:
         )
 
 
-def _answer(inquiry: Inquiry, said: str) -> str:
+def _answer(inquiry: Inquiry, said: str, silent: str = "not asked") -> str:
     why = f" ({inquiry.why})" if inquiry.why else ""
     if not inquiry.answered:
-        return f"not asked{why}"
+        return f"{silent}{why}"
     missing = inquiry.total - inquiry.answered
-    left = (
-        f"; not asked for {missing} of {inquiry.total}{why}" if missing else f" of {inquiry.total} packages"
-    )
+    left = f"; {silent} for {missing} of {inquiry.total}{why}" if missing else f" of {inquiry.total} packages"
     return f"{said}{left}; {inquiry.source}, {inquiry.date}"

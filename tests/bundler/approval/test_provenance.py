@@ -91,7 +91,9 @@ def test_signature_that_nobody_has_made_does_not_verify(file: Path, run: Run, in
     """By the library itself, with the keys of sigstore."""
     name = wheel(index, "alpha-1.5")
     index.provenance[name] = index.put(f"/integrity/{name}", attested("0" * 64, name))
-    assert run("dossier", str(file))[0] == 0
+    status, said, warned = run("dossier", str(file))
+    assert (status, "Provenance       0 signed; not checked for" in said) == (0, True), said
+    assert "signature of alpha 1.5 does not verify: " in " ".join(warned.split())
     packages, known, page = told(file)
     assert packages["alpha"].startswith(provenance.WRONG)
     assert packages["fab-provider"] == provenance.NONE_PUBLISHED
