@@ -23,7 +23,7 @@ class BundleNotKept(AirferryError):
     """Airflow is installed, and its bundle could not be kept beside it."""
 
     reference = "bundle-not-kept"
-    exit_code = 113
+    exit_code = 116
 
 
 def keep(bundle: Bundle, chosen: Receipt) -> Path:

@@ -29,7 +29,7 @@ class MailUnusable(AirferryError):
     """The mail server, or this Airflow, cannot send mail; nothing was changed."""
 
     reference = "mail-unusable"
-    exit_code = 112
+    exit_code = 115
 
 
 class MailNotSent(AirferryError):
