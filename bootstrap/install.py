@@ -258,9 +258,13 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
         if not channel.available():
             registry.save(registry.record_of(chosen))
         with journal.recorded("install", **about):
-            with _telling_what_runs_on(Installation(chosen), progress):
-                wanted = steps(Installation(chosen), bundle, password, handed, given.site, given.join)
-                done = plan.execute(wanted, progress, journal)
+            installation = Installation(chosen)
+            with _telling_what_runs_on(installation, progress):
+                wanted = steps(installation, bundle, password, handed, given.site, given.join)
+                try:
+                    done = plan.execute(wanted, progress, journal)
+                finally:
+                    installation.airflow.end_warm_up()
             if chosen.role != WORKER:
                 tidy(Installation(chosen))
             chosen = _with_version(chosen)

@@ -10,7 +10,7 @@ import socket
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.config import ConfigurationError
@@ -69,7 +69,7 @@ class Airflow:
         self.home = home
         self.log = log
         self._extra = dict(extra_env or {})
-        self._warming: Optional[Callable[[], int]] = None
+        self._warming: Optional[process.Background] = None
 
     def environment(self) -> Dict[str, str]:
         """The whole environment of Airflow's commands and components.
@@ -121,19 +121,25 @@ class Airflow:
             log=self.log,
         )
 
-    def warm_up(self) -> Callable[[], int]:
-        """Have Python compile what the components import, beside other work; the result waits for the end.
+    def warm_up(self) -> process.Background:
+        """Have Python compile what the components import, beside other work; it is begun once.
 
-        Without waiting it ends when this process does. Once begun it is not begun again.
+        It ends by itself, or when this process does, or with :meth:`end_warm_up`.
         """
         if self._warming is None:
             self._warming = self._warm_up()
         return self._warming
 
-    def _warm_up(self) -> Callable[[], int]:
-        place = self.home / "run"
-        for leftover in place.glob("warmup-*"):
+    def end_warm_up(self) -> None:
+        """Let nothing of it go on."""
+        if self._warming:
+            self._warming.end()
+        for leftover in (self.home / "run").glob("warmup-*"):
             shutil.rmtree(str(leftover), ignore_errors=True)
+
+    def _warm_up(self) -> process.Background:
+        place = self.home / "run"
+        self.end_warm_up()
         folder = tempfile.mkdtemp(prefix="warmup-", dir=str(place))
         own = {"AIRFLOW_HOME": folder, self._database_variable: _UNUSED_DATABASE, "_AIRFLOW__AS_LIBRARY": "1"}
         modules = differences.IMPORTS.at(self.release.numbers)

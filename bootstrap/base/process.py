@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from bootstrap.base import trust
 from bootstrap.base.secret import Secret
@@ -114,8 +114,25 @@ def run(
     return result
 
 
-def background(arguments: Sequence[Argument], *, what: str, env: Mapping[str, str]) -> Callable[[], int]:
-    """Start a program whose output nobody needs; the result waits for its end and gives its exit status.
+class Background:
+    """A program that runs beside this one; whoever has started it waits for it, or ends it."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    def wait(self) -> int:
+        """Its exit status, when it has ended."""
+        return self._child.wait()
+
+    def end(self) -> None:
+        """Kill it and what it has started; one that has ended is fine."""
+        if self._child.poll() is None:
+            kill_group(self._child.pid)
+        self._child.wait()
+
+
+def background(arguments: Sequence[Argument], *, what: str, env: Mapping[str, str]) -> Background:
+    """Start a program whose output nobody needs.
 
     Raises :class:`CommandFailed` when it cannot be started.
     """
@@ -131,7 +148,7 @@ def background(arguments: Sequence[Argument], *, what: str, env: Mapping[str, st
             f"Could not {what}: {command[0]} did not start: {error.strerror}.", found=str(error)
         ) from error
     _BACKGROUND.append(child)  # forgotten while it runs, it would be complained of
-    return child.wait
+    return Background(child)
 
 
 def distrust() -> None:

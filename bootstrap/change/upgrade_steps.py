@@ -50,6 +50,10 @@ class TrialStep:
 
     def apply(self) -> None:
         """Ask it for its version, with a home of its own, and have all compiled that will be waited for."""
-        compiled = self.installation.airflow.warm_up()
-        self.installation.airflow.check_version()
-        compiled()
+        airflow = self.installation.airflow
+        compiled = airflow.warm_up()
+        try:
+            airflow.check_version()
+            compiled.wait()
+        finally:
+            airflow.end_warm_up()

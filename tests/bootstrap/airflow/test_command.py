@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -253,11 +254,24 @@ def test_warm_up_leaves_bytecode_and_nothing_else(home: Home) -> None:
         (package / name).parent.mkdir()
         (package / name).write_text(text)
     before = {path.name for path in home.path.iterdir()}
-    assert home.airflow("2.11.2").warm_up()() == 0
+    assert home.airflow("2.11.2").warm_up().wait() == 0
     compiled = {path.name.partition(".")[0] for path in package.rglob("*.pyc")}
     assert {"db", "bash", "app"} <= compiled  # what fails is passed over
     assert {path.name for path in home.path.iterdir()} == before
     assert list((home.path / "run").iterdir()) == []
+
+
+def test_warm_up_can_be_ended(home: Home) -> None:
+    package = home.path / "packages" / "airflow"
+    (package / "utils").mkdir()
+    (package / "utils" / "db.py").write_text("import time\ntime.sleep(300)\n")
+    airflow = home.airflow("2.11.2")
+    begun = airflow.warm_up()
+    assert airflow.warm_up() is begun
+    airflow.end_warm_up()
+    assert begun.wait() == -signal.SIGKILL
+    assert list((home.path / "run").iterdir()) == []
+    airflow.end_warm_up()
 
 
 def test_warm_up_ends_with_whoever_has_started_it(home: Home) -> None:
