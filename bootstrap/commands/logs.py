@@ -16,6 +16,7 @@ from bootstrap.commands.shared import HOME, home_of
 from bootstrap.installed import logs as reading
 from bootstrap.installed.installation import POSTGRES
 from bootstrap.installed.logs import Follower, Log
+from bootstrap.services.manager import KERBEROS
 
 _POLL = 250  # milliseconds between looks at the files
 
@@ -45,7 +46,8 @@ def logs(
     """
     start = reading.moment(since) if since else None
     installation = daily.enter_as_account(home_of(home))
-    known = [POSTGRES, *installation.components]
+    renewer = [KERBEROS] if installation.renews_tickets else []
+    known = [POSTGRES, *installation.components, *renewer]
     chosen = reading.choose(installation.home, known, component or (), install=install)
     # as cat does: a reader that has gone, or Ctrl-C, ends this without a word
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

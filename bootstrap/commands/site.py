@@ -16,7 +16,7 @@ from bootstrap.base.result import Result
 from bootstrap.change import site as change
 from bootstrap.change.site import SiteChange
 from bootstrap.change.tls import for_address
-from bootstrap.commands import site_ldap, site_mail
+from bootstrap.commands import site_kerberos, site_ldap, site_mail
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, application, home_of, patience
 from bootstrap.commands.site_proxy import proxy
@@ -80,6 +80,7 @@ ROWS: List[Tuple[str, Callable[[Installation], str]]] = [
     ("proxy", _proxy),
     ("ldap", site_ldap.row),
     ("mail", site_mail.row),
+    ("kerberos", site_kerberos.row),
 ]
 
 
@@ -156,5 +157,10 @@ offer(
     app,
     site_mail.mail,
     ("site mail --host mail.example --from airflow@example.org --test kim@example.org", "site mail --off"),
+)
+offer(
+    app,
+    site_kerberos.kerberos,
+    ("site kerberos --principal airflow@CORP.EXAMPLE --keytab airflow.keytab", "site kerberos"),
 )
 offer(app, undo)

@@ -12,6 +12,7 @@ from bootstrap.examination import (
     directory,
     files,
     growth,
+    kerberos,
     login,
     mail,
     metadata,
@@ -24,6 +25,7 @@ from bootstrap.examination.configuration import Configuration
 from bootstrap.examination.directory import DirectoryFacts
 from bootstrap.examination.files import Files
 from bootstrap.examination.growth import Growth
+from bootstrap.examination.kerberos import KerberosFacts
 from bootstrap.examination.login import Login
 from bootstrap.examination.mail import MailFacts
 from bootstrap.examination.metadata import Metadata
@@ -74,6 +76,7 @@ class Installed:
     tls: Optional[Tls] = None
     directory: Optional[DirectoryFacts] = None
     mail: Optional[MailFacts] = None
+    kerberos: Optional[KerberosFacts] = None
     airflow_cfg: Optional[CarriedSettings] = None
     unfinished: Optional[Unfinished] = None
     cluster: Optional[ClusterFacts] = None
@@ -104,6 +107,7 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
             "tls": lambda: tls.collect(installation),
             "directory": lambda: directory.collect(installation),
             "mail": lambda: mail.collect(installation),
+            "kerberos": lambda: kerberos.collect(installation),
         },
         seconds,
     )

@@ -25,7 +25,16 @@ from bootstrap.postgres.server import MetadataServer
 from bootstrap.services import broker
 from bootstrap.services.control import SYSTEM_UNITS, Systemctl, user_units
 from bootstrap.services.launcher import Launcher
-from bootstrap.services.manager import NONE, POSTGRES, SYSTEMD, SYSTEMD_USER, WATCHDOG, Program, Services
+from bootstrap.services.manager import (
+    KERBEROS,
+    NONE,
+    POSTGRES,
+    SYSTEMD,
+    SYSTEMD_USER,
+    WATCHDOG,
+    Program,
+    Services,
+)
 from bootstrap.services.units import Layout
 from bootstrap.site import settings
 from bootstrap.site.settings import Site
@@ -202,7 +211,20 @@ class Installation:
     @property
     def helpers(self) -> List[str]:
         """What runs beside Airflow's components, for their sake: started last, and stopped first."""
-        return [] if self.receipt.services == NONE or self.is_worker else [WATCHDOG]
+        if self.receipt.services == NONE or self.is_worker:
+            return []
+        return [*([KERBEROS] if self.renews_tickets else []), WATCHDOG]
+
+    @property
+    def renews_tickets(self) -> bool:
+        """Whether Airflow's renewer of Kerberos tickets runs here.
+
+        Root reads nothing that the account could write, and what it writes knows that component in any case.
+        """
+        from bootstrap.installed import kerberos  # noqa: PLC0415
+
+        own = os.geteuid() != 0 or not self.receipt.is_roots
+        return own and kerberos.settings(self.home) is not None
 
     def _components(self) -> Tuple[Component, ...]:
         return self.executor.components(self.version.numbers, self.receipt.role)
@@ -264,7 +286,9 @@ class Installation:
             found.append(Program(component.name, (launcher, *arguments), logs / f"{component.name}.log"))
         script = str(self.release.path / "runtime" / "bootstrap" / "watchdog.py")
         command = (self.receipt.python, "-I", "-S", "-B", "-X", "utf8", script, self.receipt.home)
-        found += [Program(name, command, logs / f"{name}.log") for name in self.helpers]
+        for name in self.helpers:
+            words = (launcher, KERBEROS) if name == KERBEROS else command
+            found.append(Program(name, words, logs / f"{name}.log"))
         return found
 
     def _worker(self) -> Program:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 
 from bootstrap.base import smallfile
-from bootstrap.services.manager import Program
+from bootstrap.services.manager import KERBEROS, Program
 from bootstrap.state.home import Home, ReleaseFolder
 
 # Paths below the home.
@@ -106,7 +106,10 @@ class Launcher:
             "}",
             "case $1 in",
         ]
-        for program in programs:
+        # always: whether tickets are renewed is not root's to know, who may write this
+        log = self.home.own_logs / f"{KERBEROS}.log"
+        tickets = Program(KERBEROS, (str(self.home.bin / "airflow"), KERBEROS), log)
+        for program in [*(item for item in programs if item.name != KERBEROS), tickets]:
             words = [str(program.log), *self._direct(program.command)]
             wait = "" if program.ready else "halted; "
             lines.append(f"{program.name}) {wait}relay {self._quoted(words)} ;;")

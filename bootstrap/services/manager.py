@@ -16,6 +16,8 @@ SYSTEMD, SYSTEMD_USER, SUPERVISOR, NONE = KINDS = ("systemd", "systemd-user", "s
 POSTGRES = "postgres"
 # Ours: restarts what hangs.
 WATCHDOG = "watchdog"
+# Airflow's renewer of tickets, where a keytab is set.
+KERBEROS = "kerberos"
 _STOP_SECONDS_POSTGRES = 120
 
 

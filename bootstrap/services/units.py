@@ -13,11 +13,11 @@ from typing import Dict, List, Tuple
 
 from bootstrap.airflow.executor import COMPONENTS, SERVING, Executor, executor_of
 from bootstrap.services.launcher import SCRIPT
-from bootstrap.services.manager import POSTGRES, WATCHDOG, stop_seconds
+from bootstrap.services.manager import KERBEROS, POSTGRES, WATCHDOG, stop_seconds
 from bootstrap.state.receipt import LOCAL_EXECUTOR
 
 # The components that may be asked for, of every release.
-KNOWN = (POSTGRES, *COMPONENTS, WATCHDOG)
+KNOWN = (POSTGRES, *COMPONENTS, KERBEROS, WATCHDOG)
 _HOMES = ("/home", "/root", "/run/user")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
