@@ -175,11 +175,10 @@ class Custodian:
         self._save(replace(self._accepted(request), schema=SCHEMA))
 
     def _executor(self, request: Dict[str, Any]) -> None:
-        """Have a head bring tasks to other hosts, or no longer: another executor that can be installed."""
-        now, name = receipt.load(self.home.receipt), request.get("executor")
-        known = EXECUTORS.get(name) if isinstance(name, str) else None
+        """Another executor of those that can be installed: tasks go to other hosts, or no longer."""
+        now, known = receipt.load(self.home.receipt), EXECUTORS.get(str(request.get("executor")))
         if known is None or now.role not in known.roles:
-            raise RequestRefused(f"Root does not install {name!r} here.")
+            raise RequestRefused("Root does not install that executor here.")
         self._save(replace(now, executor=known.name))
 
     def _commands(self, request: Dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ from bootstrap.state.journal import Journal
 from bootstrap.state.outcome import Drift, Outcome, Planned
 from bootstrap.state.plan import Progress, Step
 from bootstrap.state.receipt import WORKER, Receipt
+from bootstrap.steps import worker_plan
 from bootstrap.steps.airflow import MigrationStep, PipelinesStep, ProofStep, StartStep
 from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.database import ClusterStep, DatabaseStep
@@ -42,14 +43,6 @@ from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from bootstrap.steps.site import SiteStep
-from bootstrap.steps.worker import (
-    DagLinkStep,
-    HeadStep,
-    JoinStep,
-    PinnedDagStep,
-    RegisterStep,
-    WorkerProofStep,
-)
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
@@ -69,7 +62,7 @@ def steps(
     is what a worker is told.
     """
     if installation.is_worker:
-        return _of_worker(installation, bundle, join)
+        return worker_plan.steps(installation, bundle, join)
     return [
         FoldersStep(
             installation.home,
@@ -89,30 +82,6 @@ def steps(
         PipelinesStep(installation, bundle),
         StartStep(installation),
         ProofStep(installation),
-        *([RestStep(installation)] if installation.receipt.services == NONE else []),
-    ]
-
-
-def _of_worker(installation: Installation, bundle: Bundle, join: Optional[Join]) -> List[Step]:
-    return [
-        FoldersStep(
-            installation.home,
-            None,
-            private_logs=installation.version.opens_logs,
-            by_root=installation.receipt.is_roots,
-            keys=False,
-        ),
-        DagLinkStep(installation),
-        JoinStep(installation, join),
-        HeadStep(installation),
-        *python_steps(installation, bundle),
-        ReleaseStep(installation, bundle),
-        LinkStep(installation),
-        ServicesStep(installation),
-        ConfigurationStep(installation),
-        PinnedDagStep(installation),
-        RegisterStep(installation),
-        WorkerProofStep(installation),
         *([RestStep(installation)] if installation.receipt.services == NONE else []),
     ]
 

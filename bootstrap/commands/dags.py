@@ -56,13 +56,10 @@ def check_dags(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Checked
     return Result(found, show, DagsBroken.exit_code if found.problems else 0)
 
 
-_PUSH = """\
-dags push --out dags.tar.gz
-dags push --out - | ssh w1.example /opt/airflow/bin/airferry dags receive -"""
 _STANDARD = Path("-")
 
 
-@app.command(name="push", epilog=_PUSH)
+@app.command(name="push", epilog="dags push --out dags.tar.gz")
 def push_dags(
     out: Path = typer.Option(
         ...,

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import socket
 import time
-from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import List, Optional, Tuple
-from urllib.parse import urlsplit
 
-from bootstrap.airflow.api import ApiSession, LoginFailed, RequestFailed
-from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base import smallfile
-from bootstrap.base.secret import Secret
 from bootstrap.cluster import dags, link
-from bootstrap.cluster.engine import engine_of, versions
-from bootstrap.installed import bytecode, crew, outdated
+from bootstrap.cluster.engine import engine_of
+from bootstrap.installed import bytecode, outdated
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster, marker
 from bootstrap.state.cluster import Join
-from bootstrap.state.home import JWT
 from bootstrap.state.marker import PROVED
+from bootstrap.steps.worker_proof import WorkerNotProved, session
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
-# As long as the token with which the proof asks the head.
-_PROOF_SECONDS = 600
-_MARK = "for the worker"
+# How long a head that does not answer is asked again.
+PATIENCE_SECONDS = 60.0
 
 
 class HeadUnusable(AirferryError):
@@ -37,13 +28,6 @@ class HeadUnusable(AirferryError):
 
     reference = "head-unusable"
     exit_code = 124
-
-
-class WorkerNotProved(AirferryError):
-    """The worker did not register, or no task of the head's ran on it."""
-
-    reference = "worker-not-proved"
-    exit_code = 125
 
 
 class JoinStep:
@@ -100,7 +84,7 @@ class HeadStep:
         """Ask; raises :class:`HeadUnusable`."""
         join, here = cluster.joined(self.installation.home), self.installation.receipt.airflow
         check(join)
-        found = _session(self.installation, join).call("GET", "/version").get("version")
+        found = session(self.installation, join).call("GET", "/version").get("version")
         if found != here:
             raise HeadUnusable(
                 f"The head {join.host} runs another Airflow than this worker would.",
@@ -191,36 +175,6 @@ class RegisterStep:
         start(self.installation)
 
 
-class WorkerProofStep:
-    """A task of the head's that is pinned to this host, and its log read on the head."""
-
-    name = "proof"
-
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-        self.marker = marker.path(installation.home, PROVED, installation.receipt.bundle_id)
-
-    def describe(self) -> str:
-        """One line for the admin."""
-        return "Have the head run a task on this host, and read its log there"
-
-    def done(self) -> bool:
-        """Whether one has succeeded under this bundle and join file."""
-        return self.marker.exists()
-
-    def apply(self) -> None:
-        """Trigger, wait, read."""
-        prove(self.installation)
-        self.marker.write_text("", encoding="utf-8")
-        # the head refuses other versions than its own: after an upgrade of both, these are what it has
-        home, receipt = self.installation.home, self.installation.receipt
-        join = cluster.joined(home)
-        told = versions(crew.packages(self.installation), engine_of(join.engine))
-        fresh = replace(join, airflow=receipt.airflow, packages=told)
-        if fresh != join:
-            cluster.keep_join(home, fresh)
-
-
 def start(installation: Installation, seconds: float = 240) -> None:
     """Start the worker and wait until the head has registered it.
 
@@ -249,7 +203,12 @@ def start(installation: Installation, seconds: float = 240) -> None:
 
 def check(join: Join) -> None:
     """Raise :class:`HeadUnusable` for a head that does not answer or refuses this host."""
-    found = link.look(join)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    found = link.look(join, 20)
+    # a head that restarts, or is very busy; a name that is not known will not be known soon
+    while found.error and found.resolved and time.monotonic() < deadline:
+        time.sleep(1)
+        found = link.look(join, 20)
     if not found.problem:
         return
     hint = "On the head: bin/airferry status. Is its port open for this host in every firewall between them?"
@@ -264,75 +223,6 @@ def check(join: Join) -> None:
         f"The head {join.host} cannot be used: {found.problem}.",
         found=f"{join.base}, addresses {', '.join(found.resolved) or 'none'}",
         hint=hint,
-    )
-
-
-def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
-    """Have the head run the DAG that is pinned to this host, and read the log of its task there.
-
-    Raises :class:`WorkerNotProved`.
-    """
-    join = cluster.joined(installation.home)
-    session = _session(installation, join)
-    dag_id, now = dags.pinned_dag(join.name), datetime.now(timezone.utc)
-    run_id = f"airferry_proof_{now.strftime('%Y%m%dT%H%M%S')}"
-    deadline = time.monotonic() + seconds - 60
-    state = "never read by the head"
-    try:
-        while not _known(session, dag_id):
-            _wait(deadline, join, state)
-        session.unpause(dag_id)
-        session.trigger(dag_id, run_id, now)
-        while state != "success":
-            state = session.run_state(dag_id, run_id)
-            if state == "failed":
-                raise _not_proved(join, "its task failed", _log(session, dag_id, run_id))
-            _wait(deadline, join, state)
-        text = _log(session, dag_id, run_id)
-    except (RequestFailed, LoginFailed) as error:
-        raise _not_proved(join, error.message, error.found) from error
-    if f"{_MARK} {join.name}" not in text or socket.gethostname() not in text:
-        raise _not_proved(join, "its log could not be read on the head", text[-500:])
-
-
-def _session(installation: Installation, join: Join) -> ApiSession:
-    bearer = link.token(join.key(JWT), join.claims, _PROOF_SECONDS)
-    parts = urlsplit(join.base)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    trusted = str(cluster.authorities_file(installation.home)) if join.authorities else ""
-    web = WebAddress(parts.hostname or "", port, parts.path, trusted)
-    return ApiSession(installation.version, web, Secret(f"Bearer {bearer.reveal()}"), timeout=30)
-
-
-def _known(session: ApiSession, dag_id: str) -> bool:
-    """Whether the head has read the DAG; raises LoginFailed where it does not let this worker ask."""
-    try:
-        session.call("GET", f"/dags/{dag_id}")
-    except RequestFailed as error:
-        if "HTTP 404" in error.found:
-            return False
-        raise
-    return True
-
-
-def _log(session: ApiSession, dag_id: str, run_id: str) -> str:
-    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/here/logs/1?full_content=true"
-    return json.dumps(session.call("GET", path), ensure_ascii=False)
-
-
-def _wait(deadline: float, join: Join, state: str) -> None:
-    if time.monotonic() > deadline:
-        raise _not_proved(join, state, "no end in time")
-    time.sleep(1)
-
-
-def _not_proved(join: Join, state: str, found: str) -> WorkerNotProved:
-    return WorkerNotProved(
-        f"No task of {join.host} has run to its end on this worker: {state}.",
-        found=found,
-        needed=f"a run of {dags.pinned_dag(join.name)} that succeeds, and its log",
-        hint="On the head: bin/airferry workers, and bin/airferry dags list. The worker itself runs; the same"
-        " command again repeats only this step.",
     )
 
 

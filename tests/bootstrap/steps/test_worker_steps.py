@@ -108,7 +108,8 @@ def test_a_head_that_refuses_the_key_is_quoted(installation: Installation, head:
     assert "workers invite w1" in caught.value.hint
 
 
-def test_a_head_that_does_not_answer(installation: Installation) -> None:
+def test_a_head_that_does_not_answer(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PATIENCE_SECONDS", 0.0)
     cluster.keep_join(installation.home, join(base="http://127.0.0.1:1"))
     with pytest.raises(HeadUnusable, match="does not answer") as caught:
         worker.start(installation)

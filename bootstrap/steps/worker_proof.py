@@ -1,0 +1,134 @@
+"""The proof of a worker: a task of the head's that is pinned to it, and its log read on the head."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from urllib.parse import urlsplit
+
+from bootstrap.airflow.api import ApiSession, LoginFailed, RequestFailed
+from bootstrap.airflow.webaddress import WebAddress
+from bootstrap.base.secret import Secret
+from bootstrap.cluster import dags, link
+from bootstrap.cluster.engine import engine_of, versions
+from bootstrap.installed import crew
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster, marker
+from bootstrap.state.cluster import Join
+from bootstrap.state.home import JWT
+from bootstrap.state.marker import PROVED
+from wheelhouse.errors import AirferryError
+
+# As long as the token with which the proof asks the head.
+_PROOF_SECONDS = 600
+_MARK = "for the worker"
+
+
+class WorkerNotProved(AirferryError):
+    """The worker did not register, or no task of the head's ran on it."""
+
+    reference = "worker-not-proved"
+    exit_code = 125
+
+
+class WorkerProofStep:
+    """A task of the head's that is pinned to this host, and its log read on the head."""
+
+    name = "proof"
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.marker = marker.path(installation.home, PROVED, installation.receipt.bundle_id)
+
+    def describe(self) -> str:
+        """One line for the admin."""
+        return "Have the head run a task on this host, and read its log there"
+
+    def done(self) -> bool:
+        """Whether one has succeeded under this bundle and join file."""
+        return self.marker.exists()
+
+    def apply(self) -> None:
+        """Trigger, wait, read."""
+        prove(self.installation)
+        self.marker.write_text("", encoding="utf-8")
+        # the head refuses other versions than its own: after an upgrade of both, these are what it has
+        home, receipt = self.installation.home, self.installation.receipt
+        join = cluster.joined(home)
+        told = versions(crew.packages(self.installation), engine_of(join.engine))
+        fresh = replace(join, airflow=receipt.airflow, packages=told)
+        if fresh != join:
+            cluster.keep_join(home, fresh)
+
+
+def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
+    """Have the head run the DAG that is pinned to this host, and read the log of its task there.
+
+    Raises :class:`WorkerNotProved`.
+    """
+    join = cluster.joined(installation.home)
+    asking = session(installation, join)
+    dag_id, now = dags.pinned_dag(join.name), datetime.now(timezone.utc)
+    run_id = f"airferry_proof_{now.strftime('%Y%m%dT%H%M%S')}"
+    deadline = time.monotonic() + seconds - 60
+    state = "never read by the head"
+    try:
+        while not _known(asking, dag_id):
+            _wait(deadline, join, state)
+        asking.unpause(dag_id)
+        asking.trigger(dag_id, run_id, now)
+        while state != "success":
+            state = asking.run_state(dag_id, run_id)
+            if state == "failed":
+                raise _not_proved(join, "its task failed", _log(asking, dag_id, run_id))
+            _wait(deadline, join, state)
+        text = _log(asking, dag_id, run_id)
+    except (RequestFailed, LoginFailed) as error:
+        raise _not_proved(join, error.message, error.found) from error
+    if f"{_MARK} {join.name}" not in text or socket.gethostname() not in text:
+        raise _not_proved(join, "its log could not be read on the head", text[-500:])
+
+
+def session(installation: Installation, join: Join) -> ApiSession:
+    """The head's API, as the account that the join file names."""
+    bearer = link.token(join.key(JWT), join.claims, _PROOF_SECONDS)
+    parts = urlsplit(join.base)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    trusted = str(cluster.authorities_file(installation.home)) if join.authorities else ""
+    web = WebAddress(parts.hostname or "", port, parts.path, trusted)
+    return ApiSession(installation.version, web, Secret(f"Bearer {bearer.reveal()}"), timeout=30)
+
+
+def _known(asking: ApiSession, dag_id: str) -> bool:
+    """Whether the head has read the DAG; raises LoginFailed where it does not let this worker ask."""
+    try:
+        asking.call("GET", f"/dags/{dag_id}")
+    except RequestFailed as error:
+        if "HTTP 404" in error.found:
+            return False
+        raise
+    return True
+
+
+def _log(asking: ApiSession, dag_id: str, run_id: str) -> str:
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/here/logs/1?full_content=true"
+    return json.dumps(asking.call("GET", path), ensure_ascii=False)
+
+
+def _wait(deadline: float, join: Join, state: str) -> None:
+    if time.monotonic() > deadline:
+        raise _not_proved(join, state, "no end in time")
+    time.sleep(1)
+
+
+def _not_proved(join: Join, state: str, found: str) -> WorkerNotProved:
+    return WorkerNotProved(
+        f"No task of {join.host} has run to its end on this worker: {state}.",
+        found=found,
+        needed=f"a run of {dags.pinned_dag(join.name)} that succeeds, and its log",
+        hint="On the head: bin/airferry workers, and bin/airferry dags list. The worker itself runs; the same"
+        " command again repeats only this step.",
+    )
