@@ -76,15 +76,11 @@ class Custodian:
 
     def actions(self) -> Dict[str, Action]:
         """What the account's process may ask for."""
-        found: Dict[str, Action] = {
-            "journal": self._journal,
-            "commands": self._commands,
-            "prune": self._prune,
-        }
+        found: Dict[str, Action] = {"journal": self._journal, "commands": self._commands}
+        found["prune"] = self._prune
         if self.changes:
             found.update({"receipt": self.receipt, "keep": self._keep})
-            found["known"] = self._known
-            found["executor"] = self._executor
+            found.update({"known": self._known, "executor": self._executor})
         if self.chosen and self.bundle:
             found.update({"python": self._python, "packages": self._packages})
         return found
