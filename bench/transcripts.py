@@ -98,7 +98,7 @@ def within() -> Iterator[Verb]:
     )
     yield Verb("Check every DAG file: `dags check`", "bin/airferry dags check", both=True)
     yield Verb("An option: `config get`", "bin/airferry config get core parallelism")
-    yield Verb("Change it: `config set`", "bin/airferry config set core parallelism 4", both=True)
+    yield Verb("One that the install decides: `config set`", "bin/airferry config set core parallelism 4", both=True)
     yield Verb("What differs: `config diff`", "bin/airferry config diff")
     yield Verb(
         "A new password: `passwd`",
@@ -112,7 +112,7 @@ def within() -> Iterator[Verb]:
     )
     yield Verb("Remove what is old: `clean`", "bin/airferry clean --older-than 90d --dry-run", both=True)
     yield Verb("Nothing to undo: `rollback`", "bin/airferry rollback --yes; echo $?", both=True)
-    yield Verb("Add-ons: `add`", "bin/airferry add", both=True)
+    yield Verb("Usage: `add`", "bin/airferry add", both=True)
     yield Verb("For a crontab: `env`", "bin/airferry env --cron")
     yield Verb("Airflow's own programs: `run`", "bin/airferry run -- bin/airflow version")
     yield Verb("Completion: `completion`", "bin/airferry completion bash | head -4")
