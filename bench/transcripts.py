@@ -98,7 +98,9 @@ def within() -> Iterator[Verb]:
     )
     yield Verb("Check every DAG file: `dags check`", "bin/airferry dags check", both=True)
     yield Verb("An option: `config get`", "bin/airferry config get core parallelism")
-    yield Verb("One that the install decides: `config set`", "bin/airferry config set core parallelism 4", both=True)
+    yield Verb(
+        "One that the install decides: `config set`", "bin/airferry config set core parallelism 4", both=True
+    )
     yield Verb("What differs: `config diff`", "bin/airferry config diff")
     yield Verb(
         "A new password: `passwd`",
