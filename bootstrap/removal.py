@@ -19,6 +19,7 @@ from bootstrap.services.control import user_units
 from bootstrap.services.manager import SUPERVISOR, SYSTEMD, SYSTEMD_USER
 from bootstrap.state import ownership, receipt, registry, shortcut
 from bootstrap.state.home import Home
+from bootstrap.state.receipt import WORKER
 from wheelhouse import codec, timestamp
 
 # An installation imports these when it needs them; once its releases are gone, nothing can be imported.
@@ -116,7 +117,20 @@ def remove_commands(installation: Installation, *, purge: bool) -> None:
         for pattern in _TRACES:
             for path in home.path.glob(pattern):
                 _discard(home, path)
+        if found and found.role == WORKER:
+            _remove_worker_files(home)
     _forget(installation)
+
+
+def _remove_worker_files(home: Home) -> None:
+    """What only a worker has: an SQLite file without tables, and the module that tells its head of it."""
+    for path in home.path.glob("airflow.db*"):
+        _discard(home, path)
+    folder = home.path / "config"
+    for name in ("airferry_sysinfo.py", "__pycache__"):
+        _discard(home, folder / name)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def remove_code(home: Home, *, purge: bool) -> List[str]:

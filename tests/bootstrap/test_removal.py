@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from bootstrap import removal
+from bootstrap.airflow.executor import EDGE_WORKER
 from bootstrap.base import account as accounts
 from bootstrap.base.account import current
 from bootstrap.installed.installation import Installation
-from bootstrap.state import journal, registry
+from bootstrap.state import cluster, journal, registry
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
+from bootstrap.state.receipt import NO_DATABASE, WORKER
 from tests.support.accounts import NOBODY, Folder, can_own_etc, in_process, own_etc
+from tests.support.clusters import join
 from tests.support.commands import CODE, PLAIN, ROOT
 from tests.support.receipts import sample
 
@@ -206,3 +209,18 @@ def test_files_of_an_account_are_found_however_deep(tmp_path: Path, monkeypatch:
     (deep / "link").symlink_to("/")
     os.chown(deep / "link", NOBODY, NOBODY, follow_symlinks=False)
     assert removal._files_of(NOBODY, tmp_path / "home") == [str(deep / "link")]
+
+
+def test_a_worker_leaves_nothing_of_its_own(home: Home) -> None:
+    """The module for Airflow's worker lies in a folder that may be the admin's as well."""
+    found = receipts.load(home.receipt)
+    database = replace(found.database, kind=NO_DATABASE)
+    worker = replace(found, role=WORKER, executor=EDGE_WORKER.name, database=database, completed="")
+    receipts.save(home.receipt, worker)
+    cluster.keep_join(home, join())
+    for name in ("config/airferry_sysinfo.py", "config/mine.py", "airflow.db", "airflow.db-wal"):
+        (home.path / name).parent.mkdir(exist_ok=True)
+        (home.path / name).write_text("")
+    run(home, "--purge", "--yes")
+    assert names(home) == {"notes.txt", "config"}
+    assert [path.name for path in (home.path / "config").iterdir()] == ["mine.py"]
