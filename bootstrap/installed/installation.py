@@ -217,10 +217,7 @@ class Installation:
 
     @property
     def renews_tickets(self) -> bool:
-        """Whether Airflow's renewer of Kerberos tickets runs here.
-
-        Root reads nothing that the account could write, and what it writes knows that component in any case.
-        """
+        """Whether Airflow's renewer of Kerberos tickets runs here; root reads nothing of the account's."""
         from bootstrap.installed import kerberos  # noqa: PLC0415
 
         own = os.geteuid() != 0 or not self.receipt.is_roots

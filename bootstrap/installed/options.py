@@ -250,7 +250,10 @@ def _auth(options: Options, bundle: Bundle) -> str:
         raise InvalidOption(
             f"This bundle of Airflow {bundle.manifest.airflow} does not offer --auth {options.auth}.",
             needed="--auth " + " or ".join(managers),
-            hint="fab needs the extra fab in the bundle: airferry bundle --extra postgres --extra fab",
+            hint="fab needs the extra fab in the bundle: airferry bundle --extra postgres --extra fab"
+            if options.auth != "ldap"
+            else "A directory is set on the finished installation: install with --auth fab (the default),"
+            f" then {options.home.bin}/airferry site ldap. The bundle needs --extra ldap for it.",
         )
     return options.auth or managers[0]
 

@@ -13,6 +13,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.change import site
 from bootstrap.facts import mail as facts
 from bootstrap.facts.mail import MailServer
+from bootstrap.installed import in_force
 from bootstrap.installed import mail as installed
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.site_edits import Edit
@@ -52,6 +53,14 @@ def check(installation: Installation, asked: MailAsked) -> None:
     """Try the server, before anything is written; raises :class:`MailUnusable`."""
     if not _ADDRESS.fullmatch(asked.sender):
         raise MailUnusable(f"{asked.sender} is no mail address.", needed="--from NAME@DOMAIN")
+    variables = (f"AIRFLOW_CONN_{installed.CONNECTION.upper()}", "AIRFLOW__SMTP__")
+    winning = [name for name in in_force.variables(installation.home) if name.startswith(variables)]
+    if winning:
+        raise MailUnusable(
+            f"{', '.join(winning)} in {installation.home.etc}/local.env wins over what is set here.",
+            needed="a local.env without it",
+            hint="Take the line out, and give this command again.",
+        )
     if installed.lacks_provider(installation):
         raise MailUnusable(
             f"Airflow {installation.receipt.airflow} sends mail with the SMTP provider, which is not there.",

@@ -237,14 +237,12 @@ def check_place(installation: Installation, section: str, option: str) -> None:
     """Whether this release has such an option where it is asked for; raises :class:`SettingRefused`."""
     connection = in_connection(installation.version, section, option.lower())
     if connection:
-        variable = f"AIRFLOW_CONN_{connection.upper()}"
         raise SettingRefused(
             f"[{section}] {option} is not an option of Airflow {installation.receipt.airflow}: user and"
             " password of the mail server are in a connection.",
             needed=f"the connection {connection}, or the one that [email] email_conn_id names",
-            hint="Make it on Airflow's pages (Admin, Connections), or write a line into"
-            f" {installation.home.etc}/local.env and restart: {variable}="
-            '{"conn_type": "smtp", "host": "HOST", "port": 25, "login": "USER", "password": "PASSWORD"}',
+            hint=f"This writes it, and tries it: {installation.home.bin}/airferry site mail --host HOST"
+            " --from ADDRESS --user USER --password-file FILE",
         )
     elsewhere, now = moved(installation.version, section, option.lower())
     if elsewhere:

@@ -131,6 +131,11 @@ def test_what_does_not_work_is_told_and_changes_nothing(installation: Installati
     ran = run(installation.home, "site", "mail", "--host", "127.0.0.1", "--port", "1", "--from", SENDER)
     assert (ran.returncode, "cannot be used" in ran.stderr) == (MailUnusable.exit_code, True)
     assert run(installation.home, "site", "mail", "--host", "h").returncode == 2
+    own = installation.home.etc / "local.env"
+    own.write_text('AIRFLOW_CONN_SMTP_DEFAULT={"conn_type": "smtp"}\n')
+    with pytest.raises(MailUnusable, match="AIRFLOW_CONN_SMTP_DEFAULT in "):
+        mails.check(installation, MailAsked(good, SENDER))
+    own.unlink()
     assert installation.home.airflow_cfg.read_text() == before
 
 

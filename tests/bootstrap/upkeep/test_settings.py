@@ -250,8 +250,7 @@ def test_login_of_the_mail_server_is_a_connection_in_airflow_3(home: Home, tmp_p
         said = " ".join(refused.stderr.split())
         assert refused.returncode == 94, (words, said)
         assert "user and password of the mail server are in a connection" in said
-        assert 'AIRFLOW_CONN_SMTP_DEFAULT={"conn_type": "smtp"' in said
-        assert f"{home.etc}/local.env" in said
+        assert "airferry site mail --host HOST" in said
         assert "Tops3cret" not in said
     assert home.airflow_cfg.read_text() == before
 
