@@ -23,6 +23,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.cluster.engine import engine_of
 from bootstrap.installed.external import Handed
 from bootstrap.installed.options import InvalidOption, Options
+from bootstrap.installed.taking import Taking
 from bootstrap.python.choice import CARRIED
 from bootstrap.services import broker
 from bootstrap.services.broker import Broker
@@ -54,7 +55,7 @@ class Handover:
     `channel` leads to root's process (bootstrap.services.broker). Each password and the certificate have a
     descriptor of their own, :data:`NOTHING` where there is none; `administrator` makes role and database.
     `patience` is how long tasks may run on before an upgrade, `site` what it is told of its site, with a key,
-    `join` what a worker is told.
+    `join` what a worker is told. `archive` holds the Airflow of `old_home` that is to be taken over.
     """
 
     schema: int
@@ -71,6 +72,8 @@ class Handover:
     patience: Optional[float] = None
     site: int = NOTHING
     join: int = NOTHING
+    old_home: str = ""
+    archive: int = NOTHING
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,8 @@ class Given:
     """What an install is given beside its choices, and does not keep.
 
     The password of Airflow's admin, what an external database needs, and how long running tasks may go on
-    before an upgrade, in seconds (None: the usual time), what it is told of its site, and (`join`) what a
-    worker is told.
+    before an upgrade, in seconds (None: the usual time), what it is told of its site, (`join`) what a
+    worker is told, and an old Airflow that is to be taken over.
     """
 
     admin_password: Optional[Secret] = None
@@ -87,6 +90,7 @@ class Given:
     patience: Optional[float] = None
     site: Optional[SiteAsked] = None
     join: Optional[Join] = None
+    taking: Optional[Taking] = None
 
 
 def given(options: Options) -> Given:
@@ -97,6 +101,7 @@ def given(options: Options) -> Given:
         options.patience,
         options.site,
         _narrowed(options),
+        options.taking,
     )
 
 
@@ -144,7 +149,8 @@ def secrets_of(handed: Handover) -> Given:
             site = asked.parse(Secret(stream.read()))
     told = _received(handed.join)
     join = codec.loads(Join, told.reveal()) if told else None
-    return Given(_received(handed.admin_password), found, handed.patience, site, join)
+    taking = Taking(handed.old_home, handed.archive) if handed.archive != NOTHING else None
+    return Given(_received(handed.admin_password), found, handed.patience, site, join, taking)
 
 
 def _received(descriptor: int) -> Optional[Secret]:
@@ -204,6 +210,8 @@ def _attended(
         options.patience,
         _memory(options.site.whole) if options.site else NOTHING,
         _pipe(_told(options)),
+        options.taking.home if options.taking else "",
+        options.taking.archive if options.taking else NOTHING,
     )
     registry.save(registry.record_of(chosen))
     child = os.fork()
@@ -238,6 +246,7 @@ def _inner(account: Account, home: Home, handed: Handover) -> None:
             handed.certificate,
             handed.site,
             handed.join,
+            handed.archive,
         ):
             if descriptor != NOTHING:
                 os.set_inheritable(descriptor, True)

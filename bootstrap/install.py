@@ -11,7 +11,6 @@ from typing import Iterator, List, Optional
 
 from bootstrap import handoff
 from bootstrap.base import account, channel, lock
-from bootstrap.base.secret import Secret
 from bootstrap.change import site as sites
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change import upgrade_rules
@@ -27,7 +26,6 @@ from bootstrap.python import carried
 from bootstrap.services.manager import NONE
 from bootstrap.site.asked import SiteAsked
 from bootstrap.state import change_record, plan, receipt, registry, shortcut
-from bootstrap.state.cluster import Join
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.outcome import Drift, Outcome, Planned
@@ -43,31 +41,22 @@ from bootstrap.steps.python import python_steps
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from bootstrap.steps.site import SiteStep
+from bootstrap.takeover.plan import taken_over, with_take_over
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 from wheelhouse.reader import Bundle
 
 
-def steps(
-    installation: Installation,
-    bundle: Bundle,
-    password: Optional[Secret] = None,
-    handed: Handed = Handed(),  # noqa: B008  (frozen)
-    site: Optional[SiteAsked] = None,
-    join: Optional[Join] = None,
-) -> List[Step]:
-    """The whole plan, in order; `password` is the admin's, `handed` for an external database.
-
-    `site` is what a new installation is told of its site: a finished one is changed with a way back. `join`
-    is what a worker is told.
-    """
+def steps(installation: Installation, bundle: Bundle, given: Given) -> List[Step]:
+    """The whole plan, in order; a finished installation is told of its site later, with a way back."""
     if installation.is_worker:
-        return worker_plan.steps(installation, bundle, join)
-    return [
+        return worker_plan.steps(installation, bundle, given.join)
+    site = given.site
+    every: List[Step] = [
         FoldersStep(
             installation.home,
-            password,
-            handed.role,
+            given.admin_password,
+            given.database.role,
             private_logs=installation.version.opens_logs,
             by_root=installation.receipt.is_roots,
         ),
@@ -75,7 +64,7 @@ def steps(
         ReleaseStep(installation, bundle),
         LinkStep(installation),
         ServicesStep(installation),
-        *_database(installation, handed),
+        *_database(installation, given.database),
         ConfigurationStep(installation),
         *([SiteStep(installation, site)] if site and not installation.receipt.completed else []),
         MigrationStep(installation),
@@ -84,6 +73,7 @@ def steps(
         ProofStep(installation),
         *([RestStep(installation)] if installation.receipt.services == NONE else []),
     ]
+    return with_take_over(every, installation, given.taking)
 
 
 def _database(installation: Installation, handed: Handed) -> List[Step]:
@@ -95,7 +85,7 @@ def _database(installation: Installation, handed: Handed) -> List[Step]:
 def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
     """What an install would do; nothing is changed, and root looks at a home as its owner."""
     home = Home(Path(chosen.home))
-    handed = handoff.database(options)
+    given = handoff.given(options)
     lines: List[str] = []
     if os.geteuid() == 0:
         lines.append(f"Create the account {chosen.account} unless it exists, and {home.path} for it")
@@ -104,10 +94,8 @@ def planned(chosen: Receipt, bundle: Bundle, options: Options) -> Planned:
         lines += shortcut.plan(home, chosen.name)
         owner = _owner(home, chosen)
         if owner:
-            return _planned_by_owner(owner, home, chosen, bundle, handed, lines, options.site)
-    return Planned(
-        (*lines, *describe(chosen, bundle, handed, options.site, options.join)), drift(chosen), chosen
-    )
+            return _planned_by_owner(owner, home, chosen, bundle, given, lines)
+    return Planned((*lines, *describe(chosen, bundle, given)), drift(chosen), chosen)
 
 
 def _owner(home: Home, chosen: Receipt) -> Optional[account.Account]:
@@ -125,9 +113,8 @@ def _planned_by_owner(
     home: Home,
     chosen: Receipt,
     bundle: Bundle,
-    handed: Handed,
+    given: Given,
     lines: List[str],
-    site: Optional[SiteAsked],
 ) -> Planned:
     earlier = other_bundle(home, chosen)
     if earlier:
@@ -136,7 +123,7 @@ def _planned_by_owner(
         importlib.import_module(name)
 
     def look() -> str:
-        found = tuple(describe(chosen, bundle, handed, site))
+        found = tuple(describe(chosen, bundle, given))
         return codec.dumps(Planned(found, drift(chosen), chosen))
 
     text = account.look_as(owner, look)
@@ -163,24 +150,18 @@ def drift(chosen: Receipt) -> Optional[Drift]:
         return None
 
 
-def describe(
-    chosen: Receipt,
-    bundle: Bundle,
-    handed: Handed,
-    site: Optional[SiteAsked] = None,
-    join: Optional[Join] = None,
-) -> List[str]:
+def describe(chosen: Receipt, bundle: Bundle, given: Given) -> List[str]:
     """The plan as lines for ``--dry-run``; nothing is changed."""
     home = Home(Path(chosen.home))
     if home.path.exists() and not os.access(str(home.path), os.R_OK | os.X_OK):
         return [f"Complete missing steps in {home.path} (it cannot be read now)"]
     earlier, last = other_bundle(home, chosen), []
-    if site and (earlier or chosen.completed):
-        last = [SiteStep(Installation(chosen), site).describe()]
+    if given.site and (earlier or chosen.completed):
+        last = [SiteStep(Installation(chosen), given.site).describe()]
     if earlier:
         return [*upgrades.describe(earlier, chosen, bundle), *last]
-    planned = steps(Installation(chosen), bundle, handed=handed, site=site, join=join)
-    return [*(step.describe() + ("" if _todo(step) else " (already done)") for step in planned), *last]
+    every = steps(Installation(chosen), bundle, given)
+    return [*(step.describe() + ("" if _todo(step) else " (already done)") for step in every), *last]
 
 
 def _todo(step: Step) -> bool:
@@ -201,7 +182,6 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
     home = Home(Path(chosen.home))
     home.path.mkdir(parents=True, exist_ok=True)
     with lock.held(home.lock):
-        password, handed = given.admin_password, given.database
         home.own_logs.mkdir(parents=True, exist_ok=True)
         journal = Journal(home.journal)
         about = {"airflow": chosen.airflow, "bundle": chosen.bundle_id}
@@ -216,7 +196,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
         if earlier:
             with journal.recorded("upgrade", **about, before=earlier.airflow):
                 upgraded = upgrades.upgrade(
-                    earlier, chosen, bundle, password, progress, journal, patience=given.patience
+                    earlier, chosen, bundle, given.admin_password, progress, journal, patience=given.patience
                 )
             if not channel.available():
                 registry.save(registry.record_of(chosen))
@@ -229,11 +209,12 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
         with journal.recorded("install", **about):
             installation = Installation(chosen)
             with _telling_what_runs_on(installation, progress):
-                wanted = steps(installation, bundle, password, handed, given.site, given.join)
+                every = steps(installation, bundle, given)
                 try:
-                    done = plan.execute(wanted, progress, journal)
+                    done = plan.execute(every, progress, journal)
                 finally:
                     installation.airflow.end_warm_up()
+            notes = taken_over(installation, every)
             if chosen.role != WORKER:
                 tidy(Installation(chosen))
             chosen = _with_version(chosen)
@@ -247,7 +228,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
                 carried.remove_unused(home, chosen)
         if finished:
             _change_site(Installation(chosen), given.site, progress, journal)
-    return Outcome(chosen, tuple(done))
+    return Outcome(chosen, tuple(done), notes)
 
 
 def _change_site(

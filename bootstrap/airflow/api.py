@@ -150,6 +150,10 @@ class ApiSession:
         """The state of a run: ``queued``, ``running``, ``success`` or ``failed``."""
         return str(self.call("GET", f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}").get("state") or "")
 
+    def runs(self, dag_id: str) -> int:
+        """How many runs of a DAG the server shows."""
+        return int(self.call("GET", f"/dags/{_quoted(dag_id)}/dagRuns?limit=1").get("total_entries") or 0)
+
     def task_states(self, dag_id: str, run_id: str) -> Dict[str, str]:
         """The state of every task of a run; "" for one that has not been scheduled yet."""
         path = f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}/taskInstances"

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Dict, Tuple
 
+from bootstrap.airflow.differences import numbers
+
+# Airflow 3 migrates the schema of these and newer ones (its own guide, "Upgrading to Airflow 3").
+FIRST_TO_3 = (2, 10, 0)
+# The release to stop at on the way there.
+LAST_STOP = "2.11.2"
+
 # The first release with each head.
 HEADS: Tuple[Tuple[str, str], ...] = (
     ("2.0.0", "e959f08ac86c"), ("2.0.1", "82b7c48c147f"), ("2.0.2", "2e42bb497a22"),
@@ -20,3 +27,8 @@ HEADS: Tuple[Tuple[str, str], ...] = (
 )  # fmt: skip
 
 FIRST: Dict[str, str] = {revision: version for version, revision in HEADS}
+
+
+def head_of(version: str) -> str:
+    """The revision at the head of a release."""
+    return [revision for first, revision in HEADS if numbers(first) <= numbers(version)][-1]

@@ -217,13 +217,7 @@ def look_as(account: Account, look: Callable[[], str], seconds: int = 120) -> Op
         try:
             os.close(reading)
             signal.alarm(seconds)  # a pipe may hold it for ever
-            if account.name:
-                os.initgroups(account.name, account.gid)
-            else:
-                os.setgroups([])
-            os.setgid(account.gid)
-            os.setuid(account.uid)
-            os.environ["PATH"] = SYSTEM_PATH
+            drop(account)
             with os.fdopen(writing, "w", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(look())
             status = 0
@@ -237,6 +231,20 @@ def look_as(account: Account, look: Callable[[], str], seconds: int = 120) -> Op
 
 
 _LARGEST_LOOK = 16 << 20
+
+
+def drop(account: Account) -> None:
+    """In a process of its own: go on with that account's rights alone, for good.
+
+    An account without a name is in no group but its own.
+    """
+    if account.name:
+        os.initgroups(account.name, account.gid)
+    else:
+        os.setgroups([])
+    os.setgid(account.gid)
+    os.setuid(account.uid)
+    os.environ["PATH"] = SYSTEM_PATH
 
 
 def run_as(account: Account, path: Path) -> None:

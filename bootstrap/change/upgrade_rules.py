@@ -6,13 +6,10 @@ from typing import List
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.release import release_for
+from bootstrap.airflow.revisions import FIRST_TO_3, LAST_STOP
 from bootstrap.state import clusters
 from bootstrap.state.receipt import Receipt
 from wheelhouse.errors import AirferryError
-
-# Airflow 3 migrates the schema of these and newer ones (its own guide, "Upgrading to Airflow 3").
-_LAST_STOP = "2.11.2"
-_FIRST_TO_3 = (2, 10, 0)
 
 
 class UpgradeRefused(AirferryError):
@@ -37,13 +34,13 @@ def check(old: Receipt, new: Receipt) -> None:
             needed=f"a bundle of Airflow {old.airflow} or newer",
             hint=f"{back}To install the older Airflow beside it, with its own database: --home PATH",
         )
-    if after >= (3, 0, 0) and before < _FIRST_TO_3:
+    if after >= (3, 0, 0) and before < FIRST_TO_3:
         raise UpgradeRefused(
             f"Airflow {old.airflow} is not upgraded to {new.airflow} in one step.",
             found=f"Airflow {old.airflow} in {old.home}",
-            needed=f"Airflow {'.'.join(map(str, _FIRST_TO_3))} or newer, for an upgrade to Airflow 3",
-            hint=f"Install a bundle of Airflow {_LAST_STOP} into this home first, then this one. On the"
-            f" internet host: airferry bundle --airflow {_LAST_STOP} --python {_python(old)}",
+            needed=f"Airflow {'.'.join(map(str, FIRST_TO_3))} or newer, for an upgrade to Airflow 3",
+            hint=f"Install a bundle of Airflow {LAST_STOP} into this home first, then this one. On the"
+            f" internet host: airferry bundle --airflow {LAST_STOP} --python {_python(old)}",
         )
     if clusters.crosses(old, new) and clusters.major(new.database.server) < clusters.major(
         old.database.server

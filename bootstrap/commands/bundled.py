@@ -7,7 +7,7 @@ import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Union
 
 import typer
 
@@ -31,6 +31,7 @@ from bootstrap.commands.shared import (
     PORT,
     PYTHON,
     STRICT,
+    TAKE_OVER,
     WAIT,
     WHERE,
     ExplainingCommand,
@@ -134,6 +135,7 @@ def install(
     join: Optional[Path] = worker_options.JOIN,
     queue: Optional[List[str]] = worker_options.QUEUE,
     concurrency: Optional[int] = worker_options.CONCURRENCY,
+    take_over: Optional[str] = TAKE_OVER,
     wait: Optional[float] = WAIT,
     now: bool = NOW,
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
@@ -147,6 +149,7 @@ def install(
 ) -> Result[Union[Outcome, Planned]]:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
     from bootstrap import install as installing  # noqa: PLC0415
+    from bootstrap.commands import olds  # noqa: PLC0415
     from bootstrap.commands.installing import in_short, preview, report  # noqa: PLC0415
     from bootstrap.doctor.catalogue import CATALOGUE  # noqa: PLC0415  (imports every check)
     from bootstrap.upkeep import addons  # noqa: PLC0415  (doctor starts sooner without it)
@@ -162,7 +165,7 @@ def install(
     options = Options(
         home=home_of(home, name),
         name=name,
-        service=_one_of("--service", service, services.ASKED) if service else None,
+        service=bundle_options.one_of("--service", service, services.ASKED) if service else None,
         python=python,
         account=account,
         host=host,
@@ -192,6 +195,7 @@ def install(
         if not allow_older:
             admission.check_age(admission.installed(options.home), bundle.manifest)
         judgement = preflight.judge(bundle, chosen, options)
+        old, judgement = olds.judged(take_over, chosen, judgement)
         again = f"sh {shlex.quote(bundle_file().name)} doctor{asked(context)}"
         _stop_where_blocked(judgement.report, ignore or [], again, json=json)
         chosen = choice.decided(chosen, judgement.python)
@@ -199,13 +203,15 @@ def install(
         if lost:
             console.warning(f"{lost} DAGs that need them fail after the upgrade.")
         ignored = tuple(sorted({*chosen.ignored, *(ignore or ())}))
-        chosen = replace(chosen, ignored=ignored, bundle_sha256=sha256)
+        chosen = olds.adopting(old, replace(chosen, ignored=ignored, bundle_sha256=sha256))
         if dry_run:
-            return preview(installing.planned(chosen, bundle, options))
+            return preview(olds.planned(old, installing.planned(chosen, bundle, olds.asked(old, options))))
+        olds.tell(old, console)
         if not yes and not json and question.is_asked():
             for line in in_short(chosen, installing.other_bundle(options.home, chosen), bundle.manifest):
                 console.print(line)
             question.confirm()
+        options = olds.packed(old, options)
         if os.geteuid() == 0:
             # it has said all that there is to say
             status = handoff.run(chosen, bundle, options, json=json)
@@ -233,6 +239,7 @@ def doctor(
     postgres_admin_user: Optional[str] = database.ADMIN_USER,
     postgres_admin_password_file: Optional[Path] = database.ADMIN_PASSWORD_FILE,
     adopt_database: bool = database.ADOPT,
+    take_over: Optional[str] = TAKE_OVER,
     explain: Optional[str] = EXPLAIN,
     save: Optional[Path] = typer.Option(
         None, help="Write this host's facts to a file that can be carried out."
@@ -272,6 +279,10 @@ def doctor(
                 Saved(str(save)), lambda console: console.print(f"The facts of this host are in {save}.")
             )
         report = preflight.judge(bundle, chosen, options, facts.load(saved) if saved else None).report
+        if take_over:
+            from bootstrap.commands import olds  # noqa: PLC0415
+
+            report = report.plus(olds.findings(take_over, chosen))
         if deep:
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 report = report.plus([preflight.whole(bundle, advance)])
@@ -292,6 +303,7 @@ offer(
         "install",
         "install --home /srv/airflow --port 8081 --parallelism 8",
         "install --postgres postgresql://airflow@db.example/airflow",
+        "install --home /opt/airflow --take-over /home/kim/airflow",
         "install --url https://airflow.example.com:8443 --tls-cert airflow.pem --tls-key airflow.key",
         "install --join w1.join --concurrency 4",
     ),
@@ -316,11 +328,3 @@ def _stop_where_blocked(found: Report, ignored: Sequence[str], again: str, *, js
     except preflight.PreflightBlocked:
         render(found, Console(out=sys.stderr if json else None), next_command="", again=again)
         raise
-
-
-def _one_of(option: str, value: str, known: Tuple[str, ...]) -> str:
-    if value not in known:
-        raise choosing.InvalidOption(
-            f"{option} {value} is not known.", needed=f"{option} " + " or ".join(known)
-        )
-    return value

@@ -8,6 +8,7 @@ from typing import List, Optional
 
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
+from bootstrap.commands import olds
 from bootstrap.installed.installation import Installation
 from bootstrap.python import choice
 from bootstrap.state import receipt
@@ -63,6 +64,8 @@ def in_short(chosen: Receipt, earlier: Optional[Receipt], manifest: Manifest) ->
 
 
 def _plan(found: Planned, console: Console) -> None:
+    if found.take_over:
+        olds.show(found.take_over, console)
     for number, line in enumerate(found.plan, 1):
         console.print(f"{number:2}. {console.language.text(line)}")
     drift = found.drift

@@ -91,6 +91,14 @@ EXPLAIN = typer.Option(
 )
 STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
 
+TAKE_OVER = typer.Option(
+    None,
+    "--take-over",
+    metavar="FOLDER",
+    help="The AIRFLOW_HOME of an old Airflow on SQLite: it is taken over with its history, and not changed.",
+    rich_help_panel=WHERE,
+)
+
 
 WAIT = typer.Option(
     None,
@@ -111,7 +119,7 @@ def patience(wait: Optional[float], *, now: bool) -> Optional[float]:
 # what install and doctor of a bundle both take
 _BOTH = (
     "home", "name", "python", "port", "account", "postgres", "postgres_password_file", "postgres_admin_user",
-    "postgres_admin_password_file", "adopt_database",
+    "postgres_admin_password_file", "adopt_database", "take_over",
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from bootstrap.facts import resources
 from bootstrap.installed import external, zone
 from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.installation import Installation
+from bootstrap.installed.taking import Taking
 from bootstrap.postgres import embedded, host
 from bootstrap.python import choice
 from bootstrap.services import choice as services
@@ -48,7 +49,8 @@ class Options:
     """The options as they were given; None means not given. `postgres` is carried, host, or not given.
 
     `patience` is how long running tasks may go on before an upgrade, in seconds; `site` is what it is told of
-    its site. With `join` the host becomes a worker, for the `queues` that are named.
+    its site. With `join` the host becomes a worker, for the `queues` that are named. `taking` is an old
+    Airflow that is taken over.
     """
 
     home: Home
@@ -70,6 +72,7 @@ class Options:
     site: Optional[SiteAsked] = None
     join: Optional[Join] = None
     queues: Tuple[str, ...] = ()
+    taking: Optional[Taking] = None
 
     @property
     def account_name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from bootstrap.state.plan import Done
 from bootstrap.state.receipt import Receipt
@@ -18,15 +18,36 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class TakeOver:
+    """What there is to say of an old Airflow before it is taken over: its `home`, and `about` it in a line.
+
+    `airflow` is its release, `revision` that of its schema. `taken` and `left` are a line for each kind of
+    thing, `findings` the ids of what doctor says of it, `retire` the commands that keep it from starting
+    again, `rows` the counts of tables.
+    """
+
+    home: str
+    about: str
+    airflow: str
+    revision: str
+    taken: Tuple[str, ...]
+    left: Tuple[str, ...]
+    findings: Tuple[str, ...]
+    retire: Tuple[str, ...]
+    rows: Dict[str, int]
+
+
+@dataclass(frozen=True)
 class Planned:
     """What an install would do: a line of `plan` for each step, and the receipt that would be written.
 
-    `drift` is that of an airflow.cfg that is there, else null.
+    `drift` is that of an airflow.cfg that is there, `take_over` what would come of an old Airflow, else null.
     """
 
     plan: Tuple[str, ...]
     drift: Optional[Drift]
     receipt: Receipt
+    take_over: Optional[TakeOver] = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Passwords
 from bootstrap.installed.external import DatabaseChoice, Handed
 from bootstrap.installed.options import InvalidOption, Options
+from bootstrap.installed.taking import Taking
 from bootstrap.postgres.connection import Connection
 from bootstrap.state.home import Home
 from tests.support import bundles, pythons, receipts
@@ -46,7 +48,7 @@ value = json.loads(read(int(sys.argv[1])))
 seen = {"argv": sys.argv[2:], "ids": [os.getuid(), os.geteuid(), os.getgid()], "groups": os.getgroups(),
         "cwd": os.getcwd(), "env": dict(os.environ), "value": value,
         "command": open("/proc/self/cmdline").read()}
-names = ("admin_password", "role_password", "administrator_password", "certificate")
+names = ("admin_password", "role_password", "administrator_password", "certificate", "archive")
 secret = {name: read(value[name]) for name in names}
 stream = os.fdopen(value["bundle"], "rb")
 seen["mode"] = stream.mode
@@ -104,6 +106,7 @@ class Handover:
             self.home,
             admin_password_file=changes.pop("password", None),
             external=changes.pop("external", None),
+            taking=changes.pop("taking", None),
         )
         sys.stdout.flush()
         kept = os.dup(1)
@@ -188,6 +191,17 @@ def test_password_crosses_as_an_open_file_only(handover: Handover) -> None:
     for path in handover.home.path.rglob("*"):
         if path.is_file():
             assert PASSWORD.encode() not in path.read_bytes()
+
+
+@on_own_etc
+def test_old_airflow_crosses_as_an_open_file(handover: Handover) -> None:
+    """Of root's, without a name: the account can neither find nor exchange it."""
+    with tempfile.TemporaryFile() as stream:
+        stream.write(b"the archive")
+        stream.seek(0)
+        assert handover.run(taking=Taking("/home/kim/airflow", stream.fileno())) == 0
+    assert handover.secrets()["archive"] == "the archive"
+    assert handover.seen()["value"]["old_home"] == "/home/kim/airflow"
 
 
 @on_own_etc

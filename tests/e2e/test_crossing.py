@@ -18,7 +18,7 @@ import pytest
 
 from bootstrap.state import registry
 from tests.e2e.hosts import Host, hostile, wait_until
-from tests.support import exchanging, exposure
+from tests.support import exchanging, exposure, old_airflow
 from tests.support.certificates import authority, leaf
 from tests.support.postgres import programs
 
@@ -244,7 +244,7 @@ def https(private: Path) -> list[str | Path]:
 def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, scratch: Path) -> None:
     """The bundle and the password lie where only root can look; everything runs as the account.
 
-    The server is the distribution's.
+    The server is the distribution's, and an old Airflow on SQLite, of another account, is taken over.
     """
     if programs() is None:
         pytest.skip("the distribution's PostgreSQL server is not installed")
@@ -256,13 +256,19 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
     (private / "password").write_text("Four-Words-Are-Better-8\n")
     (private / "password").chmod(0o600)
     home = scratch / "opt-airflow"
+    nobody = pwd.getpwnam("nobody")
+    old = old_airflow.make("2.10.5", scratch / "old" / "airflow")
+    old_airflow.own(old, nobody.pw_uid, nobody.pw_gid)
+    before = old_airflow.contents(old)
     known = {entry.pw_name for entry in pwd.getpwall()}
     try:
         result = root_host.json(
             "sh", carried, "install", "--home", home, "--json", "--python", root_host.python,
-            "--admin-user", "kim", "--admin-password-file", private / "password", "--postgres", "host",
-            *https(private),
+            "--admin-user", "lee", "--admin-password-file", private / "password", "--postgres", "host",
+            "--take-over", old, *https(private),
         )  # fmt: skip
+        old_airflow.taken(root_host, home, result, runs=200)
+        assert old_airflow.contents(old) == before
         assert result["receipt"]["database"]["programs"] == str(programs())
         assert result["receipt"]["account"] == "airflow"
         account = pwd.getpwnam("airflow")
@@ -270,7 +276,6 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
         data = [path for top in home.iterdir() if top.name not in exchanging.CODE for path in tree(top)]
         assert {path.lstat().st_uid for path in data} == {account.pw_uid}
         # who writes a DAG, and who is in the account's group, can exchange none of it
-        nobody = pwd.getpwnam("nobody")
         assert exchanging.exchanged(home, account.pw_uid, account.pw_gid) == []
         assert exchanging.exchanged(home, nobody.pw_uid, nobody.pw_gid, [account.pw_gid]) == []
         assert not (home / ".handoff").exists()

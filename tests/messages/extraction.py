@@ -22,6 +22,7 @@ LEFT_OUT = {
     "bootstrap/airflow/dagcheck.py",
     "bootstrap/airflow/differences.py",
     "bootstrap/airflow/fabpassword.py",
+    "bootstrap/airflow/tablecopy.py",
     "bootstrap/base/markup.py",
     "bootstrap/facts/login.py",
     "bootstrap/installed/monitoring.py",

@@ -1,0 +1,317 @@
+"""Every row of Airflow's tables from SQLite to PostgreSQL: run by Airflow's own Python, asked in JSON.
+
+Both databases have the schema of this release. It is one transaction: all of it is there at the end, or
+nothing. Values go by the types of PostgreSQL's columns, as text of COPY, a few megabytes at a time. Foreign
+keys are taken away meanwhile and put back: SQLite does not check them, and a row that belongs to nothing is
+left out and told. The report is the comment on the table alembic_version: see
+``bootstrap.takeover.rows.Copied``.
+"""
+
+# ruff: noqa: S608  (names come from the databases' own catalogues, quoted)
+
+import io
+import json
+import math
+import sqlite3
+import sys
+import time
+from datetime import datetime
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+BATCH = 4 << 20  # bytes of COPY text
+ROWS = 2000
+# Web sessions end with the old key; import errors are of files that are read anew.
+FRESH = ("session", "import_error", "alembic_version", "alembic_version_fab")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": None})
+# What a JSON reader of Python takes and PostgreSQL does not.
+_NUL = "\\u0000"
+
+
+class Column:
+    """A column that both databases have."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+
+    def text(self, value: Any, *, mend: bool = False) -> str:
+        """The value as COPY reads it."""
+        if value is None:
+            return "\\N"
+        if self.kind == "bytea":
+            data = value.encode("utf-8") if isinstance(value, str) else bytes(value)
+            return "\\\\x" + data.hex()
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if self.kind == "boolean":
+            return "t" if value in (1, "1", "t", "true", "True") else "f"
+        if self.kind == "interval":
+            return f"{_seconds(value)} seconds"
+        if self.kind in ("json", "jsonb") and mend:
+            value = json.dumps(_plain(json.loads(value)))
+        return str(value).translate(_ESCAPES)
+
+
+def _seconds(value: Any) -> float:
+    # SQLAlchemy keeps an interval in SQLite as the time so long after 1970
+    if isinstance(value, (int, float)):
+        return float(value)
+    return (datetime.fromisoformat(value) - datetime(1970, 1, 1)).total_seconds()
+
+
+def _plain(value: Any) -> Any:
+    """JSON without what PostgreSQL refuses: numbers that are none, and the character NUL."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return value
+
+
+def quoted(name: str) -> str:
+    """A name as both databases write it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Copy:
+    """One copy: `source` is SQLite's connection, `target` that of psycopg2, in a transaction."""
+
+    def __init__(self, source: sqlite3.Connection, target: Any) -> None:
+        self.source = source
+        self.cursor = target.cursor()
+        self.left: List[Dict[str, Any]] = []
+
+    def run(self) -> List[Dict[str, Any]]:
+        """Copy every table that both have; what became of each."""
+        self.cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+        self.cursor.execute("SET LOCAL standard_conforming_strings = on")
+        ours, theirs = self._tables(), self._old_tables()
+        names = [name for name in ours if name in theirs and name not in FRESH]
+        keys = self._take_keys()
+        if names:
+            self.cursor.execute("TRUNCATE " + ", ".join(map(quoted, names)))
+        for name in names:
+            self._fill(name, self._columns(name))
+        self._drop_orphans(keys)
+        for table, constraint, definition in keys:
+            self.cursor.execute(
+                f"ALTER TABLE {quoted(table)} ADD CONSTRAINT {quoted(constraint)} {definition}"
+            )
+        self._set_sequences()
+        counted = []
+        for name in sorted(theirs):
+            before = self._old_count(name)
+            if name in names:
+                counted.append({"table": name, "before": before, "after": self._count(name)})
+            elif before and not name.startswith(("alembic_version", "sqlite_")):
+                why = "is made anew" if name in FRESH else "is no table of this release"
+                self.left.append({"table": name, "rows": before, "why": why})
+        return counted
+
+    def _tables(self) -> List[str]:
+        self.cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
+        return [row[0] for row in self.cursor.fetchall()]
+
+    def _old_tables(self) -> List[str]:
+        rows = self.source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [row[0] for row in rows]
+
+    def _columns(self, table: str) -> List[Column]:
+        self.cursor.execute(
+            "SELECT column_name, CASE data_type WHEN 'USER-DEFINED' THEN udt_name ELSE data_type END"
+            " FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = %s"
+            " AND is_generated = 'NEVER' ORDER BY ordinal_position",
+            (table,),
+        )
+        old = {row[1] for row in self.source.execute(f"PRAGMA table_info({quoted(table)})")}
+        return [Column(name, kind) for name, kind in self.cursor.fetchall() if name in old]
+
+    def _fill(self, table: str, columns: List[Column]) -> None:
+        batch: List[Tuple[Any, ...]] = []
+        size = 0
+        for row in self._rows(table, columns):
+            batch.append(row)
+            size += sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in row)
+            if size > BATCH or len(batch) >= ROWS:
+                self._send(table, columns, batch)
+                batch, size = [], 0
+        if batch:
+            self._send(table, columns, batch)
+
+    def _rows(self, table: str, columns: List[Column]) -> Iterator[Tuple[Any, ...]]:
+        names = ", ".join(quoted(column.name) for column in columns)
+        yield from self.source.execute(f"SELECT {names} FROM {quoted(table)}")
+
+    def _send(self, table: str, columns: List[Column], rows: List[Tuple[Any, ...]]) -> None:
+        """A batch; where PostgreSQL refuses it, row by row, so that only what it refuses is left out."""
+        if self._sent(table, columns, rows) is None:
+            return
+        for row in rows:
+            if self._sent(table, columns, [row]) is None:
+                continue
+            problem = self._sent(table, columns, [row], mend=True)
+            if problem is not None:
+                self.left.append({"table": table, "rows": 1, "why": problem})
+
+    def _sent(
+        self, table: str, columns: List[Column], rows: List[Tuple[Any, ...]], *, mend: bool = False
+    ) -> Optional[str]:
+        names = ", ".join(quoted(column.name) for column in columns)
+        self.cursor.execute("SAVEPOINT batch")
+        try:
+            lines = (
+                "\t".join(column.text(value, mend=mend) for column, value in zip(columns, row))
+                for row in rows
+            )
+            text = io.StringIO("".join(f"{line}\n" for line in lines))
+            self.cursor.copy_expert(f"COPY {quoted(table)} ({names}) FROM STDIN", text)
+        except Exception as error:  # noqa: BLE001  (psycopg2's own, and values that are no JSON or no time)
+            self.cursor.execute("ROLLBACK TO SAVEPOINT batch")
+            # no line of the row itself: it may hold a password
+            return str(error).strip().split("\n")[0][:200] or type(error).__name__
+        self.cursor.execute("RELEASE SAVEPOINT batch")
+        return None
+
+    def _take_keys(self) -> List[Tuple[str, str, str]]:
+        """Drop every foreign key; table, name and definition of each."""
+        self.cursor.execute(
+            "SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k"
+            " JOIN pg_class c ON c.oid = k.conrelid"
+            " WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace ORDER BY 1, 2"
+        )
+        found = [(row[0], row[1], row[2]) for row in self.cursor.fetchall()]
+        self.keys = self._key_columns()
+        for table, constraint, _ in found:
+            self.cursor.execute(f"ALTER TABLE {quoted(table)} DROP CONSTRAINT {quoted(constraint)}")
+        return found
+
+    def _key_columns(self) -> Dict[Tuple[str, str], Tuple[str, List[str], List[str], str]]:
+        """Of every foreign key: the table that it leads to, the columns of both, and what a deletion does."""
+        self.cursor.execute(
+            "SELECT c.relname, k.conname, r.relname, k.confdeltype::text,"
+            " array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n, i)"
+            "   JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.i),"
+            " array(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n, i)"
+            "   JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.i)"
+            " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+            " JOIN pg_class r ON r.oid = k.confrelid"
+            " WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace"
+        )
+        return {(row[0], row[1]): (row[2], row[4], row[5], row[3]) for row in self.cursor.fetchall()}
+
+    def _drop_orphans(self, keys: List[Tuple[str, str, str]]) -> None:
+        """Leave out rows that refer to nothing, until there is none: each may have been another's parent."""
+        found: Dict[Tuple[str, str], int] = {}
+        again = True
+        while again:
+            again = False
+            for table, constraint, _ in keys:
+                parent, columns, theirs, deletion = self.keys[table, constraint]
+                joined = " AND ".join(
+                    f"p.{quoted(there)} = c.{quoted(here)}" for here, there in zip(columns, theirs)
+                )
+                given = " AND ".join(f"c.{quoted(here)} IS NOT NULL" for here in columns)
+                where = f"{given} AND NOT EXISTS (SELECT 1 FROM {quoted(parent)} p WHERE {joined})"
+                if deletion == "n":
+                    cleared = ", ".join(f"{quoted(here)} = NULL" for here in columns)
+                    self.cursor.execute(f"UPDATE {quoted(table)} c SET {cleared} WHERE {where}")
+                    continue
+                self.cursor.execute(f"DELETE FROM {quoted(table)} c WHERE {where}")
+                if self.cursor.rowcount:
+                    again = True
+                    found[table, parent] = found.get((table, parent), 0) + self.cursor.rowcount
+        for (table, parent), count in found.items():
+            self.left.append({"table": table, "rows": count, "why": f"belongs to no row of {parent}"})
+
+    def _set_sequences(self) -> None:
+        self.cursor.execute(
+            "SELECT c.relname, a.attname, pg_get_serial_sequence(quote_ident(c.relname), a.attname)"
+            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
+            " AND NOT a.attisdropped"
+            " AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL"
+        )
+        owned = [(table, column, sequence) for table, column, sequence in self.cursor.fetchall()]
+        # FAB's are not owned by their columns: the default names them
+        self.cursor.execute(
+            "SELECT table_name, column_name, substring(column_default from $$nextval\\('([^']+)'$$)"
+            " FROM information_schema.columns WHERE table_schema = current_schema()"
+            " AND column_default LIKE 'nextval(%'"
+        )
+        owned += [tuple(row) for row in self.cursor.fetchall()]
+        # ... or nothing does but their names
+        self.cursor.execute(
+            "SELECT replace(s.relname, '_id_seq', ''), 'id', s.oid::regclass::text FROM pg_class s"
+            " WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace"
+            " AND s.relname LIKE '%\\_id\\_seq' AND EXISTS (SELECT 1 FROM information_schema.columns"
+            "   WHERE table_schema = current_schema() AND column_name = 'id'"
+            "   AND table_name = replace(s.relname, '_id_seq', ''))"
+        )
+        owned += [tuple(row) for row in self.cursor.fetchall()]
+        for table, column, sequence in dict.fromkeys(owned):
+            self.cursor.execute(
+                f"SELECT setval(%s, COALESCE(max({quoted(column)}), 1), max({quoted(column)}) IS NOT NULL)"
+                f" FROM {quoted(table)}",
+                (sequence,),
+            )
+
+    def _count(self, table: str) -> int:
+        self.cursor.execute(f"SELECT count(*) FROM {quoted(table)}")
+        return int(self.cursor.fetchone()[0])
+
+    def _old_count(self, table: str) -> int:
+        return int(self.source.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+
+
+def encrypt_plain(target: Any) -> int:
+    """Encrypt what an Airflow without a fernet key has kept in plain text; the number of rows."""
+    from airflow.models.crypto import get_fernet  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    fernet = get_fernet()
+    cursor = target.cursor()
+    changed = 0
+    for table, column, flag in (
+        ("connection", "password", "is_encrypted"),
+        ("connection", "extra", "is_extra_encrypted"),
+        ("variable", "val", "is_encrypted"),
+    ):
+        cursor.execute(
+            f"SELECT id, {column} FROM {table} WHERE {column} IS NOT NULL AND {column} <> ''"
+            f" AND NOT COALESCE({flag}, false)"
+        )
+        for number, value in cursor.fetchall():
+            token = fernet.encrypt(value.encode("utf-8")).decode("ascii")
+            cursor.execute(f"UPDATE {table} SET {column} = %s, {flag} = true WHERE id = %s", (token, number))
+            changed += 1
+    return changed
+
+
+def main() -> int:
+    """Copy, and say what became of each table."""
+    from airflow.configuration import conf  # type: ignore[import-not-found]  # noqa: PLC0415
+    from sqlalchemy import create_engine  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    asked = json.load(sys.stdin)
+    source = sqlite3.connect(f"file:{asked['source']}?mode=ro", uri=True)
+    source.text_factory = lambda data: data.decode("utf-8", "replace")
+    engine = create_engine(conf.get(*asked["database"]))
+    target = engine.raw_connection()
+    try:
+        copy = Copy(source, target)
+        tables = copy.run()
+        encrypted = encrypt_plain(target) if asked["encrypt"] else 0
+        found = {"time": time.time(), "tables": tables, "left": copy.left, "encrypted": encrypted}
+        # in the same transaction: whoever asks later knows that the rows are there, and what became of them
+        target.cursor().execute("COMMENT ON TABLE alembic_version IS %s", (json.dumps(found),))
+        target.commit()
+    finally:
+        target.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

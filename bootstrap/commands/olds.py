@@ -1,0 +1,106 @@
+"""``--take-over``: an old Airflow as the command line knows it, looked at before anything is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional, Tuple
+
+from bootstrap.base.console import Console
+from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.preflight import Preflight
+from bootstrap.facts.old_airflow import OldAirflow
+from bootstrap.facts.old_configuration import SQLITE
+from bootstrap.handoff import NOTHING
+from bootstrap.installed.options import Options
+from bootstrap.installed.taking import Taking
+from bootstrap.state.home import Home
+from bootstrap.state.outcome import Planned, TakeOver
+from bootstrap.state.receipt import Receipt
+from bootstrap.takeover import archive, look
+from bootstrap.takeover.archive import TakeOverFailed
+
+
+@dataclass(frozen=True)
+class Old:
+    """What was found in the folder that was named; `old` is None where it could not be read."""
+
+    home: Path
+    old: Optional[OldAirflow]
+    findings: Tuple[Finding, ...]
+
+    @property
+    def preview(self) -> Optional[TakeOver]:
+        """What there is to say before anything is changed."""
+        return look.preview(self.old, self.findings) if self.old else None
+
+
+def adopting(old: Optional[Old], chosen: Receipt) -> Receipt:
+    """The receipt: the admin's account may be in the old database, with a password of its own."""
+    return replace(chosen, database=replace(chosen.database, adopted=True)) if old else chosen
+
+
+def asked(old: Optional[Old], options: Options) -> Options:
+    """The options for a plan; nothing is packed."""
+    return replace(options, taking=Taking(str(old.home), NOTHING)) if old else options
+
+
+def planned(old: Optional[Old], found: Planned) -> Planned:
+    """What an install would do, with what would come of the old Airflow."""
+    return replace(found, take_over=old.preview) if old else found
+
+
+def tell(old: Optional[Old], console: Console) -> None:
+    """Say what will be taken, before anything is."""
+    if old and old.preview and not console.quiet:
+        show(old.preview, console)
+
+
+def packed(old: Optional[Old], options: Options) -> Options:
+    """Pack it; raises TakeOverFailed, also where findings were ignored and it cannot be taken over."""
+    if old is None:
+        return options
+    if old.old is None or old.old.database.kind != SQLITE or not old.old.release:
+        raise TakeOverFailed(f"{old.home} cannot be taken over: it has no SQLite database that is known.")
+    return replace(options, taking=Taking(str(old.home), archive.packed(old.old)))
+
+
+def look_for(named: Optional[str], chosen: Receipt) -> Optional[Old]:
+    """Look at what ``--take-over`` names; None without it, and where it was taken over to the end before.
+
+    Raises InvalidOption.
+    """
+    if named is None:
+        return None
+    home = look.named(named)
+    if look.is_done(Home(Path(chosen.home))):
+        return None
+    found = look.look(home)
+    return Old(home, found.old, look.judged(home, found, chosen))
+
+
+def judged(named: Optional[str], chosen: Receipt, judgement: Preflight) -> Tuple[Optional[Old], Preflight]:
+    """What ``--take-over`` names, and the judgement with what is found there."""
+    old = look_for(named, chosen)
+    return old, replace(judgement, report=judgement.report.plus(old.findings)) if old else judgement
+
+
+def findings(named: str, chosen: Receipt) -> Tuple[Finding, ...]:
+    """What doctor says of it."""
+    old = look_for(named, chosen)
+    return old.findings if old else ()
+
+
+def show(found: TakeOver, console: Console) -> None:
+    """What a take-over brings, what it leaves, and what the admin has to do with the old one."""
+    console.print(f"Taken over: {found.about}")
+    for line in found.taken:
+        console.print(line, indent=4)
+    if found.left:
+        console.print("Not taken over:")
+    for line in found.left:
+        console.print(line, indent=4)
+    if found.retire:
+        console.print("To retire the old one, once the new one has proven itself:")
+    for line in found.retire:
+        console.command(line)

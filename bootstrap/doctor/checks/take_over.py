@@ -1,0 +1,329 @@
+"""Taking over an Airflow that is there: what speaks against it, and what stays behind."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, List, Sequence, Tuple
+
+from bootstrap.airflow import differences, revisions
+from bootstrap.airflow.differences import numbers
+from bootstrap.doctor.finding import Entry, Finding
+from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
+from bootstrap.facts.old_airflow import MYSQL, POSTGRESQL, OldAirflow
+from bootstrap.facts.old_configuration import SQLITE
+from bootstrap.facts.processes import Process
+
+TAKE_OVER_UNREADABLE = Entry(
+    "take-over-unreadable",
+    BLOCKER,
+    "The old Airflow cannot be read",
+    "Its airflow.cfg says where everything else is; without it nothing is taken over.",
+)
+TAKE_OVER_PLACE = Entry(
+    "take-over-place",
+    BLOCKER,
+    "The old Airflow cannot be taken over into this home",
+    "The old one is never changed, so the new one needs a home of its own, without an installation in it.",
+)
+TAKE_OVER_DATABASE = Entry(
+    "take-over-database",
+    BLOCKER,
+    "The old database cannot be taken over",
+    "A copy of it is upgraded by the bundle's Airflow, which can do that from some releases only.",
+)
+TAKE_OVER_RUNNING = Entry(
+    "take-over-running",
+    BLOCKER,
+    "The old Airflow still runs",
+    "Two schedulers would run the same DAGs, and what the old one does after the copy would be lost.",
+    "Its processes are looked for, and a sign of life in its database that is younger than a minute.",
+)
+TAKE_OVER_KEY = Entry(
+    "take-over-key",
+    BLOCKER,
+    "Stored passwords of the old Airflow cannot be decrypted",
+    "Connections and variables are taken over as they are encrypted, together with the fernet key.",
+)
+TAKE_OVER_ROOM = Entry(
+    "take-over-room",
+    BLOCKER,
+    "The disk has no room for the old Airflow",
+    "Beside the new database there is a copy of the old one until the end.",
+)
+TAKE_OVER_REMNANTS = Entry(
+    "take-over-remnants",
+    WARNING,
+    "The old Airflow would be started again",
+    "Units, crontab lines and variables of a profile stay: the old one is not changed.",
+)
+TAKE_OVER = Entry(
+    "take-over",
+    NOTE,
+    "An old Airflow is taken over",
+    "Its rows are copied as they are, then migrated as an upgrade does; the old one is not changed.",
+)
+TAKE_OVER_LEFT = Entry(
+    "take-over-left",
+    NOTE,
+    "Not everything of the old Airflow is taken over",
+    "What is left stays where it is.",
+)
+
+# Its schema is that of 2.2.2, the oldest release that is installed.
+_SCHEMA_OF_OLDEST = "2.2.0"
+# Bytes that go on being used beside the database: the copy that is upgraded, the tables with their indexes.
+_TIMES = 4
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class TakeOverWanted:
+    """What a take-over is for: the bundle's release, the new home, and what was seen on this host.
+
+    `installed` says that the home has a finished installation, `free` are the bytes on its disk.
+    """
+
+    airflow: str
+    home: str
+    running: Tuple[Process, ...] = ()
+    installed: bool = False
+    free: int = 0
+
+
+def unreadable(path: str, why: str) -> Finding:
+    """The finding for an old home that could not be looked at."""
+    return TAKE_OVER_UNREADABLE.found(
+        f"{path}: {why}",
+        needed="an AIRFLOW_HOME with an airflow.cfg, which its owner and this account can read",
+        remedy="Name the folder in which the old airflow.cfg lies. An ordinary account may be unable to read"
+        " it: run the same command as root, or as its owner.",
+    )
+
+
+def judge(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
+    """Everything that speaks against a take-over, or that its admin must know."""
+    yield TAKE_OVER.found("\n".join([summary(old), *taken(old)]))
+    yield from _place(old, wanted)
+    yield from _database(old, wanted)
+    yield from _running(old, wanted)
+    yield from _key(old)
+    yield from _room(old, wanted)
+    yield from _remnants(old)
+    lines = left(old)
+    if lines:
+        yield TAKE_OVER_LEFT.found(_listed(lines))
+
+
+def taken(old: OldAirflow) -> List[str]:
+    """What is taken over, a line each."""
+    rows = old.database.rows
+    lines = []
+    if rows:
+        told = (
+            ("dag_run", "runs"), ("task_instance", "task instances"), ("dag", "DAGs"), ("xcom", "XComs"),
+            ("log", "events"),
+        )  # fmt: skip
+        lines.append("history: " + ", ".join(f"{rows[name]:,} {what}" for name, what in told if name in rows))
+        made = (("connection", "connections"), ("variable", "variables"), ("slot_pool", "pools"))
+        lines.append(", ".join(f"{rows[name]:,} {what}" for name, what in made if name in rows))
+    elif old.database.kind == POSTGRESQL:
+        lines.append(f"the whole database at {old.database.address}")
+    if old.database.users:
+        lines.append(f"users with their roles and passwords: {', '.join(old.database.users)}")
+    if old.database.key == "set":
+        lines.append("the fernet key")
+    elif old.database.key == "none" and old.database.plain:
+        lines.append(f"{old.database.plain} stored values in plain text, which will be encrypted")
+    for name, folder in (("dags", old.dags), ("plugins", old.plugins), ("task logs", old.logs)):
+        if folder.files:
+            lines.append(f"{name}: {folder.files:,} files, {_size(folder.size)}, from {folder.path}")
+    return lines
+
+
+def left(old: OldAirflow) -> List[str]:
+    """What is not taken over, with the reason."""
+    lines = []
+    for folder in (old.dags, old.plugins, old.logs):
+        lines += [f"link, not followed: {link}" for link in folder.links]
+        lines += [f"{old.owner} cannot read {path}" for path in folder.unreadable]
+    if old.variables:
+        lines.append(f"variables that win over airflow.cfg: {', '.join(old.variables)}")
+    if old.login:
+        lines.append(
+            f"{old.home}/webserver_config.py ({old.login}): it is code of the old release; compare it by hand"
+        )
+    return lines
+
+
+def _place(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
+    old_home, new_home = Path(old.home), Path(wanted.home)
+    inside = old_home == new_home or old_home in new_home.parents or new_home in old_home.parents
+    if inside:
+        other = old_home.parent / f"{old_home.name}-new"
+        yield TAKE_OVER_PLACE.found(
+            f"old: {old.home}\nnew: {wanted.home}",
+            needed="a home outside of the old one",
+            remedy=f"Name another: --home {shlex.quote(str(other))}",
+        )
+    elif wanted.installed:
+        yield TAKE_OVER_PLACE.found(
+            f"{wanted.home} has an installation that is complete",
+            needed="a home without one: its database would be overwritten",
+            remedy="Install into another home with --home, or --name NAME.",
+        )
+
+
+def _database(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
+    database = old.database
+    if database.problem:
+        yield TAKE_OVER_DATABASE.found(f"{database.address}: {database.problem}")
+        return
+    if database.kind == MYSQL:
+        yield TAKE_OVER_DATABASE.found(
+            database.address,
+            needed="SQLite",
+            remedy="MySQL is not taken over: Airflow cannot move it to PostgreSQL either. What was made by"
+            " hand moves: export connections, variables, pools and users with the old Airflow, install"
+            " without --take-over, and import them.",
+            commands=tuple(
+                f"airflow {what} export {what}.json"
+                for what in ("connections", "variables", "pools", "users")
+            ),
+        )
+        return
+    if database.kind == POSTGRESQL:
+        yield TAKE_OVER_DATABASE.found(
+            database.address,
+            needed="SQLite",
+            remedy="A database that is on PostgreSQL already is used where it is, and upgraded there:"
+            " stop the old Airflow, back the database up with pg_dump, then install without --take-over and"
+            " with",
+            commands=("--postgres postgresql://ROLE@HOST/DATABASE --adopt-database",),
+        )
+        return
+    if database.kind != SQLITE:
+        yield TAKE_OVER_DATABASE.found(database.address, needed="SQLite")
+        return
+    yield from _way(database.revision, old.release, wanted.airflow)
+
+
+def _way(revision: str, release: str, new: str) -> Iterator[Finding]:
+    """Whether the bundle's release upgrades this schema."""
+    if not release:
+        yield TAKE_OVER_DATABASE.found(
+            f"revision {revision or 'none'}, of no release from 2.0.0 to {differences.NEWEST}",
+            needed=f"the schema of a release from {differences.OLDEST} on",
+            remedy="A newer airferry may know it.",
+        )
+        return
+    before, after = numbers(release), numbers(new)
+    found = f"Airflow {release} (schema {revision})"
+    if before > after:
+        yield TAKE_OVER_DATABASE.found(
+            found, needed=f"a bundle of Airflow {release} or newer; this is {new}", remedy=_bundle(release)
+        )
+    elif before < numbers(_SCHEMA_OF_OLDEST):
+        yield TAKE_OVER_DATABASE.found(
+            found,
+            needed=f"the schema of Airflow {_SCHEMA_OF_OLDEST} or newer",
+            remedy="Upgrade the old Airflow to 2.2.5 first, or a copy of it.",
+        )
+    elif after < (2, 3, 0) and revisions.head_of(new) != revision:
+        yield TAKE_OVER_DATABASE.found(
+            found,
+            needed=f"a bundle of Airflow 2.3.0 or newer; {new} makes no other schema than its own",
+            remedy=_bundle(revisions.LAST_STOP),
+        )
+    elif after >= (3, 0, 0) and before < revisions.FIRST_TO_3:
+        yield TAKE_OVER_DATABASE.found(
+            found,
+            needed=f"Airflow {'.'.join(map(str, revisions.FIRST_TO_3))} or newer, for a step to Airflow 3",
+            remedy=f"Take it over with a bundle of Airflow {revisions.LAST_STOP} first, then upgrade that"
+            f" installation with this one. {_bundle(revisions.LAST_STOP)}",
+        )
+
+
+def _bundle(release: str) -> str:
+    return f"On the internet host: airferry bundle --airflow {release}"
+
+
+def _running(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
+    mine = [item for item in wanted.running if item.home == old.home or _may_be(item, old)]
+    lines = [f"{item.what}, process {item.pid}, account {item.user}" for item in mine]
+    lines += old.database.alive if not mine else ()
+    if not lines:
+        return
+    units = [item for item in old.remnants if item.kind == "unit"]
+    commands = [item.commands[0] for item in units]
+    if not units and mine:
+        commands.append("kill " + " ".join(str(item.pid) for item in mine))
+    yield TAKE_OVER_RUNNING.found(
+        _listed(lines),
+        needed="an old Airflow that is stopped; nothing of it is stopped from here",
+        remedy="Stop it as its owner or as root, and run the same command again"
+        + ("." if mine else " a minute after its last sign of life."),
+        commands=tuple(commands),
+        needs_root=bool(units),
+    )
+
+
+def _may_be(item: Process, old: OldAirflow) -> bool:
+    """Whether a process whose AIRFLOW_HOME is not set, or not to be seen, is of the owner's default home."""
+    return not item.home and item.user == old.owner and old.is_default
+
+
+def _key(old: OldAirflow) -> Iterator[Finding]:
+    if not old.database.closed:
+        return
+    why = "there is no fernet key" if old.database.key == "unknown" else "the fernet key there opens none of"
+    yield TAKE_OVER_KEY.found(
+        f"{old.home}/airflow.cfg: {why}: {_listed(list(old.database.closed), ', ')}",
+        needed="[core] fernet_key in that airflow.cfg, as the old Airflow is started with it",
+        remedy="The old one may get it by a variable (AIRFLOW__CORE__FERNET_KEY), a command or a vault: write"
+        " it into that airflow.cfg for the take-over. To go on without these passwords, and enter them anew"
+        " later, ignore this finding.",
+    )
+
+
+def _room(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
+    files = old.dags.size + old.plugins.size + old.logs.size
+    needed = old.database.size * _TIMES + 2 * files + (256 << 20)
+    if wanted.free and wanted.free < needed:
+        yield TAKE_OVER_ROOM.found(
+            f"{_size(wanted.free)} free at {wanted.home}",
+            needed=f"{_size(needed)}: the old database has {_size(old.database.size)},"
+            f" the files {_size(files)}",
+            remedy="Make room, or choose another disk with --home. The old Airflow's own clean-up makes its"
+            " database smaller: airflow db clean.",
+        )
+
+
+def _remnants(old: OldAirflow) -> Iterator[Finding]:
+    if not old.remnants:
+        return
+    commands = list(dict.fromkeys(command for item in old.remnants for command in item.commands))
+    yield TAKE_OVER_REMNANTS.found(
+        _listed([f"{item.path}: {item.what}" for item in old.remnants]),
+        needed="one Airflow that runs these DAGs",
+        remedy="Once the new one has proven itself, retire the old one:",
+        commands=tuple(commands[:_SHOWN]),
+        needs_root=any(not item.path.startswith(old.home) for item in old.remnants),
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+def _listed(lines: Sequence[str], between: str = "\n") -> str:
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return between.join([*lines[:_SHOWN], *more])
+
+
+def summary(old: OldAirflow) -> str:
+    """The old one in a line."""
+    release = f"Airflow {old.release}" if old.release else "an Airflow"
+    known = "" if old.version or not old.release else " or a later release with the same schema"
+    return f"{release}{known} of {old.owner} in {old.home}, database {old.database.address}"

@@ -1,0 +1,144 @@
+"""A look at an Airflow that may be taken over; nothing of it is changed.
+
+As root the look is its owner's: what lies in a home of kim's is read with kim's rights, so that a link there
+leads to nothing that kim could not read. A home of root's counts only where nobody else could have put it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from bootstrap.airflow.config import ConfigurationError
+from bootstrap.base import account as accounts
+from bootstrap.base import trust
+from bootstrap.base.account import Account
+from bootstrap.doctor.checks import take_over
+from bootstrap.doctor.checks.take_over import TakeOverWanted
+from bootstrap.doctor.finding import Finding
+from bootstrap.facts import old_airflow, processes
+from bootstrap.facts.old_airflow import OldAirflow
+from bootstrap.installed.options import InvalidOption
+from bootstrap.state import receipt
+from bootstrap.state.home import Home
+from bootstrap.state.outcome import TakeOver
+from bootstrap.state.receipt import Receipt
+from bootstrap.takeover.staging import Staging
+from wheelhouse import codec
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found, or why nothing was; the owner's process gives it to root's as JSON."""
+
+    old: Optional[OldAirflow] = None
+    problem: str = ""
+
+
+def named(text: str) -> Path:
+    """The old home that ``--take-over`` names, or whose airflow.cfg it names; raises InvalidOption."""
+    if "://" in text:
+        raise InvalidOption(
+            f"--take-over does not take the address of a database ({text.partition('://')[0]}://...).",
+            needed="the folder with the old airflow.cfg, which names database and fernet key",
+            hint="A database on PostgreSQL is used where it is: --postgres URL --adopt-database.",
+        )
+    path = Path(text).expanduser().absolute()
+    return path.parent if path.name == "airflow.cfg" else path
+
+
+def look(home: Path) -> Looked:
+    """Look at it as this account, or as its owner where this is root."""
+    try:
+        owner = reader(home)
+    except OSError as error:
+        return Looked(problem=error.strerror or str(error))
+    if isinstance(owner, str):
+        return Looked(problem=owner)
+    if owner is None:
+        return _looked(home)
+    import_early()
+    text = accounts.look_as(owner, lambda: codec.dumps(_looked(home)), seconds=600)
+    try:
+        return codec.loads(Looked, text or "")
+    except codec.Malformed:
+        return Looked(problem=f"{owner.name} could not read it to the end")
+
+
+def reader(home: Path) -> Account | str | None:
+    """As whom it is read: None for this process itself, or a sentence why it is not read at all."""
+    status = home.stat()
+    if os.geteuid() != 0:
+        return None
+    if status.st_uid == 0:
+        stranger = trust.stranger(str(home))
+        return f"it is root's, and others could have put it there: {stranger}" if stranger else None
+    name = old_airflow.name_of(status.st_uid)
+    return Account("" if name.isdigit() else name, status.st_uid, status.st_gid)
+
+
+def judged(home: Path, found: Looked, chosen: Receipt) -> Tuple[Finding, ...]:
+    """What speaks against taking it over into the home that was chosen, and what to know."""
+    if found.old is None:
+        return (take_over.unreadable(str(home), found.problem),)
+    new = Home(Path(chosen.home))
+    earlier = receipt.find(new.receipt)
+    wanted = TakeOverWanted(
+        chosen.airflow,
+        chosen.home,
+        tuple(item for item in processes.collect() if item.kind == "airflow"),
+        earlier is not None and bool(earlier.completed),
+        _free(new.path),
+    )
+    return tuple(take_over.judge(found.old, wanted))
+
+
+def preview(old: OldAirflow, findings: Tuple[Finding, ...]) -> TakeOver:
+    """What there is to say of it before anything is changed."""
+    commands: List[str] = []
+    for item in old.remnants:
+        commands += [command for command in item.commands if command not in commands]
+    return TakeOver(
+        old.home,
+        take_over.summary(old),
+        old.release,
+        old.database.revision,
+        tuple(take_over.taken(old)),
+        tuple(take_over.left(old)),
+        tuple(item.id for item in findings),
+        tuple(commands),
+        old.database.rows,
+    )
+
+
+def is_done(home: Home) -> bool:
+    """Whether an Airflow was taken over into this home to the end: nothing is left to do."""
+    return Staging(home).proved.exists()
+
+
+def _looked(home: Path) -> Looked:
+    try:
+        return Looked(old_airflow.collect(home))
+    except ConfigurationError as error:
+        return Looked(problem=error.message)
+    except OSError as error:
+        return Looked(problem=f"{error.strerror or error}: {error.filename or home}")
+
+
+def import_early() -> None:
+    """What the owner may be unable to read where it comes from."""
+    for name in ("sqlite3", "encodings.idna", "encodings.ascii"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue  # that is a finding of its own
+
+
+def _free(path: Path) -> int:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return shutil.disk_usage(str(path)).free

@@ -1,0 +1,262 @@
+"""A look at a real old Airflow: what it has, what speaks against taking it over; nothing is changed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootstrap.airflow import config
+from bootstrap.airflow.config import Setting
+from bootstrap.doctor.checks import take_over
+from bootstrap.doctor.checks.take_over import TakeOverWanted
+from bootstrap.doctor.finding import Finding
+from bootstrap.facts import old_airflow, remnants
+from bootstrap.facts.old_airflow import OldAirflow
+from bootstrap.facts.processes import Process
+from bootstrap.installed.options import InvalidOption
+from bootstrap.takeover import look
+from tests.support import old_airflow as old
+from tests.support.accounts import NOBODY, Folder
+from wheelhouse import codec
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root")
+NEW = "2.11.2"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No unit, crontab line or profile of this machine's."""
+    for name in ("UNITS", "CRONTABS", "PROFILES"):
+        monkeypatch.setattr(remnants, name, ())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return old.make("2.2.2", tmp_path / "kim" / "airflow")
+
+
+def found(home: Path) -> OldAirflow:
+    seen = look.look(home)
+    assert seen.old is not None, seen.problem
+    return seen.old
+
+
+def judged(home: Path, wanted: TakeOverWanted) -> list[Finding]:
+    first, *others = take_over.judge(found(home), wanted)
+    assert (first.id, first.severity) == ("take-over", "note")
+    return others
+
+
+def ids(home: Path, /, **wanted: Any) -> list[str]:
+    given = {"airflow": NEW, "home": "/opt/new", **wanted}
+    return [item.id for item in judged(home, TakeOverWanted(**given))]
+
+
+def test_everything_is_counted_and_nothing_is_changed(home: Path) -> None:
+    before = old.contents(home)
+    seen = found(home)
+    assert (seen.database.kind, seen.database.revision, seen.release) == ("sqlite", "7b2661a43ba3", "2.2.0")
+    rows = seen.database.rows
+    assert (rows["dag_run"], rows["task_instance"], rows["connection"]) == (20, 60, 52)
+    assert seen.database.users == ("kim", "viewer")
+    # 2.2.2 has no fernet key unless somebody makes one
+    assert (seen.database.key, seen.database.closed, seen.database.plain > 0) == ("none", (), True)
+    assert (seen.dags.files, seen.plugins.files) == (2, 1)
+    assert old.contents(home) == before
+    assert ids(home) == []
+    assert codec.loads(look.Looked, codec.dumps(look.Looked(seen))).old == seen
+
+
+def test_folder_without_an_airflow_cfg(tmp_path: Path) -> None:
+    seen = look.look(tmp_path)
+    assert seen.old is None
+    assert "No such file" in seen.problem
+    finding = take_over.unreadable(str(tmp_path), seen.problem)
+    assert (finding.id, finding.severity) == ("take-over-unreadable", "blocker")
+
+
+@pytest.mark.parametrize("text", ["postgresql://a@b/c", "mysql://a@b/c"])
+def test_address_of_a_database_is_refused(text: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        look.named(text)
+    assert text not in str(caught.value)  # it may hold a password
+
+
+def test_its_airflow_cfg_names_the_folder_as_well(home: Path) -> None:
+    assert look.named(str(home / "airflow.cfg")) == look.named(str(home)) == home
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql+mysqldb://a:geheim@db/airflow", "postgresql+psycopg2://a:geheim@db/x"]
+)
+def test_other_databases_are_refused_with_the_way_that_there_is(home: Path, url: str) -> None:
+    edit(home, "core", "sql_alchemy_conn", url)
+    (finding,) = judged(home, TakeOverWanted(NEW, "/opt/new"))
+    assert finding.id == "take-over-database"
+    assert finding.commands
+    assert "geheim" not in repr(finding)
+
+
+@pytest.mark.parametrize(
+    ("revision", "new", "needed"),
+    [
+        ("7b2661a43ba3", "3.3.2", "Airflow 2.10.0 or newer"),
+        ("98ae134e6fff", "3.3.2", "Airflow 2.10.0 or newer"),
+        ("22ed7efa9da2", "2.9.3", "a bundle of Airflow 2.10.0 or newer"),
+        ("ccde3e26fe78", NEW, "the schema of Airflow 2.2.0 or newer"),
+        ("0123456789ab", NEW, "the schema of a release from 2.2.2 on"),
+        ("7b2661a43ba3", "2.2.4", "a bundle of Airflow 2.3.0 or newer"),
+    ],
+)
+def test_step_that_the_bundle_cannot_make(home: Path, revision: str, new: str, needed: str) -> None:
+    sql(home, "UPDATE alembic_version SET version_num = ?", revision)
+    (finding,) = judged(home, TakeOverWanted(new, "/opt/new"))
+    assert (finding.id, finding.severity) == ("take-over-database", "blocker")
+    assert finding.needed.startswith(needed)
+    if new == "3.3.2":
+        assert "airferry bundle --airflow 2.11.2" in finding.remedy
+
+
+@pytest.mark.parametrize("revision", ["22ed7efa9da2", "5f2621c13b39", "29ce7909c52b", "cc92b33c6709"])
+def test_steps_to_airflow_3(home: Path, revision: str) -> None:
+    sql(home, "UPDATE alembic_version SET version_num = ?", revision)
+    assert ids(home, airflow="3.3.2") == []
+
+
+def test_same_home_and_one_with_an_installation(home: Path) -> None:
+    assert ids(home, home=str(home)) == ids(home, home=str(home / "new")) == ["take-over-place"]
+    assert ids(home, home=str(home.parent)) == ids(home, installed=True) == ["take-over-place"]
+
+
+def test_process_of_the_old_one(home: Path) -> None:
+    mine = Process("airflow", 4711, "kim", "scheduler", str(home))
+    other = replace(mine, home="/opt/other")
+    (finding,) = judged(home, TakeOverWanted(NEW, "/opt/new", (mine, other)))
+    assert (finding.id, finding.commands) == ("take-over-running", ("kill 4711",))
+    assert ids(home, running=(other,)) == []
+    # a home that is not the owner's default is named by a variable, which its process has
+    assert ids(home, running=(replace(mine, home=""),)) == []
+    seen = replace(found(home), owner="kim", is_default=True)
+    hidden = TakeOverWanted(NEW, "/opt/new", (replace(mine, home=""),))
+    assert "take-over-running" in [item.id for item in take_over.judge(seen, hidden)]
+
+
+def test_sign_of_life_in_its_database(home: Path) -> None:
+    """A scheduler in a container, or on another host."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+    sql(
+        home,
+        "INSERT INTO job (id, state, job_type, latest_heartbeat, hostname)"
+        " VALUES (99, 'running', 'SchedulerJob', ?, 'h')",
+        now,
+    )
+    assert ids(home) == ["take-over-running"]
+    sql(home, "UPDATE job SET latest_heartbeat = ? WHERE id = 99", "2020-01-01 00:00:00.000000")
+    assert ids(home) == []
+
+
+def test_fernet_key_that_opens_nothing(tmp_path: Path) -> None:
+    home = old.make("2.10.5", tmp_path / "airflow")
+    assert found(home).database.key == "set"
+    assert ids(home) == []
+    edit(home, "core", "fernet_key", "")
+    (finding,) = judged(home, TakeOverWanted(NEW, "/opt/new"))
+    assert finding.id == "take-over-key"
+    assert "connection warehouse" in finding.found
+    edit(home, "core", "fernet_key", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+    assert ids(home) == ["take-over-key"]
+
+
+def test_no_room(home: Path) -> None:
+    assert ids(home, free=1 << 20) == ["take-over-room"]
+    assert ids(home, free=1 << 40) == []
+
+
+def test_database_that_is_none(home: Path) -> None:
+    (home / "airflow.db").write_bytes(b"no database at all" * 100)
+    assert ids(home) == ["take-over-database"]
+    (home / "airflow.db").unlink()
+    assert ids(home) == ["take-over-database"]
+    assert not (home / "airflow.db").exists()
+
+
+def test_writer_that_was_killed_left_a_journal(home: Path) -> None:
+    """SQLite would have to write to read it: a copy is read, and the old one keeps its journal."""
+    database = sqlite3.connect(home / "airflow.db")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("INSERT INTO variable (id, key, val) VALUES (77, 'late', '1')")
+    database.commit()
+    kept = {name: (home / name).read_bytes() for name in ("airflow.db", "airflow.db-wal")}
+    database.close()
+    for name, content in kept.items():
+        (home / name).write_bytes(content)
+    (home / "airflow.db-shm").unlink(missing_ok=True)
+    before = old.contents(home)
+    home.chmod(0o555)
+    try:
+        assert found(home).database.rows["variable"] == 2
+    finally:
+        home.chmod(0o755)
+    after = old.contents(home)
+    after.pop("airflow.db-shm", None)  # root writes where others may not
+    assert after == before
+
+
+@ROOT
+def test_root_reads_it_with_its_owners_rights_alone() -> None:
+    """A link of the owner's to what root alone may read leads nowhere."""
+    with Folder() as place:
+        home = old.make("2.2.2", place / "airflow")
+        secret = place / "root-only"
+        secret.write_text("[core]\nsql_alchemy_conn = sqlite:////etc/shadow\n")
+        secret.chmod(0o600)
+        old.own(home, NOBODY, NOBODY)
+        assert found(home).owner == "nobody"
+        (home / "airflow.cfg").unlink()
+        (home / "airflow.cfg").symlink_to(secret)
+        seen = look.look(home)
+        assert (seen.old, "Permission denied" in seen.problem) == (None, True)
+
+
+@ROOT
+def test_root_believes_no_home_of_its_own_that_others_could_have_put_there(home: Path) -> None:
+    home.parent.chmod(0o777)
+    seen = look.look(home)
+    assert seen.old is None
+    assert "others could have put it there" in seen.problem
+
+
+def test_links_are_named_and_not_followed(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "common.py").write_text("x = 1")
+    (home / "dags" / "shared").symlink_to(tmp_path / "shared")
+    seen = found(home)
+    assert seen.dags.files == 2
+    assert any("shared" in line for line in take_over.left(seen))
+    assert ids(home) == ["take-over-left"]
+
+
+def edit(home: Path, section: str, option: str, value: str) -> None:
+    path = home / "airflow.cfg"
+    config.write(path, config.edit(config.read(path), [Setting(section, option, value)]))
+
+
+def sql(home: Path, statement: str, *values: str) -> None:
+    database = sqlite3.connect(home / "airflow.db")
+    database.execute(statement, values)
+    database.commit()
+    database.close()
+
+
+def test_release_that_is_installed_beside_is_named(home: Path) -> None:
+    packages = home / "venv" / "lib" / "python3.8" / "site-packages"
+    (packages / "apache_airflow-2.2.2.dist-info").mkdir(parents=True)
+    (packages / "apache_airflow-2.6.3.dist-info").mkdir()
+    seen = old_airflow.collect(home)
+    assert (seen.version, seen.environment) == ("2.2.2", str(packages))
