@@ -131,7 +131,8 @@ def unfinished(installation: Installation) -> Optional[Unfinished]:
 
 def components(installation: Installation) -> Tuple[ComponentState, ...]:
     """What runs, and how it is."""
-    return tuple(
-        ComponentState(item.name, item.state, item.health, item.note)
-        for item in status.look(installation).components
-    )
+    found = status.look(installation).components
+    if installation.is_worker:
+        # what its head says of it is a finding of its own
+        return tuple(ComponentState(item.name, item.state, "", item.note) for item in found)
+    return tuple(ComponentState(item.name, item.state, item.health, item.note) for item in found)
