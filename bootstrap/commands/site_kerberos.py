@@ -33,7 +33,7 @@ class KerberosTickets:
 
 def kerberos(
     principal: Optional[str] = typer.Option(
-        None, help="Whose tickets: airflow@CORP.EXAMPLE, or airflow/_HOST@... for this host's name."
+        None, help="Whose tickets: airflow@CORP.EXAMPLE, or airflow/_HOST@CORP.EXAMPLE for this host's name."
     ),
     keytab: Optional[Path] = typer.Option(
         None, exists=True, dir_okay=False, help="The file with its key; it is copied."
