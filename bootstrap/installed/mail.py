@@ -6,17 +6,20 @@ from typing import Optional
 
 from bootstrap.airflow import config
 from bootstrap.facts.mail import MailServer
+from bootstrap.installed import in_force
 from bootstrap.installed.installation import Installation
 
 # from then on a task's mail is sent by the SMTP provider, which reads the connection alone
 BY_PROVIDER = (3, 2, 0)
 CONNECTION = "smtp_default"
 PROVIDER = "apache-airflow-providers-smtp"
+# what Airflow 2 writes into a new airflow.cfg
+_DEFAULTS = ("localhost", "airflow@example.com")
 
 
 def server(installation: Installation) -> Optional[MailServer]:
-    """What airflow.cfg says; None where it names no server."""
-    text = config.read(installation.home.airflow_cfg)
+    """What airflow.cfg says; None where it names no server, or the one of Airflow's own default file."""
+    text = in_force.text_of(installation.home.airflow_cfg)
 
     def get(option: str) -> str:
         return (config.get(text, "smtp", option) or "").strip()
@@ -24,7 +27,7 @@ def server(installation: Installation) -> Optional[MailServer]:
     def on(option: str) -> bool:
         return get(option).lower() in ("true", "t", "1", "yes")
 
-    if not get("smtp_host"):
+    if not get("smtp_host") or (get("smtp_host"), get("smtp_mail_from")) == _DEFAULTS:
         return None
     port = get("smtp_port")
     encryption = "ssl" if on("smtp_ssl") else "starttls" if on("smtp_starttls") else "none"

@@ -28,7 +28,8 @@ def test_threads_ask_in_turn(root_end: socket.socket) -> None:
         while line := channel.line(root_end):
             root_end.sendall(json.dumps({"ok": True, "result": json.loads(line)["number"]}).encode() + b"\n")
 
-    threading.Thread(target=serve, daemon=True).start()
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
     answers: dict[int, object] = {}
 
     def ask(number: int) -> None:
@@ -42,6 +43,9 @@ def test_threads_ask_in_turn(root_end: socket.socket) -> None:
         thread.join(3)
     assert answers == {number: number for number in range(8)}
     assert not any(thread.is_alive() for thread in threads)
+    root_end.shutdown(socket.SHUT_RDWR)  # the server ends before its socket is closed
+    server.join(3)
+    assert not server.is_alive()
 
 
 def test_without_root_it_says_so() -> None:

@@ -359,7 +359,7 @@ def test_addresses_are_compared_as_a_whole(installation: Installation) -> None:
 def test_settings_of_the_admins_own_are_no_finding(installation: Installation) -> None:
     change(installation, "core", "parallelism", "64")
     change(installation, "core", "load_examples", "True")
-    change(installation, "smtp", "smtp_host", "mail")
+    change(installation, "email", "from_email", "etl@example.com")
     change(installation, "logging", "log_format", "%(asctime)s %(message)s")
     assert judge(installation) == SOUND
 

@@ -19,6 +19,7 @@ from bootstrap.doctor.finding import Finding
 from bootstrap.facts import old_airflow, remnants
 from bootstrap.facts.old_airflow import OldAirflow
 from bootstrap.facts.processes import Process
+from bootstrap.facts.remnants import Remnant
 from bootstrap.installed.options import InvalidOption
 from bootstrap.takeover import look
 from tests.support import old_airflow as old
@@ -145,6 +146,15 @@ def test_process_of_the_old_one(home: Path) -> None:
     seen = replace(found(home), owner="kim", is_default=True)
     hidden = TakeOverWanted(NEW, "/opt/new", (replace(mine, home=""),))
     assert "take-over-running" in [item.id for item in take_over.judge(seen, hidden)]
+
+
+def test_what_would_start_the_old_one_again(home: Path) -> None:
+    unit = Remnant("unit", "/etc/systemd/system/old.service", "airflow scheduler", ("systemctl disable old",))
+    seen = replace(found(home), remnants=(unit,))
+    findings = list(take_over.judge(seen, TakeOverWanted(NEW, "/opt/new")))
+    (finding,) = (item for item in findings if item.id == "take-over-remnants")
+    assert (finding.severity, finding.commands, finding.needs_root) == ("warning", unit.commands, True)
+    assert "old.service: airflow scheduler" in finding.found
 
 
 def test_sign_of_life_in_its_database(home: Path) -> None:
