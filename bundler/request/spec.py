@@ -121,7 +121,7 @@ def worker_extras(engine: str, airflow: str) -> tuple[str, ...]:
         raise InvalidRequest(
             f"--workers {engine} cannot be had with Airflow {airflow}.",
             needed=f"Airflow {WORKERS[engine].replace('3.0a1', '3.0.0')}",
-            hint="Take another release, or --workers celery.",
+            hint="Take a release of Airflow 3 that has it.",
         )
     if engine == "edge":
         return ("edge3",)
