@@ -244,7 +244,7 @@ def _change_site(
 
 
 def _tell_of_unfinished(home: Home, progress: Progress) -> None:
-    """Say what an install that was broken off has left running; it runs until somebody stops it."""
+    """Say what an install that was broken off has left running; it runs until it is stopped."""
     earlier = receipt.find(home.receipt)
     if earlier is None or earlier.completed or earlier.removed:
         return

@@ -291,7 +291,7 @@ PROXY_FIX: Row[OptionPlace] = _row(
     ("2.2.2", ("webserver", "enable_proxy_fix")),
     ("3.0.0", ("fab", "enable_proxy_fix")),
 )
-# The pages of 3.x are in UTC until somebody chooses another zone there; each browser remembers its own.
+# The pages of 3.x are in UTC until another zone is chosen there; each browser remembers its own.
 UI_TIMEZONE: Row[OptionPlace] = _row(
     "time zone of the pages", ("2.2.2", ("webserver", "default_ui_timezone")), ("3.0.0", None)
 )

@@ -1,6 +1,6 @@
 """What webserver_config.py needs to log anybody in: its imports, and what its kind of login asks of FAB.
 
-FAB imports these when somebody logs in (flask_appbuilder.security.manager), so that an Airflow without them
+FAB imports these at a login (flask_appbuilder.security.manager), so that an Airflow without them
 starts and looks healthy. The file is read here, and never run.
 """
 

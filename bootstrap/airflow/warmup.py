@@ -1,6 +1,6 @@
 """Imports what Airflow's components import, so that Python keeps the bytecode: run by Airflow's own Python.
 
-Without it four components compile the same thousands of modules at once, when somebody waits for them. This
+Without it four components compile the same thousands of modules at once, when an admin waits for them. This
 runs beside other work, gives way to it, and ends with whoever has started it. Nothing is done with what is
 imported; a module that this release does not have, or that fails, is passed over. AIRFLOW_HOME is a folder
 for this alone, which goes at the end.

@@ -18,7 +18,7 @@ class ConfirmationMissing(AirferryError):
 
 
 def terminal() -> bool:
-    """Whether somebody can answer."""
+    """Whether there is a terminal with a person who can answer."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 

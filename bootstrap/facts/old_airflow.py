@@ -1,4 +1,4 @@
-"""An Airflow of somebody else's making, as far as it can be taken over: looked at, never changed.
+"""An Airflow that airferry did not install, as far as it can be taken over: looked at, never changed.
 
 Runs as an account that may read it. SQLite is opened read-only (``mode=ro``); nothing is imported, unpickled
 or executed from there.

@@ -18,7 +18,7 @@ from bootstrap.site.directory import Directory
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who was looked up: the entry's `dn` ("" where there is not exactly one), and `roles` here."""
+    """An account that was looked up: the entry's `dn` ("" where there is not exactly one), and `roles`."""
 
     name: str
     dn: str

@@ -1,4 +1,4 @@
-"""An Airflow of somebody else's that an install is to take over."""
+"""An Airflow that airferry did not install, which an install is to take over."""
 
 from __future__ import annotations
 

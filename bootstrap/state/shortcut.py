@@ -41,7 +41,7 @@ def make(home: Home, name: str) -> Optional[Path]:
     for link in _links(name):
         if _leads_to(link, target):
             return link
-        with contextlib.suppress(OSError):  # FileExistsError: it is somebody's
+        with contextlib.suppress(OSError):  # FileExistsError: it is another's
             link.symlink_to(target)
             return link
     return None

@@ -64,7 +64,7 @@ def check(installed: Installed) -> Iterator[Finding]:
         yield DIRECTORY_NO_ADMIN.found(
             listed(absent or ["no member in the groups of administrators"]),
             needed="a group with members, by its whole name (DN)",
-            remedy=f"Give the group's DN as it is now: {site} --group-admin DN; who somebody is:"
+            remedy=f"Give the group's DN as it is now: {site} --group-admin DN; to look an account up:"
             f" {site} --look-up NAME",
         )
     else:
