@@ -180,7 +180,8 @@ def test_connections_and_variables_come_from_files_and_go_out_again(installed: I
             assert found == value
             continue
         assert (found["warehouse"]["password"], found["shop"]["password"]) == ("zebra/7 &", "zebra/8")
-        assert json.loads(found["shop"]["extra"]) == {"timeout": "5"}
+        # Airflow makes it of the URI, a number or a text by its release
+        assert str(json.loads(found["shop"]["extra"])["timeout"]) == "5"
     said = [path for path in installed.home.glob("**/*.log") if "zebra" in path.read_text(errors="replace")]
     assert (said, "zebra" in (installed.home / "journal.jsonl").read_text()) == ([], False)
 
