@@ -39,8 +39,7 @@ def main() -> int:
     run([str(home / "bin" / "airferry"), "status"])
     password = (home / "secrets" / "admin-password").read_text(encoding="utf-8").strip()
     say(f"Log in as admin with the password {password}")
-    account = "; userdel airflow" if os.geteuid() == 0 else ""
-    say(f"To end the demonstration: {home}/bin/airferry stop; rm -rf {home} {SCRATCH}{account}")
+    say(f"To end the demonstration: {home}/bin/airferry uninstall --purge --yes; rm -rf {SCRATCH}")
     return 0
 
 
