@@ -7,6 +7,14 @@ from __future__ import annotations
 from typing import Callable, List, Sequence
 
 GAP = "  "
+# How many lines of a list are shown.
+SHOWN = 6
+
+
+def listed(lines: Sequence[str], most: int = SHOWN, between: str = "\n") -> str:
+    """The first lines, and how many there are beyond them."""
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return between.join([*lines[:most], *more])
 
 
 def cells(text: str) -> int:

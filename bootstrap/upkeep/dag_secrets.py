@@ -11,6 +11,7 @@ from typing import List, Tuple
 
 from bootstrap.airflow.command import source
 from bootstrap.base import process
+from bootstrap.base.columns import listed
 from bootstrap.base.lock import held
 from bootstrap.base.process import CommandFailed
 from bootstrap.base.secret import Secret
@@ -105,10 +106,9 @@ def bring_in(
 def _refuse(kind: str, document: Document, problems: List[str]) -> None:
     if not problems:
         return
-    more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
     raise ImportRefused(
         f"The {kind} in {document.name} cannot be brought in; nothing was changed.",
-        found="\n".join([*problems[:_SHOWN], *more]),
+        found=listed(problems, _SHOWN),
         needed=f"{kind} as Airflow exports them: airflow {kind} export FILE",
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, AbstractSet, Iterator, List, Optional, Sequence, Tuple
 
+from bootstrap.base.columns import listed
 from bootstrap.doctor import remedies
-from bootstrap.doctor.checks.files import listed
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
 from bootstrap.doctor.severity import BLOCKER, WARNING

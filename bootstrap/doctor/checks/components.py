@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Sequence
 
+from bootstrap.base.columns import listed
 from bootstrap.doctor.checks import database
-from bootstrap.doctor.checks.files import command, listed
+from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.installed import ComponentState, Installed

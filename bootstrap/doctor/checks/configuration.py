@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Dict, Iterator, Tuple
 from urllib.parse import urlsplit
 
-from bootstrap.doctor.checks.files import command, listed
+from bootstrap.base.columns import listed
+from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.configuration import (

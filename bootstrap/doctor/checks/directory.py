@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Iterator
 
-from bootstrap.doctor.checks.files import command, listed
+from bootstrap.base.columns import listed
+from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.installed import Installed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator, Sequence, Tuple
 
+from bootstrap.base.columns import SHOWN, listed
 from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
@@ -114,7 +115,6 @@ SECRETS_OPEN = Entry(
     "Anyone who has them can log in as admin, read all connections, and forge tokens.",
 )
 
-SHOWN = 6
 _MEND = "Run the install again with the bundle file that installed it; only missing steps run."
 _ANEW = (
     "Stop it, remove the marker of a complete release, and run the install again with the bundle file that"
@@ -136,12 +136,6 @@ def unfinished(installed: Installed) -> Iterator[Finding]:
             remedy="Run the first of these to finish it, or the last to go back to what was there before:",
             commands=found.commands,
         )
-
-
-def listed(lines: Sequence[str]) -> str:
-    """The first lines, and how many there are beyond them."""
-    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return "\n".join([*lines[:SHOWN], *more])
 
 
 def check(installed: Installed) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Callable, Iterator, List, Tuple
 
+from bootstrap.base.columns import listed
 from bootstrap.doctor.checks.modules import BUILT_BY_HAND
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
@@ -88,9 +89,8 @@ def others(
         f"{item.path}: {_reason(item, needs, judge)}" for item in facts.pythons or () if item is not chosen
     ]
     if lines:
-        more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
         taken = f"{chosen.path}: CPython {chosen.version}, would be used"
-        yield PYTHON_OTHERS.found("\n".join([taken, *lines[:_SHOWN], *more]))
+        yield PYTHON_OTHERS.found(f"{taken}\n{listed(lines, _SHOWN)}")
 
 
 def _reason(python: Interpreter, needs: Needs, judge: Callable[[Interpreter], List[Finding]]) -> str:

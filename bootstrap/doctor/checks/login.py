@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Iterator, Optional, Sequence
 
 from bootstrap.airflow import login_modules
-from bootstrap.doctor.checks.files import command, listed
+from bootstrap.base.columns import listed
+from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER
 

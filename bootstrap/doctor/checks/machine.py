@@ -7,6 +7,7 @@ from typing import Iterator
 
 from bootstrap.airflow.differences import NEWEST
 from bootstrap.airflow.release import release_for
+from bootstrap.base.columns import listed
 from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
@@ -99,9 +100,8 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     yield from _postgres(facts, needs, reasons.pop(needs.postgres, ""))
     bad = [f"{name} {reason}" for name, reason in reasons.items() if reason]
     if bad:
-        more = [f"and {len(bad) - _NAMED} more"] if len(bad) > _NAMED else []
         yield LIBC_TOO_OLD.found(
-            "\n".join([f"{libc.name} {libc.version}", *bad[:_NAMED], *more]),
+            f"{libc.name} {libc.version}\n{listed(bad, _NAMED)}",
             needed=needed,
             remedy=rebuild.format(_tag(libc)),
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from bootstrap.base.columns import listed
 from bootstrap.base.console import size_text
-from bootstrap.doctor.checks.files import command, listed
+from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.installed import Installed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Optional, Sequence
 
+from bootstrap.base.columns import listed
 from bootstrap.doctor import remedies
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.needs import Needs
@@ -55,8 +56,6 @@ POSTGRES_PROGRAMS_MISSING = Entry(
     "A private cluster is made by initdb, run by postgres, and asked with psql.",
 )
 
-_SHOWN = 6
-
 
 def airflows(facts: Facts, needs: Needs) -> Iterator[Finding]:
     """Other homes and packages, and components that run: in this very home they are in the way."""
@@ -75,7 +74,7 @@ def airflows(facts: Facts, needs: Needs) -> Iterator[Finding]:
         if not place.path.startswith(inside)
     ]
     if lines:
-        yield AIRFLOW_FOUND.found(_listed(lines))
+        yield AIRFLOW_FOUND.found(listed(lines))
     ours = facts.home is not None and "receipt.json" in facts.home.entries
     here = [item for item in found.running if item.home == needs.home]
     others = [item for item in found.running if item.home != needs.home]
@@ -115,16 +114,16 @@ def postgres(facts: Facts, needs: Needs) -> Iterator[Finding]:
     broken = [item for item in found.installed if item not in whole and "initdb" in item.programs]
     if broken and not needs.programs:
         lines = [f"{item.folder} lacks {', '.join(_lacking(item))}" for item in broken]
-        yield POSTGRES_INCOMPLETE.found(_listed(lines))
+        yield POSTGRES_INCOMPLETE.found(listed(lines))
     lines = [f"{item.folder}: PostgreSQL {item.version}".rstrip() for item in whole]
     if lines:
-        yield POSTGRES_FOUND.found(_listed(lines))
+        yield POSTGRES_FOUND.found(listed(lines))
     # the data folder of a server of our own lies in the home
     inside = f"{needs.home}/"
     strangers = [item for item in found.servers if not item.what.startswith(inside)]
     running = [*found.sockets, *(f"{_name(item)}: {item.what or 'data unknown'}" for item in strangers)]
     if running:
-        yield POSTGRES_RUNNING.found(_listed(running))
+        yield POSTGRES_RUNNING.found(listed(running))
 
 
 def _lacking(found: Optional[ProgramFolder]) -> List[str]:
@@ -138,7 +137,7 @@ def _described(processes: Sequence[Process]) -> str:
         name = f"{item.what} ({item.user})"
         if name not in names:
             names.append(name)
-    return _listed([f"{home}: {', '.join(names)}" for home, names in homes.items()])
+    return listed([f"{home}: {', '.join(names)}" for home, names in homes.items()])
 
 
 def _name(item: Process) -> str:
@@ -148,8 +147,3 @@ def _name(item: Process) -> str:
 def _foreign(processes: Sequence[Process], facts: Facts) -> bool:
     me = facts.account.me.name if facts.account else ""
     return any(item.user != me for item in processes)
-
-
-def _listed(lines: Sequence[str]) -> str:
-    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    return "\n".join([*lines[:_SHOWN], *more])

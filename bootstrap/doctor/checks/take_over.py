@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Tuple
 
 from bootstrap.airflow import differences, revisions
 from bootstrap.airflow.differences import numbers
+from bootstrap.base.columns import listed
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.old_airflow import MYSQL, POSTGRESQL, OldAirflow
@@ -113,7 +114,7 @@ def judge(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     yield from _remnants(old)
     lines = left(old)
     if lines:
-        yield TAKE_OVER_LEFT.found(_listed(lines))
+        yield TAKE_OVER_LEFT.found(listed(lines, _SHOWN))
 
 
 def taken(old: OldAirflow) -> List[str]:
@@ -260,7 +261,7 @@ def _running(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     if not units and mine:
         commands.append("kill " + " ".join(str(item.pid) for item in mine))
     yield TAKE_OVER_RUNNING.found(
-        _listed(lines),
+        listed(lines, _SHOWN),
         needed="an old Airflow that is stopped; nothing of it is stopped from here",
         remedy="Stop it as its owner or as root, and run the same command again"
         + ("." if mine else " a minute after its last sign of life."),
@@ -279,7 +280,7 @@ def _key(old: OldAirflow) -> Iterator[Finding]:
         return
     why = "there is no fernet key" if old.database.key == "unknown" else "the fernet key there opens none of"
     yield TAKE_OVER_KEY.found(
-        f"{old.home}/airflow.cfg: {why}: {_listed(list(old.database.closed), ', ')}",
+        f"{old.home}/airflow.cfg: {why}: {listed(list(old.database.closed), _SHOWN, ', ')}",
         needed="[core] fernet_key in that airflow.cfg, as the old Airflow is started with it",
         remedy="The old one may get it by a variable (AIRFLOW__CORE__FERNET_KEY), a command or a vault: write"
         " it into that airflow.cfg for the take-over. To go on without these passwords, and enter them anew"
@@ -305,7 +306,7 @@ def _remnants(old: OldAirflow) -> Iterator[Finding]:
         return
     commands = list(dict.fromkeys(command for item in old.remnants for command in item.commands))
     yield TAKE_OVER_REMNANTS.found(
-        _listed([f"{item.path}: {item.what}" for item in old.remnants]),
+        listed([f"{item.path}: {item.what}" for item in old.remnants], _SHOWN),
         needed="one Airflow that runs these DAGs",
         remedy="Once the new one has proven itself, retire the old one:",
         commands=tuple(commands[:_SHOWN]),
@@ -315,11 +316,6 @@ def _remnants(old: OldAirflow) -> Iterator[Finding]:
 
 def _size(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
-
-
-def _listed(lines: Sequence[str], between: str = "\n") -> str:
-    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    return between.join([*lines[:_SHOWN], *more])
 
 
 def summary(old: OldAirflow) -> str:
