@@ -14,6 +14,7 @@ from bootstrap.base import account, channel, lock
 from bootstrap.change import site as sites
 from bootstrap.change import upgrade as upgrades
 from bootstrap.change import upgrade_rules
+from bootstrap.change import worker as workers
 from bootstrap.change.steps import tidy, undo
 from bootstrap.handoff import Given
 from bootstrap.installed import status
@@ -203,6 +204,9 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             _change_site(Installation(upgraded.receipt), given.site, progress, journal)
             return _outcome(upgraded, earlier.airflow)
         _tell_of_unfinished(home, progress)
+        before = workers.earlier(home, chosen) if chosen.role == WORKER else None
+        if before:
+            workers.begin(before, chosen, given.join)
         receipt.save(home.receipt, chosen)
         if not channel.available():
             registry.save(registry.record_of(chosen))
@@ -228,7 +232,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
                 carried.remove_unused(home, chosen)
         if finished:
             _change_site(Installation(chosen), given.site, progress, journal)
-    return Outcome(chosen, tuple(done), notes)
+    return Outcome(chosen, tuple(done), notes, before.airflow if before else "")
 
 
 def _change_site(

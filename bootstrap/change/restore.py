@@ -10,6 +10,7 @@ from bootstrap.airflow import metadata
 from bootstrap.backups import databases, state
 from bootstrap.base import channel
 from bootstrap.base.lock import held
+from bootstrap.change import cluster_rules
 from bootstrap.change.reversal import undone_on_failure
 from bootstrap.change.steps import (
     FillStep,
@@ -168,6 +169,7 @@ def _restore(
     installation: Installation, place: SavedBackup, kind: str, progress: Progress, journal: Journal
 ) -> Restored:
     old = installation.receipt
+    cluster_rules.check_drained(installation, f"the {kind} of their head")
     saved = replace(receipt.load(place.state / "receipt.json"), owner=old.owner)
     if saved.bundle_id == old.bundle_id:
         saved = as_it_runs(saved, old)

@@ -11,7 +11,7 @@ from bootstrap.airflow import metadata
 from bootstrap.backups import databases
 from bootstrap.base import channel, discard
 from bootstrap.base.secret import Secret
-from bootstrap.change import upgrade_rules
+from bootstrap.change import cluster_rules, upgrade_rules
 from bootstrap.change.reversal import undone_on_failure
 from bootstrap.change.steps import (
     AsideStep,
@@ -83,6 +83,8 @@ def upgrade(
     :class:`~bootstrap.change.reversal.UpgradeFailed` when the old one was brought back.
     """
     upgrade_rules.check(old, new)
+    cluster_rules.check_engine(old, new, bundle.manifest)
+    cluster_rules.check_drained(Installation(old), "the upgrade of their head")
     # what was proven before counts until the new proof: a password that was changed since is no failure
     new = replace(new, previous=old.bundle_id, completed=old.completed)
     before, after = Installation(old, patience), Installation(new)
@@ -110,6 +112,7 @@ def upgrade(
 def describe(old: Receipt, new: Receipt, bundle: Bundle) -> List[str]:
     """The steps as lines; raises :class:`~bootstrap.change.upgrade_rules.UpgradeRefused`."""
     upgrade_rules.check(old, new)
+    cluster_rules.check_engine(old, new, bundle.manifest)
     before, after = Installation(old), Installation(new)
     change = Change(change_record.SCHEMA, "upgrade", old, new, "", running=True)
     steps = [*_prepare(after, bundle, None), *_forward(before, after, bundle, change), *_last(after)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Protocol, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from bootstrap.airflow import executor
 from bootstrap.airflow.config import Setting
@@ -111,6 +111,9 @@ class Engine(Protocol):
 
     def undrain(self, name: str) -> Command:
         """The command after which it takes them again."""
+
+    def undrain_request(self, name: str) -> Optional[Tuple[str, str]]:
+        """How a worker asks its head for that: method and path; None where it takes tasks as it starts."""
 
     def forget(self, query: Query, name: str) -> None:
         """Remove a worker that has gone from the head's list."""
@@ -228,6 +231,10 @@ class Edge:
     def undrain(self, name: str) -> Command:
         """Out of maintenance."""
         return ("edge", "remote-edge-worker-exit-maintenance", "-H", name)
+
+    def undrain_request(self, name: str) -> Optional[Tuple[str, str]]:
+        """By what the pages use; it survives a restart of the worker otherwise."""
+        return "DELETE", f"/edge_worker/ui/worker/{name}/maintenance"
 
     def forget(self, query: Query, name: str) -> None:
         """Its row goes; it would come back with its next report if it still ran."""

@@ -14,6 +14,7 @@ from bootstrap.base import question
 from bootstrap.base.console import Console, size_text
 from bootstrap.base.result import Result
 from bootstrap.change import restore as restoring
+from bootstrap.change import worker as workers
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
 from bootstrap.installed.installation import Installation
 from bootstrap.state import backup as found_backups
@@ -187,6 +188,10 @@ def rollback(
     """Undo the last upgrade, or one that was interrupted; what is there is saved first."""
     console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home), patience(wait, now=now), changes=True)
+    if installation.is_worker:
+        returned = workers.rollback(installation, console)
+        told = f"This worker runs Airflow {returned.receipt.airflow} again."
+        return Result(WentBack(returned.receipt, tuple(returned.steps)), lambda console: console.print(told))
     change = change_record.find(installation.home)
     if change and change.kind != ROLLBACK:
         back = restoring.undo_unfinished(installation, change, console)

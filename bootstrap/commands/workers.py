@@ -137,23 +137,28 @@ def invite(
     return Result(workers.written(found, target), show_invitation)
 
 
-@app.command()
+@app.command(epilog="workers drain w1\nworkers drain --all")
 def drain(
-    name: str = typer.Argument(..., help="The worker."),
+    name: Optional[str] = typer.Argument(None, help="The worker."),
+    every: bool = typer.Option(False, "--all", help="All of them, as before an upgrade of the head."),
     undo: bool = typer.Option(False, "--undo", help="Have it take tasks again."),
     wait: Optional[float] = WAIT,
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Crew]:
-    """Have a worker take no more tasks, and wait for those that run."""
+    """Have a worker take no more tasks, and wait for those that run; exit 33 when some still do."""
     console = Console(quiet=json)
+    if bool(name) == every:
+        raise typer.BadParameter("Name a worker, or give --all.")
     installation = daily.enter_as_account(home_of(home))
-    with console.step(f"{'Undrain' if undo else 'Drain'} {name}") as shown:
-        workers.drain(installation, name, undo=undo)
-        if not undo and not workers.wait_drained(installation, name, patience(wait, now=False)):
-            shown.outcome = "tasks still run there"
+    names = [name] if name else workers.to_drain(installation, undo=undo)
+    # all are asked before the first is waited for
+    for item in names:
+        with console.step(f"{'Undrain' if undo else 'Drain'} {item}"):
+            workers.drain(installation, item, undo=undo)
+    left = None if undo else workers.wait_all_drained(installation, names, patience(wait, now=False), console)
     found = crew.look(installation)
-    return Result(found, lambda console: show(found, console))
+    return Result(found, lambda console: show(found, console), 33 if left else 0)
 
 
 @app.command(name="rotate-keys")

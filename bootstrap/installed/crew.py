@@ -135,6 +135,16 @@ def _drained(item: WorkerStatus) -> bool:
     return "maintenance" in item.state
 
 
+def rests(state: str, running: int) -> bool:
+    """Whether a worker in that state takes no tasks and has ended those that it had."""
+    return running == 0 and "maintenance mode" in state
+
+
+def busy(found: Crew) -> List[WorkerStatus]:
+    """The live workers that run tasks, or may take some any moment: those that are not drained to the end."""
+    return [item for item in found.workers if item.alive and not rests(item.state, item.running)]
+
+
 def names(cluster: HeadRecord) -> List[str]:
     """The workers that were invited."""
     return [item.name for item in cluster.workers]

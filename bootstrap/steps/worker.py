@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import List, Optional, Tuple
 
+from bootstrap.airflow import differences
 from bootstrap.base import smallfile
 from bootstrap.cluster import dags, link
 from bootstrap.cluster.engine import engine_of
@@ -69,8 +70,9 @@ class HeadStep:
 
     name = "head"
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, told: Optional[Join] = None) -> None:
         self.installation = installation
+        self.told = told
 
     def describe(self) -> str:
         """One line for the admin."""
@@ -82,15 +84,19 @@ class HeadStep:
 
     def apply(self) -> None:
         """Ask; raises :class:`HeadUnusable`."""
-        join, here = cluster.joined(self.installation.home), self.installation.receipt.airflow
+        join, here = self.told or cluster.joined(self.installation.home), self.installation.receipt.airflow
         check(join)
-        found = session(self.installation, join).call("GET", "/version").get("version")
+        found = str(session(self.installation, join).call("GET", "/version").get("version"))
         if found != here:
+            ahead = differences.numbers(here) > differences.numbers(found)
             raise HeadUnusable(
                 f"The head {join.host} runs another Airflow than this worker would.",
                 found=f"Airflow {found} there, {here} here",
                 needed=f"Airflow {found}",
-                hint="Upgrade the head first, then its workers, each with the head's bundle file.",
+                hint="Upgrade the head first, then its workers, each with the head's bundle file."
+                if ahead
+                else f"Install here from the head's bundle file, that of Airflow {found}. To go back to"
+                f" {here} with all hosts, begin on the head: bin/airferry rollback.",
             )
 
 
@@ -161,18 +167,27 @@ class RegisterStep:
         return "Start the worker and register it at the head"
 
     def done(self) -> bool:
-        """Whether it runs with the settings as they are now."""
+        """Whether it runs with the settings as they are now, and has run a task under this bundle."""
+        if not proved(self.installation):
+            return False
         states = self.installation.services.states()
         names = self.installation.components
         running = all(name in states and states[name].state == "RUNNING" for name in names)
         return running and not outdated.components(self.installation)
 
     def apply(self) -> None:
-        """Start it; what has read older settings is started anew."""
+        """Start it; what has read older settings, or is of the bundle before, is started anew."""
         stale = outdated.components(self.installation)
-        if stale:
+        if not proved(self.installation):
+            self.installation.stop(self.installation.components)
+        elif stale:
             self.installation.services.stop(stale)
         start(self.installation)
+
+
+def proved(installation: Installation) -> bool:
+    """Whether a task has run here under this bundle and join file."""
+    return marker.path(installation.home, PROVED, installation.receipt.bundle_id).exists()
 
 
 def start(installation: Installation, seconds: float = 240) -> None:

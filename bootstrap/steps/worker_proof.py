@@ -7,10 +7,12 @@ import socket
 import time
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from bootstrap.airflow.api import ApiSession, LoginFailed, RequestFailed
+from bootstrap.airflow.api import ApiSession, LoginFailed, RequestFailed, request
 from bootstrap.airflow.webaddress import WebAddress
+from bootstrap.base import smallfile
 from bootstrap.base.secret import Secret
 from bootstrap.cluster import dags, link
 from bootstrap.cluster.engine import engine_of, versions
@@ -76,6 +78,7 @@ def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
     deadline = time.monotonic() + seconds - 60
     state = "never read by the head"
     try:
+        _undrain(installation, join)
         while not _known(asking, dag_id):
             _wait(deadline, join, state)
         asking.unpause(dag_id)
@@ -92,14 +95,36 @@ def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
         raise _not_proved(join, "its log could not be read on the head", text[-500:])
 
 
+def _undrain(installation: Installation, join: Join) -> None:
+    """Have the head give this worker tasks again, if it was drained (for an upgrade, say).
+
+    Where the head does not, the proof will tell.
+    """
+    way = engine_of(join.engine).undrain_request(join.name)
+    if way:
+        method, path = way
+        asking = session(installation, join)
+        url = f"{asking.web.url}{path}"
+        headers = {"Authorization": asking.authorization.reveal()}
+        request(url, method=method, headers=headers, timeout=30, certificate=asking.web.certificate)
+
+
 def session(installation: Installation, join: Join) -> ApiSession:
     """The head's API, as the account that the join file names."""
     bearer = link.token(join.key(JWT), join.claims, _PROOF_SECONDS)
     parts = urlsplit(join.base)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    trusted = str(cluster.authorities_file(installation.home)) if join.authorities else ""
+    trusted = str(_authorities(installation, join)) if join.authorities else ""
     web = WebAddress(parts.hostname or "", port, parts.path, trusted)
     return ApiSession(installation.version, web, Secret(f"Bearer {bearer.reveal()}"), timeout=30)
+
+
+def _authorities(installation: Installation, join: Join) -> Path:
+    """Where the certificates lie by which the head is known; a new join file may bring others."""
+    path = cluster.authorities_file(installation.home)
+    if not path.exists() or path.read_text(encoding="utf-8") != join.authorities:
+        smallfile.write(path, join.authorities, 0o600)
+    return path
 
 
 def _known(asking: ApiSession, dag_id: str) -> bool:

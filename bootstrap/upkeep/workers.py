@@ -6,7 +6,7 @@ import socket
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config
 from bootstrap.base import account, secret
@@ -18,6 +18,7 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
 from bootstrap.state.cluster import NAME, HeadRecord, Invited, Join
 from bootstrap.state.journal import Journal
+from bootstrap.state.plan import Progress
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 
@@ -152,17 +153,40 @@ def drain(installation: Installation, name: str, *, undo: bool = False) -> None:
         installation.airflow.run(*command, what=f"{'undrain' if undo else 'drain'} the worker {name}")
 
 
+def to_drain(installation: Installation, *, undo: bool = False) -> List[str]:
+    """The live workers that are not drained yet; with `undo` those that are, whether they live or not."""
+    found = crew.look(installation).workers
+    if undo:
+        return [item.name for item in found if "maintenance" in item.state]
+    return [item.name for item in found if item.alive and "maintenance" not in item.state]
+
+
 def wait_drained(installation: Installation, name: str, seconds: Optional[float]) -> bool:
     """Wait until nothing runs on a worker that is drained; whether that is so."""
     deadline = time.monotonic() + (float("inf") if seconds is None else seconds)
     engine = _present(installation, name)
     while True:
         found = next((item for item in engine.seen(installation.database.query) if item.name == name), None)
-        if found is None or not found.alive or (found.running == 0 and "maintenance mode" in found.state):
+        if found is None or not found.alive or crew.rests(found.state, found.running):
             return True
         if time.monotonic() > deadline:
             return False
         time.sleep(1)
+
+
+def wait_all_drained(
+    installation: Installation, names: Sequence[str], seconds: Optional[float], progress: Progress
+) -> List[str]:
+    """Wait as long for all of them together; the names of those on which tasks still run."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    left = []
+    for name in names:
+        with progress.step(f"Wait for the tasks on {name}") as shown:
+            rest = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not wait_drained(installation, name, rest):
+                shown.outcome = "tasks still run there"
+                left.append(name)
+    return left
 
 
 def _present(installation: Installation, name: str) -> Engine:

@@ -12,12 +12,22 @@ from pathlib import Path
 import pytest
 
 from bootstrap.airflow.executor import EDGE_WORKER
+from bootstrap.base.console import Console
+from bootstrap.change import worker as changes
+from bootstrap.change.restore import NothingToRollBack
 from bootstrap.installed.installation import Installation
-from bootstrap.state import cluster, marker
+from bootstrap.state import cluster, marker, receipt
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import NO_DATABASE, WORKER
 from bootstrap.steps import worker
-from bootstrap.steps.worker import DagLinkStep, HeadStep, HeadUnusable, JoinStep, PinnedDagStep
+from bootstrap.steps.worker import (
+    DagLinkStep,
+    HeadStep,
+    HeadUnusable,
+    JoinStep,
+    PinnedDagStep,
+    RegisterStep,
+)
 from tests.support import receipts
 from tests.support.clusters import join
 
@@ -127,3 +137,36 @@ def test_dag_files_lie_behind_a_link_and_what_is_there_stays(installation: Insta
     assert (installation.home.dags / "own.py").read_text() == "own"
     assert (installation.home.dags / "airferry" / "airferry_workers.py").exists()
     assert (installation.home.path / "config" / "airferry_sysinfo.py").exists()
+
+
+def test_a_refused_upgrade_of_a_worker_changes_nothing(installation: Installation, head: Head) -> None:
+    home, before = installation.home, replace(installation.receipt, removed="")
+    cluster.keep_join(home, join(base=head.url))
+    receipt.save(home.receipt, before)
+    chosen = replace(before, airflow="3.3.3", bundle_id="3.3.3-cp311-0a1b2c3d4e")
+    assert changes.earlier(home, before) is None
+    assert changes.earlier(home, chosen) == before
+    with pytest.raises(HeadUnusable, match="another Airflow") as caught:
+        changes.begin(before, chosen, None)
+    assert "Upgrade the head first" in caught.value.hint
+    assert receipt.load(home.receipt) == before
+    with pytest.raises(NothingToRollBack):
+        changes.rollback(installation, Console(quiet=True))
+
+
+def test_a_worker_goes_back_only_after_its_head(installation: Installation, head: Head) -> None:
+    home, before = installation.home, replace(installation.receipt, removed="", airflow="3.3.1")
+    cluster.keep_join(home, join(base=head.url))
+    home.release(before.bundle_id).complete.touch()
+    now = replace(before, airflow="3.3.2", bundle_id="3.3.2-cp311-0a1b2c3d4e")
+    changes.begin(before, now, None)
+    receipt.save(home.receipt, now)
+    with pytest.raises(HeadUnusable, match="another Airflow") as caught:
+        changes.rollback(Installation(now), Console(quiet=True))
+    assert "begin on the head: bin/airferry rollback" in caught.value.hint
+    assert receipt.load(home.receipt) == now
+
+
+def test_a_worker_that_was_not_proved_under_this_bundle_is_started_anew(installation: Installation) -> None:
+    assert not RegisterStep(installation).done()
+    assert not worker.proved(installation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass, replace
@@ -10,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from bootstrap.airflow.executor import EDGE
+from bootstrap.change import cluster_rules
+from bootstrap.change.upgrade_rules import UpgradeRefused
 from bootstrap.cluster import dags
+from bootstrap.cluster.engine import EngineUnusable
 from bootstrap.cluster.link import HeadAnswer
 from bootstrap.doctor.checks import cluster as checks
 from bootstrap.examination.cluster import ClusterFacts, OfWorker
@@ -23,7 +27,7 @@ from bootstrap.state.home import Home
 from bootstrap.upkeep import head as heads
 from bootstrap.upkeep import workers
 from bootstrap.upkeep.workers import WorkerRefused
-from tests.support import receipts
+from tests.support import bundles, receipts
 from tests.support.clusters import KEY
 
 EDGE3 = "apache-airflow-providers-edge3"
@@ -169,6 +173,35 @@ def test_a_worker_is_removed_only_when_it_has_gone(head: Installation, database:
     assert cluster.load(head.home).workers == ()
     with pytest.raises(WorkerRefused, match="no worker w1"):
         workers.remove(head, "w1")
+
+
+def test_which_workers_are_not_at_rest(head: Installation, database: Database) -> None:
+    rows = [row("w1"), row("w2", "maintenance pending"), row("w3", "maintenance mode", age=400)]
+    database.rows = "".join(rows) + row("w4", "maintenance mode").replace("\t1\t4\t", "\t0\t4\t")
+    assert [item.name for item in crew.busy(crew.look(head))] == ["w1", "w2"]
+    assert workers.to_drain(head) == ["w1"]
+    assert workers.to_drain(head, undo=True) == ["w2", "w4"]
+
+
+def test_a_head_changes_only_when_its_workers_are_drained(
+    head: Installation, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_rules, "database_running", contextlib.nullcontext)
+    database.rows = row("w1", "running")
+    with pytest.raises(UpgradeRefused, match="must be drained before the upgrade") as caught:
+        cluster_rules.check_drained(head, "the upgrade of their head")
+    assert caught.value.found == "w1 (running, 1 tasks)"
+    assert "workers drain --all" in caught.value.hint
+    database.rows = row("w1", "running", age=400)
+    cluster_rules.check_drained(head, "the upgrade of their head")
+    cluster.head_file(head.home).unlink()
+    database.rows = row("w1", "running")
+    cluster_rules.check_drained(head, "the upgrade of their head")
+
+
+def test_a_bundle_without_the_engine_is_refused_where_there_are_workers(head: Installation) -> None:
+    with pytest.raises(EngineUnusable, match="does not hold"):
+        cluster_rules.check_engine(head.receipt, replace(head.receipt, airflow="3.3.2"), bundles.manifest())
 
 
 def findings(facts: ClusterFacts) -> list[str]:

@@ -1,0 +1,44 @@
+"""The order of a change over several hosts: workers are drained, then the head, then each worker."""
+
+from __future__ import annotations
+
+from bootstrap.airflow.release import release_for
+from bootstrap.change.upgrade_rules import UpgradeRefused
+from bootstrap.cluster.engine import usable
+from bootstrap.installed import crew
+from bootstrap.installed.database_running import database_running
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster
+from bootstrap.state.receipt import Receipt
+from wheelhouse.manifest import Manifest
+
+
+def check_engine(old: Receipt, new: Receipt, manifest: Manifest) -> None:
+    """See that the new bundle holds what brings tasks to the workers there are; raises EngineUnusable."""
+    found = cluster.find(Installation(old).home)
+    if found:
+        packages = {package.name: package.version for package in manifest.packages}
+        usable(found.engine, release_for(new.airflow), packages)
+
+
+def check_drained(installation: Installation, title: str) -> None:
+    """See that no worker runs tasks, or takes some; raises UpgradeRefused.
+
+    While the head changes, a task on a worker could not report its end, and once it has changed, a worker of
+    the version before is refused.
+    """
+    home = installation.home
+    if not cluster.find(home):
+        return
+    with database_running(installation):
+        found = crew.find(installation)  # a database that cannot tell is no reason to keep it
+    busy = crew.busy(found) if found else []
+    if busy:
+        told = ", ".join(f"{item.name} ({item.state}, {item.running} tasks)" for item in busy)
+        raise UpgradeRefused(
+            f"The workers must be drained before {title}.",
+            found=told,
+            needed="workers that take no tasks and run none",
+            hint=f"{home.bin}/airferry workers drain --all, then the same command again; the workers follow"
+            " afterwards, one after the other.",
+        )
