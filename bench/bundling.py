@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measuring import fresh, heading, load, run, show, timed
-from bundler.approval import slices
+from bundler.approval import instructions, release_list, slices
 from bundler.build import interpreters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,7 +128,10 @@ class Bundling:
     def _split(self) -> None:
         for part in self.first.parent.glob(f"{self.first.name}.[0-9]*"):
             part.unlink()
-        slices.split(self.first, _PART)
+        found = slices.split(self.first, _PART)
+        assert found is not None
+        instructions.write(self.first, found.sha256, found.digests)
+        release_list.update(self.first, found.sha256, found.digests)
 
     def _copy(self) -> None:
         copy = fresh(self.scratch / "copy") / "copy"

@@ -83,14 +83,15 @@ def read(path: Path) -> ReleaseList:
         raise _invalid("it is not UTF-8") from error
 
 
-def compose(file: Path, sha256: str = "") -> ReleaseList:
+def compose(file: Path, sha256: str = "", known: Mapping[str, str] | None = None) -> ReleaseList:
     """The list of what lies beside `file` now; `sha256` is that of the bundle where it is known already.
 
+    `known` are the digests of its parts by name, where all of them have just been read or written.
     Raises :class:`PartsDiffer` when the parts together are another file, OSError.
     """
     papers.check_name(file)
     digests = {file.name: sha256 or file_digest(file)}
-    digests.update(_parts(file, digests[file.name]))
+    digests.update(known if known else _parts(file, digests[file.name]))
     for suffix in papers.SUFFIXES:
         path = papers.beside(file, suffix)
         if path.is_file():
@@ -98,12 +99,13 @@ def compose(file: Path, sha256: str = "") -> ReleaseList:
     return ReleaseList(path_of(file), digests)
 
 
-def update(file: Path, sha256: str = "") -> ReleaseList:
+def update(file: Path, sha256: str = "", known: Mapping[str, str] | None = None) -> ReleaseList:
     """Write the list of what lies beside `file` now; a list that is true already stays untouched.
 
-    `outdated` names the signatures over the list as it was. Raises as :func:`compose`, and OutputFailed.
+    `outdated` names the signatures over the list as it was. Arguments and errors as of
+    :func:`compose`, and OutputFailed.
     """
-    found = compose(file, sha256)
+    found = compose(file, sha256, known)
     try:
         if found.path.read_bytes() == found.text.encode():
             return found

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from bootstrap.base import smallfile
 from bundler.approval import papers, release_list
 from bundler.base.digest import file_digest
 from bundler.base.errors import InvalidRequest, OutputFailed
@@ -29,6 +30,8 @@ SMALLEST = 64 << 10
 MOST = 999
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15})([kmg]?)(i?b)?", re.IGNORECASE)
+_DECLARED = re.compile(r"([0-9a-f]{64})\s")
+_LARGEST = 65_536  # bytes of FILE.sha256
 _CHUNK = 1 << 20
 _AHEAD = 8  # chunks
 
@@ -78,7 +81,7 @@ def split(
     digests: dict[str, str] = {}
     fresh: dict[Path, Path] = {}
     try:
-        with file.open("rb", buffering=0) as source, _Sealed(source) as whole:
+        with file.open("rb", buffering=0) as source, _Hashing(source, declared(file)) as whole:
             for number in range(1, count + 1):
                 path = papers.beside(file, f".{number:03d}")
                 output = None
@@ -131,16 +134,16 @@ def _count(file: Path, size: int, only: int) -> int:
 def _slice(
     source: FileIO,
     size: int,
-    whole: _Sealed,
+    whole: _Hashing,
     output: FileIO | None,
     progress: Callable[[int], None] | None,
 ) -> str:
     """Read one slice, write it to `output` where it is wanted, which is closed then; its sha256."""
-    own = hashlib.sha256()
+    whole.begin()
     try:
         while size and (length := source.readinto(memoryview(whole.buffer)[: min(_CHUNK, size)])):
             size -= length
-            chunk = whole.update(length, own)
+            chunk = whole.update(length)
             if output:
                 _write(output, chunk)
             if progress:
@@ -151,8 +154,7 @@ def _slice(
         raise
     if output:
         whole.bring_to_disk(output)
-    whole.wait()
-    return own.hexdigest()
+    return whole.end()
 
 
 def _write(output: FileIO, chunk: memoryview) -> None:
@@ -160,21 +162,34 @@ def _write(output: FileIO, chunk: memoryview) -> None:
         chunk = chunk[output.write(chunk) :]
 
 
+def declared(file: Path) -> str:
+    """The digest in the FILE.sha256 that a bundle is made with; empty when there is none to go by."""
+    try:
+        text = smallfile.text(papers.beside(file, ".sha256"), largest=_LARGEST)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    match = _DECLARED.match(text)
+    return match[1] if match else ""
+
+
 def _is(path: Path, sha256: str) -> bool:
     return path.is_file() and not path.is_symlink() and file_digest(path) == sha256
 
 
-class _Sealed:
-    """Hashes a bundle while it is read: the sha256 of the file, and the one that its seal declares.
+class _Hashing:
+    """Hashes a bundle and its slices while it is read, and judges whether it is whole.
 
-    Each digest has a thread of its own, which a few chunks may wait for, and so has bringing slices to the
-    disk: reading and writing go on meanwhile. Buffers are used again: new ones take a sixth of the time.
+    That is what FILE.sha256 says where it lies beside; the seal needs a hash of its own, so it is asked only
+    where there is none, or another. Each digest has a thread of its own, which a few chunks may wait for, and
+    so has bringing slices to the disk: reading and writing go on meanwhile. Buffers are used again: new ones
+    take a sixth of the time.
     """
 
-    def __init__(self, stream: FileIO) -> None:
+    def __init__(self, stream: FileIO, declared: str) -> None:
         self._seal = header.read_seal(stream)
+        self._stream, self._declared = stream, declared
         stream.seek(0)
-        self._own, self._whole = hashlib.sha256(), hashlib.sha256()
+        self._whole, self._slice, self._sealed = (hashlib.sha256() for _ in range(3))
         self._seen = 0
         self._threads = [ThreadPoolExecutor(1) for _ in range(3)]
         self._disk = ThreadPoolExecutor(1)
@@ -182,7 +197,7 @@ class _Sealed:
         self._free = [bytearray(_CHUNK) for _ in range(_AHEAD + 1)]
         self._waiting: deque[tuple[bytearray, list[Future[None]]]] = deque()
 
-    def __enter__(self) -> _Sealed:
+    def __enter__(self) -> _Hashing:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -194,28 +209,39 @@ class _Sealed:
         """Where the next chunk is read to."""
         return self._free[-1]
 
-    def update(self, length: int, own: hashlib._Hash) -> memoryview:
-        """Take the next bytes of the file, which are in the buffer, and those of the slice's `own`.
+    def begin(self) -> None:
+        """A slice begins; the first one has the digest of the file so far."""
+        self._slice = hashlib.sha256() if self._seen else self._whole
+
+    def update(self, length: int) -> memoryview:
+        """Take the next bytes of the file, which are in the buffer.
 
         The first chunk is longer than the script. What is returned holds until the next chunk.
         """
         buffer = self._free.pop()
         chunk = memoryview(buffer)[:length]
-        zeroed: bytes | memoryview = chunk
-        if self._seal and not self._seen:
+        work: list[tuple[hashlib._Hash, bytes | memoryview]] = [(self._whole, chunk)]
+        if self._slice is not self._whole:
+            work.append((self._slice, chunk))
+        if self._seal and not self._declared:
             at = self._seal.offset
-            zeroed = b"".join((chunk[:at], b"0" * 64, chunk[at + 64 :]))
+            zeroed = chunk if self._seen else b"".join((chunk[:at], b"0" * 64, chunk[at + 64 :]))
+            work.append((self._sealed, zeroed))
         self._seen += length
-        work = ((own, chunk), (self._whole, chunk), (self._own, zeroed))
         hashed = [
             thread.submit(hasher.update, part)
-            for thread, (hasher, part) in zip(self._threads, work, strict=True)
+            for thread, (hasher, part) in zip(self._threads, work, strict=False)
         ]
         self._waiting.append((buffer, hashed))
-        self.wait(_AHEAD)
+        self._wait(_AHEAD)
         return chunk
 
-    def wait(self, left: int = 0) -> None:
+    def end(self) -> str:
+        """The sha256 of the slice that ends here."""
+        self._wait()
+        return self._slice.hexdigest()
+
+    def _wait(self, left: int = 0) -> None:
         """Wait until no more than so many chunks are still to be hashed."""
         while len(self._waiting) > left:
             buffer, hashed = self._waiting.popleft()
@@ -238,12 +264,22 @@ class _Sealed:
         return self._whole.hexdigest()
 
     def check(self, file: Path) -> None:
-        """Raise BundleDamaged unless size and digest are those that the header declares, or OSError."""
+        """Raise BundleDamaged unless the file is as it was made, or OSError."""
         for done in self._written:
             done.result()
-        if self._seal is None or (self._seal.size, self._seal.sha256) != (self._seen, self._own.hexdigest()):
+        if not self._is_whole():
             raise BundleDamaged(
                 f"{file} is incomplete or damaged: no part was made of it.",
                 found=f"{self._seen:,} bytes",
                 hint="Copy it again from where it was made, and compare: sha256sum -c FILE.sha256.",
             )
+
+    def _is_whole(self) -> bool:
+        if self._seal is None or self._seal.size != self._seen:
+            return False
+        if not self._declared:
+            return self._sealed.hexdigest() == self._seal.sha256
+        return (
+            self.sha256 == self._declared
+            or header.digest(self._stream, self._seal.offset) == self._seal.sha256
+        )

@@ -53,7 +53,7 @@ def split(
         )
         return Result(BundleParts(str(file), length, {}, (), "", "", ()), lambda console: console.print(fits))
     instructions.write(file, found.sha256, found.digests)
-    listed = release_list.update(file, found.sha256)
+    listed = release_list.update(file, found.sha256, None if only else found.digests)
     data = BundleParts(
         str(file), length, found.digests, found.written, found.sha256, str(listed.path), listed.outdated
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
@@ -11,15 +12,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from bundler.approval import papers, slices
+from bundler.approval import papers, release_list, slices
 from bundler.approval.release_list import PartsDiffer
 from bundler.base.errors import InvalidRequest, OutputFailed
 from tests.bundler.runner import Run
 from tests.support import bundles
-from wheelhouse import layout
+from wheelhouse import header, layout
 from wheelhouse.errors import BundleDamaged
 from wheelhouse.writer import Member
 
@@ -136,6 +138,56 @@ def test_a_file_that_is_not_whole_is_not_split(file: Path) -> None:
     with pytest.raises(BundleDamaged):
         slices.split(file, SIZE)
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_sha256_beside_a_file_saves_the_hash_of_its_seal(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = header.digest
+
+    def counted(stream: BinaryIO, offset: int) -> str:
+        asked.append(offset)
+        return real(stream, offset)
+
+    monkeypatch.setattr(header, "digest", counted)
+    beside = papers.beside(file, ".sha256")
+    content = file.read_bytes()
+    good = hashlib.sha256(content).hexdigest()
+    for text, times in ((f"{good}  {file.name}\n", 0), (f"{'0' * 64}  {file.name}\n", 1), ("no digest", 0)):
+        asked.clear()
+        beside.write_text(text)
+        found = slices.split(file, SIZE)
+        assert found is not None
+        assert (found.sha256, len(asked)) == (good, times), text
+        for name, sha256 in found.digests.items():
+            assert hashlib.sha256(file.with_name(name).read_bytes()).hexdigest() == sha256
+    beside.write_text(f"{good}  {file.name}\n")
+    for wrong in (content[:-5000] + b"\1" + content[-4999:], content[:-1], content + b"\n"):
+        file.write_bytes(wrong)
+        with pytest.raises(BundleDamaged):
+            slices.split(file, SIZE)
+    beside.write_text(f"{hashlib.sha256(content[:-1]).hexdigest()}  {file.name}\n")
+    file.write_bytes(content[:-1])
+    with pytest.raises(BundleDamaged):  # its own size says so
+        slices.split(file, SIZE)
+
+
+def test_parts_that_were_just_written_are_not_read_again(
+    file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    real = release_list._parts
+
+    def counted(path: Path, sha256: str) -> dict[str, str]:
+        read.append(path)
+        return real(path, sha256)
+
+    monkeypatch.setattr(release_list, "_parts", counted)
+    assert run("split", str(file), "--size", "96k")[0] == 0
+    assert read == []
+    before = papers.beside(file, ".release").read_bytes()
+    assert run("split", str(file), "--size", "96k", "--only", "2")[0] == 0
+    assert read == [file]
+    assert papers.beside(file, ".release").read_bytes() == before
 
 
 def test_what_is_there_stays_when_there_is_no_room(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
