@@ -17,83 +17,82 @@ HEAD = """# The internet side: `airferry`
 
 Generated from the code by `docs/reference/generate_bundle.py`; do not edit.
 
-`airferry bundle` makes one file; `inspect`, `verify` and `diff` look at such files; `init` writes a request
-to be kept under version control; `cache` shows and prunes what is kept between runs; `doctor --build`
-judges this machine as one that builds. Their options, and what the file does inside the closed network,
+`airferry bundle` makes one file; `inspect`, `verify` and `diff` examine such files; `init` writes a request
+file to keep under version control; `cache` shows and prunes the download cache; `doctor --build` checks
+whether this machine can build packages. Their options, and what the file does inside the closed network,
 are in [cli.md](cli.md), exit codes in [exit-codes.md](exit-codes.md).
 """
 CONSTRAINTS = """
 ## Constraints
 
-Airflow is installable only with a set of versions that was tested together. `--constraints` says where it
+Airflow can be installed only with a set of versions that was tested together. `--constraints` says where it
 comes from; source, address and sha256 are recorded in the bundle.
 
 | value | meaning |
 |---|---|
-| `auto` | the official file of that release and Python; where that address does not answer, `release-date`, with a warning |
-| `official` | the official file, and nothing else |
+| `auto` | the official file of that release and Python; if that address does not answer, `release-date`, with a warning |
+| `official` | only the official file |
 | `release-date` | no file: everything as of the day of the release (an hour after its wheel was uploaded) |
-| a path or a URL | that file; `{airflow}` and `{python}` in it are replaced by the versions |
+| a path or a URL | that file; `{airflow}` and `{python}` in it are replaced with the versions |
 
-An official address that answers "not found" means that the project does not support that Python: an error
-which names the Pythons that it has files for, under `auto` too. A file that says that it is for another
-release or Python, or is more than 60 days older than the release, is told as stale. Providers that a file
-does not pin are an error, unless their version is asked for as a requirement.
+If the official address answers "not found", the project does not support that Python: an error names the
+Pythons that have files, also with `auto`. A file that says that it is for another release or Python, or
+that is more than 60 days older than the release, is reported as stale. Providers that a file does not pin
+are an error, unless a requirement gives their version.
 """  # noqa: E501
 MORE = """
 ## Where packages come from
 
 `--index-url` (or `UV_DEFAULT_INDEX`, `UV_INDEX_URL`, `PIP_INDEX_URL`) replaces the public index;
-`--extra-index-url` adds one that is asked first: a package that it has is never taken from elsewhere, so
-that nobody outside can slip in a package of the same name. Credentials come from netrc or stand in the URL;
+`--extra-index-url` adds one that is asked first: a package that it has is never taken from another index,
+so an attacker cannot publish a package of the same name elsewhere. Credentials come from netrc or the URL;
 they are never shown, stored, or put on a command line. Proxies (`HTTPS_PROXY`, `NO_PROXY` ...), `PIP_CERT`,
-`REQUESTS_CA_BUNDLE` and `SSL_CERT_FILE` hold as for pip; the system's authorities are trusted.
+`REQUESTS_CA_BUNDLE` and `SSL_CERT_FILE` work as with pip; the system's certificate authorities are trusted.
 
 Requirements, requirement files, wheels, source distributions and project folders are resolved together
 with Airflow. In a requirement file `-r`, `--hash`, `--index-url`, `--extra-index-url` and
-`--find-links` hold as for pip (an index for Airflow too; `--index-url` on the command line wins), and
-`${NAME}` is taken from the environment: `--extra-index-url https://${SITE_USER}:${SITE_PASSWORD}@...`.
-`-c`, `--prefer-binary` and `--require-hashes` are passed over with a warning; other options are
-refused, with what to do instead. Folders of this machine are never named in the bundle.
+`--find-links` work as with pip (an index is used for Airflow too; `--index-url` on the command line wins),
+and `${NAME}` is taken from the environment: `--extra-index-url https://${SITE_USER}:${SITE_PASSWORD}@...`.
+`-c`, `--prefer-binary` and `--require-hashes` are ignored with a warning; other options are refused, and the
+error says what to do instead. The bundle never contains the names of folders of this machine.
 
 ## Add-ons
 
 `airferry bundle --onto BUNDLE REQUIREMENT...` makes a small file, `airflow-...-add-XXXXXXXX.run`, for
 an installation of that bundle: `HOME/bin/airferry add FILE`. BUNDLE is the file itself, or the
 `manifest.json` of the installation, which is text and can be carried out. Release, Python and platform
-are those of the bundle. Every package in it stays at its version: what does not agree with that is
-refused in the resolver's words, and needs a whole new bundle. What comes new is held by the constraints
-that the bundle had (`auto`), or by those that are named. An installation that has add-ons already gets
-all of them named, in order: `--onto BUNDLE --onto ADD-ON`.
+are those of the bundle. Every package in it keeps its version: a requirement that conflicts with that is
+refused with the resolver's message, and needs a whole new bundle. New packages follow the constraints
+of the bundle (`auto`), or those given. For an installation with add-ons, name all of them in order:
+`--onto BUNDLE --onto ADD-ON`.
 
-## What exists only as source
+## Packages without a wheel
 
-is built into a wheel: isolated, its build requirements as of the day of the Airflow release, with the
-target's own Python where this machine has one. A wheel with native parts is examined by auditwheel and
-bears the tag of the C library that it really needs; one that does not fit the target is refused. Built
-wheels are cached with their log. Before anything is downloaded, packages that this machine is known to be
-unable to build are named, with the command that installs what is missing.
+A package that is published only as source is built into a wheel: isolated, with build requirements as of the
+day of the Airflow release, and with the target's Python version if this machine has it. auditwheel examines a
+wheel with native code and gives it the tag of the C library that it really needs; a wheel that does not fit
+the target is refused. Built wheels are cached with their log. Before the download airferry names packages
+that this machine is known to be unable to build, with the command that installs what is missing.
 
 ## The cache
 
 `$XDG_CACHE_HOME/airferry` (`~/.cache/airferry`): files by sha256, built wheels, answers of the resolver.
-The same request within ten minutes is not resolved again (`--refresh` does); `--offline` makes any earlier
-request again without a network. Transfers that broke off go on where they were. Any number of runs may
-share a cache.
+The same request is not resolved again within ten minutes (`--refresh` resolves it); `--offline` repeats any
+earlier request without a network. Interrupted downloads are resumed. Any number of runs may share a cache.
 
 ## The rehearsal
 
-`airferry rehearse FILE` installs the bundle in a scratch home, runs its example pipeline, and writes
-the result to `FILE.rehearsal.json`. Its `isolation` is `namespace` where the kernel gave it a network
-without a way out. Where no namespace is allowed it begins with `guard`: a hook in every Python of the
-install then refuses what is not loopback, as a host without a network does. That is weaker, because it
-does not see what compiled code connects to by itself.
+`airferry rehearse FILE` installs the bundle in a temporary home, runs its example pipeline, and writes the
+result to `FILE.rehearsal.json`. Its `isolation` is `namespace` if it ran in a network namespace without a
+route. If namespaces are not allowed, it begins with `guard`: a hook in every Python of the install then
+refuses connections that are not to loopback, as a host without a network does. That is weaker, because it
+does not see connections of compiled code.
 
 ## Same request, same bytes
 
-The file bears the newest upload time of what is in it, or `SOURCE_DATE_EPOCH`. Two machines that resolve
-the same packages with the same airferry and the same version of the resolver make the same file. Built
-wheels come out the same where the same Python builds them.
+The time stamps in the file are the newest upload time of its packages, or `SOURCE_DATE_EPOCH`. Two machines
+that resolve the same packages with the same airferry and the same version of the resolver make the same
+file. Built wheels are the same if the same Python builds them.
 """
 
 
@@ -108,12 +107,12 @@ def page() -> str:
             + "; rebuilds of RHEL by their own names too "
             "(`rocky9`), and a minor version may follow (`rhel8.10`).\n",
             MORE.strip("\n"),
-            "\n## What every bundle carries\n",
+            "\n## Contents of every bundle\n",
             *_table(("package", "versions"), _carried()),
-            "\nOf several versions the newest that runs on the target's Python. Beside them, as pure",
-            f"Python for every CPython from 3.8 on: {_runtime()}, and what they need.\n",
+            "\nOf several versions the newest that runs on the target's Python is used. In addition, as pure",
+            f"Python for every CPython from 3.8 on: {_runtime()}, and their dependencies.\n",
             "## Advisories\n",
-            *_table(("releases", "what is told"), _advisories()),
+            *_table(("releases", "advice"), _advisories()),
             "",
         ]
     )
