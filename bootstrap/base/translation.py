@@ -7,6 +7,7 @@ import io
 import re
 from typing import Dict, List, Optional, Pattern, Tuple
 
+from bootstrap.base import particles
 from bootstrap.base.language import Wording
 
 FIELD = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
@@ -94,7 +95,7 @@ class Translation(Wording):
             rank = (left, template.open, -template.letters)
             if best is None or rank < best[0]:
                 best = rank, FIELD.sub(lambda field: shown[field[1]], template.translation)  # noqa: B023
-        return best[1] if best else None
+        return particles.chosen(best[1]) if best else None
 
     def _in_pieces(self, text: str, mark: Pattern[str], depth: int, *, every: bool = False) -> Optional[str]:
         """The text piece by piece; with `every` only where each is known."""

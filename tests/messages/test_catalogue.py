@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,6 +34,12 @@ def test_messages_have_a_korean_text() -> None:
 
 def test_texts_have_the_placeholders_of_their_messages() -> None:
     assert list(catalogue.wrong(KNOWN)) == []
+
+
+def test_a_particle_behind_a_value_has_both_forms() -> None:
+    """Which one is shown follows from the value: bootstrap/base/particles.py."""
+    bare = re.compile(r"\}['\")]*(은|는|이|가|을|를|과|와|으로|로|이라|라|이라는|라는)(?![가-힣(])")
+    assert [text for text in KNOWN.values() if bare.search(text)] == []
 
 
 def test_texts_are_korean() -> None:
