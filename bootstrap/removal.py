@@ -59,6 +59,7 @@ _TRACES = (
 
 # Files of an account that are named, and entries that are looked at for them.
 _SHOWN, _MOST = 5, 500_000
+_ENDING_SECONDS = 5.0
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/var/spool/cron", "/var/spool/at", "/var/mail")  # noqa: S108
 
 
@@ -171,7 +172,7 @@ def remove_account(name: str, home: Path) -> str:
         return ""
     if Path(found.pw_dir) != home or not found.pw_shell.endswith("nologin") or found.pw_uid == 0:
         return "it was not created by this installation"
-    if _has_processes(found.pw_uid):
+    if not _await_end(found.pw_uid):
         return "processes run as it"
     files = _files_of(found.pw_uid, home)
     if files:  # whoever gets that number next would own them
@@ -268,6 +269,16 @@ def _files_of(uid: int, home: Path) -> List[str]:
                 elif entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
     return sorted(found)[:_SHOWN]
+
+
+def _await_end(uid: int) -> bool:
+    """Whether no process of that number is left; what was just ended may take a moment on a busy host."""
+    deadline = time.monotonic() + _ENDING_SECONDS
+    while _has_processes(uid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _has_processes(uid: int) -> bool:

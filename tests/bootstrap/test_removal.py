@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from bootstrap.state import cluster, journal, registry
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import NO_DATABASE, WORKER
-from tests.support.accounts import NOBODY, Folder, can_own_etc, in_process, own_etc
+from tests.support.accounts import NOBODY, Folder, can_own_etc, in_process, own_etc, system_numbers
 from tests.support.clusters import join
 from tests.support.commands import CODE, PLAIN, ROOT
 from tests.support.receipts import sample
@@ -196,6 +197,18 @@ def test_an_account_that_no_install_made_is_left(tmp_path: Path) -> None:
     assert removal.remove_account("no-such-account", tmp_path) == ""
     assert removal.remove_account("root", tmp_path) == "it was not created by this installation"
     assert removal.remove_account("daemon", tmp_path) == "it was not created by this installation"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start something as another")
+def test_processes_that_are_ending_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = system_numbers()[-1]
+    with subprocess.Popen(["sleep", "0.5"], user=number) as child:
+        threading.Thread(target=child.wait).start()
+        assert removal._await_end(number)
+    monkeypatch.setattr(removal, "_ENDING_SECONDS", 0.1)
+    with subprocess.Popen(["sleep", "1000"], user=number) as child:
+        assert not removal._await_end(number)
+        child.kill()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

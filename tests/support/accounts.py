@@ -49,6 +49,19 @@ def own_etc() -> None:
         ["mount", "--bind", "/mnt", "/etc"],
     ):
         subprocess.run(command, check=True, capture_output=True)
+    numbers = system_numbers()
+    with Path("/etc/login.defs").open("a") as settings:
+        for kind in ("UID", "GID"):
+            settings.write(f"SYS_{kind}_MIN {numbers[0]}\nSYS_{kind}_MAX {numbers[-1]}\n")
+
+
+def system_numbers() -> range:
+    """The numbers of system accounts that this process makes after :func:`own_etc`.
+
+    Tests that run side by side see each other's files and processes: no two may make the same number.
+    """
+    first = 100_000 + 8 * os.getpid()
+    return range(first, first + 8)
 
 
 def can_own_etc() -> bool:

@@ -15,7 +15,7 @@ import pytest
 from bootstrap.base import account as accounts
 from bootstrap.base.account import Account, AccountError
 from bootstrap.base.process import CommandFailed
-from tests.support.accounts import NOBODY, can_own_etc, in_process, ordinary, own_etc
+from tests.support.accounts import NOBODY, can_own_etc, in_process, ordinary, own_etc, system_numbers
 
 NAME = "airferry-test"
 
@@ -35,7 +35,7 @@ def test_account_is_made_once() -> None:
     made = accounts.ensure(NAME, home)
     entry = pwd.getpwnam(NAME)
     assert made == Account(NAME, entry.pw_uid, entry.pw_gid)
-    assert 0 < made.uid < 1000
+    assert made.uid in system_numbers()
     assert grp.getgrgid(made.gid).gr_name == NAME
     assert entry.pw_dir == str(home)
     assert entry.pw_shell.endswith("nologin")
