@@ -33,7 +33,8 @@ class HeadAnswer:
 
     `resolved` are its addresses, `error` why there is no answer, `status` the HTTP status of the question
     that only the right key may ask (0: none), `said` the head's words, `clock` how many seconds this host's
-    clock is ahead of the head's (None: not told).
+    clock is ahead of the head's (None: not told). `version` is the Airflow that the head runs,
+    `here` the one of this host; "" where it was not asked.
     """
 
     resolved: Tuple[str, ...] = ()
@@ -41,6 +42,13 @@ class HeadAnswer:
     status: int = 0
     said: str = ""
     clock: Optional[float] = None
+    version: str = ""
+    here: str = ""
+
+    @property
+    def other_version(self) -> bool:
+        """Whether the head runs another Airflow than this host: it refuses this worker then."""
+        return bool(self.version and self.here) and self.version != self.here
 
     @property
     def clock_off(self) -> bool:
@@ -66,6 +74,8 @@ class HeadAnswer:
             return f"the head refuses the key (HTTP {self.status}): {self.said}"
         if not self.accepted:
             return f"the head answers HTTP {self.status}: {self.said}"
+        if self.other_version:
+            return f"the head runs Airflow {self.version}, and this worker {self.here}"
         return ""
 
 
@@ -83,8 +93,8 @@ def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
-def look(join: Join, timeout: float = 10.0) -> HeadAnswer:
-    """Ask the head; never raises."""
+def look(join: Join, timeout: float = 10.0, here: str = "") -> HeadAnswer:
+    """Ask the head, and with the Airflow that runs `here` also for its own; never raises."""
     parts = urllib.parse.urlsplit(join.base)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -102,21 +112,35 @@ def look(join: Join, timeout: float = 10.0) -> HeadAnswer:
     with contextlib.suppress(TypeError, ValueError):
         # to the second, and taken while the answer was on its way
         clock = round(time.time() - email.utils.parsedate_to_datetime(date).timestamp(), 1)
-    return HeadAnswer(resolved, "", status, _words(body), clock)
+    return HeadAnswer(
+        resolved, "", status, _words(body), clock, _version(join, timeout) if here else "", here
+    )
 
 
-def _patch(join: Join, path: str, method: str, timeout: float) -> Tuple[int, str, bytes]:
-    """An empty change of this worker's queues: it changes nothing, and only the right key may ask for it."""
+def _version(join: Join, timeout: float) -> str:
+    """The Airflow that the head runs, which it tells everybody; "" where it does not say."""
+    parts = urllib.parse.urlsplit(join.base)
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        with contextlib.closing(_connection(join, timeout)) as connection:
+            connection.request("GET", f"{parts.path}/api/v2/version", headers={"Accept": "application/json"})
+            answer = connection.getresponse()
+            found = json.loads(answer.read(4096))
+        return str(found.get("version") or "") if isinstance(found, dict) else ""
+    return ""
+
+
+def _connection(join: Join, timeout: float) -> http.client.HTTPConnection:
     parts = urllib.parse.urlsplit(join.base)
     if parts.scheme == "https":
         context = ssl.create_default_context(cadata=join.authorities or None)
         context.verify_flags |= ssl.VerifyFlags(_PARTIAL_CHAIN)  # a certificate that it has itself is enough
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=timeout, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
-    with contextlib.closing(connection):
+        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=timeout, context=context)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+
+
+def _patch(join: Join, path: str, method: str, timeout: float) -> Tuple[int, str, bytes]:
+    """An empty change of this worker's queues: it changes nothing, and only the right key may ask for it."""
+    with contextlib.closing(_connection(join, timeout)) as connection:
         headers = {
             "Authorization": token(join.key(JWT), {"method": method}).reveal(),
             "Content-Type": "application/json",

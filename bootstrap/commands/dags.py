@@ -13,8 +13,9 @@ from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, application, home_of, new_file
+from bootstrap.installed.dagimports import CheckedDags
 from bootstrap.upkeep import dagfiles, dagtrees
-from bootstrap.upkeep.dagfiles import AddedDags, CheckedDags, DagFiles, DagsBroken, Incoming
+from bootstrap.upkeep.dagfiles import AddedDags, DagFiles, DagsBroken, Incoming
 from bootstrap.upkeep.dagtrees import Pushed, Received
 
 app = application("dags", "Add DAG files, and see which Airflow knows and what is wrong with them.")

@@ -7,40 +7,65 @@ from typing import Optional, Tuple
 
 from bootstrap.cluster import link
 from bootstrap.cluster.link import HeadAnswer
-from bootstrap.installed import crew
+from bootstrap.installed import crew, in_force, refusals
 from bootstrap.installed.crew import Crew
+from bootstrap.installed.dagimports import DagProblem, imported
 from bootstrap.installed.installation import Installation
+from bootstrap.installed.refusals import Refused
 from bootstrap.state.cluster import joined
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 @dataclass(frozen=True)
 class OfWorker:
-    """What a worker sees: its head, and what differs from what that had when it made the join file."""
+    """What a worker sees: its head, and what differs from there.
+
+    `dags_folder` is where its DAG files lie, `proxies` are variables of its processes that name one, past
+    which the head is asked.
+    """
 
     name: str
     host: str
     base: str
     link: HeadAnswer
     differing: Tuple[str, ...]
+    dags_folder: str = ""
+    proxies: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """One of the two; both are None on a host of its own."""
+    """One of the two; both are None on a host of its own. `refused` are workers that a head did not take."""
 
     worker: Optional[OfWorker] = None
     head: Optional[Crew] = None
+    refused: Tuple[Refused, ...] = ()
 
 
 def collect(installation: Installation) -> ClusterFacts:
     """Look at it."""
     if not installation.is_worker:
-        return ClusterFacts(head=crew.find(installation))
+        found = crew.find(installation)
+        return ClusterFacts(head=found, refused=refusals.find(installation) if found else ())
     join = joined(installation.home)
     here = crew.packages(installation)
+    answer = link.look(join, here=installation.receipt.airflow)
+    # what the head says now counts, not what it was when it wrote the join file
+    told = {} if answer.other_version else join.packages
     differing = [
         f"{name}: {version} there, {here.get(name) or 'none'} here"
-        for name, version in join.packages.items()
+        for name, version in told.items()
         if here.get(name) != version
     ]
-    return ClusterFacts(OfWorker(join.name, join.host, join.base, link.look(join), tuple(differing)))
+    if answer.other_version:
+        differing = [f"apache-airflow: {answer.version} there, {answer.here} here"]
+    own = in_force.variables(installation.home)
+    proxies = tuple(sorted(name for name in own if name.lower() in _PROXIES and own[name]))
+    folder = str(installation.folders.pipelines)
+    return ClusterFacts(OfWorker(join.name, join.host, join.base, answer, tuple(differing), folder, proxies))
+
+
+def dag_imports(installation: Installation) -> Tuple[DagProblem, ...]:
+    """On a worker: the DAG files that cannot be imported on this host, whatever the head makes of them."""
+    return imported(installation, installation.folders.pipelines).problems

@@ -35,8 +35,12 @@ from bootstrap.examination.tls import Tls
 from bootstrap.facts.carried import CarriedSettings
 from bootstrap.facts.host import SECONDS, Failure, run
 from bootstrap.installed import carried, status
+from bootstrap.installed.dagimports import DagProblem
 from bootstrap.installed.installation import Installation
 from bootstrap.state import change_record
+
+# Airflow itself takes seconds to import, on a busy host many.
+_IMPORT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Installed:
     airflow_cfg: Optional[CarriedSettings] = None
     unfinished: Optional[Unfinished] = None
     cluster: Optional[ClusterFacts] = None
+    dag_imports: Optional[Tuple[DagProblem, ...]] = None
     failures: Tuple[Failure, ...] = ()
 
 
@@ -92,6 +97,9 @@ def collect(installation: Installation, *, seconds: float = SECONDS) -> Installe
         "cluster": lambda: cluster.collect(installation),
         "unfinished": lambda: unfinished(installation),
     }
+    if installation.is_worker:
+        everywhere["dag_imports"] = lambda: cluster.dag_imports(installation)
+        seconds = max(seconds, _IMPORT_SECONDS)
     found, failures = run(
         everywhere
         if installation.is_worker

@@ -106,7 +106,10 @@ def _workers(installation: Installation) -> Tuple[Tuple[WorkerStatus, ...], Tupl
 
 def _of_worker(installation: Installation) -> Status:
     """The worker, and what its head says to it."""
-    found, head = installation.receipt, link.look(joined(installation.home))
+    found, head = (
+        installation.receipt,
+        link.look(joined(installation.home), here=installation.receipt.airflow),
+    )
     states = installation.services.states()
     components = []
     for name in installation.components:

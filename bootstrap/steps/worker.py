@@ -196,7 +196,7 @@ def start(installation: Installation, seconds: float = 240) -> None:
     Raises :class:`HeadUnusable` before anything is started, :class:`WorkerNotProved`.
     """
     join = cluster.joined(installation.home)
-    check(join)
+    check(join, installation.receipt.airflow)
     services = installation.services
     bytecode.mend(installation)
     services.configure(installation.programs())
@@ -216,14 +216,14 @@ def start(installation: Installation, seconds: float = 240) -> None:
         time.sleep(0.5)
 
 
-def check(join: Join) -> None:
-    """Raise :class:`HeadUnusable` for a head that does not answer or refuses this host."""
+def check(join: Join, here: str = "") -> None:
+    """Raise :class:`HeadUnusable` for a head that does not answer, refuses us, or runs another Airflow."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    found = link.look(join, 20)
+    found = link.look(join, 20, here)
     # a head that restarts, or is very busy; a name that is not known will not be known soon
     while found.error and found.resolved and time.monotonic() < deadline:
         time.sleep(1)
-        found = link.look(join, 20)
+        found = link.look(join, 20, here)
     if not found.problem:
         return
     hint = "On the head: bin/airferry status. Is its port open for this host in every firewall between them?"
@@ -233,6 +233,11 @@ def check(join: Join) -> None:
         hint = (
             "The key was changed since the join file was made. Make a new one there: bin/airferry workers"
             f" invite {join.name} --out FILE. The head's reason stands in its logs/airferry/api-server.log."
+        )
+    elif found.other_version:
+        hint = (
+            f"Install here from the head's bundle file, that of Airflow {found.version}. Where this host was"
+            " upgraded and the head has gone back: bin/airferry rollback."
         )
     raise HeadUnusable(
         f"The head {join.host} cannot be used: {found.problem}.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pwd
 import re
@@ -11,13 +10,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 from bootstrap.airflow import metadata
-from bootstrap.airflow.command import source
 from bootstrap.airflow.differences import DAG_SCAN
-from bootstrap.base import process, smallfile
+from bootstrap.base import smallfile
 from bootstrap.installed.carried import EXAMPLES
+from bootstrap.installed.dagimports import CheckedDags, DagProblem, imported, problem_of
 from bootstrap.installed.folders import walk
 from bootstrap.installed.installation import Installation
 from bootstrap.state.journal import Journal
@@ -61,34 +60,12 @@ class KnownDag:
 
 
 @dataclass(frozen=True)
-class DagProblem:
-    """What is wrong with a DAG file; `line` is 0 where none is known."""
-
-    file: str
-    line: int
-    problem: str
-
-    @property
-    def text(self) -> str:
-        """One line, as compilers write it."""
-        return f"{self.file}:{self.line}: {self.problem}" if self.line else f"{self.file}: {self.problem}"
-
-
-@dataclass(frozen=True)
 class DagFiles:
     """The DAGs that Airflow knows, what it could not import, and files that it has not read yet."""
 
     dags: Tuple[KnownDag, ...]
     problems: Tuple[DagProblem, ...]
     unread: Tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CheckedDags:
-    """The ids of the DAGs that were found, and what is wrong."""
-
-    dags: Tuple[str, ...]
-    problems: Tuple[DagProblem, ...]
 
 
 @dataclass(frozen=True)
@@ -114,7 +91,7 @@ def known(installation: Installation) -> DagFiles:
     errors = {str(folder / name): text for name, text in metadata.import_errors(query).items()}
     read = {dag.file for dag in dags} | set(errors)
     unread = [str(path) for path in _candidates(folder) if str(path) not in read]
-    problems = tuple(_problem(file, text) for file, text in sorted(errors.items()))
+    problems = tuple(problem_of(file, text) for file, text in sorted(errors.items()))
     return DagFiles(dags, problems, tuple(unread))
 
 
@@ -122,7 +99,7 @@ def check(installation: Installation) -> CheckedDags:
     """Import every file of the DAG folder as Airflow does."""
     folder = installation.folders.pipelines
     closed = list(unreadable(folder, installation.receipt.account))
-    found = _imported(installation, folder)
+    found = imported(installation, folder)
     return CheckedDags(found.dags, (*closed, *found.problems))
 
 
@@ -144,7 +121,7 @@ def add(
                 f"{folder / taken[0]} is there already; nothing was changed.",
                 hint="--replace overwrites it; or give the file another name.",
             )
-        found = _imported(installation, place)
+        found = imported(installation, place)
         if found.problems:
             told = [item.text.replace(f"{place}/", "") for item in found.problems]
             raise DagsBroken("Airflow cannot import this; nothing was changed.", found="\n".join(told))
@@ -201,27 +178,6 @@ def _laid_out(installation: Installation, files: Sequence[Incoming], place: Path
     smallfile.write(place / own / "scripts.csv", "\n".join(rows) + "\n")
     smallfile.write(place / own / f"{name}.py", text.replace(_DAG_ID, f'DAG_ID = "{name}"'))
     return [*written, own / "scripts.csv", own / f"{name}.py"]
-
-
-def _imported(installation: Installation, folder: Path) -> CheckedDags:
-    airflow = installation.airflow
-    said = process.run(
-        [airflow.venv / "bin" / "python", "-c", source("dagcheck.py")],
-        what=f"import the DAG files in {folder}",
-        env=airflow.environment(),
-        stdin=str(folder),
-        log=installation.home.install_log,
-    ).stdout
-    found: Dict[str, Dict[str, str]] = json.loads(said.strip().rsplit("\n", 1)[-1])
-    problems = [_problem(str(folder / file), text) for file, text in sorted(found["errors"].items())]
-    return CheckedDags(tuple(sorted(found["dags"])), tuple(problems))
-
-
-def _problem(file: str, text: str) -> DagProblem:
-    """The last line of what Python said, and the line of this file that it was about."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or ["it cannot be imported"]
-    numbers = re.findall(rf'File "{re.escape(file)}", line (\d+)', text) or re.findall(r"line (\d+)\)", text)
-    return DagProblem(file, int(numbers[-1]) if numbers else 0, lines[-1])
 
 
 def _candidates(folder: Path) -> Iterator[Path]:

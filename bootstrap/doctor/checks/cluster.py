@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from bootstrap.base import duration
 from bootstrap.doctor.checks.files import command
@@ -11,6 +11,7 @@ from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.cluster import OfWorker
 from bootstrap.examination.installed import Installed
 from bootstrap.installed.crew import Crew
+from bootstrap.installed.refusals import Refused
 
 HEAD_OK = Entry("head-ok", OK, "The head answers, and takes what this worker signs")
 HEAD_UNKNOWN = Entry(
@@ -45,6 +46,14 @@ HEAD_DIFFERS = Entry(
     "This worker runs other versions than its head",
     "The head refuses a worker of another version.",
 )
+WORKER_DAGS = Entry(
+    "worker-dags-broken",
+    WARNING,
+    "DAG files cannot be imported on this worker",
+    "A task runs the file of its own host: what the head can import may lack a module, a folder or a right"
+    " here. Such a task is tried again every minute, and fails after three times.",
+)
+WORKER_DAGS_OK = Entry("worker-dags-ok", OK, "Every DAG file can be imported on this worker")
 WORKERS_OK = Entry("workers-ok", OK, "The workers report to this head")
 WORKER_LOST = Entry(
     "worker-lost",
@@ -66,6 +75,13 @@ WORKER_DRIFTS = Entry(
     "A task runs the file of its own host. Where it is missing, the task is tried again every minute, and"
     " fails after three times.",
 )
+WORKER_REFUSED = Entry(
+    "worker-refused",
+    WARNING,
+    "The head has refused a worker",
+    "A worker is told that it is refused, and not why: that stands in the head's log alone. It is another"
+    " key, or a clock that is off.",
+)
 QUEUE_STARVES = Entry(
     "queue-starves",
     WARNING,
@@ -82,6 +98,7 @@ def check(installed: Installed) -> Iterator[Finding]:
     if found.worker:
         yield from _worker(installed, found.worker)
     if found.head:
+        yield from _refused(installed, found.refused)
         yield from _head(installed, found.head)
 
 
@@ -112,17 +129,44 @@ def _worker(installed: Installed, found: OfWorker) -> Iterator[Finding]:
         yield HEAD_REFUSES.found(
             link.problem,
             needed=f"the same key as on {found.host}",
-            remedy="Make a new join file there, bring it here, and install with it. The head's reason stands"
-            " in its logs/airferry/api-server.log under that error_id.",
+            remedy="Make a new join file there, bring it here, and install with it. The head's reason is told"
+            f" by its doctor: bin/airferry doctor on {found.host}.",
             commands=(f"bin/airferry workers invite {found.name} --out {found.name}.join",),
         )
     else:
-        yield HEAD_OK.found(f"{found.host} ({found.base})")
+        past = f", past the proxy of {', '.join(found.proxies)}" if found.proxies else ""
+        yield HEAD_OK.found(f"{found.host} ({found.base}){past}")
+    if installed.dag_imports:
+        yield WORKER_DAGS.found(
+            "\n".join(item.text for item in installed.dag_imports),
+            needed="files that this host can import, as the head can",
+            remedy="Bring what is missing here: the head's DAG files (bin/airferry dags receive FILE), its"
+            " add-ons (bin/airferry add FILE), or what the file reads on this host.",
+        )
+    elif installed.dag_imports is not None:
+        yield WORKER_DAGS_OK.found(found.dags_folder)
     if found.differing:
         yield HEAD_DIFFERS.found(
             "\n".join(found.differing),
             needed=f"the bundle that {found.host} was installed from",
-            remedy="Install here from that file: sh FILE install.",
+            remedy="Install here from that file: sh FILE install. Where this host was upgraded and the head"
+            " has gone back: bin/airferry rollback.",
+        )
+
+
+def _refused(installed: Installed, refused: Iterable[Refused]) -> Iterator[Finding]:
+    for item in refused:
+        clock = any(word in item.reason for word in ("clock", "future", "expired"))
+        yield WORKER_REFUSED.found(
+            f"{item.name}, {item.times} times within ten minutes, last at {item.time}: {item.reason}",
+            needed="a clock that agrees to ten seconds" if clock else "the key that this head has",
+            remedy="Set the clock on that host, or have both follow one source (chrony)."
+            if clock
+            else f"Bring a new join file there, and install with it. If {item.name} is no worker of yours,"
+            " somebody knows this address.",
+            commands=()
+            if clock
+            else (f"{command(installed)} workers invite {item.name} --out {item.name}.join",),
         )
 
 

@@ -30,10 +30,11 @@ from bootstrap.airflow.release import release_for
 from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base.process import CommandFailed
 from bootstrap.installed import carried
+from bootstrap.installed.dagimports import CheckedDags
 from bootstrap.installed.installation import Installation
 from bootstrap.state.receipt import HEAD
 from bootstrap.upkeep import dagfiles
-from bootstrap.upkeep.dagfiles import CheckedDags, DagsBroken, Incoming
+from bootstrap.upkeep.dagfiles import DagsBroken, Incoming
 from tests.support import pythons
 from tests.support.index import index_problem
 from tests.support.receipts import sample

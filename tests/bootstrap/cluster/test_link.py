@@ -58,6 +58,12 @@ def head() -> Iterator[Head]:
             self.end_headers()
             self.wfile.write(body.encode())
 
+        def do_GET(self) -> None:
+            assert self.path == "/path/api/v2/version"
+            self.send_response_only(200)
+            self.end_headers()
+            self.wfile.write(b'{"version": "3.3.2", "git_version": null}')
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
@@ -76,6 +82,10 @@ def test_the_right_key_is_accepted(head: Head) -> None:
     assert found.problem == ""
     assert (found.accepted, found.status) == (True, 404)
     assert head.asked == ["/path/edge_worker/v1/worker/queues/w1"]
+    assert (found.version, found.other_version) == ("", False)
+    assert link.look(join(base=f"{head.url}/path"), here="3.3.2").problem == ""
+    older = link.look(join(base=f"{head.url}/path"), here="3.3.1")
+    assert older.problem == "the head runs Airflow 3.3.2, and this worker 3.3.1"
 
 
 def test_another_key_is_refused_in_the_heads_words(head: Head) -> None:

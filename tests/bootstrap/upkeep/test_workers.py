@@ -20,6 +20,7 @@ from bootstrap.doctor.checks import cluster as checks
 from bootstrap.examination.cluster import ClusterFacts, OfWorker
 from bootstrap.examination.installed import Installed
 from bootstrap.installed import crew
+from bootstrap.installed.dagimports import DagProblem
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster
 from bootstrap.state.cluster import HeadRecord, NoCluster
@@ -224,6 +225,7 @@ def test_what_doctor_says_on_the_head(head: Installation, database: Database) ->
         (HeadAnswer(("192.0.2.11",), "refused"), "head-silent"),
         (HeadAnswer(("192.0.2.11",), "", 403, "error_id=1", 0.4), "head-refuses"),
         (HeadAnswer(("192.0.2.11",), "", 403, "error_id=1", -600.0), "head-clock"),
+        (HeadAnswer(("192.0.2.11",), "", 404, "", 0.4, "3.3.2", "3.3.2"), "head-ok"),
     ],
 )
 def test_what_doctor_says_on_a_worker(answer: HeadAnswer, expected: str) -> None:
@@ -231,3 +233,22 @@ def test_what_doctor_says_on_a_worker(answer: HeadAnswer, expected: str) -> None
     assert findings(ClusterFacts(worker=facts)) == [expected]
     differing = replace(facts, differing=("apache-airflow: 3.3.2 there, 3.3.1 here",))
     assert findings(ClusterFacts(worker=differing)) == [expected, "head-differs"]
+
+
+def test_an_old_worker_under_a_new_head_is_told_by_both_versions() -> None:
+    answer = HeadAnswer(("192.0.2.11",), "", 404, "", 0.4, "3.3.2", "3.3.1")
+    assert answer.problem == "the head runs Airflow 3.3.2, and this worker 3.3.1"
+    assert not replace(answer, version="").problem
+
+
+def test_dag_files_that_only_the_head_can_import() -> None:
+    link = HeadAnswer(("192.0.2.11",), "", 404)
+    facts = ClusterFacts(OfWorker("w1", "head", "http://head", link, (), "/dags", ("HTTP_PROXY",)))
+    installed = Installed("/opt/airflow", "3.3.2", "airflow.run", True, cluster=facts)
+    broken = replace(installed, dag_imports=(DagProblem("/dags/a.py", 3, "No module named 'duckdb'"),))
+    assert [item.id for item in checks.check(broken)] == ["head-ok", "worker-dags-broken"]
+    first, second = checks.check(broken)
+    assert "past the proxy of HTTP_PROXY" in first.found
+    assert second.found == "/dags/a.py:3: No module named 'duckdb'"
+    whole = replace(installed, dag_imports=())
+    assert [item.id for item in checks.check(whole)] == ["head-ok", "worker-dags-ok"]
