@@ -10,20 +10,22 @@ from bootstrap.installed.crew import Crew
 from bootstrap.installed.refusals import Refused
 from wheelhouse import timestamp
 
-_AUTH = "[airflow.providers.edge3.worker_api.auth] loc=auth.py:55"
-_ACCESS = "[info     ] request finished               [http.access] client_addr=192.0.2.12:1 duration_us=1"
+_FUTURE = "The signature of the request was sent from the future"
+_API = "edge_worker/v1"
+_AUTH = "[airflow.providers.edge3.worker_api.auth]"
+_ACCESS = "[info     ] request finished [http.access] duration_us=1"
 LOG = f"""\
 2026-11-28T16:00:00.437530Z [error    ] The signature of the request was wrong error_id=2c-1 {_AUTH}
-2026-11-28T16:00:00.439627Z {_ACCESS} method=PATCH path=/edge_worker/v1/worker/queues/w1 query= status_code=403
+2026-11-28T16:00:00.439627Z {_ACCESS} method=PATCH path=/{_API}/worker/queues/w1 query= status_code=403
 2026-11-28T16:24:10.437530Z [error    ] The signature of the request was wrong error_id=2c-2 {_AUTH}
 Traceback (most recent call last):
 jwt.exceptions.InvalidSignatureError: Signature verification failed
-2026-11-28T16:24:10.439627Z {_ACCESS} method=PATCH path=/edge_worker/v1/worker/queues/w1 query= status_code=403
-2026-11-28T16:24:10.500000Z {_ACCESS} method=POST path=/edge_worker/v1/jobs/fetch/w2 query= status_code=200
+2026-11-28T16:24:10.439627Z {_ACCESS} method=PATCH path=/{_API}/worker/queues/w1 query= status_code=403
+2026-11-28T16:24:10.500000Z {_ACCESS} method=POST path=/{_API}/jobs/fetch/w2 query= status_code=200
 2026-11-28T16:24:11.437530Z [error    ] The signature of the request was wrong error_id=2c-3 {_AUTH}
-2026-11-28T16:24:11.439627Z {_ACCESS} method=POST path=/path/edge_worker/v1/worker/w1 query= status_code=403
-2026-11-28T16:24:12.437530Z [error    ] The signature of the request was sent from the future error_id=2c {_AUTH}
-2026-11-28T16:24:12.439627Z {_ACCESS} method=POST path=/edge_worker/v1/worker/w3 query= status_code=403
+2026-11-28T16:24:11.439627Z {_ACCESS} method=POST path=/path/{_API}/worker/w1 query= status_code=403
+2026-11-28T16:24:12.437530Z [error    ] {_FUTURE} error_id=2 {_AUTH}
+2026-11-28T16:24:12.439627Z {_ACCESS} method=POST path=/{_API}/worker/w3 query= status_code=403
 """
 SINCE = timestamp.parse("2026-11-28T16:20:00Z").timestamp()
 
