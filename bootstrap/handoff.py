@@ -55,7 +55,7 @@ class Handover:
     `channel` leads to root's process (bootstrap.services.broker). Each password and the certificate have a
     descriptor of their own, :data:`NOTHING` where there is none; `administrator` makes role and database.
     `patience` is how long tasks may run on before an upgrade, `site` what it is told of its site, with a key,
-    `join` what a worker is told. `archive` holds the Airflow of `old_home` that is to be taken over.
+    `join` what a worker is told. `archive` holds the Airflow at `old_place` that is to be taken over.
     """
 
     schema: int
@@ -72,7 +72,7 @@ class Handover:
     patience: Optional[float] = None
     site: int = NOTHING
     join: int = NOTHING
-    old_home: str = ""
+    old_place: str = ""
     archive: int = NOTHING
 
 
@@ -149,7 +149,7 @@ def secrets_of(handed: Handover) -> Given:
             site = asked.parse(Secret(stream.read()))
     told = _received(handed.join)
     join = codec.loads(Join, told.reveal()) if told else None
-    taking = Taking(handed.old_home, handed.archive) if handed.archive != NOTHING else None
+    taking = Taking(handed.old_place, handed.archive) if handed.archive != NOTHING else None
     return Given(_received(handed.admin_password), found, handed.patience, site, join, taking)
 
 
@@ -210,7 +210,7 @@ def _attended(
         options.patience,
         _memory(options.site.whole) if options.site else NOTHING,
         _pipe(_told(options)),
-        options.taking.home if options.taking else "",
+        options.taking.place if options.taking else "",
         options.taking.archive if options.taking else NOTHING,
     )
     registry.save(registry.record_of(chosen))

@@ -1,7 +1,8 @@
-"""Every row of Airflow's tables from SQLite to PostgreSQL: run by Airflow's own Python, asked in JSON.
+"""Every row of Airflow's tables from another database to PostgreSQL: run by Airflow's Python, asked in JSON.
 
-Both databases have the schema of this release. It is one transaction: all of it is there at the end, or
-nothing. Values go by the types of PostgreSQL's columns, as text of COPY, a few megabytes at a time. Foreign
+The other one is a file of SQLite's, or a list of files that PostgreSQL's own COPY has written. Both databases
+have the same schema. It is one transaction: all of it is there at the end, or nothing. SQLite's values go by
+the types of PostgreSQL's columns, as text of COPY, a few megabytes at a time. Foreign
 keys are taken away meanwhile and put back: SQLite does not check them, and a row that belongs to nothing is
 left out and told. The report is the comment on the table alembic_version: see
 ``bootstrap.takeover.rows.Copied``.
@@ -12,11 +13,13 @@ left out and told. The report is the comment on the table alembic_version: see
 import io
 import json
 import math
+import os
+import re
 import sqlite3
 import sys
 import time
 from datetime import datetime
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 BATCH = 4 << 20  # bytes of COPY text
 ROWS = 2000
@@ -45,6 +48,12 @@ class Column:
             value = value.decode("utf-8", "replace")
         if self.kind == "boolean":
             return "t" if value in (1, "1", "t", "true", "True") else "f"
+        if (
+            self.kind in ("integer", "bigint", "smallint")
+            and isinstance(value, float)
+            and math.isfinite(value)
+        ):
+            return str(round(value))  # SQLite keeps what it is given; PostgreSQL rounds the same way
         if self.kind == "interval":
             return f"{_seconds(value)} seconds"
         if self.kind in ("json", "jsonb") and mend:
@@ -77,10 +86,75 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class Copy:
-    """One copy: `source` is SQLite's connection, `target` that of psycopg2, in a transaction."""
+class Sqlite:
+    """A file of SQLite's; a row is its values."""
 
-    def __init__(self, source: sqlite3.Connection, target: Any) -> None:
+    def __init__(self, path: str) -> None:
+        self.connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        self.connection.text_factory = lambda data: data.decode("utf-8", "replace")
+
+    def tables(self) -> List[str]:
+        """The names of its tables."""
+        rows = self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [row[0] for row in rows]
+
+    def columns(self, table: str) -> List[str]:
+        """The names of a table's columns."""
+        return [row[1] for row in self.connection.execute(f"PRAGMA table_info({quoted(table)})")]
+
+    def count(self, table: str) -> int:
+        """The rows of a table."""
+        return int(self.connection.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
+
+    def rows(self, table: str, columns: List[Column]) -> Iterator[Tuple[Any, ...]]:
+        """Every row of a table."""
+        names = ", ".join(quoted(column.name) for column in columns)
+        yield from self.connection.execute(f"SELECT {names} FROM {quoted(table)}")
+
+    def line(self, columns: List[Column], row: Tuple[Any, ...], *, mend: bool) -> str:
+        """A row as COPY reads it."""
+        return "\t".join(column.text(value, mend=mend) for column, value in zip(columns, row))
+
+
+class Copied:
+    """Files that COPY has written, and their list; a row is its values as they stand there."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, encoding="utf-8") as stream:  # noqa: PTH123  (this file is run alone)
+            self.contents = json.load(stream)
+        self.folder = os.path.join(os.path.dirname(path), "tables")  # noqa: PTH118, PTH120
+
+    def tables(self) -> List[str]:
+        """The names of its tables."""
+        return list(self.contents)
+
+    def columns(self, table: str) -> List[str]:
+        """The names of a table's columns."""
+        return list(self.contents[table]["columns"])
+
+    def count(self, table: str) -> int:
+        """The rows of a table."""
+        return int(self.contents[table]["rows"])
+
+    def rows(self, table: str, columns: List[Column]) -> Iterator[Tuple[Any, ...]]:
+        """Every row of a table: a tabulator or an end of line within a value is written otherwise."""
+        there = self.columns(table)
+        places = [there.index(column.name) for column in columns]
+        path = os.path.join(self.folder, self.contents[table]["file"])  # noqa: PTH118
+        with open(path, encoding="utf-8", newline="\n") as stream:  # noqa: PTH123
+            for line in stream:
+                cells = line[:-1].split("\t")
+                yield tuple(cells[place] for place in places)
+
+    def line(self, columns: List[Column], row: Tuple[Any, ...], *, mend: bool) -> str:
+        """A row as COPY reads it."""
+        return "\t".join(row)
+
+
+class Copy:
+    """One copy: from the `source` to `target`, a connection of psycopg2's in a transaction."""
+
+    def __init__(self, source: Union[Sqlite, Copied], target: Any) -> None:
         self.source = source
         self.cursor = target.cursor()
         self.left: List[Dict[str, Any]] = []
@@ -89,7 +163,7 @@ class Copy:
         """Copy every table that both have; what became of each."""
         self.cursor.execute("SET LOCAL TIME ZONE 'UTC'")
         self.cursor.execute("SET LOCAL standard_conforming_strings = on")
-        ours, theirs = self._tables(), self._old_tables()
+        ours, theirs = self._tables(), self.source.tables()
         names = [name for name in ours if name in theirs and name not in FRESH]
         keys = self._take_keys()
         if names:
@@ -104,7 +178,7 @@ class Copy:
         self._set_sequences()
         counted = []
         for name in sorted(theirs):
-            before = self._old_count(name)
+            before = self.source.count(name)
             if name in names:
                 counted.append({"table": name, "before": before, "after": self._count(name)})
             elif before and not name.startswith(("alembic_version", "sqlite_")):
@@ -116,10 +190,6 @@ class Copy:
         self.cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
         return [row[0] for row in self.cursor.fetchall()]
 
-    def _old_tables(self) -> List[str]:
-        rows = self.source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return [row[0] for row in rows]
-
     def _columns(self, table: str) -> List[Column]:
         self.cursor.execute(
             "SELECT column_name, CASE data_type WHEN 'USER-DEFINED' THEN udt_name ELSE data_type END"
@@ -127,13 +197,13 @@ class Copy:
             " AND is_generated = 'NEVER' ORDER BY ordinal_position",
             (table,),
         )
-        old = {row[1] for row in self.source.execute(f"PRAGMA table_info({quoted(table)})")}
+        old = set(self.source.columns(table))
         return [Column(name, kind) for name, kind in self.cursor.fetchall() if name in old]
 
     def _fill(self, table: str, columns: List[Column]) -> None:
         batch: List[Tuple[Any, ...]] = []
         size = 0
-        for row in self._rows(table, columns):
+        for row in self.source.rows(table, columns):
             batch.append(row)
             size += sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in row)
             if size > BATCH or len(batch) >= ROWS:
@@ -141,10 +211,6 @@ class Copy:
                 batch, size = [], 0
         if batch:
             self._send(table, columns, batch)
-
-    def _rows(self, table: str, columns: List[Column]) -> Iterator[Tuple[Any, ...]]:
-        names = ", ".join(quoted(column.name) for column in columns)
-        yield from self.source.execute(f"SELECT {names} FROM {quoted(table)}")
 
     def _send(self, table: str, columns: List[Column], rows: List[Tuple[Any, ...]]) -> None:
         """A batch; where PostgreSQL refuses it, row by row, so that only what it refuses is left out."""
@@ -155,7 +221,14 @@ class Copy:
                 continue
             problem = self._sent(table, columns, [row], mend=True)
             if problem is not None:
-                self.left.append({"table": table, "rows": 1, "why": problem})
+                self._leave(table, problem)
+
+    def _leave(self, table: str, why: str) -> None:
+        for known in self.left:
+            if (known["table"], known["why"]) == (table, why):
+                known["rows"] += 1
+                return
+        self.left.append({"table": table, "rows": 1, "why": why})
 
     def _sent(
         self, table: str, columns: List[Column], rows: List[Tuple[Any, ...]], *, mend: bool = False
@@ -163,16 +236,14 @@ class Copy:
         names = ", ".join(quoted(column.name) for column in columns)
         self.cursor.execute("SAVEPOINT batch")
         try:
-            lines = (
-                "\t".join(column.text(value, mend=mend) for column, value in zip(columns, row))
-                for row in rows
-            )
+            lines = (self.source.line(columns, row, mend=mend) for row in rows)
             text = io.StringIO("".join(f"{line}\n" for line in lines))
             self.cursor.copy_expert(f"COPY {quoted(table)} ({names}) FROM STDIN", text)
         except Exception as error:  # noqa: BLE001  (psycopg2's own, and values that are no JSON or no time)
             self.cursor.execute("ROLLBACK TO SAVEPOINT batch")
-            # no line of the row itself: it may hold a password
-            return str(error).strip().split("\n")[0][:200] or type(error).__name__
+            # nothing of the row itself: it may hold a password
+            said = re.sub(r'"[^"]*"?$', "", str(error).strip().split("\n")[0])
+            return said.rstrip(": ")[:200] or type(error).__name__
         self.cursor.execute("RELEASE SAVEPOINT batch")
         return None
 
@@ -263,9 +334,6 @@ class Copy:
         self.cursor.execute(f"SELECT count(*) FROM {quoted(table)}")
         return int(self.cursor.fetchone()[0])
 
-    def _old_count(self, table: str) -> int:
-        return int(self.source.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()[0])
-
 
 def encrypt_plain(target: Any) -> int:
     """Encrypt what an Airflow without a fernet key has kept in plain text; the number of rows."""
@@ -296,8 +364,8 @@ def main() -> int:
     from sqlalchemy import create_engine  # type: ignore[import-not-found]  # noqa: PLC0415
 
     asked = json.load(sys.stdin)
-    source = sqlite3.connect(f"file:{asked['source']}?mode=ro", uri=True)
-    source.text_factory = lambda data: data.decode("utf-8", "replace")
+    where = asked["source"]
+    source = Copied(where) if where.endswith(".json") else Sqlite(where)
     engine = create_engine(conf.get(*asked["database"]))
     target = engine.raw_connection()
     try:

@@ -32,6 +32,7 @@ from bootstrap.commands.shared import (
     PYTHON,
     STRICT,
     TAKE_OVER,
+    TAKE_OVER_PASSWORD_FILE,
     WAIT,
     WHERE,
     ExplainingCommand,
@@ -136,6 +137,7 @@ def install(
     queue: Optional[List[str]] = worker_options.QUEUE,
     concurrency: Optional[int] = worker_options.CONCURRENCY,
     take_over: Optional[str] = TAKE_OVER,
+    take_over_password_file: Optional[Path] = TAKE_OVER_PASSWORD_FILE,
     wait: Optional[float] = WAIT,
     now: bool = NOW,
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be done; change nothing."),
@@ -195,7 +197,7 @@ def install(
         if not allow_older:
             admission.check_age(admission.installed(options.home), bundle.manifest)
         judgement = preflight.judge(bundle, chosen, options)
-        old, judgement = olds.judged(take_over, chosen, judgement)
+        old, judgement = olds.judged(take_over, take_over_password_file, chosen, judgement)
         again = f"sh {shlex.quote(bundle_file().name)} doctor{asked(context)}"
         _stop_where_blocked(judgement.report, ignore or [], again, json=json)
         chosen = choice.decided(chosen, judgement.python)
@@ -240,6 +242,7 @@ def doctor(
     postgres_admin_password_file: Optional[Path] = database.ADMIN_PASSWORD_FILE,
     adopt_database: bool = database.ADOPT,
     take_over: Optional[str] = TAKE_OVER,
+    take_over_password_file: Optional[Path] = TAKE_OVER_PASSWORD_FILE,
     explain: Optional[str] = EXPLAIN,
     save: Optional[Path] = typer.Option(
         None, help="Write this host's facts to a file that can be carried out."
@@ -282,7 +285,7 @@ def doctor(
         if take_over:
             from bootstrap.commands import olds  # noqa: PLC0415
 
-            report = report.plus(olds.findings(take_over, chosen))
+            report = report.plus(olds.findings(take_over, take_over_password_file, chosen))
         if deep:
             with console.progress(bundle.seal.size, "Verify the bundle") as advance:
                 report = report.plus([preflight.whole(bundle, advance)])

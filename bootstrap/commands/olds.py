@@ -11,6 +11,7 @@ from bootstrap.doctor.finding import Finding
 from bootstrap.doctor.preflight import Preflight
 from bootstrap.facts.old_airflow import OldAirflow
 from bootstrap.facts.old_configuration import SQLITE
+from bootstrap.facts.old_postgres import POSTGRESQL
 from bootstrap.handoff import NOTHING
 from bootstrap.installed.options import Options
 from bootstrap.installed.taking import Taking
@@ -23,9 +24,9 @@ from bootstrap.takeover.archive import TakeOverFailed
 
 @dataclass(frozen=True)
 class Old:
-    """What was found in the folder that was named; `old` is None where it could not be read."""
+    """What was found where it was `named`; `old` is None where it could not be read."""
 
-    home: Path
+    named: look.Named
     old: Optional[OldAirflow]
     findings: Tuple[Finding, ...]
 
@@ -42,7 +43,7 @@ def adopting(old: Optional[Old], chosen: Receipt) -> Receipt:
 
 def asked(old: Optional[Old], options: Options) -> Options:
     """The options for a plan; nothing is packed."""
-    return replace(options, taking=Taking(str(old.home), NOTHING)) if old else options
+    return replace(options, taking=Taking(_place(old), NOTHING)) if old else options
 
 
 def planned(old: Optional[Old], found: Planned) -> Planned:
@@ -60,34 +61,41 @@ def packed(old: Optional[Old], options: Options) -> Options:
     """Pack it; raises TakeOverFailed, also where findings were ignored and it cannot be taken over."""
     if old is None:
         return options
-    if old.old is None or old.old.database.kind != SQLITE or not old.old.release:
-        raise TakeOverFailed(f"{old.home} cannot be taken over: it has no SQLite database that is known.")
-    return replace(options, taking=Taking(str(old.home), archive.packed(old.old)))
+    if old.old is None or old.old.database.kind not in (SQLITE, POSTGRESQL) or not old.old.release:
+        raise TakeOverFailed(f"{_place(old)} cannot be taken over: it has no database that is known.")
+    return replace(options, taking=Taking(_place(old), archive.packed(old.old, old.named.server)))
 
 
-def look_for(named: Optional[str], chosen: Receipt) -> Optional[Old]:
+def _place(old: Old) -> str:
+    return old.old.place if old.old else str(old.named.home)
+
+
+def look_for(named: Optional[str], password_file: Optional[Path], chosen: Receipt) -> Optional[Old]:
     """Look at what ``--take-over`` names; None without it, and where it was taken over to the end before.
 
     Raises InvalidOption.
     """
     if named is None:
         return None
-    home = look.named(named)
-    if look.is_done(Home(Path(chosen.home))):
+    place = look.named(named, password_file)
+    new = Home(Path(chosen.home))
+    if look.is_done(new):
         return None
-    found = look.look(home)
-    return Old(home, found.old, look.judged(home, found, chosen))
+    found = look.look_at_server(place.server, new) if place.server else look.look(place.home)
+    return Old(place, found.old, look.judged(place, found, chosen))
 
 
-def judged(named: Optional[str], chosen: Receipt, judgement: Preflight) -> Tuple[Optional[Old], Preflight]:
+def judged(
+    named: Optional[str], password_file: Optional[Path], chosen: Receipt, judgement: Preflight
+) -> Tuple[Optional[Old], Preflight]:
     """What ``--take-over`` names, and the judgement with what is found there."""
-    old = look_for(named, chosen)
+    old = look_for(named, password_file, chosen)
     return old, replace(judgement, report=judgement.report.plus(old.findings)) if old else judgement
 
 
-def findings(named: str, chosen: Receipt) -> Tuple[Finding, ...]:
+def findings(named: str, password_file: Optional[Path], chosen: Receipt) -> Tuple[Finding, ...]:
     """What doctor says of it."""
-    old = look_for(named, chosen)
+    old = look_for(named, password_file, chosen)
     return old.findings if old else ()
 
 

@@ -94,8 +94,17 @@ STRICT = typer.Option(False, "--strict", help="Exit 4 when there are warnings.")
 TAKE_OVER = typer.Option(
     None,
     "--take-over",
-    metavar="FOLDER",
-    help="The AIRFLOW_HOME of an old Airflow on SQLite: it is taken over with its history, and not changed.",
+    metavar="OLD",
+    help="The AIRFLOW_HOME of an old Airflow on SQLite or PostgreSQL, or postgresql://ROLE@HOST/DATABASE:"
+    " it is taken over with its history, and not changed.",
+    rich_help_panel=WHERE,
+)
+TAKE_OVER_PASSWORD_FILE = typer.Option(
+    None,
+    "--take-over-password-file",
+    exists=True,
+    dir_okay=False,
+    help="A file whose first line is the password of that old database's role (default: ~/.pgpass).",
     rich_help_panel=WHERE,
 )
 
@@ -119,7 +128,7 @@ def patience(wait: Optional[float], *, now: bool) -> Optional[float]:
 # what install and doctor of a bundle both take
 _BOTH = (
     "home", "name", "python", "port", "account", "postgres", "postgres_password_file", "postgres_admin_user",
-    "postgres_admin_password_file", "adopt_database", "take_over",
+    "postgres_admin_password_file", "adopt_database", "take_over", "take_over_password_file",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """An Airflow that airferry did not install, as far as it can be taken over: looked at, never changed.
 
-Runs as an account that may read it. SQLite is opened read-only (``mode=ro``); nothing is imported, unpickled
+Runs as an account that may read it. Its database is opened for reading alone; nothing is imported, unpickled
 or executed from there.
 """
 
@@ -11,40 +11,27 @@ import glob
 import os
 import pwd
 import re
-import shutil
 import stat
-import tempfile
-import urllib.parse
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Iterator, List, Tuple
+from typing import Iterator, List, Tuple
 
-from bootstrap.airflow import config, fernet, managed_options, revisions
+from bootstrap.airflow import config, managed_options, revisions
 from bootstrap.airflow.differences import numbers
 from bootstrap.base import smallfile
-from bootstrap.base.secret import Secret, masked
+from bootstrap.base.secret import masked
+from bootstrap.facts import old_database, old_postgres
 from bootstrap.facts.airflows import PACKAGES
-from bootstrap.facts.old_configuration import LARGEST_CFG, SQLITE, InForce, in_force, person_of
+from bootstrap.facts.old_configuration import LARGEST_CFG, InForce, in_force, person_of
+from bootstrap.facts.old_database import OldDatabase
+from bootstrap.facts.old_postgres import POSTGRESQL, OldServer
 from bootstrap.facts.remnants import Remnant
 from bootstrap.facts.remnants import collect as remnants_of
 
-if TYPE_CHECKING:
-    import sqlite3
-
-POSTGRESQL, MYSQL = "postgresql", "mysql"
-# Rows that people ask for, in the order in which they are named.
-COUNTED = (
-    "dag", "dag_run", "task_instance", "xcom", "log", "connection", "variable", "slot_pool", "ab_user",
-    "ab_role",
-)  # fmt: skip
-# A component whose last sign of life is younger still runs, wherever.
-ALIVE_SECONDS = 60
+MYSQL = "mysql"
 _LEFT_OUT = ("__pycache__", ".git", ".svn", ".hg")
 # What stands beside the task logs, of components that have ended.
 COMPONENT_LOGS = ("scheduler", "dag_processor", "dag_processor_manager", "triggerer", "airferry")
-# where there is room, other than in /tmp, which may be memory
-SCRATCH = "/var/tmp"  # noqa: S108
 _LINKS = 20
 
 
@@ -69,31 +56,10 @@ class OldSetting:
 
 
 @dataclass(frozen=True)
-class OldDatabase:
-    """The metadata database: `kind` is sqlite, postgresql, mysql or another; `address` has no password.
-
-    `revision` is that of its schema; `rows` are counts of tables. `key` says whether there is a fernet key
-    and it opens what is encrypted (``set``, ``none``, ``unknown``); `closed` are values that it does not
-    open, `plain` is the number of those that are not encrypted. `alive` names components that have shown a
-    sign of life in the last minute.
-    """
-
-    kind: str
-    address: str
-    size: int = 0
-    revision: str = ""
-    rows: Dict[str, int] = field(default_factory=dict)
-    users: Tuple[str, ...] = ()
-    key: str = "unknown"
-    closed: Tuple[str, ...] = ()
-    plain: int = 0
-    alive: Tuple[str, ...] = ()
-    problem: str = ""
-
-
-@dataclass(frozen=True)
 class OldAirflow:
     """The old home and what is in it; `version` and `environment` are empty where none was found.
+
+    `home` is empty where only the address of its database was named: then there is nothing but rows.
 
     `login` is the AUTH_TYPE of a webserver_config.py; empty for Airflow's own accounts. `is_default` says
     that it is its owner's home without an AIRFLOW_HOME.
@@ -114,6 +80,11 @@ class OldAirflow:
     login: str = ""
     is_default: bool = False
     remnants: Tuple[Remnant, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it is: its home, or its database where nothing else was named."""
+        return self.home or self.database.address
 
     @property
     def release(self) -> str:
@@ -145,6 +116,13 @@ def collect(home: Path) -> OldAirflow:
     return replace(old, version=version, environment=environment)
 
 
+def collect_server(server: OldServer, key: str) -> OldAirflow:
+    """Look at a database of which no home is known; `key` is the fernet key, or ""."""
+    return OldAirflow(
+        "", name_of(os.geteuid()), os.geteuid(), os.getegid(), old_postgres.of_server(server, key)
+    )
+
+
 def folder(path: Path, without: Tuple[str, ...] = ()) -> OldFolder:
     """Count the plain files below `path`, which may be a link; `without` names entries to pass over."""
     files = size = 0
@@ -172,120 +150,24 @@ def below(top: Path, without: Tuple[str, ...] = ()) -> Iterator[Path]:
                 yield Path(place, name)
 
 
-@contextlib.contextmanager
-def consistent(path: Path) -> Iterator[sqlite3.Connection]:
-    """SQLite's file, read-only: nothing is written there, no journal and no lock file either.
-
-    A file whose writer was killed, or that keeps a log of its own beside it, cannot be read without writing:
-    then a copy of all its parts is. Raises OSError, sqlite3.Error, and ImportError on a Python without it.
-    """
-    import sqlite3  # noqa: PLC0415  (a Python without it gets as far as doctor)
-
-    with contextlib.ExitStack() as stack:
-        try:
-            connection = _opened(path, "ro")
-            stack.enter_context(contextlib.closing(connection))
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError:
-            parts = [Path(f"{path}{ending}") for ending in ("", "-wal", "-journal")]
-            if not any(part.exists() for part in parts[1:]):
-                raise
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="airferry-", dir=SCRATCH))
-            for part in parts:
-                if part.exists():
-                    shutil.copyfile(str(part), str(Path(folder, part.name)))
-            connection = _opened(Path(folder, path.name), "rw")
-            stack.enter_context(contextlib.closing(connection))
-        yield connection
-
-
-def _opened(path: Path, mode: str) -> sqlite3.Connection:
-    import sqlite3  # noqa: PLC0415
-
-    connection = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode={mode}", uri=True, timeout=30)
-    connection.text_factory = lambda data: data.decode("utf-8", "replace")
-    return connection
-
-
 def _database(found: InForce) -> OldDatabase:
     url, path = found.database_url, found.database_file
-    if path is None:
-        kind = url.partition("://")[0].partition("+")[0].replace("postgres", POSTGRESQL).replace("qlql", "ql")
-        kind = POSTGRESQL if kind.startswith(POSTGRESQL) else kind
-        return OldDatabase(kind, masked(url), key="set" if found.fernet_key else "unknown")
-    database = OldDatabase(SQLITE, str(path))
+    if path is not None:
+        return old_database.of_file(path, found.fernet_key)
+    key = "set" if found.fernet_key else "unknown"
+    if not old_postgres.is_postgresql(url):
+        kind = url.partition("://")[0].partition("+")[0]
+        return OldDatabase(kind, masked(url), key=key)
     try:
-        database = replace(database, size=path.stat().st_size)
-        with consistent(path) as connection:
-            return _counted(connection, database, found.fernet_key)
-    except ImportError as error:
-        return replace(database, problem=f"this Python has no sqlite3: {error}")
-    except OSError as error:
-        return replace(database, problem=error.strerror or str(error))
-    except Exception as error:  # noqa: BLE001  (sqlite3.Error, which is imported late)
-        return replace(database, problem=f"SQLite: {error}")
+        return old_postgres.of_server(server_of(found), found.fernet_key)
+    except ValueError as error:
+        return OldDatabase(POSTGRESQL, masked(url), key=key, problem=str(error))
 
 
-def _counted(connection: sqlite3.Connection, database: OldDatabase, key: str) -> OldDatabase:
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if "alembic_version" not in tables:
-        return replace(database, problem="it has no table alembic_version: this is no database of Airflow's")
-    revision = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()[0] or ""
-    rows = {
-        name: int(connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0])  # noqa: S608  (ours)
-        for name in COUNTED
-        if name in tables
-    }
-    users: Tuple[str, ...] = ()
-    if "ab_user" in tables:
-        users = tuple(row[0] for row in connection.execute("SELECT username FROM ab_user ORDER BY username"))
-    closed, plain, encrypted = _values(connection, key)
-    state = "set" if key else "unknown" if encrypted else "none"
-    alive = tuple(_alive(connection)) if "job" in tables else ()
-    return replace(
-        database,
-        revision=revision,
-        rows=rows,
-        users=users,
-        key=state,
-        closed=closed,
-        plain=plain,
-        alive=alive,
-    )
-
-
-def _values(connection: sqlite3.Connection, key: str) -> Tuple[Tuple[str, ...], int, int]:
-    """The values that the key does not open, how many are in plain text, and how many encrypted."""
-    closed: List[str] = []
-    plain = encrypted = 0
-    for kind, query in (
-        ("connection", "SELECT conn_id, password, is_encrypted FROM connection"),
-        ("connection", "SELECT conn_id, extra, is_extra_encrypted FROM connection"),
-        ("variable", 'SELECT "key", val, is_encrypted FROM variable'),
-    ):
-        for name, value, flag in connection.execute(query):
-            if not value:
-                continue
-            if not flag:
-                plain += 1
-                continue
-            encrypted += 1
-            if not key or not fernet.opens(Secret(key), value):
-                closed.append(f"{kind} {name}")
-    return tuple(dict.fromkeys(closed)), plain, encrypted
-
-
-def _alive(connection: sqlite3.Connection) -> Iterator[str]:
-    rows = connection.execute(
-        "SELECT job_type, hostname, max(latest_heartbeat) FROM job WHERE state = 'running'"
-        " AND job_type LIKE '%er%' AND job_type NOT LIKE 'LocalTask%' GROUP BY 1, 2"
-    )
-    now = datetime.now(timezone.utc)
-    for kind, host, beat in rows:
-        with contextlib.suppress(TypeError, ValueError):
-            last = datetime.fromisoformat(str(beat)[:26]).replace(tzinfo=timezone.utc)
-            if (now - last).total_seconds() < ALIVE_SECONDS:
-                yield f"{kind} on {host}, last heard of {beat} UTC"
+def server_of(found: InForce) -> OldServer:
+    """The PostgreSQL server that is in force there; raises ValueError."""
+    user = name_of(found.home.stat().st_uid)
+    return old_postgres.server_of(found.database_url, Path(found.person), user)
 
 
 def _settings(text: str) -> Iterator[OldSetting]:

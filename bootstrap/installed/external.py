@@ -124,7 +124,7 @@ def passwords(choice: DatabaseChoice, home: Home, earlier: Optional[Receipt]) ->
     return Passwords(
         role or passfile.find(found, os.environ),
         given.admin or (passfile.find(_as(found, choice.admin), os.environ) if choice.admin else None),
-        _key(home),
+        key_of(home),
     )
 
 
@@ -160,10 +160,12 @@ def _words(database: Database) -> str:
 
 
 def _configuration(home: Home) -> str:
-    return smallfile.read(home.airflow_cfg, home.owner_of_data()).decode("utf-8", "replace")
+    # before an install the folder is root's, and so is what root has put there
+    owner = home.owner_of_data() if home.secrets.exists() else home.path.lstat().st_uid
+    return smallfile.read(home.airflow_cfg, owner).decode("utf-8", "replace")
 
 
-def _key(home: Home) -> Optional[Secret]:
+def key_of(home: Home) -> Optional[Secret]:
     """The fernet key of an airflow.cfg that lies there, else the one that an earlier install generated."""
     with contextlib.suppress(OSError):
         text = config.read(home.airflow_cfg) if os.geteuid() != 0 else _configuration(home)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Taking:
-    """Its `home`, and a descriptor to the `archive` of it."""
+    """Its `place` (a home, or the address of a database), and a descriptor to the `archive` of it."""
 
-    home: str
+    place: str
     archive: int

@@ -28,6 +28,8 @@ _PROTOCOL = 196608
 _TLS_REQUEST = struct.pack("!ii", 8, 80877103)
 # An answer of this kind is never longer; a program that speaks something else must not fill memory.
 _LONGEST = 64 << 20
+# PostgreSQL's own limit of a row.
+_LONGEST_ROW = (1 << 30) + (1 << 20)
 _KINDS = {"28P01": refusal.LOGIN, "28000": refusal.LOGIN, "3D000": refusal.MISSING, "53300": refusal.FULL}
 
 
@@ -59,11 +61,36 @@ class WireSession:
             raise StatementFailed(problem)
         return rows
 
+    def copied_out(self, sql: str, seconds: float = 600) -> Iterator[bytes]:
+        """What ``COPY ... TO STDOUT`` gives, a line at a time; raises :class:`StatementFailed`.
+
+        Raises :class:`DatabaseUnavailable` when the connection breaks or nothing comes for `seconds`.
+        """
+        self._link.deadline = time.monotonic() + seconds
+        self._link.send(b"Q", sql.encode() + b"\0")
+        problem: Optional[Dict[str, str]] = None
+        while True:
+            kind, body = self._link.receive(_LONGEST_ROW)
+            if kind == b"d":
+                self._link.deadline = time.monotonic() + seconds
+                yield body
+            elif kind == b"E":
+                problem = problem or _error(body)
+            elif kind == b"Z":
+                break
+        if problem:
+            raise StatementFailed(problem)
+
 
 @contextlib.contextmanager
-def session(connection: Connection, password: Optional[Secret], seconds: float = 10) -> Iterator[WireSession]:
-    """Log in, within `seconds`; raises :class:`DatabaseUnavailable`."""
-    settings = {"client_encoding": "UTF8", "application_name": "airferry"}
+def session(
+    connection: Connection,
+    password: Optional[Secret],
+    seconds: float = 10,
+    more: Optional[Mapping[str, str]] = None,
+) -> Iterator[WireSession]:
+    """Log in, within `seconds`, with `more` settings; raises :class:`DatabaseUnavailable`."""
+    settings = {"client_encoding": "UTF8", "application_name": "airferry", **(more or {})}
     with logged_in(connection, password, settings, seconds) as (link, tls):
         while True:
             kind, body = link.receive()
@@ -86,7 +113,9 @@ def logged_in(
     """
     deadline = time.monotonic() + seconds
     first: Optional[DatabaseUnavailable] = None
-    for encrypted in _TRIES[connection.sslmode or "prefer"]:
+    # a socket on this host has no TLS (PostgreSQL manual, "Connection Strings")
+    tries = (False,) if connection.host.startswith("/") else _TRIES[connection.sslmode or "prefer"]
+    for encrypted in tries:
         with contextlib.ExitStack() as stack:
             try:
                 link, tls = _connect(connection, encrypted, deadline, stack)
@@ -116,7 +145,7 @@ class Link:
         self.stream = stream
         self.deadline = deadline
         self._broken = broken
-        self._rest = b""
+        self._rest = bytearray()
 
     def send(self, kind: bytes, body: bytes) -> None:
         """Send one message."""
@@ -127,12 +156,12 @@ class Link:
         with self._guarded():
             self.stream.sendall(data)
 
-    def receive(self) -> Tuple[bytes, bytes]:
+    def receive(self, longest: int = _LONGEST) -> Tuple[bytes, bytes]:
         """The next message: its kind and its body; notices and parameters are passed over."""
         while True:
             head = self.read(5)
             length = struct.unpack("!i", head[1:])[0] - 4
-            if not 0 <= length <= _LONGEST:
+            if not 0 <= length <= longest:
                 raise DatabaseUnavailable(refusal.STRANGE, "the answer is not from a PostgreSQL server")
             body = self.read(length)
             if head[:1] not in b"NSAK":
@@ -140,7 +169,7 @@ class Link:
 
     def rest(self) -> bytes:
         """What was read and not asked for yet."""
-        found, self._rest = self._rest, b""
+        found, self._rest = bytes(self._rest), bytearray()
         return found
 
     def read(self, length: int) -> bytes:
@@ -151,7 +180,8 @@ class Link:
             if not more:
                 raise DatabaseUnavailable(refusal.UNREACHABLE, "the server closed the connection")
             self._rest += more
-        found, self._rest = self._rest[:length], self._rest[length:]
+        found = bytes(self._rest[:length])
+        del self._rest[:length]
         return found
 
     @contextlib.contextmanager
@@ -209,7 +239,10 @@ def _socket(connection: Connection, deadline: float) -> socket.socket:
     def connect() -> None:
         try:
             address = (connection.host, connection.port)
-            found.append(socket.create_connection(address, timeout=_left(deadline)))
+            if connection.host.startswith("/"):
+                found.append(_local(f"{connection.host}/.s.PGSQL.{connection.port}", deadline))
+            else:
+                found.append(socket.create_connection(address, timeout=_left(deadline)))
         except OSError as error:
             problems.append(error)
 
@@ -220,6 +253,18 @@ def _socket(connection: Connection, deadline: float) -> socket.socket:
         return found[0]
     with _translated(refusal.UNREACHABLE):
         raise problems[0] if problems else socket.timeout
+
+
+def _local(path: str, deadline: float) -> socket.socket:
+    """A connected socket of this host's own kind."""
+    stream = socket.socket(socket.AF_UNIX)
+    try:
+        stream.settimeout(_left(deadline))
+        stream.connect(path)
+    except OSError:
+        stream.close()
+        raise
+    return stream
 
 
 def _login(

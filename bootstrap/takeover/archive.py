@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -16,15 +17,18 @@ import stat
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import IO, Iterator, Tuple
+from typing import IO, Iterator, Optional, Tuple
 
 from bootstrap.base import account as accounts
 from bootstrap.base.account import Account
-from bootstrap.facts import old_airflow, old_configuration
-from bootstrap.facts.old_airflow import COMPONENT_LOGS, SCRATCH, OldAirflow
+from bootstrap.facts import old_airflow, old_configuration, old_database, old_postgres
+from bootstrap.facts.old_airflow import COMPONENT_LOGS, OldAirflow
+from bootstrap.facts.old_database import SCRATCH
+from bootstrap.facts.old_postgres import OldServer
 from bootstrap.takeover import look
 from bootstrap.takeover.staging import (
     CONFIGURATION,
+    CONTENTS,
     DAGS,
     DATABASE,
     FILES,
@@ -33,6 +37,7 @@ from bootstrap.takeover.staging import (
     LOGS,
     LOOK,
     PLUGINS,
+    TABLES,
 )
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
@@ -45,13 +50,18 @@ class TakeOverFailed(AirferryError):
     exit_code = 98
 
 
-def packed(old: OldAirflow) -> int:
-    """A descriptor to the archive of an old Airflow, at its beginning; raises :class:`TakeOverFailed`."""
+def packed(old: OldAirflow, server: Optional[OldServer] = None) -> int:
+    """A descriptor to the archive of an old Airflow, at its beginning; raises :class:`TakeOverFailed`.
+
+    Where no home is known, it is the database on `server` alone.
+    """
     with tempfile.TemporaryFile(dir=SCRATCH) as stream:
-        owner = look.reader(Path(old.home))
+        owner = look.reader(Path(old.home)) if old.home else None
         if isinstance(owner, str):
             raise TakeOverFailed(f"{old.home} is not read: {owner}.")
-        if owner is None:
+        if server:
+            _write_server(old, server, stream)
+        elif owner is None:
             _write(old, stream)
         else:
             _write_as(owner, old, stream)
@@ -104,7 +114,9 @@ def _write_as(owner: Account, old: OldAirflow, stream: IO[bytes]) -> None:
             try:
                 _write(old, stream)
                 status = 0
-            except (AirferryError, OSError, sqlite3.Error) as error:
+            except AirferryError as error:
+                os.write(writing, (error.found or error.message).encode("utf-8", "replace")[:4000])
+            except (OSError, ValueError, sqlite3.Error) as error:
                 os.write(writing, str(error).encode("utf-8", "replace")[:4000])
         finally:
             os._exit(status)
@@ -119,20 +131,28 @@ def _write_as(owner: Account, old: OldAirflow, stream: IO[bytes]) -> None:
         )
 
 
+def _write_server(old: OldAirflow, server: OldServer, stream: IO[bytes]) -> None:
+    with tarfile.open(fileobj=stream, mode="w|") as archive:
+        _add_texts(archive, codec.dumps(old), "", "")
+        _add_tables(archive, server)
+
+
+def _add_texts(archive: tarfile.TarFile, old: str, configuration: str, key: str) -> None:
+    for name, text in ((LOOK, old), (CONFIGURATION, configuration), (KEY, key)):
+        content = text.encode("utf-8", "surrogateescape")
+        _add(archive, name, io.BytesIO(content), len(content))
+
+
 def _write(old: OldAirflow, stream: IO[bytes]) -> None:
     found = old_configuration.in_force(Path(old.home))
     with tarfile.open(fileobj=stream, mode="w|") as archive:
-        for name, text in (
-            (LOOK, codec.dumps(old)),
-            (CONFIGURATION, found.text),
-            (KEY, found.fernet_key),
-        ):
-            content = text.encode("utf-8", "surrogateescape")
-            _add(archive, name, io.BytesIO(content), len(content))
+        _add_texts(archive, codec.dumps(old), found.text, found.fernet_key)
         path = found.database_file
         if path is not None:
             with snapshot(path) as (copy, size):
                 _add(archive, DATABASE, copy, size)
+        elif old_postgres.is_postgresql(found.database_url):
+            _add_tables(archive, old_airflow.server_of(found))
         for name, folder, without in (
             (DAGS, old.dags, ()),
             (PLUGINS, old.plugins, ()),
@@ -146,10 +166,33 @@ def snapshot(path: Path) -> Iterator[Tuple[IO[bytes], int]]:
     """SQLite's file as it is at one moment, by its own backup, and its size."""
     with tempfile.TemporaryDirectory(prefix="airferry-", dir=SCRATCH) as folder:
         copy = Path(folder, DATABASE)
-        with old_airflow.consistent(path) as source, contextlib.closing(sqlite3.connect(str(copy))) as target:
+        target = sqlite3.connect(str(copy))
+        with contextlib.closing(target), old_database.consistent(path) as source:
             source.backup(target, pages=4096)
         with copy.open("rb") as stream:
             yield stream, copy.stat().st_size
+
+
+def _add_tables(archive: tarfile.TarFile, server: OldServer) -> None:
+    """Every table as it is at one moment, as COPY writes it."""
+    contents = {}
+    with old_postgres.opened(server) as asked:
+        for number, table in enumerate(asked.tables()):
+            columns = asked.columns(table)
+            if not columns:
+                continue
+            rows = 0
+            with tempfile.TemporaryFile(dir=SCRATCH) as stream:
+                for line in asked.copied(table, columns):
+                    stream.write(line)
+                    rows += 1
+                size = stream.tell()
+                stream.seek(0)
+                # a table may have any name
+                _add(archive, f"{TABLES}/{number}", stream, size)
+            contents[table] = {"file": str(number), "columns": columns, "rows": rows}
+    text = json.dumps(contents).encode("utf-8")
+    _add(archive, CONTENTS, io.BytesIO(text), len(text))
 
 
 def _add_folder(archive: tarfile.TarFile, name: str, top: Path, without: Tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from typing import Dict, Iterator, Optional, Tuple
@@ -73,9 +74,10 @@ class HistoryStep:
                     needed=f"{found.before:,} runs, as in the database",
                 )
         smallfile.write(self.staging.proved, codec.dumps(found), 0o600)
-        for path in (self.staging.database, self.staging.key):
+        for path in (self.staging.database, self.staging.contents, self.staging.key):
             if path.exists():
                 path.unlink()
+        shutil.rmtree(str(self.staging.tables), ignore_errors=True)
 
     def _parsed(self, before: Dict[str, int], since: float) -> str:
         """A DAG with runs that the scheduler has read since then; the one with the most runs."""
@@ -141,7 +143,7 @@ def _notes(installation: Installation, old: OldAirflow, copied: Optional[Copied]
     if copied:
         total = sum(item.after for item in copied.tables)
         tables = len(copied.tables)
-        yield f"Taken over from {old.home}: {total:,} rows of {tables} tables, counted on both sides."
+        yield f"Taken over from {old.place}: {total:,} rows of {tables} tables, counted on both sides."
         for item in copied.left:
             yield f"Not taken over: {item.rows:,} rows of {item.table}: {item.why}."
         if copied.encrypted:

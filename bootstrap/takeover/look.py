@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Optional, Tuple
 
+from bootstrap import handoff
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.base import account as accounts
 from bootstrap.base import trust
@@ -20,8 +22,10 @@ from bootstrap.base.account import Account
 from bootstrap.doctor.checks import take_over
 from bootstrap.doctor.checks.take_over import TakeOverWanted
 from bootstrap.doctor.finding import Finding
-from bootstrap.facts import old_airflow, processes
+from bootstrap.facts import old_airflow, old_postgres, processes
 from bootstrap.facts.old_airflow import OldAirflow
+from bootstrap.facts.old_postgres import OldServer
+from bootstrap.installed import external
 from bootstrap.installed.options import InvalidOption
 from bootstrap.state import receipt
 from bootstrap.state.home import Home
@@ -39,16 +43,60 @@ class Looked:
     problem: str = ""
 
 
-def named(text: str) -> Path:
-    """The old home that ``--take-over`` names, or whose airflow.cfg it names; raises InvalidOption."""
+@dataclass(frozen=True)
+class Named:
+    """What ``--take-over`` names: an old home, or (`server`) a database without one."""
+
+    home: Path
+    server: Optional[OldServer] = None
+
+
+def named(text: str, password_file: Optional[Path] = None) -> Named:
+    """The old home, or its airflow.cfg, or the address of its database; raises InvalidOption."""
     if "://" in text:
+        return Named(Path(), _server(text, password_file))
+    if password_file:
         raise InvalidOption(
-            f"--take-over does not take the address of a database ({text.partition('://')[0]}://...).",
-            needed="the folder with the old airflow.cfg, which names database and fernet key",
-            hint="A database on PostgreSQL is used where it is: --postgres URL --adopt-database.",
+            "--take-over-password-file goes with the address of a database.",
+            needed="--take-over postgresql://ROLE@HOST/DATABASE beside it",
+            hint="A folder's airflow.cfg has the password of its database.",
         )
     path = Path(text).expanduser().absolute()
-    return path.parent if path.name == "airflow.cfg" else path
+    return Named(path.parent if path.name == "airflow.cfg" else path)
+
+
+def _server(text: str, password_file: Optional[Path]) -> OldServer:
+    scheme = text.partition("://")[0]
+    if not old_postgres.is_postgresql(text):
+        raise InvalidOption(
+            f"--take-over does not take the address of such a database ({scheme}://...).",
+            needed="postgresql://ROLE@HOST/DATABASE, or the folder with the old airflow.cfg",
+            hint="For a file of SQLite's name the folder. What was made by hand in an Airflow on MySQL moves"
+            " as files: airflow connections export, and the same for variables, pools and users.",
+        )
+    authority = text.partition("://")[2].partition("?")[0].partition("/")[0]
+    if ":" in authority.rpartition("@")[0] or re.search(r"[?&]password=", text):
+        raise InvalidOption(
+            "A password must not be in the address: every account of this host can read a command line.",
+            needed="the address without it",
+            hint="Put it in the first line of a file (chmod 600) and give --take-over-password-file FILE, or"
+            " in ~/.pgpass (HOST:PORT:DATABASE:ROLE:PASSWORD).",
+        )
+    try:
+        found = old_postgres.server_of(text, Path.home(), accounts.current().name)
+    except ValueError as error:
+        raise InvalidOption(
+            "The address of the old database is not valid.",
+            found=str(error),
+            needed="postgresql://ROLE@HOST:5432/DATABASE?sslmode=...",
+        ) from None
+    return replace(found, password=handoff.first_line(password_file)) if password_file else found
+
+
+def look_at_server(server: OldServer, new: Home) -> Looked:
+    """Look at a database; its fernet key is that of an airflow.cfg that lies in the new home."""
+    key = external.key_of(new)
+    return Looked(old_airflow.collect_server(server, key.reveal() if key else ""))
 
 
 def look(home: Path) -> Looked:
@@ -81,10 +129,10 @@ def reader(home: Path) -> Account | str | None:
     return Account("" if name.isdigit() else name, status.st_uid, status.st_gid)
 
 
-def judged(home: Path, found: Looked, chosen: Receipt) -> Tuple[Finding, ...]:
+def judged(named: Named, found: Looked, chosen: Receipt) -> Tuple[Finding, ...]:
     """What speaks against taking it over into the home that was chosen, and what to know."""
     if found.old is None:
-        return (take_over.unreadable(str(home), found.problem),)
+        return (take_over.unreadable(str(named.home), found.problem),)
     new = Home(Path(chosen.home))
     earlier = receipt.find(new.receipt)
     wanted = TakeOverWanted(
@@ -103,7 +151,7 @@ def preview(old: OldAirflow, findings: Tuple[Finding, ...]) -> TakeOver:
     for item in old.remnants:
         commands += [command for command in item.commands if command not in commands]
     return TakeOver(
-        old.home,
+        old.place,
         take_over.summary(old),
         old.release,
         old.database.revision,
@@ -131,7 +179,7 @@ def _looked(home: Path) -> Looked:
 
 def import_early() -> None:
     """What the owner may be unable to read where it comes from."""
-    for name in ("sqlite3", "encodings.idna", "encodings.ascii"):
+    for name in ("sqlite3", "ssl", "encodings.idna", "encodings.ascii"):
         try:
             importlib.import_module(name)
         except ImportError:

@@ -13,6 +13,7 @@ from bootstrap.base import process
 from bootstrap.base.secret import Secret
 from bootstrap.installed.installation import Installation
 from bootstrap.takeover.archive import TakeOverFailed
+from bootstrap.takeover.staging import Staging
 from wheelhouse import codec
 
 # A large database takes hours; this is only the end of one that hangs.
@@ -30,7 +31,7 @@ class RowsLeft:
 
 @dataclass(frozen=True)
 class Counted:
-    """The rows of a table `before`, in SQLite, and `after`, in PostgreSQL."""
+    """The rows of a table `before`, in the old database, and `after`, in the new one."""
 
     table: str
     before: int
@@ -112,11 +113,11 @@ def make_schema(installation: Installation, wanted: str) -> None:
         )
 
 
-def copy(installation: Installation, database: str, *, encrypt: bool) -> Copied:
-    """Copy all rows of SQLite's file `database`; raises CommandFailed, :class:`TakeOverFailed`."""
+def copy(installation: Installation, staging: Staging, *, encrypt: bool) -> Copied:
+    """Copy all rows that lie there; raises CommandFailed, :class:`TakeOverFailed`."""
     airflow = installation.airflow
     asked = {
-        "source": database,
+        "source": str(staging.database if staging.database.exists() else staging.contents),
         "database": DATABASE_URL.at(installation.version.numbers),
         "encrypt": encrypt,
     }

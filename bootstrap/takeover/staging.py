@@ -10,8 +10,10 @@ from bootstrap.state.home import Home
 # The entries of an archive: plain files, and folders of plain files.
 CONFIGURATION, DATABASE, KEY, LOOK = "airflow.cfg", "airflow.db", "fernet-key", "old.json"
 DAGS, PLUGINS, LOGS = "dags", "plugins", "logs"
-FILES = (CONFIGURATION, DATABASE, KEY, LOOK)
-FOLDERS = (DAGS, PLUGINS, LOGS)
+# of a server: a file of COPY's text for each table, and the list of all with columns and rows, as JSON
+TABLES, CONTENTS = "tables", "tables.json"
+FILES = (CONFIGURATION, DATABASE, KEY, LOOK, CONTENTS)
+FOLDERS = (DAGS, PLUGINS, LOGS, TABLES)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,16 @@ class Staging:
     def database(self) -> Path:
         """The copy of SQLite's file."""
         return self.path / DATABASE
+
+    @property
+    def tables(self) -> Path:
+        """The folder with the tables of a server's."""
+        return self.path / TABLES
+
+    @property
+    def contents(self) -> Path:
+        """The list of these tables."""
+        return self.path / CONTENTS
 
     @property
     def configuration(self) -> Path:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 from bootstrap.airflow import config
 from bootstrap.base import secret, smallfile
@@ -16,6 +16,7 @@ from bootstrap.installed.taking import Taking
 from bootstrap.state.home import FERNET
 from bootstrap.takeover import archive, rows, settings
 from bootstrap.takeover.archive import TakeOverFailed
+from bootstrap.takeover.settings import SettingTaken
 from bootstrap.takeover.staging import DAGS, LOGS, PLUGINS, Staging
 from wheelhouse import codec
 
@@ -38,7 +39,7 @@ class FilesStep:
 
     def describe(self) -> str:
         """One line for the admin."""
-        where = self.taking.home if self.taking else "the old Airflow"
+        where = self.taking.place if self.taking else "the old Airflow"
         return f"Copy DAG files, plugins, task logs, keys and the database from {where}"
 
     def done(self) -> bool:
@@ -50,7 +51,7 @@ class FilesStep:
         if self.taking is None:
             raise TakeOverFailed(
                 "An install that takes an old Airflow over was interrupted before it had read it.",
-                hint="Run it again with the same --take-over FOLDER.",
+                hint="Run it again with the same --take-over.",
             )
         if self.staging.path.exists():
             shutil.rmtree(str(self.staging.path))
@@ -99,9 +100,11 @@ class SettingsStep:
         """Edit the file in one step, and remember what became of each."""
         path = self.installation.home.airflow_cfg
         old = look(self.installation)
-        text = config.read(self.staging.configuration)
-        new, found = settings.taken_over(self.installation, text, old.home, config.read(path))
-        config.write(path, new)
+        found: List[SettingTaken] = []
+        if old.home:  # the airflow.cfg of a database alone is not known
+            text = config.read(self.staging.configuration)
+            new, found = settings.taken_over(self.installation, text, old.home, config.read(path))
+            config.write(path, new)
         smallfile.write(self.staging.settings, json.dumps(codec.encode(tuple(found)), indent=2) + "\n", 0o600)
 
 
@@ -150,10 +153,12 @@ class RowsStep:
 
     def apply(self) -> None:
         """Copy them; what was in plain text is encrypted."""
-        found = rows.copy(self.installation, str(self.staging.database), encrypt=True)
+        found = rows.copy(self.installation, self.staging, encrypt=True)
         lost = found.unexplained()
         if lost:
-            raise TakeOverFailed("The rows in PostgreSQL are not those of SQLite.", found="\n".join(lost))
+            raise TakeOverFailed(
+                "The rows in the new database are not those of the old one.", found="\n".join(lost)
+            )
 
 
 class AccountStep:

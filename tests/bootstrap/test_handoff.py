@@ -201,7 +201,7 @@ def test_old_airflow_crosses_as_an_open_file(handover: Handover) -> None:
         stream.seek(0)
         assert handover.run(taking=Taking("/home/kim/airflow", stream.fileno())) == 0
     assert handover.secrets()["archive"] == "the archive"
-    assert handover.seen()["value"]["old_home"] == "/home/kim/airflow"
+    assert handover.seen()["value"]["old_place"] == "/home/kim/airflow"
 
 
 @on_own_etc

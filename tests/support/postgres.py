@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.accounts import ordinary_id
+import pytest
+
+from tests.support.accounts import Folder, ordinary_id
 
 SUPERUSER = "postgres"
 PASSWORD = "Sup3r-비밀%@:/"
@@ -33,6 +37,24 @@ def programs() -> Path | None:
     """The folder of the newest server programs of the distribution's; None when it has none."""
     found = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return max(found, key=lambda path: int(path.parts[-3])).parent if found else None
+
+
+@contextmanager
+def running() -> Iterator[RealServer]:
+    """A running server with TLS, in a folder of its own; skips where this machine has none."""
+    folder = programs()
+    if folder is None:
+        pytest.skip("the distribution's PostgreSQL server is not installed (Debian: postgresql)")
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make certificates with")
+    with Folder() as place:
+        made = RealServer(place, folder, settings=["max_connections = 200"])
+        made.create()
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
 
 
 def free_port() -> int:

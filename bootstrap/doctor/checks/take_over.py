@@ -10,10 +10,12 @@ from typing import Iterator, List, Tuple
 from bootstrap.airflow import differences, revisions
 from bootstrap.airflow.differences import numbers
 from bootstrap.base.columns import listed
+from bootstrap.base.console import size_text
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
-from bootstrap.facts.old_airflow import MYSQL, POSTGRESQL, OldAirflow
+from bootstrap.facts.old_airflow import MYSQL, OldAirflow
 from bootstrap.facts.old_configuration import SQLITE
+from bootstrap.facts.old_postgres import POSTGRESQL
 from bootstrap.facts.processes import Process
 
 TAKE_OVER_UNREADABLE = Entry(
@@ -109,7 +111,7 @@ def judge(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     yield from _place(old, wanted)
     yield from _database(old, wanted)
     yield from _running(old, wanted)
-    yield from _key(old)
+    yield from _key(old, wanted)
     yield from _room(old, wanted)
     yield from _remnants(old)
     lines = left(old)
@@ -129,8 +131,6 @@ def taken(old: OldAirflow) -> List[str]:
         lines.append("history: " + ", ".join(f"{rows[name]:,} {what}" for name, what in told if name in rows))
         made = (("connection", "connections"), ("variable", "variables"), ("slot_pool", "pools"))
         lines.append(", ".join(f"{rows[name]:,} {what}" for name, what in made if name in rows))
-    elif old.database.kind == POSTGRESQL:
-        lines.append(f"the whole database at {old.database.address}")
     if old.database.users:
         lines.append(f"users with their roles and passwords: {', '.join(old.database.users)}")
     if old.database.key == "set":
@@ -139,7 +139,7 @@ def taken(old: OldAirflow) -> List[str]:
         lines.append(f"{old.database.plain} stored values in plain text, which will be encrypted")
     for name, folder in (("dags", old.dags), ("plugins", old.plugins), ("task logs", old.logs)):
         if folder.files:
-            lines.append(f"{name}: {folder.files:,} files, {_size(folder.size)}, from {folder.path}")
+            lines.append(f"{name}: {folder.files:,} files, {size_text(folder.size)}, from {folder.path}")
     return lines
 
 
@@ -149,6 +149,12 @@ def left(old: OldAirflow) -> List[str]:
     for folder in (old.dags, old.plugins, old.logs):
         lines += [f"link, not followed: {link}" for link in folder.links]
         lines += [f"{old.owner} cannot read {path}" for path in folder.unreadable]
+    for table in old.database.strange:
+        lines.append(
+            f"table {table}: it is not Airflow's own, but a plugin's, a provider's or another program's"
+        )
+    if not old.home:
+        lines.append("DAG files, plugins, task logs and settings: an address names none of them")
     if old.variables:
         lines.append(f"variables that win over airflow.cfg: {', '.join(old.variables)}")
     if old.login:
@@ -161,7 +167,7 @@ def left(old: OldAirflow) -> List[str]:
 def _place(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     old_home, new_home = Path(old.home), Path(wanted.home)
     inside = old_home == new_home or old_home in new_home.parents or new_home in old_home.parents
-    if inside:
+    if old.home and inside:
         other = old_home.parent / f"{old_home.name}-new"
         yield TAKE_OVER_PLACE.found(
             f"old: {old.home}\nnew: {wanted.home}",
@@ -184,7 +190,7 @@ def _database(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     if database.kind == MYSQL:
         yield TAKE_OVER_DATABASE.found(
             database.address,
-            needed="SQLite",
+            needed="SQLite or PostgreSQL",
             remedy="MySQL is not taken over: Airflow cannot move it to PostgreSQL either. What was made by"
             " hand moves: export connections, variables, pools and users with the old Airflow, install"
             " without --take-over, and import them.",
@@ -194,18 +200,8 @@ def _database(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
             ),
         )
         return
-    if database.kind == POSTGRESQL:
-        yield TAKE_OVER_DATABASE.found(
-            database.address,
-            needed="SQLite",
-            remedy="A database that is on PostgreSQL already is used where it is, and upgraded there:"
-            " stop the old Airflow, back the database up with pg_dump, then install without --take-over and"
-            " with",
-            commands=("--postgres postgresql://ROLE@HOST/DATABASE --adopt-database",),
-        )
-        return
-    if database.kind != SQLITE:
-        yield TAKE_OVER_DATABASE.found(database.address, needed="SQLite")
+    if database.kind not in (SQLITE, POSTGRESQL):
+        yield TAKE_OVER_DATABASE.found(database.address, needed="SQLite or PostgreSQL")
         return
     yield from _way(database.revision, old.release, wanted.airflow)
 
@@ -251,7 +247,7 @@ def _bundle(release: str) -> str:
 
 
 def _running(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
-    mine = [item for item in wanted.running if item.home == old.home or _may_be(item, old)]
+    mine = [item for item in wanted.running if old.home and (item.home == old.home or _may_be(item, old))]
     lines = [f"{item.what}, process {item.pid}, account {item.user}" for item in mine]
     lines += old.database.alive if not mine else ()
     if not lines:
@@ -275,12 +271,22 @@ def _may_be(item: Process, old: OldAirflow) -> bool:
     return not item.home and item.user == old.owner and old.is_default
 
 
-def _key(old: OldAirflow) -> Iterator[Finding]:
+def _key(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     if not old.database.closed:
+        return
+    values = listed(list(old.database.closed), _SHOWN, ", ")
+    if not old.home:
+        lies = f"{wanted.home}/airflow.cfg"
+        yield TAKE_OVER_KEY.found(
+            f"{old.database.address}: no fernet key is known that opens {values}",
+            needed=f"[core] fernet_key of the old airflow.cfg in {lies}",
+            remedy="Copy the old airflow.cfg there before the install, or name the folder in which it lies."
+            " To go on without these passwords, and enter them anew later, ignore this finding.",
+        )
         return
     why = "there is no fernet key" if old.database.key == "unknown" else "the fernet key there opens none of"
     yield TAKE_OVER_KEY.found(
-        f"{old.home}/airflow.cfg: {why}: {listed(list(old.database.closed), _SHOWN, ', ')}",
+        f"{old.home}/airflow.cfg: {why}: {values}",
         needed="[core] fernet_key in that airflow.cfg, as the old Airflow is started with it",
         remedy="The old one may get it by a variable (AIRFLOW__CORE__FERNET_KEY), a command or a vault: write"
         " it into that airflow.cfg for the take-over. To go on without these passwords, and enter them anew"
@@ -293,9 +299,9 @@ def _room(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     needed = old.database.size * _TIMES + 2 * files + (256 << 20)
     if wanted.free and wanted.free < needed:
         yield TAKE_OVER_ROOM.found(
-            f"{_size(wanted.free)} free at {wanted.home}",
-            needed=f"{_size(needed)}: the old database has {_size(old.database.size)},"
-            f" the files {_size(files)}",
+            f"{size_text(wanted.free)} free at {wanted.home}",
+            needed=f"{size_text(needed)}: the old database has {size_text(old.database.size)},"
+            f" the files {size_text(files)}",
             remedy="Make room, or choose another disk with --home. The old Airflow's own clean-up makes its"
             " database smaller: airflow db clean.",
         )
@@ -314,12 +320,10 @@ def _remnants(old: OldAirflow) -> Iterator[Finding]:
     )
 
 
-def _size(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MiB"
-
-
 def summary(old: OldAirflow) -> str:
     """The old one in a line."""
     release = f"Airflow {old.release}" if old.release else "an Airflow"
     known = "" if old.version or not old.release else " or a later release with the same schema"
+    if not old.home:
+        return f"{release}{known}, its database alone: {old.database.address}"
     return f"{release}{known} of {old.owner} in {old.home}, database {old.database.address}"

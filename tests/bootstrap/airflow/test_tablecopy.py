@@ -23,6 +23,10 @@ from bootstrap.airflow.tablecopy import Column
         ("timestamp with time zone", "2024-01-01 00:00:00.000000", "2024-01-01 00:00:00.000000"),
         ("interval", "1970-01-01 00:01:30.500000", "90.5 seconds"),
         ("integer", 12, "12"),
+        # SQLite keeps a fraction in a column of whole numbers
+        ("integer", 12.6, "13"),
+        ("bigint", 0.5, "0"),
+        ("double precision", 12.6, "12.6"),
         ("json", '{"a": 1}', '{"a": 1}'),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
+from bootstrap.base.secret import Secret
 from bootstrap.doctor.checks import take_over
 from bootstrap.doctor.checks.take_over import TakeOverWanted
 from bootstrap.doctor.finding import Finding
@@ -22,6 +23,7 @@ from bootstrap.facts.processes import Process
 from bootstrap.facts.remnants import Remnant
 from bootstrap.installed.options import InvalidOption
 from bootstrap.takeover import look
+from bootstrap.takeover.look import Named
 from tests.support import old_airflow as old
 from tests.support.accounts import NOBODY, Folder
 from wheelhouse import codec
@@ -82,20 +84,36 @@ def test_folder_without_an_airflow_cfg(tmp_path: Path) -> None:
     assert (finding.id, finding.severity) == ("take-over-unreadable", "blocker")
 
 
-@pytest.mark.parametrize("text", ["postgresql://a@b/c", "mysql://a@b/c"])
-def test_address_of_a_database_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mysql://a:geheim@b/c", "sqlite:////geheim", "postgresql://a:geheim@b/c",
+        "postgresql://a@b/c?password=geheim", "postgresql://a@b,geheim/c", "postgresql://a@b/c?geheim=1",
+    ],
+)  # fmt: skip
+def test_address_that_is_refused_is_not_repeated(text: str) -> None:
+    """It may hold a password."""
     with pytest.raises(InvalidOption) as caught:
         look.named(text)
-    assert text not in str(caught.value)  # it may hold a password
+    assert "a:geheim" not in str(caught.value)
+    assert text not in f"{caught.value.found} {caught.value.hint} {caught.value}"
+
+
+def test_password_file_goes_with_an_address(home: Path, tmp_path: Path) -> None:
+    word = tmp_path / "word"
+    word.write_text("s3cret\n")
+    found = look.named("postgresql://kim@db.example/airflow", word).server
+    assert found is not None
+    assert (found.address, found.password) == ("postgresql://kim@db.example:5432/airflow", Secret("s3cret"))
+    with pytest.raises(InvalidOption, match="goes with the address"):
+        look.named(str(home), word)
 
 
 def test_its_airflow_cfg_names_the_folder_as_well(home: Path) -> None:
-    assert look.named(str(home / "airflow.cfg")) == look.named(str(home)) == home
+    assert look.named(str(home / "airflow.cfg")) == look.named(str(home)) == Named(home)
 
 
-@pytest.mark.parametrize(
-    "url", ["mysql+mysqldb://a:geheim@db/airflow", "postgresql+psycopg2://a:geheim@db/x"]
-)
+@pytest.mark.parametrize("url", ["mysql+mysqldb://a:geheim@db/airflow"])
 def test_other_databases_are_refused_with_the_way_that_there_is(home: Path, url: str) -> None:
     edit(home, "core", "sql_alchemy_conn", url)
     (finding,) = judged(home, TakeOverWanted(NEW, "/opt/new"))
