@@ -47,7 +47,7 @@ class OldServer:
     def address(self) -> str:
         """Where it is, as it may be shown."""
         found = self.connection
-        return f"postgresql://{found.user}@{found.address}/{found.database}"
+        return f"{POSTGRESQL}://{found.user}@{found.address}/{found.database}"
 
 
 def is_postgresql(url: str) -> bool:
