@@ -80,7 +80,11 @@ class Connection:
     def url(
         self, scheme: str, password: Optional[Secret], parameters: Optional[Dict[str, str]] = None
     ) -> Secret:
-        """A URL of this database for SQLAlchemy, which takes the quotes off every part but the database."""
+        """A URL of this database for SQLAlchemy.
+
+        It takes a quoting off every part, off the database's name from 2.1 on; :func:`parse` refuses the
+        names where that matters.
+        """
         secret = f":{quote(password.reveal(), safe='')}" if password and password.reveal() else ""
         query = f"?{urlencode(parameters, quote_via=quote, safe='')}" if parameters else ""
         user = quote(self.user, safe="")
@@ -127,6 +131,12 @@ def parse(text: str, *, home: Path) -> Connection:
         problems.append(
             f"{found.database!r} cannot be the database: Airflow takes ? for the end of its name, expands $,"
             " and loses a blank at its ends"
+        )
+    # SQLAlchemy below 2.1 takes the name as it stands, 2.1 takes a quoting off: both read any other the same
+    if unquote(found.database) != found.database:
+        problems.append(
+            f"{found.database!r} cannot be the database: releases of SQLAlchemy, through which Airflow reaches"
+            " it, differ on what % and two hexadecimal digits mean. Rename it: ALTER DATABASE ... RENAME TO ..."
         )
     if re.search(r"[\s/?#@%$&=;\"'\\]", found.host.partition("%")[0]):
         problems.append(f"{found.host!r} is not a host")
