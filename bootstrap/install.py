@@ -218,7 +218,8 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
                     done = plan.execute(every, progress, journal)
                 finally:
                     installation.airflow.end_warm_up()
-            notes = taken_over(installation, every)
+            told = (step.notes for step in every if isinstance(step, ConfigurationStep))
+            notes = (*next(told, ()), *taken_over(installation, every))
             if chosen.role != WORKER:
                 tidy(Installation(chosen))
             chosen = _with_version(chosen)

@@ -171,23 +171,6 @@ class Airflow:
                 f"Airflow {self.release.version} reports another version.", found=said.strip()[-300:]
             )
 
-    def config_changes(self) -> str:
-        """What ``airflow config update`` would change in airflow.cfg; "" where the release cannot tell."""
-        if self.release.lint is None:
-            return ""
-        changes = ("config", "update", "--all-recommendations")
-        try:
-            return process.run(
-                [self._python, "-m", "airflow", *changes],
-                what="list the changed options of airflow.cfg",
-                env=self.environment(),
-                # releases from 3.0 on have it; an earlier 3 without it says so with status 2
-                ok=(0, 1, 2),
-            ).stdout
-        except CommandFailed as error:
-            # it prints the whole file, with every password: none of that may be logged or shown
-            raise CommandFailed(error.message, hint=error.hint) from None
-
     def write_config(self) -> Path:
         """Have Airflow write its default airflow.cfg, unless there is one."""
         path = self.home / "airflow.cfg"

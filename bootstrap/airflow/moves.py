@@ -1,62 +1,116 @@
-"""Settings of airflow.cfg that a new release has renamed or dropped, as Airflow's own check names them.
+"""Settings of airflow.cfg that stand where another release has them, by the release's own table of changes.
 
-``airflow config update`` would apply them itself, but writes the file anew and loses every comment in it: it
-is only asked, and the file is edited in place.
+``airflow config update`` would apply that table itself, but writes the file anew and loses every comment in
+it, and starts only with a database that it can reach: the table is read, and the file is edited in place.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
 
-from bootstrap.airflow import config
+from bootstrap.airflow import config, differences, option_tables
 from bootstrap.airflow.config import ConfigurationError, Option, Setting
+from bootstrap.airflow.managed_options import moved
+from bootstrap.airflow.option_tables import Change, Tables
+from bootstrap.airflow.release import AirflowRelease
 
-_LINE = re.compile(
-    r"(?P<kind>Removed|Renamed) '(?P<section>[^'/]+)/(?P<option>[^']+)'"
-    r"(?: to '(?P<to_section>[^'/]+)/(?P<to_option>[^']+)')?"
-)
 # Values that must not move ("": whatever it is). Four processes for the web server were a default and no
 # choice; now it is one, and each is larger. The backends of the REST API are modules that Airflow 3 does not
 # have: its API server ends at once when they are named to it.
-_DROPPED: Dict[Option, str] = {("webserver", "workers"): "4", ("api", "auth_backends"): ""}
+_DROPPED: Dict[Option, str] = {
+    ("webserver", "workers"): "4", ("api", "auth_backends"): "", ("api", "auth_backend"): "",
+}  # fmt: skip
 # What Airflow 2 writes into a new file, and an install of ours. Airflow 3 would send browsers there.
 NO_ADDRESS = re.compile(r"https?://localhost(:\d+)?/?")
 _ADDRESS = ("webserver", "base_url")
+_LOGIN = ("core", "auth_manager")
+# Where Airflow 2 has most options of a section of Airflow 3, under the same name.
+_BACK = {"api": "webserver", "fab": "webserver", "dag_processor": "scheduler"}
+# Sections of Airflow itself in any release; others are a provider's, or the site's own.
+_SECTIONS = {place[0] for row in differences.PLACES for _, place in row.since if place} - {"fab"}
 
 
 @dataclass(frozen=True)
-class Move:
-    """An option that is gone; `to` is where its value belongs now, None when nobody reads it any more."""
+class Fitted:
+    """The `text` of a file that fits a release; options that moved, were commented out, or stay unread."""
 
-    place: Option
-    to: Optional[Option] = None
+    text: str
+    moved: Tuple[str, ...] = ()
+    gone: Tuple[str, ...] = ()
+    unknown: Tuple[str, ...] = ()
 
 
-def parse(said: str) -> List[Move]:
-    """What ``airflow config update --all-recommendations`` says, as far as an option has gone."""
+def fit(text: str, release: AirflowRelease, venv: Path) -> Fitted:
+    """The file for the release in that environment: options of older and of newer ones get their places.
+
+    What the release does not know in any place stays as it is.
+    """
+    tables = option_tables.of_environment(venv)
+    changes = option_tables.changes(venv) if release.numbers >= (3, 0, 0) else []
+    changes += _of_newer(text, release, tables) if tables else []
+    fitted = apply(text, changes)
+    to: List[str] = []
+    gone: List[str] = []
+    for change in dict.fromkeys(changes):
+        value, now = config.get(text, *change.place), change.now
+        if value is None or config.get(fitted, *change.place) is not None:
+            continue
+        stands = now is not None and config.get(fitted, *now) is not None
+        (to if stands else gone).append(_name(change.place) + (f" -> {_name(now)}" if stands and now else ""))
+    targets = {change.now for change in changes}
+    strays = [place for place in config.options(fitted) if tables and _is_stray(tables, place)]
+    unknown = [_name(place) for place in strays if place not in targets]
+    return Fitted(fitted, tuple(dict.fromkeys(to)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(unknown)))
+
+
+def apply(text: str, changes: Sequence[Change]) -> str:
+    """Give each value its new place, unless something stands there, and comment the old line out."""
+    for change in changes:
+        value = config.get(text, *change.place)
+        if value is None or change.only not in (None, value):
+            continue
+        dropped = _DROPPED.get(change.place) in ("", value) or (
+            change.place == _ADDRESS and NO_ADDRESS.fullmatch(value)
+        )
+        if change.now and not dropped and config.get(text, *change.now) is None:
+            try:
+                text = config.edit(text, [Setting(*change.now, value)])
+            except ConfigurationError:
+                continue  # it stays where it is: Airflow says so in its own log
+        text = config.comment_out(text, *change.place)
+    return text
+
+
+def _of_newer(text: str, release: AirflowRelease, tables: Tables) -> List[Change]:
+    """The options that a newer release has elsewhere, or alone, as far as we know where."""
     found = []
-    for match in _LINE.finditer(said):
-        renamed = match["kind"] == "Renamed" and match["to_section"]
-        to = (match["to_section"], match["to_option"]) if renamed else None
-        found.append(Move((match["section"], match["option"]), to))
+    for place in config.options(text):
+        elsewhere, now = moved(release, *place)
+        back = (_BACK.get(place[0], ""), place[1])
+        # late releases of 2 know this one, and have not what 3 sets it to
+        if place == _LOGIN and elsewhere:
+            found.append(Change(place, now))
+        elif not _known(tables, place) and release.numbers < (3, 0, 0) and _known(tables, back):
+            found.append(Change(place, back))
+        elif not _known(tables, place) and elsewhere:
+            found.append(Change(place, now))
     return found
 
 
-def apply(text: str, moves: List[Move]) -> str:
-    """Give each value its new place, unless something stands there, and comment the old line out."""
-    for move in moves:
-        value = config.get(text, *move.place)
-        if value is None:
-            continue
-        dropped = _DROPPED.get(move.place) in ("", value) or (
-            move.place == _ADDRESS and NO_ADDRESS.fullmatch(value)
-        )
-        if move.to and not dropped and config.get(text, *move.to) is None:
-            try:
-                text = config.edit(text, [Setting(*move.to, value)])
-            except ConfigurationError:
-                continue  # it stays where it is: Airflow says so in its own log
-        text = config.comment_out(text, *move.place)
-    return text
+def _is_stray(tables: Tables, place: Option) -> bool:
+    return place[0] in {*tables.sections, *_SECTIONS} and not _known(tables, place)
+
+
+def _known(tables: Tables, place: Option) -> bool:
+    """Whether the release has an option there, or reads it there still."""
+    section, option = place
+    names = {option, re.sub(r"_(cmd|secret)$", "", option)}
+    own = any((section, name) in (*tables.providers, *tables.older) for name in names)
+    return bool(own or names & tables.sections.get(section, set()))
+
+
+def _name(place: Option) -> str:
+    return "[{}] {}".format(*place)

@@ -12,7 +12,7 @@ import configparser
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Set
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set
 
 from bootstrap.airflow.config import Option
 
@@ -39,6 +39,28 @@ class Tables:
     sections: Dict[str, Set[str]]
     providers: Set[Option]
     older: Dict[Option, Older]
+
+
+class Change(NamedTuple):
+    """What ``airflow config update`` does with an option of older releases.
+
+    `now` is where its value belongs, None when nobody reads it any more. `only` is the one value of which
+    that is so; None: of all.
+    """
+
+    place: Option
+    now: Optional[Option] = None
+    only: Optional[str] = None
+
+
+def changes(venv: Path) -> List[Change]:
+    """The release's own list of changes; empty for one before 3.0, which has no use for it."""
+    found = []
+    for package in venv.glob("lib/python3*/site-packages/airflow"):
+        for node in _nodes(package / _LINTER):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ConfigChange":
+                found += [Change(old, older.now, _only(node)) for old, older in _advice(node).items()]
+    return found
 
 
 def of_environment(venv: Path) -> Optional[Tables]:
@@ -138,6 +160,11 @@ def _advice(call: ast.Call) -> Dict[Option, Older]:
     removed = named.get("was_removed")
     kept = isinstance(removed, ast.Constant) and removed.value is False
     return {} if kept else {old: Older(None)}
+
+
+def _only(call: ast.Call) -> Optional[str]:
+    values = [item.value for item in call.keywords if item.arg == "remove_if_equals"]
+    return next((str(item.value) for item in values if isinstance(item, ast.Constant)), None)
 
 
 def _parameter(node: Optional[ast.AST]) -> Optional[Option]:

@@ -26,10 +26,9 @@ class KeysStep:
         return not self.crosses
 
     def apply(self) -> None:
-        """Ask the new Airflow, and edit the file in place."""
-        target = self.installation.home.airflow_cfg
-        changes = moves.parse(self.installation.airflow.config_changes())
-        config.write(target, moves.apply(config.read(target), changes))
+        """Edit the file in place, by the new Airflow's own table."""
+        target, after = self.installation.home.airflow_cfg, self.installation
+        config.write(target, moves.fit(config.read(target), after.version, after.release.venv).text)
 
 
 class TrialStep:

@@ -135,8 +135,9 @@ def parse(text: str, *, home: Path) -> Connection:
     # SQLAlchemy below 2.1 takes the name as it stands, 2.1 takes a quoting off: both read any other the same
     if unquote(found.database) != found.database:
         problems.append(
-            f"{found.database!r} cannot be the database: releases of SQLAlchemy, through which Airflow reaches"
-            " it, differ on what % and two hexadecimal digits mean. Rename it: ALTER DATABASE ... RENAME TO ..."
+            f"{found.database!r} cannot be the database: releases of SQLAlchemy, which Airflow reaches it"
+            " through, differ on what % and two hexadecimal digits mean. Rename it: ALTER DATABASE ... RENAME"
+            " TO ..."
         )
     if re.search(r"[\s/?#@%$&=;\"'\\]", found.host.partition("%")[0]):
         problems.append(f"{found.host!r} is not a host")

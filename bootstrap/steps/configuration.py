@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Tuple
 
-from bootstrap.airflow import config
+from bootstrap.airflow import config, moves
 from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.base import secret
+from bootstrap.base.columns import listed
 from bootstrap.installed import pool
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
@@ -15,6 +17,7 @@ from wheelhouse import timestamp
 
 # Values that stand in a default file and are no key that an admin chose.
 _NO_KEY = ("", "temporary_key")
+_MOST = 40  # options in a line
 
 
 class ConfigurationStep:
@@ -29,6 +32,7 @@ class ConfigurationStep:
         self.installation = installation
         self.path = installation.home.airflow_cfg
         self.managed = ManagedSettings(installation)
+        self.notes: Tuple[str, ...] = ()
 
     def describe(self) -> str:
         """One line for the admin."""
@@ -37,6 +41,8 @@ class ConfigurationStep:
             return f"{kept} {self.path}: what its head has told"
         executor = self.installation.executor.name
         marked = "; its byte order mark is taken away" if self._marked() else ""
+        if self._is_foreign():
+            marked += "; options of other releases get their places, and the file is kept as it was"
         zone = self.installation.receipt.timezone
         parts = ["PostgreSQL", executor, *([f"time zone {zone}"] if zone else []), "no example DAGs", "keys"]
         return f"{kept} {self.path}: {', '.join(parts)}{marked}"
@@ -47,9 +53,8 @@ class ConfigurationStep:
 
     def apply(self) -> None:
         """Edit the file in one step; one that airferry did not make is copied first."""
-        foreign = self.path.exists() and not self.managed.found.exists()
-        if foreign:
-            self._keep_copy()
+        if self._is_foreign():
+            self._fit(self._keep_copy())
             self._adopt_keys()
         self.installation.airflow.write_config()
         text = config.read(self.path)
@@ -70,9 +75,28 @@ class ConfigurationStep:
     def _marked(self) -> bool:
         return self.path.is_file() and config.read(self.path).startswith(config.BOM)
 
-    def _keep_copy(self) -> None:
+    def _is_foreign(self) -> bool:
+        return self.path.exists() and not self.managed.found.exists()
+
+    def _keep_copy(self) -> Path:
         copy = Path(f"{self.path}.{timestamp.compact(timestamp.now())}.bak")
         config.write(copy, config.read(self.path))
+        return copy
+
+    def _fit(self, copy: Path) -> None:
+        """Give the options of another release their places here, as an upgrade does."""
+        installation, text = self.installation, config.read(self.path)
+        found = moves.fit(text, installation.version, installation.release.venv)
+        if found.text != text:
+            config.write(self.path, found.text)
+        airflow = f"Airflow {installation.receipt.airflow}"
+        parts = (
+            (f"Moved in airflow.cfg for {airflow}", found.moved),
+            (f"Commented out in airflow.cfg, {airflow} does not need it", found.gone),
+            (f"Not known to {airflow}, left in airflow.cfg", found.unknown),
+        )
+        told = [f"{what}: {listed(names, _MOST, ', ')}" for what, names in parts if names]
+        self.notes = (*told, f"airflow.cfg as it was is kept: {copy}") if told else ()
 
     def _adopt_keys(self) -> None:
         text, secrets = config.read(self.path), self.installation.home.secrets

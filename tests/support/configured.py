@@ -39,6 +39,13 @@ dags_folder = {home}/dags
 
 def configured(folder: Path, airflow: str = "3.3.2") -> Home:
     """Make it in `folder`; its web server would listen on port 9."""
+    step = unconfigured(folder, airflow)
+    step.apply()
+    return step.installation.home
+
+
+def unconfigured(folder: Path, airflow: str = "3.3.2") -> ConfigurationStep:
+    """The same, with the step that writes airflow.cfg still to be applied."""
     home = Home(folder)
     receipt = replace(
         sample(home.path),
@@ -60,5 +67,4 @@ def configured(folder: Path, airflow: str = "3.3.2") -> Home:
     python.parent.mkdir()
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{package.parent}" exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    ConfigurationStep(installation).apply()
-    return home
+    return ConfigurationStep(installation)

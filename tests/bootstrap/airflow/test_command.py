@@ -177,21 +177,6 @@ def test_a_password_is_in_no_argument_list_and_in_no_log(home: Home) -> None:
     assert PASSWORD.reveal() not in home.log.read_text()
 
 
-@pytest.mark.parametrize("status", [0, 2, 7])
-def test_changes_of_the_configuration_are_asked_for_and_no_log_shows_it(home: Home, status: int) -> None:
-    (home.path / "airflow.cfg").write_text(f"[core]\nfernet_key = {PASSWORD.reveal()}\n")
-    home.fail("config update", status)
-    if status == 7:
-        with pytest.raises(CommandFailed, match="list the changed options") as caught:
-            home.airflow().config_changes()
-        assert PASSWORD.reveal() not in str(caught.value.as_dict())
-    else:
-        assert home.airflow().config_changes() == "ran config update --all-recommendations\n"
-    assert home.commands == ["config update"]
-    assert not home.log.exists() or PASSWORD.reveal() not in home.log.read_text()
-    assert home.airflow("2.11.2").config_changes() == ""
-
-
 def test_the_oldest_initialises_in_its_own_way(home: Home) -> None:
     home.airflow("2.2.2").initialise_and_create_admin("admin", PASSWORD)
     assert home.commands == ["db init", "db check-migrations", "users create"]
