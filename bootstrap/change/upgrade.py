@@ -225,6 +225,9 @@ def superfluous(installation: Installation) -> List[Path]:
 def prune(installation: Installation) -> None:
     """Remove releases that are neither in use nor the one before; root's are removed by root."""
     home = installation.home
+    if installation.receipt.is_roots:
+        # of components that were started through the link; the next release is at the same path
+        shutil.rmtree(f"{home.bytecode}{home.current_link}", ignore_errors=True)
     for release in superfluous(installation):
         strays.kill_users(release)
         if installation.receipt.is_roots:

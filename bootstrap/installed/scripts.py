@@ -45,7 +45,9 @@ def compose(receipt: Receipt, own_python: str, variables: Mapping[str, str]) -> 
         "    fi\n"
         "done\n"
         f". {home}/etc/environment.sh\n"
-        f'exec {home}/current/venv/bin/python -m airflow "$@"\n'
+        # not through the link: Python keeps bytecode by the path that it was started with
+        f"release={home}/$(readlink {home}/current || echo current)\n"
+        'exec "$release/venv/bin/python" -m airflow "$@"\n'
     )
     airferry = (
         "#!/bin/sh\n"

@@ -45,8 +45,9 @@ def own_variables(home: str, python: str) -> str:
 class Launcher:
     """The files in ``etc/``; `variables` are the environment of every component.
 
-    Paths in `release` are written as paths below ``current``. `by_root` has root's process write the files,
-    where they are root's.
+    Paths in `release` are written as paths below ``current``, and programs of it run from where that leads:
+    Python keeps bytecode by the path that it was started with (PYTHONPYCACHEPREFIX), and what an install has
+    compiled is in the release. `by_root` has root's process write the files, where they are root's.
     """
 
     home: Home
@@ -94,6 +95,7 @@ class Launcher:
             "set +a",
             own_variables(str(self.home.path), self.python),
             f"home={shlex.quote(str(self.home.path))}",
+            'release=$home/$(readlink "$home/current" || echo current)',
             f"python={shlex.quote(self.python)}",
             'relay() { exec "$python" -I -S "$home/current/runtime/bootstrap/services/relay.py" "$@"; }',
             # while an upgrade changes the database, also after a power failure
@@ -129,7 +131,13 @@ class Launcher:
         return value.replace(f"{self.release.path}/", f"{self.home.current_link}/")
 
     def _quoted(self, words: Iterable[str]) -> str:
-        return " ".join(shlex.quote(self._lasting(word)) for word in words)
+        return " ".join(map(self._word, words))
+
+    def _word(self, word: str) -> str:
+        top = f"{self.release.path}/"
+        if word.startswith(top):
+            return f'"$release"/{shlex.quote(word[len(top) :])}'
+        return shlex.quote(self._lasting(word))
 
 
 def environment(variables: Mapping[str, str]) -> str:

@@ -279,6 +279,9 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
         assert exchanging.exchanged(home, account.pw_uid, account.pw_gid) == []
         assert exchanging.exchanged(home, nobody.pw_uid, nobody.pw_gid, [account.pw_gid]) == []
         assert not (home / ".handoff").exists()
+        # the components read the bytecode that was written beside the steps, and write none of it anew
+        assert list((home / "run" / "bytecode").glob("**/airflow/__init__.*.pyc"))
+        assert not Path(f"{home}/run/bytecode{home}/current").exists()
         assert (home / "secrets" / "admin-password").read_text() == "Four-Words-Are-Better-8\n"
         status = root_host.json(home / "bin" / "airferry", "status", "--json")
         assert all(item["health"] == "healthy" for item in status["components"])

@@ -139,12 +139,14 @@ def test_script_runs_one_component_through_the_relay(tmp_path: Path) -> None:
     assert "3.3.2-x" not in script.read_text() + (home / "etc" / "services.env").read_text()
     for name in ("services.env", "local.env"):
         assert (home / "etc" / name).stat().st_mode & 0o777 == 0o600
-    done = subprocess.run(["sh", script, "scheduler"], check=True, capture_output=True, text=True)
     relay = f"{home}/current/runtime/bootstrap/services/relay.py"
-    command = [f"{home}/current/venv/bin/python", "-m", "airflow", "scheduler"]
+    (home / "current").symlink_to("releases/3.3.2-x")
+    done = subprocess.run(["sh", script, "scheduler"], check=True, capture_output=True, text=True)
+    # where an install has compiled it
+    command = [f"{release.venv}/bin/python", "-m", "airflow", "scheduler"]
     assert done.stdout.splitlines() == ["-I", "-S", relay, str(program.log), *command]
     done = subprocess.run(["sh", script, "postgres"], check=True, capture_output=True, text=True)
-    assert done.stdout.splitlines()[3:] == [str(server.log), f"{home}/current/postgres/bin/postgres"]
+    assert done.stdout.splitlines()[3:] == [str(server.log), f"{release.path}/postgres/bin/postgres"]
     waiting = subprocess.Popen(["sh", script, "postgres-ready"])
     with pytest.raises(subprocess.TimeoutExpired):
         waiting.wait(0.5)
