@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from bootstrap.base import account, trust
 from bootstrap.base.account import AccountError
 from bootstrap.postgres.programs import NEEDED
+from bundler.host import probe
 from tests.support import bundles
 from tests.support.accounts import NOBODY, Folder, can_own_etc, in_process, own_etc
 
@@ -66,6 +68,41 @@ def test_header_runs_none_of_the_accounts(way: str, account_folder: Path, tmp_pa
         check=False, capture_output=True, timeout=60,
     )  # fmt: skip
     assert not marker.exists()
+
+
+_OPT = """mount -t tmpfs none /opt && mkdir -p /opt/airflow/bin && cp -p "$1/python3.99" /opt/airflow/bin/ &&
+chown -R "$2" /opt/airflow && shift 2 && exec "$@"
+"""
+
+
+@pytest.mark.skipif(not can_own_etc(), reason="no mount namespaces")
+@pytest.mark.parametrize("command", ["doctor", "install", "install --dry-run"])
+def test_nothing_in_the_accounts_home_below_opt_is_run(
+    command: str, account_folder: Path, tmp_path: Path
+) -> None:
+    """Interpreters are searched in /opt/*/bin, and /opt/airflow was the account's."""
+    bundle = bundles.write(tmp_path / "airflow.run", "3.99")
+    marker = tmp_path / "marker"
+    planted(account_folder, "python3.99", marker)
+    for owner in (NOBODY, 0):
+        inside: list[str | Path] = [
+            "sh",
+            "-c",
+            _OPT,
+            "sh",
+            account_folder,
+            str(owner),
+            "sh",
+            bundle,
+            *command.split(),
+        ]
+        subprocess.run(
+            ["unshare", "-m", *inside],
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+            check=False, capture_output=True, timeout=120,
+        )  # fmt: skip
+        # root's own is run: the control
+        assert marker.exists() == (owner == 0)
 
 
 def test_header_says_what_it_passed_over(account_folder: Path, tmp_path: Path) -> None:
@@ -133,3 +170,28 @@ def test_name_of_an_account_is_no_option(name: str) -> None:
         assert (stat.S_IMODE(Path("/etc/passwd").stat().st_mode), Path("/etc/passwd").read_text()) == before
 
     in_process(make, own_etc)()
+
+
+@pytest.mark.skipif(not can_own_etc(), reason="no mount namespaces")
+@pytest.mark.parametrize("shell", [False, True], ids=["python", "sh"])
+def test_probe_runs_none_of_the_accounts(shell: bool, account_folder: Path, tmp_path: Path) -> None:
+    """It is run by root as well, before there is any bundle."""
+    program = tmp_path / "probe"
+    program.write_text(probe.text(shell=shell))
+    command: list[str | Path] = ["sh", program] if shell else [sys.executable, program]
+    marker = tmp_path / "marker"
+    planted(account_folder, "python3.99", marker)
+    for owner in (NOBODY, 0):
+        (tmp_path / "host.json").unlink(missing_ok=True)
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", _OPT, "sh", account_folder, str(owner), *command],
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+            check=True, capture_output=True, text=True, timeout=120, cwd=tmp_path,
+        )  # fmt: skip
+        text = done.stdout if shell else (tmp_path / "host.json").read_text()
+        (found,) = [
+            item for item in json.loads(text)["pythons"] if item["path"] == "/opt/airflow/bin/python3.99"
+        ]
+        assert ("root runs only what nobody else can exchange" in found.get("error", "")) == (owner != 0)
+        # root's own is run: the control
+        assert marker.exists() == (owner == 0)
