@@ -31,8 +31,10 @@ TASK_SECONDS = 10.0
 # elsewhere, but Airflow also waits a minute for what the process left open.
 CHILDLESS_SECONDS = 10.0
 # Seconds after which a component that does not see the end of its last child is done: Airflow's triggerer
-# often waits for ten, in a sleep that nothing but an exception ends.
+# often waits for ten, in a sleep that nothing but an exception ends. The server of its logs is no such child:
+# it is ended after the others.
 UNSEEN_SECONDS = 0.5
+_LOG_SERVER = "airflow serve-logs"
 # Seconds after its last connection was closed in which a component may still write its last lines.
 LAST_SECONDS = 0.25
 # Seconds after which a dag-processor that reads no file is ended: it has nothing to finish.
@@ -146,6 +148,18 @@ def workers(found: List[Descendant]) -> Tuple[List[Descendant], List[Descendant]
     return idle, busy, tasks
 
 
+def _but_logs(found: List[Descendant]) -> List[Descendant]:
+    """These processes without the one that serves a component's logs, and what it has started."""
+    servers = {process.pid for process in found if process.title.startswith(_LOG_SERVER)}
+    rest = []
+    for process in found:  # parents come first
+        if process.parent in servers:
+            servers.add(process.pid)
+        elif process.pid not in servers:
+            rest.append(process)
+    return rest
+
+
 def zombies(pid: int, proc: Path = Path("/proc")) -> List[int]:
     """The children of `pid` that have ended, and whose end it has not seen yet."""
     found = []
@@ -188,6 +202,7 @@ class Ending:
         self._last: Optional[float] = None
         self._childless: Dict[int, float] = {}
         self._unseen: Optional[float] = None
+        self._children = {process.pid for process in _but_logs(below(pid))}
         self.done = False
 
     def has_tasks(self) -> bool:
@@ -240,8 +255,8 @@ class Ending:
         return [*idle, *late], [process for process in busy if process not in late], tasks
 
     def _blind(self, now: float, found: List[Descendant]) -> bool:
-        """Whether it waits for a child that has ended."""
-        if found or not zombies(self.pid):
+        """Whether it waits for a child that has ended since it was asked, and has no other."""
+        if _but_logs(found) or not self._children.intersection(zombies(self.pid)):
             self._unseen = None
             return False
         if self._unseen is None:

@@ -84,8 +84,12 @@ def test_worker_whose_task_has_gone_is_idle_after_a_while(
 
 
 _BLIND = """
-import os, signal, sys, time
+import os, signal, subprocess, sys, time
 asked = []
+if "logs" in sys.argv:
+    server = subprocess.Popen(["airflow serve-logs", "300"], executable="/bin/sleep")
+    if "ended" in sys.argv:
+        os.kill(server.pid, signal.SIGKILL)
 signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
 child = os.fork()
 while not asked:
@@ -94,19 +98,41 @@ while not asked:
         print("up", flush=True)
 if child:
     os.kill(child, signal.SIGTERM)
+    if "sees" in sys.argv:
+        os.waitpid(child, 0)
     time.sleep(300)  # and does not look at its child
+time.sleep(3 if "slow" in sys.argv else 0)
 """
 
 
+@pytest.mark.parametrize("words", [[], ["logs"], ["slow"], ["logs", "slow"], ["logs", "ended", "slow"]])
 def test_component_that_does_not_see_the_end_of_its_child_is_ended(
-    started: list[subprocess.Popen[bytes]],
+    words: list[str], started: list[subprocess.Popen[bytes]]
 ) -> None:
-    child = subprocess.Popen([sys.executable, "-c", _BLIND], stdout=subprocess.PIPE)
+    """The server of its logs lives until the component itself ends; what still cleans up is waited for."""
+    child = subprocess.Popen([sys.executable, "-c", _BLIND, *words], stdout=subprocess.PIPE)
     started.append(child)
     assert child.stdout
     assert child.stdout.readline() == b"up\n"
-    end(child)
+    taken = end(child)
     assert child.returncode == -signal.SIGKILL
+    assert (taken > 3) == ("slow" in words)
+    child.stdout.close()
+
+
+def test_component_that_has_seen_the_end_of_its_child_is_left_alone(
+    started: list[subprocess.Popen[bytes]],
+) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _BLIND, "logs", "sees"], stdout=subprocess.PIPE)
+    started.append(child)
+    assert child.stdout
+    assert child.stdout.readline() == b"up\n"
+    child.send_signal(signal.SIGTERM)
+    helper, until = Ending(child.pid), time.monotonic() + 2
+    while time.monotonic() < until:
+        helper.look()
+        time.sleep(0.1)
+    assert child.poll() is None
     child.stdout.close()
 
 
