@@ -18,6 +18,7 @@ from wheelhouse.errors import AirferryError
 __all__ = ["digest", "files"]
 
 _NAME = "airferry_workers"
+PINNED_FILE = f"{_NAME}.py"
 _SCHEMA = 1
 _HEADER = "airferry-dags.json"
 _INSIDE = "dags/"
@@ -62,7 +63,7 @@ def pinned_current(folder: Path, workers: Sequence[str], executor: str) -> bool:
 
 def _files(workers: Sequence[str], executor: str) -> Dict[str, str]:
     listed = {"workers": [{"name": name, "executor": executor} for name in workers]}
-    return {DIFFERENT: json.dumps(listed, indent=2) + "\n", f"{_NAME}.py": PINNED}
+    return {DIFFERENT: json.dumps(listed, indent=2) + "\n", PINNED_FILE: PINNED}
 
 
 def source(name: str) -> str:

@@ -7,6 +7,7 @@ extended_system_info_function``), where an install copies it: standard library o
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Dict, List, Tuple
@@ -46,11 +47,20 @@ def cached(folder: Path) -> str:
     return value
 
 
+def bundle(home: Path) -> str:
+    """The release in use and its add-ons, as ids."""
+    try:
+        added = json.loads((home / "receipt.json").read_text(encoding="utf-8")).get("added") or []
+        names = sorted(str(item["bundle_id"]) for item in added)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        names = []
+    return "+".join([(home / "current").resolve().name, *names])
+
+
 async def tell() -> Dict[str, str]:
     """Called by Airflow's worker with every report."""
     from airflow.configuration import conf  # type: ignore[import-not-found]  # noqa: PLC0415
 
     home = Path(os.environ.get("AIRFLOW_HOME", ""))
-    bundle = (home / "current").resolve().name
     folder = Path(conf.get("core", "dags_folder")).resolve()
-    return {"airferry_bundle": bundle, "airferry_dags": cached(folder) if folder.is_dir() else ""}
+    return {"airferry_bundle": bundle(home), "airferry_dags": cached(folder) if folder.is_dir() else ""}

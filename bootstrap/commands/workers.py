@@ -23,7 +23,7 @@ from bootstrap.commands.shared import (
     patience,
 )
 from bootstrap.installed import crew
-from bootstrap.installed.crew import Crew
+from bootstrap.installed.crew import Crew, WorkerStatus
 from bootstrap.upkeep import head, workers
 from bootstrap.upkeep.head import Enabled, Rotated
 from bootstrap.upkeep.workers import Gone, Invitation
@@ -51,6 +51,10 @@ def list_workers(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Crew]
     return Result(found, lambda console: show(found, console), 33 if bad else 0)
 
 
+def _drift(item: WorkerStatus) -> str:
+    return "other " + " and ".join(item.drifting) if item.drifting else ""
+
+
 def show(found: Crew, console: Console) -> None:
     """The workers as a table."""
     rows = [
@@ -61,12 +65,12 @@ def show(found: Crew, console: Console) -> None:
             f"{item.running}/{item.slots}" if item.slots else "",
             ",".join(item.queues),
             ", ".join(filter(None, (item.airflow, *item.differing))),
-            "other " + " and ".join(item.drifting) if item.drifting else "",
-            item.note,
+            item.dags,
+            "; ".join(filter(None, (_drift(item), item.note))),
         ]
         for item in found.workers
     ]
-    console.table(["worker", "state", "last seen", "tasks", "queues", "Airflow", "", ""], rows)
+    console.table(["worker", "state", "last seen", "tasks", "queues", "Airflow", "DAG files", ""], rows)
     for waiting in found.starving:
         console.warning(
             f"{waiting.tasks} tasks wait in the queue {waiting.queue}, the first for"
@@ -85,13 +89,21 @@ def enable(
         "--spread",
         help="Tasks that name no executor go to the workers, too (default: they stay here).",
     ),
+    shared: Optional[Path] = typer.Option(
+        None,
+        "--dags-shared",
+        metavar="PATH",
+        help="The folder of DAG files, where all hosts have it mounted at this path (default: each has its"
+        " own, and dags push fills it).",
+    ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Enabled]:
     """Let workers on other hosts join; restarts the components."""
     console = Console(quiet=json)
     installation = daily.enter_as_account(home_of(home), changes=True)
-    found = head.enable(installation, engine, console, address=address, spread=spread)
+    place = shared.absolute() if shared else None
+    found = head.enable(installation, engine, console, address=address, spread=spread, shared=place)
 
     def show_enabled(console: Console) -> None:
         console.print(f"Workers reach this host at {found.base}. Invite the first one:")

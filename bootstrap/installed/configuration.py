@@ -85,6 +85,7 @@ class ManagedSettings:
         if cluster and self.installation.executor is not LOCAL:
             web = replace(self.installation.web, host=cluster.address)
             found += engine_of(cluster.engine).head_settings(web.url)
+            found += _shared(cluster.dags)
         return found
 
     def _worker_settings(self) -> List[Setting]:
@@ -96,6 +97,7 @@ class ManagedSettings:
             Setting("core", "hostname_callable", "socket.gethostname"),
             *([Setting("core", "default_timezone", join.timezone)] if join.timezone else []),
             *engine.worker_settings(self.installation.version, join, receipt.parallelism),
+            *_shared(join.dags),
         ]
 
     def _base_url(self, text: str) -> str:
@@ -203,3 +205,8 @@ def _named(place: Option) -> str:
 
 def _shown(item: Setting) -> str:
     return "***" if item.secret else item.value
+
+
+def _shared(dags: str) -> List[Setting]:
+    """The folder of DAG files, where all hosts of a cluster share one."""
+    return [Setting("core", "dags_folder", dags)] if dags else []

@@ -8,6 +8,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.cluster.dags import digest
 from bootstrap.cluster.engine import Seen, Waiting, of_cluster, versions
+from bootstrap.cluster.sysinfo import bundle
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
 from bootstrap.state.cluster import HeadRecord, Invited
@@ -75,7 +76,7 @@ def look(installation: Installation) -> Crew:
     here = packages(installation)
     wanted = versions(here, engine)
     own = digest(installation.folders.pipelines)
-    here_is = {"bundle": installation.receipt.bundle_id, "DAG files": own}
+    here_is = {"bundle": bundle(installation.home.path), "DAG files": own}
     found = [
         _status(name, seen.get(name), invited.get(name), wanted, here_is)
         for name in sorted({*seen, *invited})

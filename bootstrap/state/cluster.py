@@ -53,7 +53,8 @@ class Invited:
 class HeadRecord:
     """On a head: `engine` runs the tasks elsewhere, workers reach the web server at `address` and `port`.
 
-    `id` tells clusters apart. With `spread` tasks that name no executor go to the workers.
+    `id` tells clusters apart. With `spread` tasks that name no executor go to the workers. `dags` is a folder
+    of DAG files that all hosts share; "" where each has its own.
     """
 
     schema: int
@@ -63,6 +64,7 @@ class HeadRecord:
     port: int
     spread: bool = False
     workers: Tuple[Invited, ...] = ()
+    dags: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Join:
     `executors` is the head's list, `packages` are versions that both must have. `secrets` are the keys that
     the engine needs, by the name of their file; `claims` is who asks the head's API with them. `authorities`
     is the text of the certificates that the head's is signed by; empty for plain HTTP. `timezone` is the
-    head's.
+    head's. `dags` is the folder of DAG files that all hosts share, if they do.
     """
 
     schema: int
@@ -93,6 +95,7 @@ class Join:
     secrets: Dict[str, str] = field(repr=False)
     authorities: str = ""
     timezone: str = ""
+    dags: str = ""
 
     def key(self, name: str) -> Secret:
         """One of the keys."""

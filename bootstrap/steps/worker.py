@@ -132,22 +132,42 @@ class PinnedDagStep:
     def describe(self) -> str:
         """One line for the admin."""
         folder = dags.pinned_folder(self.installation.folders.pipelines)
+        if cluster.joined(self.installation.home).dags:
+            return f"See that the shared DAG files are there: {folder.parent}"
         return f"Write the DAG that proves this host to {folder}"
 
     def done(self) -> bool:
         """Whether it is there."""
         told = self._told.is_file() and self._told.read_text(encoding="utf-8") == dags.source("sysinfo.py")
+        if cluster.joined(self.installation.home).dags:
+            return (
+                told and (dags.pinned_folder(self.installation.folders.pipelines) / dags.PINNED_FILE).exists()
+            )
         return told and dags.pinned_current(self.installation.folders.pipelines, *self._workers())
 
     def apply(self) -> None:
-        """Write it."""
-        dags.write_pinned(self.installation.folders.pipelines, *self._workers())
+        """Write it; into a shared folder the head has. Raises :class:`HeadUnusable` without it."""
+        folder = self.installation.folders.pipelines
+        if not cluster.joined(self.installation.home).dags:
+            dags.write_pinned(folder, *self._workers())
+        elif not self._pinned.exists():
+            raise HeadUnusable(
+                f"The folder of DAG files that all hosts share is not the head's here: {folder}.",
+                found=f"no {self._pinned}, which the head has written",
+                needed="the folder that the head has at this path, readable by"
+                f" {self.installation.receipt.account}",
+                hint="Mount it here, and run the same command again.",
+            )
         self._told.parent.mkdir(mode=0o750, exist_ok=True)
         smallfile.write(self._told, dags.source("sysinfo.py"), 0o644)
 
     @property
     def _told(self) -> Path:
         return self.installation.home.path / "config" / "airferry_sysinfo.py"
+
+    @property
+    def _pinned(self) -> Path:
+        return dags.pinned_folder(self.installation.folders.pipelines) / dags.PINNED_FILE
 
     def _workers(self) -> Tuple[List[str], str]:
         join = cluster.joined(self.installation.home)

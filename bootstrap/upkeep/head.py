@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.base import channel, secret
@@ -16,6 +17,7 @@ from bootstrap.facts.network import address_for_others
 from bootstrap.installed import crew
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
+from bootstrap.site import certificates
 from bootstrap.state import cluster as clusters
 from bootstrap.state import plan, receipt
 from bootstrap.state.cluster import HeadRecord, Invited
@@ -51,16 +53,26 @@ class Rotated:
 
 
 def enable(
-    installation: Installation, name: str, progress: Progress, *, address: str = "", spread: bool = False
+    installation: Installation,
+    name: str,
+    progress: Progress,
+    *,
+    address: str = "",
+    spread: bool = False,
+    shared: Optional[Path] = None,
 ) -> Enabled:
     """Let workers join: settings, a restart, and the address asked as a worker would ask it.
 
-    Raises EngineUnusable, :class:`WorkerRefused`, and whatever a step raises; the same again continues.
+    `shared` is a folder of DAG files that lies on all hosts at the same path. Raises EngineUnusable,
+    :class:`WorkerRefused`, and whatever a step raises; the same again continues.
     """
     if installation.receipt.role != HEAD:
         raise WorkerRefused("This host is a worker itself.", hint="Give this command on its head.")
     engine = usable(name, installation.version, crew.packages(installation))
     reached = address or _own_address(installation)
+    _check_certificate(installation, reached)
+    if shared:
+        _check_shared(installation, shared)
     home, found = installation.home, installation.receipt
     with held(home.lock), Journal(home.journal).recorded("workers", do="enable", engine=name):
         before = clusters.find(home)
@@ -72,6 +84,8 @@ def enable(
             )
         kept = before or HeadRecord(clusters.SCHEMA, uuid.uuid4().hex[:12], name, reached, found.web_port)
         changed = replace(kept, engine=name, address=reached, port=found.web_port, spread=spread)
+        if shared:
+            changed = replace(changed, dags=str(shared))
         if changed != before:
             clusters.save(home, changed)
         chosen = replace(found, executor=row(engine, spread=spread))
@@ -113,6 +127,35 @@ def _own_address(installation: Installation) -> str:
             hint="Name the one that workers reach: bin/airferry workers enable edge --address NAME",
         )
     return found
+
+
+def _check_certificate(installation: Installation, reached: str) -> None:
+    """See that the certificate is for the address that workers use; raises :class:`WorkerRefused`."""
+    path = installation.web.certificate
+    if not path:
+        return
+    known = certificates.names(path)
+    if known and not certificates.covers(known, reached):
+        raise WorkerRefused(
+            f"The web server's certificate is not for {reached}: workers would refuse it.",
+            found=f"it is for {', '.join(known)}",
+            needed=f"one that names {reached}, or an address that it names",
+            hint="Give one of those names with --address. Or name this one first:"
+            f" {installation.home.bin}/airferry site url https://{reached}:{installation.receipt.web_port},"
+            " and then site tls --self-signed, or site tls with a certificate of yours.",
+        )
+
+
+def _check_shared(installation: Installation, folder: Path) -> None:
+    """See that the account can write DAG files there; raises :class:`WorkerRefused`."""
+    if folder.is_dir() and os.access(str(folder), os.R_OK | os.W_OK | os.X_OK):
+        return
+    raise WorkerRefused(
+        f"{folder} cannot be the folder of DAG files.",
+        found="it cannot be written" if folder.is_dir() else "no such folder",
+        needed=f"a folder that {installation.receipt.account} can write, which each worker has at this path",
+        hint="Mount it on this host and on every worker first.",
+    )
 
 
 def _ask(installation: Installation, cluster: HeadRecord) -> None:

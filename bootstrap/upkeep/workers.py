@@ -109,6 +109,7 @@ def join_of(installation: Installation, cluster: HeadRecord, guest: Invited) -> 
         secrets=keys,
         authorities=_authorities(installation),
         timezone=found.timezone,
+        dags=cluster.dags,
     )
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.airflow.executor import EDGE
+from bootstrap.airflow.executor import EDGE, EDGE_WORKER
+from bootstrap.airflow.webaddress import WebAddress
+from bootstrap.base.console import Console
 from bootstrap.change import cluster_rules
 from bootstrap.change.upgrade_rules import UpgradeRefused
 from bootstrap.cluster import dags
@@ -20,11 +22,14 @@ from bootstrap.doctor.checks import cluster as checks
 from bootstrap.examination.cluster import ClusterFacts, OfWorker
 from bootstrap.examination.installed import Installed
 from bootstrap.installed import crew
+from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.dagimports import DagProblem
 from bootstrap.installed.installation import Installation
+from bootstrap.site import certificates
 from bootstrap.state import cluster
 from bootstrap.state.cluster import HeadRecord, NoCluster
 from bootstrap.state.home import Home
+from bootstrap.state.receipt import WORKER
 from bootstrap.upkeep import head as heads
 from bootstrap.upkeep import workers
 from bootstrap.upkeep.workers import WorkerRefused
@@ -128,6 +133,41 @@ def test_a_web_server_on_this_host_alone_cannot_be_a_head(head: Installation) ->
     with pytest.raises(WorkerRefused, match="this host alone") as caught:
         heads.enable(here, "edge", None)  # type: ignore[arg-type]
     assert "--host" in caught.value.hint
+
+
+def test_a_shared_folder_that_cannot_be_written(head: Installation, tmp_path: Path) -> None:
+    with pytest.raises(WorkerRefused, match="cannot be the folder of DAG files") as caught:
+        heads.enable(head, "edge", Console(quiet=True), address="head", shared=tmp_path / "mnt")
+    assert caught.value.found == "no such folder"
+
+
+def test_a_certificate_for_another_name_is_told_before_anything_restarts(
+    head: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Installation, "web", WebAddress("127.0.0.1", 8080, "", "cert.pem"))
+    monkeypatch.setattr(certificates, "names", lambda path: ("other.example", "localhost"))
+    with pytest.raises(WorkerRefused, match=r"is not for head\.example") as caught:
+        heads.enable(head, "edge", Console(quiet=True), address="head.example")
+    assert caught.value.found == "it is for other.example, localhost"
+
+
+def test_a_worker_is_told_of_a_shared_folder(head: Installation) -> None:
+    cluster.save(head.home, replace(cluster.load(head.home), dags="/mnt/dags"))
+    join, _ = workers.invite(head, "w1")
+    assert join.dags == "/mnt/dags"
+    cluster.keep_join(head.home, join)
+    worker = Installation(replace(head.receipt, role=WORKER, executor=EDGE_WORKER.name))
+    settings = {(item.section, item.option): item.value for item in ManagedSettings(worker).settings()}
+    assert settings["core", "dags_folder"] == "/mnt/dags"
+
+
+def test_an_add_on_that_a_worker_lacks_is_a_drift(head: Installation, database: Database) -> None:
+    (head.home.path / "current").symlink_to("releases/3.3.2-a")
+    head.home.receipt.write_text('{"added": [{"bundle_id": "3.3.2-b"}]}')
+    database.rows = row("w1").replace("\t\t\t\tidle", "\t3.3.2-a\t\t\tidle")
+    assert crew.look(head).workers[0].drifting == ("bundle",)
+    database.rows = row("w1").replace("\t\t\t\tidle", "\t3.3.2-a+3.3.2-b\t\t\tidle")
+    assert crew.look(head).workers[0].drifting == ()
 
 
 def test_states_as_they_are_told(head: Installation, database: Database) -> None:
