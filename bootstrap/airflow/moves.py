@@ -14,7 +14,7 @@ from typing import Dict, List, Sequence, Tuple
 from bootstrap.airflow import config, differences, option_tables
 from bootstrap.airflow.config import ConfigurationError, Option, Setting
 from bootstrap.airflow.managed_options import moved
-from bootstrap.airflow.option_tables import Change, Tables
+from bootstrap.airflow.option_tables import OptionMove, Tables
 from bootstrap.airflow.release import AirflowRelease
 
 # Values that must not move ("": whatever it is). Four processes for the web server were a default and no
@@ -66,7 +66,7 @@ def fit(text: str, release: AirflowRelease, venv: Path) -> Fitted:
     return Fitted(fitted, tuple(dict.fromkeys(to)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(unknown)))
 
 
-def apply(text: str, changes: Sequence[Change]) -> str:
+def apply(text: str, changes: Sequence[OptionMove]) -> str:
     """Give each value its new place, unless something stands there, and comment the old line out."""
     for change in changes:
         value = config.get(text, *change.place)
@@ -84,7 +84,7 @@ def apply(text: str, changes: Sequence[Change]) -> str:
     return text
 
 
-def _of_newer(text: str, release: AirflowRelease, tables: Tables) -> List[Change]:
+def _of_newer(text: str, release: AirflowRelease, tables: Tables) -> List[OptionMove]:
     """The options that a newer release has elsewhere, or alone, as far as we know where."""
     found = []
     for place in config.options(text):
@@ -92,11 +92,11 @@ def _of_newer(text: str, release: AirflowRelease, tables: Tables) -> List[Change
         back = (_BACK.get(place[0], ""), place[1])
         # late releases of 2 know this one, and have not what 3 sets it to
         if place == _LOGIN and elsewhere:
-            found.append(Change(place, now))
+            found.append(OptionMove(place, now))
         elif not _known(tables, place) and release.numbers < (3, 0, 0) and _known(tables, back):
-            found.append(Change(place, back))
+            found.append(OptionMove(place, back))
         elif not _known(tables, place) and elsewhere:
-            found.append(Change(place, now))
+            found.append(OptionMove(place, now))
     return found
 
 

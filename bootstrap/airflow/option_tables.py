@@ -41,7 +41,7 @@ class Tables:
     older: Dict[Option, Older]
 
 
-class Change(NamedTuple):
+class OptionMove(NamedTuple):
     """What ``airflow config update`` does with an option of older releases.
 
     `now` is where its value belongs, None when nobody reads it any more. `only` is the one value of which
@@ -53,13 +53,13 @@ class Change(NamedTuple):
     only: Optional[str] = None
 
 
-def changes(venv: Path) -> List[Change]:
+def changes(venv: Path) -> List[OptionMove]:
     """The release's own list of changes; empty for one before 3.0, which has no use for it."""
     found = []
     for package in venv.glob("lib/python3*/site-packages/airflow"):
         for node in _nodes(package / _LINTER):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ConfigChange":
-                found += [Change(old, older.now, _only(node)) for old, older in _advice(node).items()]
+                found += [OptionMove(old, older.now, _only(node)) for old, older in _advice(node).items()]
     return found
 
 

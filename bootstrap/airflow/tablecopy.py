@@ -116,7 +116,7 @@ class Sqlite:
         return "\t".join(column.text(value, mend=mend) for column, value in zip(columns, row))
 
 
-class Copied:
+class CopiedFiles:
     """Files that COPY has written, and their list; a row is its values as they stand there."""
 
     def __init__(self, path: str) -> None:
@@ -154,7 +154,7 @@ class Copied:
 class Copy:
     """One copy: from the `source` to `target`, a connection of psycopg2's in a transaction."""
 
-    def __init__(self, source: Union[Sqlite, Copied], target: Any) -> None:
+    def __init__(self, source: Union[Sqlite, CopiedFiles], target: Any) -> None:
         self.source = source
         self.cursor = target.cursor()
         self.left: List[Dict[str, Any]] = []
@@ -365,7 +365,7 @@ def main() -> int:
 
     asked = json.load(sys.stdin)
     where = asked["source"]
-    source = Copied(where) if where.endswith(".json") else Sqlite(where)
+    source = CopiedFiles(where) if where.endswith(".json") else Sqlite(where)
     engine = create_engine(conf.get(*asked["database"]))
     target = engine.raw_connection()
     try:

@@ -26,7 +26,7 @@ from bootstrap.takeover.archive import TakeOverFailed
 class Old:
     """What was found where it was `named`; `old` is None where it could not be read."""
 
-    named: look.Named
+    named: look.TakeOverSource
     old: Optional[OldAirflow]
     findings: Tuple[Finding, ...]
 

@@ -130,7 +130,7 @@ def _result(
 
 
 def shown(person: Person) -> str:
-    """One line on somebody who was looked up."""
+    """One line on a user who was looked up."""
     if not person.dn:
         return f"{person.name}: {person.entries or 'no'} such entries; exactly one can log in"
     return f"{person.name}: {person.dn}, as {', '.join(person.roles)}"

@@ -11,7 +11,7 @@ from bootstrap.installed import crew, in_force, refusals
 from bootstrap.installed.crew import Crew
 from bootstrap.installed.dagimports import DagProblem, imported
 from bootstrap.installed.installation import Installation
-from bootstrap.installed.refusals import Refused
+from bootstrap.installed.refusals import WorkerRefusal
 from bootstrap.state.cluster import joined
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -40,7 +40,7 @@ class ClusterFacts:
 
     worker: Optional[OfWorker] = None
     head: Optional[Crew] = None
-    refused: Tuple[Refused, ...] = ()
+    refused: Tuple[WorkerRefusal, ...] = ()
 
 
 def collect(installation: Installation) -> ClusterFacts:

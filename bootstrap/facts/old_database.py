@@ -74,7 +74,7 @@ class OldDatabase:
     strange: Tuple[str, ...] = ()
 
 
-class Asked(Protocol):
+class QueriedDatabase(Protocol):
     """A database that answers queries; names are in double quotes."""
 
     def tables(self) -> List[str]:
@@ -102,7 +102,7 @@ class AskedSqlite:
         return self.connection.execute(sql).fetchall()
 
 
-def counted(asked: Asked, database: OldDatabase, key: str) -> OldDatabase:
+def counted(asked: QueriedDatabase, database: OldDatabase, key: str) -> OldDatabase:
     """What is in it, as far as a take-over must know; `key` is the fernet key, or ""."""
     tables = set(asked.tables())
     if "alembic_version" not in tables:
@@ -132,12 +132,12 @@ def counted(asked: Asked, database: OldDatabase, key: str) -> OldDatabase:
     )
 
 
-def _rows(asked: Asked, table: str) -> int:
+def _rows(asked: QueriedDatabase, table: str) -> int:
     name = table.replace('"', '""')
     return int(asked.query(f'SELECT count(*) FROM "{name}"')[0][0])  # noqa: S608  (of its own catalogue)
 
 
-def _values(asked: Asked, key: str) -> Tuple[Tuple[str, ...], int, int]:
+def _values(asked: QueriedDatabase, key: str) -> Tuple[Tuple[str, ...], int, int]:
     """The values that the key does not open, how many are in plain text, and how many encrypted."""
     closed: List[str] = []
     plain = encrypted = 0
@@ -160,7 +160,7 @@ def _values(asked: Asked, key: str) -> Tuple[Tuple[str, ...], int, int]:
     return tuple(dict.fromkeys(closed)), plain, encrypted
 
 
-def _alive(asked: Asked) -> Iterator[str]:
+def _alive(asked: QueriedDatabase) -> Iterator[str]:
     rows = asked.query(
         "SELECT job_type, hostname, max(latest_heartbeat) FROM job WHERE state = 'running'"
         " AND job_type LIKE '%er%' AND job_type NOT LIKE 'LocalTask%' GROUP BY 1, 2"

@@ -125,7 +125,7 @@ def _tls(options: Dict[Tuple[str, str], str], version: Version) -> str:
     return ""
 
 
-def _look(item: folders.Named) -> NamedFolder:
+def _look(item: folders.FolderOption) -> NamedFolder:
     return carried.look(item.section, item.option, item.value, item.path)
 
 

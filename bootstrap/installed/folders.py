@@ -45,7 +45,7 @@ def walk(top: Path, onerror: Optional[Callable[[OSError], None]] = None) -> Iter
 
 
 @dataclass(frozen=True)
-class Named:
+class FolderOption:
     """An option that names a folder: `value` as it stands, `path` what it means to the account."""
 
     section: str
@@ -114,7 +114,7 @@ class Folders:
             return self.own[in_force.variable(place)]
         return config.get(self.text, *place)
 
-    def named(self) -> List[Named]:
+    def named(self) -> List[FolderOption]:
         """Every option that is set."""
         found = []
         for row in (DAGS_FOLDER, PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER):
@@ -122,7 +122,7 @@ class Folders:
             if row is LOG_FOLDER and value is None and self.version < (3, 0, 0):
                 value, place = config.get(self.text, *_OLD_LOG_FOLDER), _OLD_LOG_FOLDER
             if value and place:
-                found.append(Named(*place, value, self.expanded(value)))
+                found.append(FolderOption(*place, value, self.expanded(value)))
         return found
 
     def expanded(self, value: str) -> str:
@@ -157,7 +157,7 @@ def of(home: Home, version: Version, account: str) -> Folders:
     return Folders(home, version, account, in_force.text_of(home.airflow_cfg), in_force.variables(home))
 
 
-def outside(folders: Folders) -> Tuple[Named, ...]:
+def outside(folders: Folders) -> Tuple[FolderOption, ...]:
     """The named folders that are not those which an install makes in the home."""
     own = {str(path) for path in (folders.home.dags, folders.home.path / "plugins", folders.home.logs)}
     inside = f"{folders.home.logs}/"

@@ -24,7 +24,7 @@ _REQUEST = re.compile(
 
 
 @dataclass(frozen=True)
-class Refused:
+class WorkerRefusal:
     """A worker of that name was refused `times` lately, the last time at `time` (RFC 3339)."""
 
     name: str
@@ -33,7 +33,7 @@ class Refused:
     times: int
 
 
-def find(installation: Installation) -> Tuple[Refused, ...]:
+def find(installation: Installation) -> Tuple[WorkerRefusal, ...]:
     """Read the end of the web server's log; nothing where it cannot be read."""
     path = installation.home.own_logs / f"{installation.version.web_component}.log"
     try:
@@ -45,9 +45,9 @@ def find(installation: Installation) -> Tuple[Refused, ...]:
     return of_lines(lines, time.time() - LATELY_SECONDS)
 
 
-def of_lines(lines: List[str], since: float) -> Tuple[Refused, ...]:
+def of_lines(lines: List[str], since: float) -> Tuple[WorkerRefusal, ...]:
     """The refusals that a log tells of, after that moment (seconds since 1970)."""
-    found: Dict[str, Refused] = {}
+    found: Dict[str, WorkerRefusal] = {}
     reason = ""
     for line in lines:
         said = _REASON.search(line)
@@ -58,7 +58,7 @@ def of_lines(lines: List[str], since: float) -> Tuple[Refused, ...]:
             when, name = asked.group("time"), asked.group("name")
             if _seconds(when) >= since:
                 times = found[name].times + 1 if name in found else 1
-                found[name] = Refused(name, reason, when, times)
+                found[name] = WorkerRefusal(name, reason, when, times)
             reason = ""
     return tuple(found[name] for name in sorted(found))
 

@@ -44,17 +44,17 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Named:
+class TakeOverSource:
     """What ``--take-over`` names: an old home, or (`server`) a database without one."""
 
     home: Path
     server: Optional[OldServer] = None
 
 
-def named(text: str, password_file: Optional[Path] = None) -> Named:
+def named(text: str, password_file: Optional[Path] = None) -> TakeOverSource:
     """The old home, or its airflow.cfg, or the address of its database; raises InvalidOption."""
     if "://" in text:
-        return Named(Path(), _server(text, password_file))
+        return TakeOverSource(Path(), _server(text, password_file))
     if password_file:
         raise InvalidOption(
             "--take-over-password-file goes with the address of a database.",
@@ -62,7 +62,7 @@ def named(text: str, password_file: Optional[Path] = None) -> Named:
             hint="A folder's airflow.cfg has the password of its database.",
         )
     path = Path(text).expanduser().absolute()
-    return Named(path.parent if path.name == "airflow.cfg" else path)
+    return TakeOverSource(path.parent if path.name == "airflow.cfg" else path)
 
 
 def _server(text: str, password_file: Optional[Path]) -> OldServer:
@@ -129,7 +129,7 @@ def reader(home: Path) -> Account | str | None:
     return Account("" if name.isdigit() else name, status.st_uid, status.st_gid)
 
 
-def judged(named: Named, found: Looked, chosen: Receipt) -> Tuple[Finding, ...]:
+def judged(named: TakeOverSource, found: Looked, chosen: Receipt) -> Tuple[Finding, ...]:
     """What speaks against taking it over into the home that was chosen, and what to know."""
     if found.old is None:
         return (take_over.unreadable(str(named.home), found.problem),)

@@ -60,7 +60,7 @@ class Questions:
 
     @property
     def any(self) -> bool:
-        """Whether somebody is asked."""
+        """Whether any source is asked."""
         return bool(self.index_url or self.osv)
 
 

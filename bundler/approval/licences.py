@@ -71,7 +71,7 @@ def declared(metadata: Message) -> DeclaredLicence:
 
 
 def declared_as(words: str) -> DeclaredLicence:
-    """The declared licence in somebody's own words."""
+    """The declared licence in the publisher's own words."""
     return DeclaredLicence(_expression(words), shortened(words))
 
 

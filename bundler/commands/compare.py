@@ -42,7 +42,7 @@ class FilesCompared:
 
 def compare(
     before: Path = typer.Argument(metavar="A", help="A bundle."),
-    after: Path = typer.Argument(metavar="B", help="The same bundle, made by somebody else."),
+    after: Path = typer.Argument(metavar="B", help="The same bundle, made by another builder."),
     json: bool = JSON,
 ) -> Result[FilesCompared]:
     """Tell whether two builders made the same file, or which member differs; 5 when they did not."""

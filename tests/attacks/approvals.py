@@ -93,7 +93,7 @@ class Approvals:
             changed = b"".join(lines)
         elif how == "older":
             changed = self.older[path.name]
-        else:  # a file of somebody else's, with a list that fits
+        else:  # a file of another builder, with a list that fits
             content = self._flipped(self.kept[self.site.file])
             self._write(self.site.file, content)
             before, after = (

@@ -11,7 +11,7 @@ from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.cluster import OfWorker
 from bootstrap.examination.installed import Installed
 from bootstrap.installed.crew import Crew
-from bootstrap.installed.refusals import Refused
+from bootstrap.installed.refusals import WorkerRefusal
 
 HEAD_OK = Entry("head-ok", OK, "The head answers, and takes what this worker signs")
 HEAD_UNKNOWN = Entry(
@@ -154,7 +154,7 @@ def _worker(installed: Installed, found: OfWorker) -> Iterator[Finding]:
         )
 
 
-def _refused(installed: Installed, refused: Iterable[Refused]) -> Iterator[Finding]:
+def _refused(installed: Installed, refused: Iterable[WorkerRefusal]) -> Iterator[Finding]:
     for item in refused:
         clock = any(word in item.reason for word in ("clock", "future", "expired"))
         yield WORKER_REFUSED.found(
@@ -163,7 +163,7 @@ def _refused(installed: Installed, refused: Iterable[Refused]) -> Iterator[Findi
             remedy="Set the clock on that host, or have both follow one source (chrony)."
             if clock
             else f"Bring a new join file there, and install with it. If {item.name} is no worker of yours,"
-            " somebody knows this address.",
+            " another host has this head's address.",
             commands=()
             if clock
             else (f"{command(installed)} workers invite {item.name} --out {item.name}.join",),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from bootstrap.airflow import moves
-from bootstrap.airflow.option_tables import Change
+from bootstrap.airflow.option_tables import OptionMove
 from bootstrap.airflow.release import release_for
 from tests.support.option_tables import put
 
 CHANGES = [
-    Change(("webserver", "page_size"), ("api", "page_size")),
-    Change(("logging", "log_filename_template"), only="dag_id={{ ti.dag_id }}/\nrun_id={{ ti.run_id }}"),
-    Change(("logging", "log_format"), only="x"),
-    Change(("webserver", "cookie_samesite"), ("fab", "cookie_samesite")),
-    Change(("webserver", "workers"), ("api", "workers")),
+    OptionMove(("webserver", "page_size"), ("api", "page_size")),
+    OptionMove(("logging", "log_filename_template"), only="dag_id={{ ti.dag_id }}/\nrun_id={{ ti.run_id }}"),
+    OptionMove(("logging", "log_format"), only="x"),
+    OptionMove(("webserver", "cookie_samesite"), ("fab", "cookie_samesite")),
+    OptionMove(("webserver", "workers"), ("api", "workers")),
 ]
 TEXT = """\
 # ours: do not touch
@@ -63,8 +63,8 @@ page_size = 50
 
 def test_backends_that_airflow_3_does_not_have_are_left_behind() -> None:
     text = "[api]\nauth_backends = airflow.api.auth.backend.session\n"
-    change = Change(("api", "auth_backends"), ("fab", "auth_backends"))
-    oldest = Change(("api", "auth_backend"), ("fab", "auth_backends"))
+    change = OptionMove(("api", "auth_backends"), ("fab", "auth_backends"))
+    oldest = OptionMove(("api", "auth_backend"), ("fab", "auth_backends"))
     assert "[fab]" not in moves.apply("[api]\nauth_backend = airflow.api.auth.backend.deny_all\n", [oldest])
     assert moves.apply(text, [change]) == "[api]\n# auth_backends = airflow.api.auth.backend.session\n"
 
@@ -76,7 +76,7 @@ def test_a_number_of_workers_that_was_chosen_moves() -> None:
 
 def test_an_address_for_browsers_moves_only_where_it_was_chosen() -> None:
     """Airflow 3 sends browsers there after the login: the default of 2.x names the host that looks."""
-    move = [Change(("webserver", "base_url"), ("api", "base_url"))]
+    move = [OptionMove(("webserver", "base_url"), ("api", "base_url"))]
     for value in ("http://localhost:8080", "http://localhost:18211", "https://localhost/"):
         assert "[api]" not in moves.apply(f"[webserver]\nbase_url = {value}\n", move)
     for value in ("http://localhost:8080/airflow", "https://airflow.example"):

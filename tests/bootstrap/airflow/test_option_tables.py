@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.airflow import option_tables
-from bootstrap.airflow.option_tables import Change, Older
+from bootstrap.airflow.option_tables import Older, OptionMove
 from tests.support.option_tables import put
 
 
@@ -29,11 +29,11 @@ def test_what_is_still_read_where_it_stood(tmp_path: Path, parser: str) -> None:
         ("email", "email_backend"): Older(None),
     }
     assert option_tables.changes(tmp_path) == [
-        Change(("webserver", "web_server_port"), ("api", "port")),
-        Change(("core", "dag_concurrency"), ("core", "new")),
-        Change(("core", "check_slas")),
-        Change(("webserver", "base_url"), ("api", "base_url")),
-        Change(("email", "email_backend"), only="x.send"),
+        OptionMove(("webserver", "web_server_port"), ("api", "port")),
+        OptionMove(("core", "dag_concurrency"), ("core", "new")),
+        OptionMove(("core", "check_slas")),
+        OptionMove(("webserver", "base_url"), ("api", "base_url")),
+        OptionMove(("email", "email_backend"), only="x.send"),
     ]
 
 

@@ -7,7 +7,7 @@ from bootstrap.examination.cluster import ClusterFacts
 from bootstrap.examination.installed import Installed
 from bootstrap.installed import refusals
 from bootstrap.installed.crew import Crew
-from bootstrap.installed.refusals import Refused
+from bootstrap.installed.refusals import WorkerRefusal
 from wheelhouse import timestamp
 
 _FUTURE = "The signature of the request was sent from the future"
@@ -32,7 +32,9 @@ SINCE = timestamp.parse("2026-11-28T16:20:00Z").timestamp()
 
 def test_who_was_refused_lately_and_why() -> None:
     first, second = refusals.of_lines(LOG.splitlines(), SINCE)
-    assert first == Refused("w1", "The signature of the request was wrong", "2026-11-28T16:24:11.439627Z", 2)
+    assert first == WorkerRefusal(
+        "w1", "The signature of the request was wrong", "2026-11-28T16:24:11.439627Z", 2
+    )
     assert (second.name, second.reason) == ("w3", "The signature of the request was sent from the future")
 
 

@@ -23,7 +23,7 @@ from bootstrap.facts.processes import Process
 from bootstrap.facts.remnants import Remnant
 from bootstrap.installed.options import InvalidOption
 from bootstrap.takeover import look
-from bootstrap.takeover.look import Named
+from bootstrap.takeover.look import TakeOverSource
 from tests.support import old_airflow as old
 from tests.support.accounts import NOBODY, Folder
 from wheelhouse import codec
@@ -68,7 +68,7 @@ def test_everything_is_counted_and_nothing_is_changed(home: Path) -> None:
     rows = seen.database.rows
     assert (rows["dag_run"], rows["task_instance"], rows["connection"]) == (20, 60, 52)
     assert seen.database.users == ("kim", "viewer")
-    # 2.2.2 has no fernet key unless somebody makes one
+    # 2.2.2 has no fernet key unless an admin makes one
     assert (seen.database.key, seen.database.closed, seen.database.plain > 0) == ("none", (), True)
     assert (seen.dags.files, seen.plugins.files) == (2, 1)
     assert old.contents(home) == before
@@ -110,7 +110,7 @@ def test_password_file_goes_with_an_address(home: Path, tmp_path: Path) -> None:
 
 
 def test_its_airflow_cfg_names_the_folder_as_well(home: Path) -> None:
-    assert look.named(str(home / "airflow.cfg")) == look.named(str(home)) == Named(home)
+    assert look.named(str(home / "airflow.cfg")) == look.named(str(home)) == TakeOverSource(home)
 
 
 @pytest.mark.parametrize("url", ["mysql+mysqldb://a:geheim@db/airflow"])

@@ -181,7 +181,7 @@ def test_every_value_comes_out_as_it_was(home: Path, tmp_path: Path, server: Rea
     archive.unpack(archive.packed(found(home)), target)
     contents = json.loads((target / "tables.json").read_text())
     assert contents["dag_run"]["columns"] == ["id", "dag_id", "conf", "start_date", "mood", "size"]
-    source = tablecopy.Copied(str(target / "tables.json"))
+    source = tablecopy.CopiedFiles(str(target / "tables.json"))
     assert source.count("dag_run") == 3000
     columns = [Column(name, "text") for name in ("mood", "dag_id", "conf", "start_date", "size")]
     lines = [source.line(columns, row, mend=False) for row in source.rows("dag_run", columns)]
