@@ -8,20 +8,21 @@ import pkgutil
 import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
-from typing import IO, Dict, List, Sequence
+from typing import IO, Dict, List, Optional, Sequence
 
 from bootstrap.base import smallfile
 from bootstrap.cluster.pinned import PINNED
-from bootstrap.cluster.sysinfo import DIFFERENT, digest, files
+from bootstrap.cluster.sysinfo import DIFFERENT, digest, files, mark
 from wheelhouse.errors import AirferryError
 
-__all__ = ["digest", "files"]
+__all__ = ["digest", "files", "mark"]
 
 _NAME = "airferry_workers"
 PINNED_FILE = f"{_NAME}.py"
-_SCHEMA = 1
+# With plugins it is another: who does not know of them must not leave them out.
+_SCHEMA, _WITH_PLUGINS = 1, 2
 _HEADER = "airferry-dags.json"
-_INSIDE = "dags/"
+DAGS, PLUGINS = KINDS = ("dags", "plugins")
 # Of a tree of DAG files; beyond it something else was packed.
 _MOST_BYTES, _MOST_FILES = 2 << 30, 100_000
 
@@ -73,26 +74,34 @@ def source(name: str) -> str:
     return found.decode("utf-8")
 
 
-def pack(folder: Path, stream: IO[bytes]) -> str:
-    """Write the tree as one archive (tar, gzip) whose first member says what must be in it; its digest."""
-    found, mark = files(folder), digest(folder)
+def pack(folder: Path, stream: IO[bytes], plugins: Optional[Path] = None) -> str:
+    """Write the tree as one archive (tar, gzip) whose first member says what must be in it; its mark.
+
+    A folder of `plugins` goes with it, if there is one that is not empty.
+    """
+    places = [(DAGS, folder), *([(PLUGINS, plugins)] if plugins and files(plugins) else [])]
+    found = [
+        (f"{kind}/{path.relative_to(top).as_posix()}", path) for kind, top in places for path in files(top)
+    ]
+    told = mark(folder, plugins)
     with tarfile.open(fileobj=stream, mode="w:gz", dereference=True) as archive:
-        told = json.dumps({"schema": _SCHEMA, "digest": mark, "files": len(found)}).encode()
+        schema = _WITH_PLUGINS if len(places) > 1 else _SCHEMA
+        text = json.dumps({"schema": schema, "digest": told, "files": len(found)}).encode()
         head = tarfile.TarInfo(_HEADER)
-        head.size = len(told)
-        archive.addfile(head, io.BytesIO(told))
-        for path in found:
-            item = archive.gettarinfo(str(path), _INSIDE + path.relative_to(folder).as_posix())
+        head.size = len(text)
+        archive.addfile(head, io.BytesIO(text))
+        for name, path in found:
+            item = archive.gettarinfo(str(path), name)
             item.uid = item.gid = 0
             item.uname = item.gname = ""
             item.mode = 0o755 if item.mode & 0o100 else 0o644
             with path.open("rb") as content:
                 archive.addfile(item, content)
-    return mark
+    return told
 
 
 def unpack(stream: IO[bytes], folder: Path) -> str:
-    """Unpack such an archive into a new folder, and compare; its digest.
+    """Unpack such an archive into a new folder, as ``dags`` and ``plugins`` below it, and compare; its mark.
 
     Raises :class:`DagTreeRefused`; the folder is gone then.
     """
@@ -104,7 +113,9 @@ def unpack(stream: IO[bytes], folder: Path) -> str:
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         shutil.rmtree(str(folder), ignore_errors=True)
         raise _refused(str(error) or type(error).__name__) from error
-    found = digest(folder)
+    for kind in KINDS:
+        (folder / kind).mkdir(exist_ok=True)
+    found = mark(folder / DAGS, folder / PLUGINS)
     if found != told:
         shutil.rmtree(str(folder), ignore_errors=True)
         raise _refused(f"its files have the digest {found}, not {told}")
@@ -117,7 +128,7 @@ def _told(archive: tarfile.TarFile) -> str:
     if first is None or stream is None or first.size > 4096:
         raise ValueError(f"it does not begin with {_HEADER}")
     head = json.loads(stream.read())
-    if not isinstance(head, dict) or head.get("schema") != _SCHEMA:
+    if not isinstance(head, dict) or head.get("schema") not in (_SCHEMA, _WITH_PLUGINS):
         raise ValueError("another airferry wrote it")
     return str(head.get("digest"))
 
@@ -129,14 +140,14 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
         if item.name == _HEADER:
             continue
         parts = PurePosixPath(item.name).parts
-        if not item.isreg() or parts[:1] != ("dags",) or len(parts) < 2 or ".." in parts:
+        if not item.isreg() or parts[0] not in KINDS or len(parts) < 2 or ".." in parts:
             raise ValueError(f"it holds {item.name!r}, which is no DAG file")
         size, count = size + item.size, count + 1
         if size > _MOST_BYTES or count > _MOST_FILES:
             raise ValueError("it holds more than any tree of DAG files")
         content = archive.extractfile(item)
         assert content is not None, "a regular file"
-        target = folder.joinpath(*parts[1:])
+        target = folder.joinpath(*parts)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:
             shutil.copyfileobj(content, out)
@@ -153,35 +164,36 @@ def _refused(why: str) -> DagTreeRefused:
 
 
 def trees(home: Path) -> Path:
-    """On a worker: where its trees of DAG files lie, each in a folder; ``dags`` is a link to one."""
+    """On a worker: where its trees lie, each in a folder; ``dags`` and ``plugins`` are links into one."""
     return home / "dag-trees"
 
 
-def make_link(home: Path) -> None:
-    """On a worker: have ``dags`` be a link from the start, so that a tree can be switched in one step."""
-    link = home / "dags"
+def make_link(home: Path, kind: str = DAGS) -> None:
+    """On a worker: have a folder of the home be a link from the start, to be switched in one step."""
+    link = home / kind
     if link.is_symlink():
         return
-    first = trees(home) / "first"
-    first.parent.mkdir(mode=0o750, exist_ok=True)
+    first = trees(home) / "first" / kind
+    first.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     if link.is_dir():
         link.rename(first)
     first.mkdir(mode=0o750, exist_ok=True)
-    switch(home, first)
+    switch(home, first, kind)
 
 
-def switch(home: Path, tree: Path) -> None:
-    """Make ``dags`` lead to a tree, in one step."""
-    fresh = home / "dags.new"
+def switch(home: Path, tree: Path, kind: str = DAGS) -> None:
+    """Make ``dags`` or ``plugins`` lead to a folder of a tree, in one step."""
+    fresh = home / f"{kind}.new"
     if fresh.is_symlink():
         fresh.unlink()
     fresh.symlink_to(tree.relative_to(home))
-    fresh.replace(home / "dags")
+    fresh.replace(home / kind)
 
 
 def old_trees(home: Path, kept: int = 2) -> List[Path]:
-    """The trees that may go: all but the one in use and the newest others (a task may still read there)."""
-    used = (home / "dags").resolve()
-    others = [path for path in trees(home).iterdir() if path.resolve() != used]
+    """The trees that may go: all but those in use and the newest others (a task may still read there)."""
+    used = [(home / kind).resolve() for kind in KINDS]
+    in_use = {place for one in used for place in (one, *one.parents)}
+    others = [path for path in trees(home).iterdir() if path.resolve() not in in_use]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     return others[kept - 1 :]

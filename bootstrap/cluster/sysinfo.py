@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 # The list of the workers that prove themselves differs from host to host.
 DIFFERENT = "airferry_workers.json"
@@ -47,6 +47,12 @@ def cached(folder: Path) -> str:
     return value
 
 
+def mark(dags: Path, plugins: Optional[Path] = None) -> str:
+    """What tells the DAG files of two hosts apart, and their plugins where there are any."""
+    both = [dags, *([plugins] if plugins and files(plugins) else [])]
+    return "+".join(cached(folder) for folder in both if folder.is_dir())
+
+
 def bundle(home: Path) -> str:
     """The release in use and its add-ons, as ids."""
     try:
@@ -62,5 +68,5 @@ async def tell() -> Dict[str, str]:
     from airflow.configuration import conf  # type: ignore[import-not-found]  # noqa: PLC0415
 
     home = Path(os.environ.get("AIRFLOW_HOME", ""))
-    folder = Path(conf.get("core", "dags_folder")).resolve()
-    return {"airferry_bundle": bundle(home), "airferry_dags": cached(folder) if folder.is_dir() else ""}
+    dags, plugins = (Path(conf.get("core", f"{kind}_folder")).resolve() for kind in ("dags", "plugins"))
+    return {"airferry_bundle": bundle(home), "airferry_dags": mark(dags, plugins)}

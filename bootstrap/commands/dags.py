@@ -72,7 +72,7 @@ def push_dags(
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Pushed]:
-    """Write all DAG files of this host into one file for its workers."""
+    """Write all DAG files and plugins of this host into one file for its workers."""
     if out == _STANDARD:
         if json:
             raise typer.BadParameter("--out - and --json would both write to standard output.")
@@ -102,16 +102,20 @@ def receive_dags(
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Received]:
-    """On a worker: replace all DAG files by the head's, in one step."""
+    """On a worker: replace all DAG files and plugins by the head's, in one step."""
     # root opens it while it still may
     with sys.stdin.buffer if file == _STANDARD else file.open("rb") as stream:
         installation = daily.enter_as_account(home_of(home))
         found = dagtrees.receive(installation, stream)
     changed = "as before" if found.digest == found.before else f"before: {found.before}"
-    return Result(
-        found,
-        lambda console: console.print(f"{found.files} DAG files in use, digest {found.digest} ({changed})."),
-    )
+
+    def show(console: Console) -> None:
+        console.print(f"{found.files} files in use, digest {found.digest} ({changed}).")
+        if found.plugins:
+            console.note("The plugins are others than before; the worker reads them when it starts:")
+            console.command(f"{installation.home.bin}/airferry restart")
+
+    return Result(found, show)
 
 
 _ADD = """\

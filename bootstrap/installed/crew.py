@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from bootstrap.cluster.dags import digest
+from bootstrap.cluster.dags import mark
 from bootstrap.cluster.engine import Seen, Waiting, of_cluster, versions
 from bootstrap.cluster.sysinfo import bundle
 from bootstrap.installed.installation import Installation
@@ -75,7 +75,7 @@ def look(installation: Installation) -> Crew:
     invited = {item.name: item for item in cluster.workers}
     here = packages(installation)
     wanted = versions(here, engine)
-    own = digest(installation.folders.pipelines)
+    own = mark(installation.folders.pipelines, installation.folders.plugins)
     here_is = {"bundle": bundle(installation.home.path), "DAG files": own}
     found = [
         _status(name, seen.get(name), invited.get(name), wanted, here_is)

@@ -73,6 +73,11 @@ class Folders:
         return self._path(DAGS_FOLDER, self.home.dags)
 
     @property
+    def plugins(self) -> Path:
+        """Where plugins are read."""
+        return self._path(PLUGINS_FOLDER, self.home.path / "plugins")
+
+    @property
     def logs(self) -> Path:
         """Where task logs are written."""
         return self._path(LOG_FOLDER, self.home.logs)

@@ -28,19 +28,20 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Received:
-    """The tree is in use; `before` is the digest of the one that was."""
+    """The tree is in use; `before` is the digest of the one before. `plugins` says whether those changed."""
 
     digest: str
     before: str
     files: int
+    plugins: bool = False
 
 
 def push(installation: Installation, stream: IO[bytes], file: str) -> Pushed:
-    """Pack the DAG files of this host."""
-    folder = installation.folders.pipelines
+    """Pack the DAG files of this host, and its plugins."""
+    folder, plugins = installation.folders.pipelines, installation.folders.plugins
     with Journal(installation.home.journal).recorded("dags", do="push", file=file):
-        found = dags.pack(folder, stream)
-    return Pushed(file, found, len(dags.files(folder)))
+        found = dags.pack(folder, stream, plugins)
+    return Pushed(file, found, len(dags.files(folder)) + len(dags.files(plugins)))
 
 
 def receive(installation: Installation, stream: IO[bytes]) -> Received:
@@ -56,17 +57,22 @@ def receive(installation: Installation, stream: IO[bytes]) -> Received:
         )
     _own(installation)
     with held(home.lock), Journal(home.journal).recorded("dags", do="receive"):
-        dags.make_link(home.path)
-        before = dags.digest((home.path / "dags").resolve())
+        for kind in dags.KINDS:
+            dags.make_link(home.path, kind)
+        old = [(home.path / kind).resolve() for kind in dags.KINDS]
+        before = dags.mark(*old)
         tree = dags.trees(home.path) / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         shutil.rmtree(str(tree), ignore_errors=True)
         found = dags.unpack(stream, tree)
         join = cluster.joined(home)
-        dags.write_pinned(tree, [join.name], engine_of(join.engine).executor)
-        dags.switch(home.path, tree)
+        dags.write_pinned(tree / dags.DAGS, [join.name], engine_of(join.engine).executor)
+        plugins = dags.digest(old[1]) != dags.digest(tree / dags.PLUGINS)
+        for kind in dags.KINDS:
+            dags.switch(home.path, tree / kind, kind)
         for path in dags.old_trees(home.path):
             shutil.rmtree(str(path), ignore_errors=True)
-    return Received(found, before, len(dags.files(tree)))
+    count = sum(len(dags.files(tree / kind)) for kind in dags.KINDS)
+    return Received(found, before, count, plugins)
 
 
 def _own(installation: Installation) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import List, Optional, Tuple
 
+from bootstrap.airflow import config
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.base import channel, secret
 from bootstrap.base.lock import held
@@ -207,9 +208,20 @@ def disable(installation: Installation, progress: Progress) -> Enabled:
         chosen = replace(found, executor=LOCAL.name)
         _choose_executor(chosen)
         here = replace(installation, receipt=chosen)
+        _close(here)
         steps: List[Step] = [ServicesStep(here), ConfigurationStep(here), StartStep(here)]
         done = plan.execute(steps, progress, Journal(home.journal))
         for path in sorted(dags.pinned_folder(here.folders.pipelines).glob("airferry_workers.*")):
             path.unlink()
         clusters.head_file(home).unlink()
     return Enabled("", "", chosen.executor, tuple(item.name for item in done))
+
+
+def _close(installation: Installation) -> None:
+    """Take what was for workers out of airflow.cfg: their API is served no longer."""
+    path, cluster = installation.home.airflow_cfg, clusters.load(installation.home)
+    text = config.read(path)
+    for item in of_cluster(cluster).head_settings(base_of(installation, cluster)):
+        text = config.remove(text, item.section, item.option)
+    config.write(path, text)
+    ManagedSettings(installation).remember_all()

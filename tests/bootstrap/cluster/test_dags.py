@@ -35,12 +35,12 @@ def packed(folder: Path) -> io.BytesIO:
 def test_a_tree_comes_across_whole(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "w1" / "tree"
     found = dags.unpack(packed(folder), target)
-    assert found == dags.digest(folder) == dags.digest(target)
-    assert (target / "sub" / "둘.py").read_text() == "two"
-    assert os.access(target / "sub" / "run.sh", os.X_OK)
-    assert not (target / "sub" / "__pycache__").exists()
-    assert (target / "airferry" / "airferry_workers.py").exists()
-    assert not (target / "airferry" / "airferry_workers.json").exists()
+    assert found == dags.digest(folder) == dags.digest(target / "dags")
+    assert (target / "dags" / "sub" / "둘.py").read_text() == "two"
+    assert os.access(target / "dags" / "sub" / "run.sh", os.X_OK)
+    assert not (target / "dags" / "sub" / "__pycache__").exists()
+    assert (target / "dags" / "airferry" / "airferry_workers.py").exists()
+    assert not (target / "dags" / "airferry" / "airferry_workers.json").exists()
 
 
 def test_the_list_of_workers_makes_no_difference(folder: Path) -> None:
@@ -111,11 +111,27 @@ def test_a_switch_is_one_step_and_keeps_the_tree_before(tmp_path: Path) -> None:
     assert (tmp_path / "dags" / "own.py").read_text() == "own"
     for number in range(3):
         tree = dags.trees(tmp_path) / str(number)
-        tree.mkdir()
+        (tree / "dags").mkdir(parents=True)
         os.utime(tree, (number, number))
-        dags.switch(tmp_path, tree)
-    assert (tmp_path / "dags").resolve() == dags.trees(tmp_path) / "2"
+        dags.switch(tmp_path, tree / "dags")
+    assert (tmp_path / "dags").resolve() == dags.trees(tmp_path) / "2" / "dags"
     assert {path.name for path in dags.old_trees(tmp_path)} == {"0", "1"}
+
+
+def test_plugins_travel_with_the_dag_files(folder: Path, tmp_path: Path) -> None:
+    plugins = tmp_path / "head" / "plugins"
+    plugins.mkdir()
+    assert dags.mark(folder, plugins) == dags.digest(folder)
+    (plugins / "menu.py").write_text("menu")
+    told = dags.mark(folder, plugins)
+    assert told == f"{dags.digest(folder)}+{dags.digest(plugins)}"
+    stream = io.BytesIO()
+    assert dags.pack(folder, stream, plugins) == told
+    stream.seek(0)
+    target = tmp_path / "w1"
+    assert dags.unpack(stream, target) == told
+    assert (target / "plugins" / "menu.py").read_text() == "menu"
+    assert not (target / "dags" / "menu.py").exists()
 
 
 def test_a_digest_is_read_anew_only_after_a_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
