@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bootstrap.base.manual import FOLDER, LISTED, Topic
 from wheelhouse import codec, layout
 from wheelhouse.writer import Member
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 # folders of docs/, in the order of the list
 KINDS = {
@@ -22,6 +27,7 @@ KINDS = {
     "explanation": "How and why it works",
     "reference": "To look things up",
 }
+_PICTURE = re.compile(r"^!\[([^\]]*)\]\([^)]*\)$", re.MULTILINE)
 _LINK = re.compile(r"\[([^\]]+)\]\(((?!\w+:)[^)\s]+)\)")
 _STYLE = """\
 body { max-width: 46em; margin: 2em auto; padding: 0 1em; font: 16px/1.5 sans-serif; color: #222 }
@@ -34,9 +40,26 @@ h2 { font-size: 1.3em }
 """
 
 
+# a font of the reader's that has the letters, and in code one where they are two columns wide
+_FONTS = {
+    "ko": """\
+body { font-family: "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic", "Apple SD Gothic Neo", sans-serif }
+pre, code { font-family: "D2Coding", "NanumGothicCoding", "Noto Sans Mono CJK KR", monospace }
+"""
+}
 # folders of docs/ with pages in other languages, which stand for the English ones of the same name
 _NAMES = {"ko": "한국어"}
 LANGUAGES = tuple(_NAMES)
+_WORDS = {
+    "": {"back": "All pages", **KINDS},
+    "ko": {
+        "back": "모든 페이지",
+        "tutorial": "시작하기",
+        "how-to": "방법",
+        "explanation": "원리와 이유",
+        "reference": "찾아보기",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -91,18 +114,27 @@ def members(pages: tuple[ManualPage, ...]) -> Iterator[Member]:
         listed = [Topic(page.topic, page.title, KINDS[page.kind]) for page in own]
         data = json.dumps([codec.encode(topic) for topic in listed], ensure_ascii=False, indent=1)
         yield Member(folder + LISTED, data.encode())
-        if not code:
-            yield Member(folder + "index.html", _page("airferry", _index(pages)))
+        yield Member(folder + "index.html", _page("airferry", _index(pages, code), code))
         for page in own:
-            yield Member(
-                f"{folder}{page.topic}.txt", _LINK.sub(_in_terminal(set(places)), page.text).encode()
-            )
-            body = _back(code) + markdown.render(_LINK.sub(_in_browser(places), page.text))
+            text = _PICTURE.sub(r"*\1*", page.text)
+            yield Member(f"{folder}{page.topic}.txt", _LINK.sub(_in_terminal(set(places)), text).encode())
+            body = _back(code) + _rendered(markdown, _LINK.sub(_in_browser(places), text))
             yield Member(f"{folder}{page.topic}.html", _page(page.title, body, code))
 
 
+def _rendered(markdown: MarkdownIt, text: str) -> str:
+    """The HTML of a page; headings have the ids that GitHub gives them, which links name."""
+    tokens = markdown.parse(text)
+    for token, inline in pairwise(tokens):
+        if token.type == "heading_open":
+            letters = re.sub(r"[^\w\- ]", "", inline.content.lower())
+            token.attrSet("id", letters.replace(" ", "-"))
+    html: str = markdown.renderer.render(tokens, markdown.options, {})
+    return html
+
+
 def _back(language: str) -> str:
-    return f'<p><a href="{"../" if language else ""}index.html">All pages</a></p>\n'
+    return f'<p><a href="index.html">{_WORDS[language]["back"]}</a></p>\n'
 
 
 def _in_terminal(known: set[str]):  # type: ignore[no-untyped-def]
@@ -124,20 +156,30 @@ def _in_browser(known: dict[str, str]):  # type: ignore[no-untyped-def]
     return put
 
 
-def _index(pages: tuple[ManualPage, ...]) -> str:
-    parts = ["<h1>airferry</h1>\n"]
-    for kind, title in KINDS.items():
-        parts += [f"<h2>{title}</h2>\n<ul>\n{_rows(pages, kind, '')}</ul>\n"]
-    parts += [f"<h2>{_NAMES[code]}</h2>\n<ul>\n{_rows(pages, '', code)}</ul>\n" for code in LANGUAGES]
+def _index(pages: tuple[ManualPage, ...], language: str) -> str:
+    """All pages, each in this language where there is one; and the way to the other languages."""
+    others = [("", "English"), *_NAMES.items()]
+    up = "../" if language else ""
+    ways = [
+        f'<a href="{up}{code}{"/" if code else ""}index.html" lang="{code or "en"}">{name}</a>'
+        for code, name in others
+        if code != language
+    ]
+    parts = ["<h1>airferry</h1>\n", f"<p>{', '.join(ways)}</p>\n"]
+    for kind in KINDS:
+        parts += [f"<h2>{_WORDS[language][kind]}</h2>\n<ul>\n{_rows(pages, kind, language)}</ul>\n"]
     return "".join(parts)
 
 
 def _rows(pages: tuple[ManualPage, ...], kind: str, language: str) -> str:
-    """The links to the pages of a kind, or of a language."""
-    items = [page for page in pages if page.language == language and (language or page.kind == kind)]
-    folder = f"{language}/" if language else ""
+    """The links to the pages of a kind."""
+    items = {page.topic: page for page in pages if page.kind == kind and not page.language}
+    own = {page.topic: page for page in pages if page.kind == kind and page.language == language}
+    items = {**{topic: page for topic, page in own.items() if topic not in items}, **items, **own}
     return "".join(
-        f'<li><a href="{folder}{page.topic}.html">{escape(page.title)}</a></li>\n' for page in items
+        f'<li><a href="{"" if page.language == language else "../"}{page.topic}.html">'
+        f"{escape(page.title)}</a></li>\n"
+        for page in items.values()
     )
 
 
@@ -145,7 +187,7 @@ def _page(title: str, body: str, language: str = "") -> bytes:
     return (
         f'<!DOCTYPE html>\n<html lang="{language or "en"}">\n<meta charset="utf-8">\n'
         f"<title>{escape(title)}</title>\n"
-        f"<style>\n{_STYLE}</style>\n{body}</html>\n"
+        f"<style>\n{_STYLE}{_FONTS.get(language, '')}</style>\n{body}</html>\n"
     ).encode()
 
 

@@ -11,6 +11,7 @@ import sys
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -26,11 +27,13 @@ class Links(HTMLParser):
         super().__init__()
         self.targets: list[str] = []
         self.loaded: list[str] = []
+        self.ids: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
         if tag == "a":
             self.targets.append(found.get("href") or "")
+        self.ids.add(found.get("id") or "")
         if tag in ("script", "link", "img", "iframe"):
             self.loaded.append(tag)
 
@@ -49,7 +52,35 @@ def test_every_page_is_there_as_text_and_for_a_browser(manual: dict[str, str]) -
     for path in found:
         heading = path.read_text(encoding="utf-8").split("\n", 1)[0]
         assert manual[f"{path.stem}.txt"].startswith(heading)
-        assert "<h1>" in manual[f"{path.stem}.html"]
+        assert "<h1 id=" in manual[f"{path.stem}.html"]
+
+
+def test_links_to_a_heading_find_it(manual: dict[str, str]) -> None:
+    read = {name: Links() for name in manual if name.endswith(".html")}
+    for name, links in read.items():
+        links.feed(manual[name])
+    wrong = []
+    for name, links in read.items():
+        for target in links.targets:
+            page, mark, heading = target.partition("#")
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(name), page)) if page else name
+            if mark and place in read and unquote(heading) not in read[place].ids:
+                wrong.append((name, target))
+    assert wrong == []
+
+
+def test_pictures_are_told_in_words(manual: dict[str, str]) -> None:
+    assert "![" not in "".join(manual.values())
+    assert "<em>The first page" in manual["approval.html"]
+
+
+def test_the_list_of_pages_is_in_each_language(manual: dict[str, str]) -> None:
+    assert '<a href="ko/index.html" lang="ko">한국어</a>' in manual["index.html"]
+    korean = manual["ko/index.html"]
+    assert '<a href="../index.html" lang="en">English</a>' in korean
+    assert '<li><a href="upgrade.html">업그레이드' in korean
+    assert '<li><a href="../bundle.html">' in korean  # there is no Korean page
+    assert '<p><a href="index.html">모든 페이지</a></p>' in manual["ko/upgrade.html"]
 
 
 def test_nothing_leads_out_or_is_loaded(manual: dict[str, str]) -> None:
