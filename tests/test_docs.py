@@ -22,6 +22,8 @@ def test_generated_page_is_current(script: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), f"run python {script}"
+    if hasattr(module, "KOREAN"):
+        assert module.KOREAN.read_text(encoding="utf-8") == module.korean(), f"run python {script}"
 
 
 def test_no_message_of_the_closed_side_names_a_page() -> None:

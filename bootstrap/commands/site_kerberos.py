@@ -70,8 +70,9 @@ def kerberos(
         console.print(
             f"Tickets of {found.name} are renewed every {found.seconds} seconds into {found.cache}."
         )
-        if data.ends:
-            console.print(f"The one that is there ends at {data.ends}.")
+        if held:
+            here = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(held.ends))
+            console.print(f"The one that is there ends at {here}.")
         else:
             console.warning("There is no ticket: the component kerberos has to run.")
             console.command(f"{installation.home.bin}/airferry start")

@@ -81,6 +81,7 @@ FRAMEWORK = (
 )
 _VARIANTS = 6
 _LEAST_LETTERS = 5
+_SENTENCE_WORDS = 6
 _WORD = re.compile(r"[A-Za-z][a-z']+")
 _SQL = re.compile(
     r"\s*(SELECT|SHOW|CREATE|ALTER|SET|WITH|GRANT|DROP|INSERT|UPDATE|DELETE|REVOKE|COPY|BEGIN|DO|VALUES|COMMENT"
@@ -311,7 +312,10 @@ def is_prose(literal: str, *, values: bool = False) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Whether a text is a command, SQL, a pattern or a line of a file."""
+    """Whether a text is a command, SQL, a pattern or a line of a file; a long sentence may name one."""
+    sentence = "\n" not in text and text[:1].isupper() and text.rstrip()[-1:] in ".?"
+    if sentence and len(_WORD.findall(text)) >= _SENTENCE_WORDS:
+        return False
     return bool(_SQL.match(text) or _CODE.search(text) or _COMMAND.match(text))
 
 

@@ -107,7 +107,7 @@ def judge(found: Examined, place: str, wanted: WantedTls) -> Iterator[Finding]:
         yield TLS_UNREADABLE.found(
             f"{place}: {found.problem}" if found.problem else f"its key: {found.key_problem}",
             needed="a certificate in PEM, and its key in PEM without a password",
-            remedy="Give files that can be used:",
+            remedy="Give files that can be used:" if commands else "Give files that can be used.",
             commands=commands,
         )
         if found.problem:
