@@ -34,9 +34,12 @@ def prepare(scratch: Path, *, outside: bool) -> None:
     # too small a disk, of which doctor speaks
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m,mode=755", "tmpfs", "/srv"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    network = "link add lan type veth peer name far", "addr add 10.20.30.40/24 dev lan"
+    for words in (*network, "link set lan up", "link set far up"):
+        subprocess.run(["ip", *words.split()], check=True)
     subprocess.run(["hostname", "airflow-01"], check=True)
     with Path("/etc/hosts").open("a", encoding="utf-8") as stream:
-        stream.write("127.0.1.1 airflow-01\n127.0.0.1 mail.example\n")
+        stream.write("10.20.30.40 airflow-01\n127.0.0.1 mail.example\n")
     for path in ("/etc/pip.conf", "/etc/xdg/pip/pip.conf"):
         Path(path).unlink(missing_ok=True)
 
