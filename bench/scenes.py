@@ -175,7 +175,10 @@ def site(stage: Stage) -> None:
             Verb("Kerberos tickets: `site kerberos`", ticket),
             Verb("How long they hold", "bin/airferry site kerberos", both=True),
             Verb("All of it: `site`", "bin/airferry site", both=True),
-            Verb("Tasks on further hosts: `workers enable`", "bin/airferry workers enable edge --address airflow-01"),
+            Verb(
+                "Tasks on further hosts: `workers enable`",
+                "bin/airferry workers enable edge --address airflow-01",
+            ),
             Verb(
                 "A file to join with: `workers invite`",
                 "bin/airferry workers invite w1 --out /root/w1.join",
