@@ -14,6 +14,7 @@ from bootstrap import custody
 from bootstrap.airflow import health, metadata
 from bootstrap.base import account, channel, process
 from bootstrap.base.lock import held
+from bootstrap.cluster.engine import of_cluster
 from bootstrap.custody import Custodian
 from bootstrap.installed import bytecode
 from bootstrap.installed.installation import Installation
@@ -21,6 +22,7 @@ from bootstrap.services import broker, strays
 from bootstrap.services.broker import Action
 from bootstrap.services.manager import NONE, check_components
 from bootstrap.state import change_record, receipt, registry
+from bootstrap.state import cluster as clusters
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.receipt import Receipt
@@ -175,7 +177,10 @@ def _answer(installation: Installation, names: Sequence[str], since: datetime) -
 
 
 def waited_for(installation: Installation, names: Sequence[str] = ()) -> List[str]:
-    """The running tasks that a stop of these components (none: of all) will wait for; never fails."""
+    """The running tasks that a stop of these components (none: of all) will wait for; never fails.
+
+    Those that run on workers are none: they go on while the head is away.
+    """
     if installation.is_worker:
         return []
     component = installation.executor.task_component
@@ -183,7 +188,14 @@ def waited_for(installation: Installation, names: Sequence[str] = ()) -> List[st
     if (names and component not in names) or not (state and state.pid):
         return []
     try:
-        return metadata.running_tasks(installation.database.query)
+        query = installation.database.query
+        cluster = clusters.find(installation.home)
+        away = of_cluster(cluster).running(query) if cluster else []
+        here = metadata.running_tasks(query)
+        for task in away:  # of a mapped task there are several by one name
+            if task in here:
+                here.remove(task)
+        return here
     except (AirferryError, OSError):
         return []
 

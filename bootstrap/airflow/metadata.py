@@ -76,10 +76,13 @@ def last_parsing(query: Query) -> str:
     return query(f"SELECT max(last_parsed_time) FROM dag d WHERE {alive}").strip()  # noqa: S608  (ours)
 
 
-def running_tasks(query: Query) -> List[str]:
-    """The tasks that run now, the oldest first: ``DAG.TASK (RUN)``."""
-    columns = "SELECT dag_id, task_id, run_id FROM task_instance"
-    rows = query(f"{columns} WHERE state = 'running' ORDER BY start_date LIMIT 500")
+def running_tasks(query: Query, table: str = "task_instance", since: str = "start_date") -> List[str]:
+    """The tasks that run now, the oldest first: ``DAG.TASK (RUN)``.
+
+    An executor may keep those of its own in another `table` with the same columns; `since` is its time.
+    """
+    columns = f"SELECT dag_id, task_id, run_id FROM {table}"  # noqa: S608  (ours)
+    rows = query(f"{columns} WHERE state = 'running' ORDER BY {since} LIMIT 500")
     parts = (row.split("\t") for row in rows.split("\n") if row)
     return [f"{dag}.{task} ({run})" for dag, task, run in parts]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
-from bootstrap.airflow import executor
+from bootstrap.airflow import executor, metadata
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import Command, Version
 from bootstrap.airflow.release import AirflowRelease
@@ -105,6 +105,9 @@ class Engine(Protocol):
 
     def waiting(self, query: Query) -> List[Waiting]:
         """The queues in which tasks wait."""
+
+    def running(self, query: Query) -> List[str]:
+        """The tasks that run on workers: ``DAG.TASK (RUN)``, one for each."""
 
     def drain(self, name: str, reason: str) -> Command:
         """The command of Airflow's after which a worker takes no more tasks."""
@@ -223,6 +226,12 @@ class Edge:
         )
         parts = (row.split("\t") for row in rows.split("\n") if row)
         return [Waiting(queue, int(count), float(seconds or 0)) for queue, count, seconds in parts]
+
+    def running(self, query: Query) -> List[str]:
+        """From the table in which the head keeps what it has given to workers."""
+        if not query("SELECT to_regclass('edge_job')").strip():
+            return []
+        return metadata.running_tasks(query, "edge_job", "queued_dttm")
 
     def drain(self, name: str, reason: str) -> Command:
         """Maintenance, as Airflow calls it: what runs is ended in peace."""

@@ -7,16 +7,22 @@ import os
 import pty
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from bootstrap import daily
 from bootstrap.base.account import current
 from bootstrap.installed.installation import Installation
+from bootstrap.services.manager import State
+from bootstrap.state import cluster as clusters
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from tests.support.accounts import NOBODY
@@ -151,3 +157,38 @@ def test_simple_accounts_are_those_of_airflow_cfg(home: Home) -> None:
         kept = json.loads((home.secrets / "simple-auth-passwords.json").read_text())
         assert kept[user[0] if user else "admin"] == file.read_text().strip()
         assert file.read_text().strip() not in home.journal.read_text()
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["head", "no workers"])
+def test_a_stop_waits_for_no_task_of_another_host(home: Home, *, enabled: bool) -> None:
+    with sqlite3.connect(":memory:") as database:
+        database.create_function("to_regclass", 1, lambda name: name)
+        for table, rows in (
+            ("task_instance", ["d t r -1", "d u r -1", "d m r 0", "d m r 1"]),
+            ("edge_job", ["d u r -1", "d m r 1", "d old r -1"]),
+        ):
+            database.execute(
+                f"CREATE TABLE {table} (dag_id, task_id, run_id, map_index, state, start_date, queued_dttm)"
+            )
+            for row in rows:
+                database.execute(
+                    f"INSERT INTO {table} VALUES (?, ?, ?, ?, 'running', 1, 1)",
+                    row.split(),
+                )
+
+        def query(sql: str) -> str:
+            return "".join("\t".join(map(str, row)) + "\n" for row in database.execute(sql))
+
+        stopped = SimpleNamespace(
+            is_worker=False,
+            executor=SimpleNamespace(task_component="scheduler"),
+            services=SimpleNamespace(states=lambda: {"scheduler": State("scheduler", "RUNNING", 1, "")}),
+            database=SimpleNamespace(query=query),
+            home=home,
+        )
+        if enabled:
+            clusters.save(home, clusters.HeadRecord(1, "c", "edge", "head.example", 8080))
+        found = daily.waited_for(cast("Installation", stopped))
+    database.close()
+    everything = ["d.t (r)", "d.u (r)", "d.m (r)", "d.m (r)"]
+    assert sorted(found) == sorted(["d.t (r)", "d.m (r)"] if enabled else everything)

@@ -90,6 +90,7 @@ def test_workers_and_waiting_tasks_as_the_database_has_them() -> None:
 def test_a_database_that_has_never_had_workers() -> None:
     assert EDGE.seen(lambda sql: "\n") == []
     assert EDGE.waiting(lambda sql: "\n") == []
+    assert EDGE.running(lambda sql: "\n") == []
 
 
 @pytest.mark.parametrize(
