@@ -109,6 +109,10 @@ class Installing:
         )  # fmt: skip
         whole = time.monotonic() - started
         steps = {item["name"]: item["seconds"] for item in json.loads(said.stdout)["result"]["steps"]}
+        print(
+            f"  {whole:.1f} s: "
+            + ", ".join(f"{name} {took:.1f}" for name, took in steps.items() if took >= 0.1)
+        )
         run([str(home / "bin" / "airferry"), "stop"], user=account.pw_uid)
         return steps["packages"], whole
 
