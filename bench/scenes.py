@@ -147,11 +147,10 @@ def site(stage: Stage) -> None:
             Verb("What is set: `site`", "bin/airferry site", both=True),
             Verb("Behind a proxy: `site url`", "bin/airferry site url https://portal.example.com/airflow"),
             Verb("Its configuration: `site proxy`", "bin/airferry site proxy nginx"),
-            Verb("No proxy: `site url --none`", "bin/airferry site url --none", both=True),
+            Verb("No proxy: `site url --none`", "bin/airferry site url --none"),
             Verb(
                 "HTTPS: `site tls`",
                 "bin/airferry site tls --self-signed --url https://airflow-01:8080",
-                both=True,
             ),
             Verb(
                 "A certificate that does not fit",
