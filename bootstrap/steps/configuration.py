@@ -44,7 +44,13 @@ class ConfigurationStep:
         if self._is_foreign():
             marked += "; options of other releases get their places, and the file is kept as it was"
         zone = self.installation.receipt.timezone
-        parts = ["PostgreSQL", executor, *([f"time zone {zone}"] if zone else []), "no example DAGs", "keys"]
+        parts = [
+            "PostgreSQL",
+            executor,
+            *([f"time zone {zone}"] if zone else []),
+            "no example DAGs",
+            "its keys",
+        ]
         return f"{kept} {self.path}: {', '.join(parts)}{marked}"
 
     def done(self) -> bool:

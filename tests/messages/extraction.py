@@ -43,6 +43,14 @@ WORDS = (
     "Show this message and exit.",
 )  # fmt: skip
 FRAMEWORK = (
+    "Edit {path}: {parts}",
+    "{port} (web server)",
+    "{zone} is UTC{offset}",
+    "pid {pid}, uptime {time}",
+    "PostgreSQL {server} on {host}:{port}",
+    "{python} (this host's own, which passes doctor)",
+    "{python} (named with --python)",
+    "{python} (the one that the bundle carries)",
     "upgrade from Airflow {airflow} to {airflow2}",
     "rollback from Airflow {airflow} to {airflow2}",
     "To begin with:",

@@ -69,7 +69,7 @@ def check(facts: Facts, needs: Needs) -> Iterator[Finding]:
     elif own.error:
         yield HOSTNAME_UNKNOWN.found(f"{own.name}: {own.error}")
     elif not network.loopback:
-        yield NETWORK_OK.found(f"{own.name} is {', '.join(own.addresses)}")
+        yield NETWORK_OK.found(f"{own.name} resolves to {', '.join(own.addresses)}")
     if network.proxies:
         exempt = "exempts" if network.no_proxy_local else "does not exempt"
         names = ", ".join(network.proxies)
