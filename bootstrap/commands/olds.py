@@ -70,33 +70,33 @@ def _place(old: Old) -> str:
     return old.old.place if old.old else str(old.named.home)
 
 
-def look_for(named: Optional[str], password_file: Optional[Path], chosen: Receipt) -> Optional[Old]:
-    """Look at what ``--take-over`` names; None without it, and where it was taken over to the end before.
-
-    Raises InvalidOption.
-    """
-    if named is None:
-        return None
-    place = look.named(named, password_file)
-    new = Home(Path(chosen.home))
-    if look.is_done(new):
-        return None
-    found = look.look_at_server(place.server, new) if place.server else look.look(place.home)
-    return Old(place, found.old, look.judged(place, found, chosen))
-
-
 def judged(
     named: Optional[str], password_file: Optional[Path], chosen: Receipt, judgement: Preflight
 ) -> Tuple[Optional[Old], Preflight]:
-    """What ``--take-over`` names, and the judgement with what is found there."""
-    old = look_for(named, password_file, chosen)
-    return old, replace(judgement, report=judgement.report.plus(old.findings)) if old else judgement
+    """What ``--take-over`` names, and the judgement with what is found there; None where nothing is to do."""
+    old, more = _looked_for(named, password_file, chosen)
+    return old, replace(judgement, report=judgement.report.plus(more)) if more else judgement
 
 
 def findings(named: str, password_file: Optional[Path], chosen: Receipt) -> Tuple[Finding, ...]:
     """What doctor says of it."""
-    old = look_for(named, password_file, chosen)
-    return old.findings if old else ()
+    return _looked_for(named, password_file, chosen)[1]
+
+
+def _looked_for(
+    named: Optional[str], password_file: Optional[Path], chosen: Receipt
+) -> Tuple[Optional[Old], Tuple[Finding, ...]]:
+    """Look at what is named, and judge it; raises InvalidOption."""
+    if named is None:
+        return None, ()
+    place = look.named(named, password_file)
+    new = Home(Path(chosen.home))
+    before = look.done(new)
+    if before is not None:
+        return None, (look.judged_again(place, before, chosen.home),)
+    found = look.look_at_server(place.server, new) if place.server else look.look(place.home)
+    old = Old(place, found.old, look.judged(place, found, chosen))
+    return old, old.findings
 
 
 def show(found: TakeOver, console: Console) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
-from bootstrap.airflow import config, managed_options, revisions
+from bootstrap.airflow import managed_options, old_options, revisions
 from bootstrap.airflow.differences import numbers
 from bootstrap.base import smallfile
 from bootstrap.base.secret import masked
@@ -48,7 +48,7 @@ class OldFolder:
 
 @dataclass(frozen=True)
 class OldSetting:
-    """An option that is set in the old airflow.cfg; `value` as it may be shown."""
+    """An option of the old airflow.cfg that is not at its default; `value` as it may be shown."""
 
     section: str
     option: str
@@ -60,6 +60,8 @@ class OldAirflow:
     """The old home and what is in it; `version` and `environment` are empty where none was found.
 
     `home` is empty where only the address of its database was named: then there is nothing but rows.
+
+    `remote_logs` says where its task logs go when they do not stay on the host.
 
     `login` is the AUTH_TYPE of a webserver_config.py; empty for Airflow's own accounts. `is_default` says
     that it is its owner's home without an AIRFLOW_HOME.
@@ -76,6 +78,7 @@ class OldAirflow:
     plugins: OldFolder = field(default_factory=lambda: OldFolder(""))
     logs: OldFolder = field(default_factory=lambda: OldFolder(""))
     settings: Tuple[OldSetting, ...] = ()
+    remote_logs: str = ""
     variables: Tuple[str, ...] = ()
     login: str = ""
     is_default: bool = False
@@ -106,7 +109,8 @@ def collect(home: Path) -> OldAirflow:
         dags=folder(found.folder("dags_folder", "dags")),
         plugins=folder(found.folder("plugins_folder", "plugins")),
         logs=folder(found.logs, without=COMPONENT_LOGS),
-        settings=tuple(_settings(found.text)),
+        settings=tuple(_settings(found)),
+        remote_logs=old_options.remote_logs(found.text),
         variables=tuple(sorted(name for name in found.own if name.startswith("AIRFLOW__"))),
         login=_login(home / "webserver_config.py"),
         is_default=home == Path(person, "airflow"),
@@ -152,6 +156,11 @@ def below(top: Path, without: Tuple[str, ...] = ()) -> Iterator[Path]:
 
 def _database(found: InForce) -> OldDatabase:
     url, path = found.database_url, found.database_file
+    elsewhere = found.from_elsewhere
+    if elsewhere:
+        return OldDatabase(
+            "unknown", elsewhere, problem="no command is run, and no vault asked, for its address"
+        )
     if path is not None:
         return old_database.of_file(path, found.fernet_key)
     key = "set" if found.fernet_key else "unknown"
@@ -170,9 +179,8 @@ def server_of(found: InForce) -> OldServer:
     return old_postgres.server_of(found.database_url, Path(found.person), user)
 
 
-def _settings(text: str) -> Iterator[OldSetting]:
-    for section, option in config.options(text):
-        value = config.get(text, section, option) or ""
+def _settings(found: InForce) -> Iterator[OldSetting]:
+    for (section, option), value in old_options.changed(found.text, str(found.home)):
         yield OldSetting(section, option, managed_options.shown(option, value) or "")
 
 

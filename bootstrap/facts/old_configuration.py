@@ -60,6 +60,16 @@ class InForce:
         return self.expanded((self.value(*_CONN) or f"sqlite:///{self.home}/airflow.db").strip())
 
     @property
+    def from_elsewhere(self) -> str:
+        """The option by which a command or a vault gives the URL; "" where it is known."""
+        if self.value(*_CONN) is not None:
+            return ""
+        places = (
+            (section, f"{option}{ending}") for section, option in _CONN for ending in ("_cmd", "_secret")
+        )
+        return next((f"[{place[0]}] {place[1]}" for place in places if self.value(place)), "")
+
+    @property
     def database_file(self) -> Optional[Path]:
         """The file of SQLite's; None for a server."""
         scheme, _, rest = self.database_url.partition("://")

@@ -7,9 +7,14 @@ import glob
 import os
 import re
 import shlex
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
+
+from bootstrap.base import account as accounts
+from bootstrap.base import process
+from bootstrap.base.process import CommandFailed
 
 UNITS = (
     "/etc/systemd/system/*.service",
@@ -17,7 +22,9 @@ UNITS = (
     "/lib/systemd/system/*.service",
     "~/.config/systemd/user/*.service",
 )
-CRONTABS = ("/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/*", "/var/spool/cron/crontabs/*")
+# of accounts, on Debian and elsewhere
+SPOOLS = ("/var/spool/cron/crontabs/*", "/var/spool/cron/*")
+CRONTABS = ("/etc/crontab", "/etc/cron.d/*", *SPOOLS)
 PROFILES = (
     "/etc/environment", "/etc/profile", "/etc/profile.d/*.sh", "/etc/bash.bashrc", "/etc/bashrc",
     "~/.profile", "~/.bash_profile", "~/.bash_login", "~/.bashrc", "~/.zshrc",
@@ -57,8 +64,11 @@ def _units(home: Path, person: str) -> Iterator[Remnant]:
         seen.add(os.path.realpath(path))
         user = "--user " if "/.config/systemd/user/" in path else ""
         name = shlex.quote(Path(path).name)
+        every = name.replace("@.service", "@*.service")
         commands = (
-            f"systemctl {user}disable --now {name}",
+            # of a template only its instances run
+            *([f"systemctl {user}stop {shlex.quote(every)}"] if every != name else []),
+            f"systemctl {user}disable {'--now ' if every == name else ''}{name}",
             f"rm {shlex.quote(path)}",
             f"systemctl {user}daemon-reload",
         )
@@ -69,19 +79,42 @@ def _units(home: Path, person: str) -> Iterator[Remnant]:
 def _crontabs(home: Path, person: str) -> Iterator[Remnant]:
     for path, text in _texts(CRONTABS, person):
         for number, line in enumerate(text.splitlines(), 1):
-            if line.lstrip().startswith("#") or _OURS in line:
-                continue
-            if _COMMAND.search(line) or str(home) in line or _ASSIGNED.match(line):
+            if _starts(line, home):
                 spool = path.startswith("/var/spool/")
                 edit = f"crontab -u {shlex.quote(Path(path).name)} -e" if spool else _without(path, number)
                 yield Remnant("crontab", f"{path}:{number}", line.strip(), (edit,))
+
+    yield from _own_crontab(home)
+
+
+def _own_crontab(home: Path) -> Iterator[Remnant]:
+    """The crontab of the account that looks: it cannot list the spool folder, crontab(1) can."""
+    name = accounts.current().name
+    if any(os.access(f"{pattern[:-1]}{name}", os.R_OK) for pattern in SPOOLS):
+        return  # it was read there
+    program = shutil.which("crontab", path=accounts.SYSTEM_PATH)
+    if program is None:
+        return
+    with contextlib.suppress(CommandFailed):
+        text = process.run([program, "-l"], what="read its crontab", timeout=10).stdout
+        for number, line in enumerate(text.splitlines(), 1):
+            if _starts(line, home):
+                edit = f"crontab -u {shlex.quote(name)} -e"
+                yield Remnant("crontab", f"crontab of {name}:{number}", line.strip(), (edit,))
+
+
+def _starts(line: str, home: Path) -> bool:
+    """Whether a line of a crontab has to do with that home."""
+    if line.lstrip().startswith("#") or _OURS in line:
+        return False
+    return bool(_COMMAND.search(line) or str(home) in line or _ASSIGNED.match(line))
 
 
 def _profiles(home: Path, person: str) -> Iterator[Remnant]:
     for path, text in _texts(PROFILES, person):
         for number, line in enumerate(text.splitlines(), 1):
             found = _ASSIGNED.match(line)
-            if found and _OURS not in line and _is_of(found[1], found[2], home, text):
+            if found and _OURS not in line and _is_of(found[1], _expanded(found[2], person), home, text):
                 name = found[1]
                 yield Remnant("profile", f"{path}:{number}", f"{name}=...", (_without(path, number),))
 
@@ -113,6 +146,13 @@ def _assigned(lines: Sequence[str]) -> Iterator[Tuple[str, str]]:
             with contextlib.suppress(ValueError):
                 words = shlex.split(found[2], comments=True)
                 yield found[1], words[0] if words else ""
+
+
+def _expanded(value: str, person: str) -> str:
+    """A value as its owner's shell reads it: the quick start of Airflow has ``AIRFLOW_HOME=~/airflow``."""
+    value = value.strip().strip("\"'")
+    value = person + value[1:] if value.startswith("~/") else value
+    return value.replace("${HOME}", person).replace("$HOME", person)
 
 
 def _is_of(name: str, value: str, home: Path, text: str) -> bool:

@@ -6,6 +6,7 @@ leads to nothing that kim could not read. A home of root's counts only where nob
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -17,7 +18,7 @@ from typing import List, Optional, Tuple
 from bootstrap import handoff
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.base import account as accounts
-from bootstrap.base import trust
+from bootstrap.base import smallfile, trust
 from bootstrap.base.account import Account
 from bootstrap.doctor.checks import take_over
 from bootstrap.doctor.checks.take_over import TakeOverWanted
@@ -163,9 +164,24 @@ def preview(old: OldAirflow, findings: Tuple[Finding, ...]) -> TakeOver:
     )
 
 
-def is_done(home: Home) -> bool:
-    """Whether an Airflow was taken over into this home to the end: nothing is left to do."""
-    return Staging(home).proved.exists()
+def done(home: Home) -> Optional[str]:
+    """What was taken over into this home to the end, where nothing is left to do; None before."""
+    staging = Staging(home)
+    if not staging.proved.exists():
+        return None
+    with contextlib.suppress(OSError, codec.Malformed):
+        owner = home.owner_of_data()
+        text = smallfile.read(staging.look, owner).decode("utf-8", "replace")
+        return codec.loads(OldAirflow, text).place
+    return ""
+
+
+def judged_again(place: TakeOverSource, before: str, home: str) -> Finding:
+    """What there is to say where `before` was taken over: that it was, or that it was another one."""
+    asked = place.server.address if place.server else str(place.home)
+    if before and before != asked:
+        return take_over.another(before, asked, home)
+    return take_over.already(asked, home)
 
 
 def _looked(home: Path) -> Looked:

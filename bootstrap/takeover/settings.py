@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import pkgutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Dict, List, Tuple
 
-from bootstrap.airflow import config, managed_options, option_tables
+from bootstrap.airflow import config, managed_options, old_options, option_tables
 from bootstrap.airflow.config import ConfigurationError, Option, Setting
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
@@ -52,20 +51,6 @@ class SettingTaken:
         return f"{name}: {self.where}"
 
 
-def changed(text: str, home: str) -> List[Tuple[Option, str]]:
-    """The options of an airflow.cfg that are not at a default of an old release.
-
-    Before 2.7 the file had every option; the values are those that 2.2.2, 2.6.3, 2.10.5 and 3.0.6 write.
-    """
-    defaults = json.loads(pkgutil.get_data("bootstrap.airflow", "old_defaults.json") or b"{}")
-    found = []
-    for section, option in dict.fromkeys(config.options(text)):
-        value = config.get(text, section, option) or ""
-        if value.replace(home, "{AIRFLOW_HOME}") not in defaults.get(f"{section}.{option}", ()):
-            found.append(((section, option), value))
-    return found
-
-
 def taken_over(
     installation: Installation, old: str, old_home: str, new: str
 ) -> Tuple[str, List[SettingTaken]]:
@@ -80,7 +65,9 @@ def taken_over(
     zone = config.get(old, *_ZONE) or "utc"
     new = config.edit(new, [Setting(*_ZONE, zone)])
     result = [SettingTaken(*_ZONE, zone, TAKEN)]
-    for place, value in changed(old, old_home):
+    logs = old_options.remote_logs(old)
+    folders = _imported_from(installation)
+    for place, value in old_options.changed(old, old_home):
         if place == _ZONE:
             continue
         older = tables.older.get(place)
@@ -91,6 +78,9 @@ def taken_over(
             result.append(SettingTaken(*place, shown, MANAGED, why))
         elif now is None or not _is_known(tables, now):
             result.append(SettingTaken(*place, shown, GONE, "no option of this release"))
+        elif old_options.missing(place, value, logs, folders):
+            module = old_options.missing(place, value, logs, folders)
+            result.append(SettingTaken(*place, shown, REFUSED, f"not taken, the bundle has no {module}"))
         else:
             try:
                 new = config.edit(new, [Setting(*now, value)])
@@ -104,6 +94,13 @@ def taken_over(
 
 _OURS = "airferry sets it"
 _ZONE = ("core", "default_timezone")
+
+
+def _imported_from(installation: Installation) -> List[Path]:
+    """The folders from which Airflow imports what its options name."""
+    home = installation.home
+    packages = list(installation.release.venv.glob("lib/python3*/site-packages"))
+    return [*packages, home.path / "plugins", home.path / "config", home.dags]
 
 
 def _is_known(tables: option_tables.Tables, place: Option) -> bool:

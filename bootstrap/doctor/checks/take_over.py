@@ -67,6 +67,12 @@ TAKE_OVER = Entry(
     "An old Airflow is taken over",
     "Its rows are copied as they are, then migrated as an upgrade does; the old one is not changed.",
 )
+TAKE_OVER_DONE = Entry(
+    "take-over-done",
+    NOTE,
+    "The old Airflow was taken over before",
+    "It is done once, and the old one is no longer looked at.",
+)
 TAKE_OVER_LEFT = Entry(
     "take-over-left",
     NOTE,
@@ -105,6 +111,20 @@ def unreadable(path: str, why: str) -> Finding:
     )
 
 
+def already(place: str, home: str) -> Finding:
+    """The finding for an old Airflow that was taken over to the end."""
+    return TAKE_OVER_DONE.found(f"{place} was taken over into {home}; nothing of it is read again")
+
+
+def another(before: str, asked: str, home: str) -> Finding:
+    """The finding for a second old Airflow, and one home."""
+    return TAKE_OVER_PLACE.found(
+        f"{home} has taken over {before}",
+        needed=f"a home of its own for {asked}",
+        remedy="Install into another home with --home, or --name NAME.",
+    )
+
+
 def judge(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     """Everything that speaks against a take-over, or that its admin must know."""
     yield TAKE_OVER.found("\n".join([summary(old), *taken(old)]))
@@ -140,6 +160,11 @@ def taken(old: OldAirflow) -> List[str]:
     for name, folder in (("dags", old.dags), ("plugins", old.plugins), ("task logs", old.logs)):
         if folder.files:
             lines.append(f"{name}: {folder.files:,} files, {size_text(folder.size)}, from {folder.path}")
+    if old.settings:
+        lines.append(
+            f"settings: {len(old.settings)} that are not at their defaults; at the end it is said what became"
+            " of each, for the new release may have it elsewhere or no more"
+        )
     return lines
 
 
@@ -155,6 +180,7 @@ def left(old: OldAirflow) -> List[str]:
         )
     if not old.home:
         lines.append("DAG files, plugins, task logs and settings: an address names none of them")
+    lines += _elsewhere(old)
     if old.variables:
         lines.append(f"variables that win over airflow.cfg: {', '.join(old.variables)}")
     if old.login:
@@ -162,6 +188,24 @@ def left(old: OldAirflow) -> List[str]:
             f"{old.home}/webserver_config.py ({old.login}): it is code of the old release; compare it by hand"
         )
     return lines
+
+
+def _elsewhere(old: OldAirflow) -> Iterator[str]:
+    """What lies outside of home and database, or will not be read."""
+    values = {(item.section, item.option): item.value for item in old.settings}
+    backend = values.get(("secrets", "backend"))
+    if backend:
+        yield f"what {backend} has: it is asked as before where the bundle has its provider"
+    if old.remote_logs:
+        yield f"task logs at {old.remote_logs}: they stay there, read where the bundle has its provider"
+    executor = values.get(("core", "executor"), "")
+    if executor and executor not in ("SequentialExecutor", "LocalExecutor"):
+        yield f"{executor} with its broker and workers: the new one has the executor of this install"
+    if values.get(("core", "enable_xcom_pickling"), "").lower() == "true":
+        yield "XComs that are pickled: Airflow 3 moves them to the table _xcom_archive and does not show them"
+    for (section, option), value in values.items():
+        if option.endswith(("_cmd", "_secret")) and value:
+            yield f"[{section}] {option}: no command is run, and no vault asked"
 
 
 def _place(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
@@ -185,7 +229,11 @@ def _place(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
 def _database(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     database = old.database
     if database.problem:
-        yield TAKE_OVER_DATABASE.found(f"{database.address}: {database.problem}")
+        yield TAKE_OVER_DATABASE.found(
+            f"{database.address}: {database.problem}",
+            remedy="Check it with the old Airflow's own command (airflow db check). Where its airflow.cfg"
+            " does not lead there, name the database itself: --take-over postgresql://ROLE@HOST/DATABASE.",
+        )
         return
     if database.kind == MYSQL:
         yield TAKE_OVER_DATABASE.found(

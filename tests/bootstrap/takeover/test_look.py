@@ -22,8 +22,10 @@ from bootstrap.facts.old_airflow import OldAirflow
 from bootstrap.facts.processes import Process
 from bootstrap.facts.remnants import Remnant
 from bootstrap.installed.options import InvalidOption
+from bootstrap.state.home import Home
 from bootstrap.takeover import look
 from bootstrap.takeover.look import TakeOverSource
+from bootstrap.takeover.staging import Staging
 from tests.support import old_airflow as old
 from tests.support.accounts import NOBODY, Folder
 from wheelhouse import codec
@@ -122,6 +124,43 @@ def test_other_databases_are_refused_with_the_way_that_there_is(home: Path, url:
     assert "geheim" not in repr(finding)
 
 
+def test_address_that_only_a_command_knows(home: Path) -> None:
+    text = config.read(home / "airflow.cfg")
+    lines = [line for line in text.split("\n") if not line.startswith("sql_alchemy_conn ")]
+    (home / "airflow.cfg").write_text("\n".join(lines))
+    edit(home, "core", "sql_alchemy_conn_cmd", "cat /run/secrets/url")
+    (finding, left) = judged(home, TakeOverWanted(NEW, "/opt/new"))
+    assert finding.id == "take-over-database"
+    assert "sql_alchemy_conn_cmd" in finding.found and "--take-over postgresql://" in finding.remedy
+    assert "sql_alchemy_conn_cmd: no command is run" in left.found
+
+
+def test_what_is_not_taken_is_said_before_anything_is_changed(home: Path) -> None:
+    for section, option, value in (
+        ("secrets", "backend", "airflow.providers.hashicorp.secrets.vault.VaultBackend"),
+        ("logging", "remote_logging", "True"),
+        ("logging", "remote_base_log_folder", "s3://logs/airflow"),
+        ("core", "executor", "CeleryExecutor"),
+        ("core", "enable_xcom_pickling", "True"),
+        ("celery", "broker_url_cmd", "cat /run/secrets/broker"),
+    ):
+        edit(home, section, option, value)
+    sql(home, "CREATE TABLE plugin_notes (a int)")
+    sql(home, "INSERT INTO plugin_notes VALUES (1)")
+    seen = found(home)
+    assert any(line.startswith("settings: ") for line in take_over.taken(seen))
+    left = "\n".join(take_over.left(seen))
+    for part in (
+        "VaultBackend",
+        "s3://logs/airflow",
+        "CeleryExecutor",
+        "_xcom_archive",
+        "broker_url_cmd",
+        "plugin_notes",
+    ):
+        assert part in left, part
+
+
 @pytest.mark.parametrize(
     ("revision", "new", "needed"),
     [
@@ -151,6 +190,24 @@ def test_steps_to_airflow_3(home: Path, revision: str) -> None:
 def test_same_home_and_one_with_an_installation(home: Path) -> None:
     assert ids(home, home=str(home)) == ids(home, home=str(home / "new")) == ["take-over-place"]
     assert ids(home, home=str(home.parent)) == ids(home, installed=True) == ["take-over-place"]
+
+
+def test_home_that_has_taken_one_over(home: Path, tmp_path: Path) -> None:
+    """Said, where it was this one; refused, where it was another: it would not be taken."""
+    new = Home(tmp_path / "new")
+    staging = Staging(new)
+    new.secrets.mkdir(parents=True)
+    staging.path.mkdir(parents=True)
+    staging.look.write_text(codec.dumps(found(home)))
+    assert look.done(new) is None
+    staging.proved.touch()
+    before = look.done(new)
+    assert before == str(home)
+    same = look.judged_again(TakeOverSource(home), before, str(new.path))
+    assert (same.id, same.severity) == ("take-over-done", "note")
+    other = look.judged_again(TakeOverSource(tmp_path / "other"), before, str(new.path))
+    assert (other.id, other.severity) == ("take-over-place", "blocker")
+    assert str(home) in other.found
 
 
 def test_process_of_the_old_one(home: Path) -> None:
