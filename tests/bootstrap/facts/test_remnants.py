@@ -116,14 +116,14 @@ def real_places(person: Path) -> None:
     )
     assert found["/etc/systemd/system/airflow-web@.service"][0] == "systemctl stop 'airflow-web@*.service'"
     # each line of a file is retired by what is named for it; the others stay
-    for path in (
+    for name in (
         "/etc/cron.d/airflow-clean",
         f"{person}/.bashrc",
         f"{person}/.profile",
         "/etc/profile.d/airflow.sh",
     ):
         for place, commands in reversed(list(found.items())):
-            if place.startswith(f"{path}:"):
+            if place.startswith(f"{name}:"):
                 for command in commands:
                     subprocess.run(["sh", "-c", command], check=True)
     assert Path("/etc/cron.d/airflow-clean").read_text() == "MAILTO=root\n"
