@@ -18,6 +18,7 @@ PAGES = {path.stem: path for kind in TRANSLATED for path in (ROOT / "docs" / kin
 _FENCED = re.compile(r"^```.*?^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)[^)\s]*\)")
 _WORDS = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_BLANK = re.compile(r"\n\s*\n+")
 # what stands behind a command: two blanks, or #
 _COMMENT = re.compile(r"(\s{2,}|\s*#\s|#$).*")
 _INDENT = "    "
@@ -42,6 +43,9 @@ class Page:
             (code if _is_code(line, before) and not (listed and before.strip()) else prose).append(line)
         self.text = "\n".join(prose)
         self.code = [*filter(None, map(_command, code)), *fenced]
+        self.paragraphs = [
+            len(part.split("\n\n")) for part in re.split(r"^#+ ", _BLANK.sub("\n\n", self.text), flags=re.M)
+        ]
         self.headings = [len(found) for found in re.findall(r"^(#+) ", self.text, re.MULTILINE)]
         self.rows = [line.count("|") for line in prose if line.startswith("|")]
         self.items = Counter(re.findall(r"^\s*(\d\.|-) ", self.text, re.MULTILINE))
@@ -58,6 +62,7 @@ def test_korean_page_has_the_parts_of_the_english_one(name: str) -> None:
     english, korean = Page(PAGES[name]), Page(KOREAN / f"{name}.md")
     assert korean.headings == english.headings
     assert korean.code == english.code
+    assert korean.paragraphs == english.paragraphs
     assert korean.rows == english.rows
     assert korean.items == english.items
     # of commands, options, files and ids none is missing, and none is told that is gone
