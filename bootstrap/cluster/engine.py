@@ -58,6 +58,16 @@ class Waiting:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way that must be open in every firewall between `source` and `target`, and what goes there."""
+
+    source: str
+    target: str
+    port: int
+    purpose: str
+
+
 class Engine(Protocol):
     """An engine as commands, steps and doctor see it."""
 
@@ -84,6 +94,9 @@ class Engine(Protocol):
     @property
     def worth(self) -> str:
         """What whoever has these keys can do, in a sentence."""
+
+    def ways(self, web_port: int) -> Tuple[Way, ...]:
+        """All that must be open between head and workers; `web_port` is that of the head's web address."""
 
     def head_settings(self, base: str) -> List[Setting]:
         """What airflow.cfg of the head says more; `base` is the web address for workers."""
@@ -136,6 +149,10 @@ class Edge:
     )
     # A worker is given up after five of them (Airflow's default is 30: 150 seconds).
     heartbeat: int = 10
+
+    def ways(self, web_port: int) -> Tuple[Way, ...]:
+        """One: a worker listens nowhere."""
+        return (Way("each worker", "head", web_port, "tasks, their state, their logs"),)
 
     def head_settings(self, base: str) -> List[Setting]:
         """The API for workers, and how often they report."""

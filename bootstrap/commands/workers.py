@@ -106,6 +106,9 @@ def enable(
     found = head.enable(installation, engine, console, address=address, spread=spread, shared=place)
 
     def show_enabled(console: Console) -> None:
+        console.print("What must be open in every firewall between the hosts, and nothing else:")
+        rows = [[way.source, way.target, str(way.port), way.purpose] for way in found.ways]
+        console.table(["from", "to", "port", "for"], rows)
         console.print(f"Workers reach this host at {found.base}. Invite the first one:")
         console.command(f"{installation.home.bin}/airferry workers invite w1 --out w1.join")
 
@@ -125,12 +128,15 @@ def invite(
     name: str = typer.Argument(..., help="The worker's name; it is a queue of its own as well."),
     out: Path = typer.Option(..., "--out", metavar="FILE", help="Where the join file is written."),
     queue: Optional[List[str]] = QUEUES,
+    role: str = typer.Option("worker", "--role", help="worker; a standby head is not offered."),
     ends: str = typer.Option("1d", "--ends-after", help="How long the file is taken, such as 8h."),
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Invitation]:
     """Write the file with which another host joins as a worker. It holds keys: guard it like a password."""
     seconds = length_of_time(ends)
+    if role != "worker":
+        workers.refuse_role(role, home_of(home))
     target = out.absolute()
     # root writes the file where the account may not, with the rights that it has now
     descriptor = new_file(target)

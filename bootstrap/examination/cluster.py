@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Optional, Tuple
+from urllib.parse import urlsplit
 
 from bootstrap.cluster import link
+from bootstrap.cluster.engine import Way, engine_of
 from bootstrap.cluster.link import HeadAnswer
 from bootstrap.installed import crew, in_force, refusals
 from bootstrap.installed.crew import Crew
@@ -36,18 +38,25 @@ class OfWorker:
 
 @dataclass(frozen=True)
 class ClusterFacts:
-    """One of the two; both are None on a host of its own. `refused` are workers that a head did not take."""
+    """One of the two; both are None on a host of its own. `refused` are workers that a head did not take.
+
+    `ways` must be open between the hosts.
+    """
 
     worker: Optional[OfWorker] = None
     head: Optional[Crew] = None
     refused: Tuple[WorkerRefusal, ...] = ()
+    ways: Tuple[Way, ...] = ()
 
 
 def collect(installation: Installation) -> ClusterFacts:
     """Look at it."""
     if not installation.is_worker:
         found = crew.find(installation)
-        return ClusterFacts(head=found, refused=refusals.find(installation) if found else ())
+        if found is None:
+            return ClusterFacts()
+        ways = engine_of(found.engine).ways(installation.receipt.web_port)
+        return ClusterFacts(head=found, refused=refusals.find(installation), ways=ways)
     join = joined(installation.home)
     here = crew.packages(installation)
     answer = link.look(join, here=installation.receipt.airflow)
@@ -63,7 +72,10 @@ def collect(installation: Installation) -> ClusterFacts:
     own = in_force.variables(installation.home)
     proxies = tuple(sorted(name for name in own if name.lower() in _PROXIES and own[name]))
     folder = str(installation.folders.pipelines)
-    return ClusterFacts(OfWorker(join.name, join.host, join.base, answer, tuple(differing), folder, proxies))
+    seen = OfWorker(join.name, join.host, join.base, answer, tuple(differing), folder, proxies)
+    parts = urlsplit(join.base)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return ClusterFacts(seen, ways=engine_of(join.engine).ways(port))
 
 
 def dag_imports(installation: Installation) -> Tuple[DagProblem, ...]:

@@ -13,7 +13,7 @@ from bootstrap.airflow.executor import LOCAL
 from bootstrap.base import channel, secret
 from bootstrap.base.lock import held
 from bootstrap.cluster import dags, link
-from bootstrap.cluster.engine import EngineUnusable, of_cluster, row, usable
+from bootstrap.cluster.engine import EngineUnusable, Way, of_cluster, row, usable
 from bootstrap.facts.network import address_for_others
 from bootstrap.installed import crew
 from bootstrap.installed.configuration import ManagedSettings
@@ -37,12 +37,13 @@ _KEY_LENGTH = 64
 
 @dataclass(frozen=True)
 class Enabled:
-    """Workers may join: `base` is the head's web address for them."""
+    """Workers may join: `base` is the head's web address for them, `ways` what must be open between hosts."""
 
     engine: str
     base: str
     executors: str
     done: Tuple[str, ...]
+    ways: Tuple[Way, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def enable(
         dags.write_pinned(here.folders.pipelines, crew.names(changed), engine.executor)
         with progress.step(f"Ask the head at {reached} as a worker would"):
             _ask(here, changed)
-    return Enabled(name, base_of(here, changed), chosen.executor, tuple(item.name for item in done))
+    names = tuple(item.name for item in done)
+    return Enabled(name, base_of(here, changed), chosen.executor, names, engine.ways(changed.port))
 
 
 def _choose_executor(chosen: Receipt) -> None:

@@ -16,9 +16,12 @@ from bootstrap.cluster.engine import Engine, of_cluster, versions
 from bootstrap.installed import crew
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
+from bootstrap.state import receipt
 from bootstrap.state.cluster import NAME, HeadRecord, Invited, Join
+from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Progress
+from bootstrap.state.receipt import PRIVATE
 from wheelhouse import codec, timestamp
 from wheelhouse.errors import AirferryError
 
@@ -56,6 +59,21 @@ class Gone:
 def base_of(installation: Installation, cluster: HeadRecord) -> str:
     """The head's web address for workers."""
     return replace(installation.web, host=cluster.address).url
+
+
+def refuse_role(role: str, home: Home) -> None:
+    """Raise :class:`WorkerRefused`: no host but a worker can join."""
+    where = "its PostgreSQL is the private one, which other hosts cannot reach"
+    found = receipt.find(home.receipt)
+    if found and found.database.kind != PRIVATE:
+        where = f"its database is on {found.database.host}, which a second scheduler could share"
+    raise WorkerRefused(
+        f"A host cannot join with the role {role}: airferry sets up no second scheduler and web server.",
+        found=where,
+        needed="--role worker",
+        hint="Keep backups on another host (bin/airferry backup --output DIR): installed there from the same"
+        " bundle file into the same home, restore brings this head back.",
+    )
 
 
 def invite(

@@ -7,7 +7,7 @@ from typing import Iterable, Iterator
 from bootstrap.base import duration
 from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
-from bootstrap.doctor.severity import BLOCKER, OK, WARNING
+from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.examination.cluster import OfWorker
 from bootstrap.examination.installed import Installed
 from bootstrap.installed.crew import Crew
@@ -54,6 +54,12 @@ WORKER_DAGS = Entry(
     " here. Such a task is tried again every minute, and fails after three times.",
 )
 WORKER_DAGS_OK = Entry("worker-dags-ok", OK, "Every DAG file can be imported on this worker")
+CLUSTER_PORTS = Entry(
+    "cluster-ports",
+    NOTE,
+    "What must be open between the hosts",
+    "A firewall between them must let this through, in this direction, and nothing else.",
+)
 WORKERS_OK = Entry("workers-ok", OK, "The workers report to this head")
 WORKER_LOST = Entry(
     "worker-lost",
@@ -95,6 +101,10 @@ def check(installed: Installed) -> Iterator[Finding]:
     found = installed.cluster
     if found is None:
         return
+    if found.ways:
+        yield CLUSTER_PORTS.found(
+            "\n".join(f"{way.source} to {way.target}, port {way.port}: {way.purpose}" for way in found.ways)
+        )
     if found.worker:
         yield from _worker(installed, found.worker)
     if found.head:

@@ -16,6 +16,7 @@ from bootstrap.base.console import Console
 from bootstrap.change import cluster_rules
 from bootstrap.change.upgrade_rules import UpgradeRefused
 from bootstrap.cluster import dags
+from bootstrap.cluster.engine import EDGE as ENGINE
 from bootstrap.cluster.engine import EngineUnusable
 from bootstrap.cluster.link import HeadAnswer
 from bootstrap.doctor.checks import cluster as checks
@@ -26,7 +27,7 @@ from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.dagimports import DagProblem
 from bootstrap.installed.installation import Installation
 from bootstrap.site import certificates
-from bootstrap.state import cluster
+from bootstrap.state import cluster, receipt
 from bootstrap.state.cluster import HeadRecord, NoCluster
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import WORKER
@@ -292,3 +293,21 @@ def test_dag_files_that_only_the_head_can_import() -> None:
     assert second.found == "/dags/a.py:3: No module named 'duckdb'"
     whole = replace(installed, dag_imports=())
     assert [item.id for item in checks.check(whole)] == ["head-ok", "worker-dags-ok"]
+
+
+def test_what_must_be_open_is_told_on_both_sides() -> None:
+    ways = ENGINE.ways(8443)
+    for facts in (ClusterFacts(head=crew.Crew("edge", (), ()), ways=ways), ClusterFacts(ways=ways)):
+        installed = Installed("/opt/airflow", "3.3.2", "airflow.run", True, cluster=facts)
+        first = next(iter(checks.check(installed)))
+        assert first.id == "cluster-ports"
+        assert first.found == "each worker to head, port 8443: tasks, their state, their logs"
+
+
+@pytest.mark.parametrize(("kind", "words"), [("private", "cannot reach"), ("external", "on 127.0.0.1")])
+def test_a_standby_head_is_refused_with_why(head: Installation, kind: str, words: str) -> None:
+    found = replace(head.receipt, database=replace(head.receipt.database, kind=kind))
+    receipt.save(head.home.receipt, replace(found, owner="account"))
+    with pytest.raises(WorkerRefused, match="role standby") as caught:
+        workers.refuse_role("standby", head.home)
+    assert words in caught.value.found
