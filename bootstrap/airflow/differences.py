@@ -229,6 +229,11 @@ EXECUTION_API: Row[OptionPlace] = _row(
 TASK_HEARTBEATS: Row[OptionPlace] = _row(
     "heartbeats that a task may miss", ("2.2.2", None), ("3.0.0", ("workers", "max_failed_heartbeats"))
 )
+# The default is 5: for so long a worker may miss that its task has ended, as nothing wakes it when the task
+# has closed its pipes. It is not free for another task then, and a stop waits for it.
+TASK_INTERVAL: Row[OptionPlace] = _row(
+    "seconds between looks at a task", ("2.2.2", None), ("3.0.0", ("workers", "min_heartbeat_interval"))
+)
 TASK_TOKEN_LIFE: Row[OptionPlace] = _row(
     "life of a task's token, in seconds", ("2.2.2", None), ("3.0.0", ("execution_api", "jwt_expiration_time"))
 )
@@ -316,7 +321,7 @@ DAG_BUNDLES: Row[OptionPlace] = _row(
 PLACES: Tuple[Row[OptionPlace], ...] = (
     DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
-    TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_TOKEN_LIFE,
+    TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_INTERVAL, TASK_TOKEN_LIFE,
     WEB_TLS, WEB_TLS_KEY, COOKIE_SECURE, PROXY_FIX, DAGS_FOLDER,
     PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER, DAG_BUNDLES,
     TASK_RETRIES, TASK_RETRY_WAIT, UI_TIMEZONE, FILE_INTERVAL,

@@ -238,6 +238,7 @@ def settings(release: AirflowRelease, parameters: Parameters) -> List[Setting]:
     )
     put(differences.EXECUTION_API, f"{own.url}/execution/")
     put(differences.TASK_HEARTBEATS, "30")
+    put(differences.TASK_INTERVAL, "2")
     put(differences.TASK_TOKEN_LIFE, "86400")
     put(differences.TASK_RETRIES, "30")
     put(differences.TASK_RETRY_WAIT, "10")
