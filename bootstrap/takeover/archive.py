@@ -59,12 +59,21 @@ def packed(old: OldAirflow, server: Optional[OldServer] = None) -> int:
         owner = look.reader(Path(old.home)) if old.home else None
         if isinstance(owner, str):
             raise TakeOverFailed(f"{old.home} is not read: {owner}.")
-        if server:
-            _write_server(old, server, stream)
-        elif owner is None:
-            _write(old, stream)
-        else:
-            _write_as(owner, old, stream)
+        try:
+            if server:
+                _write_server(old, server, stream)
+            elif owner is None:
+                _write(old, stream)
+            else:
+                _write_as(owner, old, stream)
+            stream.flush()
+        except (AirferryError, OSError, ValueError, sqlite3.Error) as error:
+            raise TakeOverFailed(
+                f"The Airflow at {old.place} could not be packed.",
+                found=_reason(error),
+                hint=f"Nothing was changed. It is packed in {SCRATCH} first, which needs room for its"
+                " database twice, and for its DAG files, plugins and logs.",
+            ) from error
         stream.seek(0)
         return os.dup(stream.fileno())
 
@@ -114,10 +123,8 @@ def _write_as(owner: Account, old: OldAirflow, stream: IO[bytes]) -> None:
             try:
                 _write(old, stream)
                 status = 0
-            except AirferryError as error:
-                os.write(writing, (error.found or error.message).encode("utf-8", "replace")[:4000])
-            except (OSError, ValueError, sqlite3.Error) as error:
-                os.write(writing, str(error).encode("utf-8", "replace")[:4000])
+            except (AirferryError, OSError, ValueError, sqlite3.Error) as error:
+                os.write(writing, _reason(error).encode("utf-8", "replace")[:4000])
         finally:
             os._exit(status)
     os.close(writing)
@@ -129,6 +136,10 @@ def _write_as(owner: Account, old: OldAirflow, stream: IO[bytes]) -> None:
             f"The Airflow in {old.home} could not be read as {owner.name or owner.uid}.",
             found=problem or f"the process ended with status {ended}",
         )
+
+
+def _reason(error: Exception) -> str:
+    return (error.found or error.message) if isinstance(error, AirferryError) else str(error)
 
 
 def _write_server(old: OldAirflow, server: OldServer, stream: IO[bytes]) -> None:

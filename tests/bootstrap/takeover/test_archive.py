@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import sqlite3
 import tarfile
 import tempfile
@@ -18,7 +19,7 @@ from bootstrap.facts.old_airflow import OldAirflow
 from bootstrap.takeover import archive, look
 from bootstrap.takeover.archive import TakeOverFailed
 from tests.support import old_airflow as old
-from tests.support.accounts import NOBODY, Folder
+from tests.support.accounts import NOBODY, Folder, in_process
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,22 @@ def test_root_packs_it_as_its_owner(tmp_path: Path, reachable: Path) -> None:
     target = unpacked(home, tmp_path / "staging")
     assert "dags/etl_daily.py" in names(target)
     assert "dags/secret.py" not in names(target)
+
+
+def test_no_room_for_the_archive(tmp_path: Path) -> None:
+    """Said with what there is to do; nothing was changed so far, and nothing is left behind."""
+    home = old.make("2.2.2", tmp_path / "airflow")
+    before = old.contents(home)
+
+    def packs() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, resource.RLIM_INFINITY))
+        with pytest.raises(TakeOverFailed) as caught:
+            archive.packed(seen(home))
+        assert "disk I/O error" in caught.value.found  # SQLite's word where its copy cannot grow
+        assert "/var/tmp" in caught.value.hint
+
+    in_process(packs, None)()
+    assert old.contents(home) == before
 
 
 @pytest.mark.parametrize(
