@@ -11,6 +11,7 @@ from bootstrap.airflow.differences import NEWEST
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import EXPLAIN, JSON, STRICT
 from bundler.base.errors import InvalidRequest
+from bundler.index.keyring import with_password
 from bundler.index.simple import from_environment
 
 
@@ -56,4 +57,4 @@ def doctor(
         )
     if build:
         return judgement.build(python[-1] if python else "")
-    return judgement.outside(index_url or from_environment(), output, strict=strict)
+    return judgement.outside(with_password(index_url or from_environment()), output, strict=strict)

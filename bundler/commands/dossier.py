@@ -83,7 +83,7 @@ def dossier(
     from bundler.approval import accepted as acceptances  # noqa: PLC0415
     from bundler.approval import application  # noqa: PLC0415
     from bundler.approval.known import Questions  # noqa: PLC0415
-    from bundler.index import simple  # noqa: PLC0415
+    from bundler.index import keyring, simple  # noqa: PLC0415
     from bundler.index.cache import Cache  # noqa: PLC0415
 
     if fail_on and fail_on not in _SEVERITIES:
@@ -91,7 +91,7 @@ def dossier(
             f"--fail-on {fail_on} is no severity.", needed=f"one of {', '.join(_SEVERITIES)}"
         )
     questions = Questions(
-        index_url="" if offline else index_url or simple.from_environment(),
+        index_url="" if offline else keyring.with_password(index_url or simple.from_environment()),
         osv=osv,
         fail_on=fail_on,
         allow_yanked=tuple(allow_yanked or ()),

@@ -14,6 +14,7 @@ from bundler.host import host_choice
 from bundler.host.catalogue import CATALOGUE
 from bundler.host.host_choice import PYTHON, Choice
 from bundler.index import release
+from bundler.index.keyring import with_password
 from bundler.index.simple import Index, from_environment
 from bundler.index.transport import Session
 from bundler.request import platforms
@@ -85,6 +86,6 @@ def _check(choice: Choice, host: Path, ignored: Sequence[str]) -> None:
 
 
 def _newest(given: Settings) -> str:
-    index_url = given.index_url or from_environment()
-    with Session((index_url, *given.extra_index_urls)) as session:
+    index_url = with_password(given.index_url or from_environment())
+    with Session((index_url,)) as session:
         return release.find(Index(index_url, session), "").version

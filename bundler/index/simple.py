@@ -72,7 +72,7 @@ class Index:
             raise DownloadFailed(
                 f"The package index has no page for {project}.",
                 found=f"HTTP {answer.status_code} for {url}",
-                hint="Check --index-url; a private index may need credentials (netrc, or in the URL).",
+                hint="Check --index-url; a private index may need a login: in netrc, keyring, or the URL.",
             )
         kind = answer.headers.get("Content-Type", "")
         try:

@@ -143,7 +143,7 @@ class Settings:
         Option(
             "--extra-index-url",
             metavar="URL",
-            help="A further index, asked first, repeatable. Credentials: netrc, or in the URL.",
+            help="A further index, asked first, repeatable. Credentials: netrc, keyring, or in the URL.",
         ),
     ] = field(default=(), repr=False)
     find_links: Annotated[

@@ -79,6 +79,7 @@ def _values(table: dict[str, Any], folder: Path, problems: list[str]) -> dict[st
 
 
 def _passwords(key: str, urls: list[str]) -> list[str]:
-    if any(credentials(url) for url in urls if "://" in url):
-        return [f"{key}: holds a password; put it into netrc, or give the URL on the command line"]
+    found = (credentials(url) for url in urls if "://" in url)
+    if any(pair and pair[1] for pair in found):
+        return [f"{key}: holds a password; put it into netrc or keyring, or give the URL on the command line"]
     return []

@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from bundler.base.errors import InvalidRequest
 from bundler.base.text import NotText, decode
+from bundler.index.keyring import with_password
 from bundler.index.simple import from_environment
 from bundler.request import platforms
 from bundler.request.base_bundle import Base
@@ -63,13 +64,14 @@ class BundleRequest:
         target = _target(given, base, problems)
         gathered = gather(given.requirements, given.requirement_files)
         problems += gathered.problems
+        login = str if given.offline else with_password
         settings = replace(
             given,
             constraints=given.constraints or "auto",
             resolver=given.resolver or "uv",
             output=given.output or Path("dist"),
-            index_url=given.index_url or gathered.index_url or from_environment(),
-            extra_index_urls=(*given.extra_index_urls, *gathered.extra_index_urls),
+            index_url=login(given.index_url or gathered.index_url or from_environment()),
+            extra_index_urls=tuple(map(login, (*given.extra_index_urls, *gathered.extra_index_urls))),
             find_links=(*given.find_links, *gathered.find_links),
             python_sha256=given.python_sha256.lower(),
         )

@@ -74,7 +74,7 @@ def _hint(words: str, question: Question, left_out: tuple[tuple[str, str], ...])
     flat = " ".join(words.split())
     unknown, second, version = _UNKNOWN.search(words), _SECOND.search(flat), _NO_VERSION.search(flat)
     if "authentication credentials" in flat:
-        return "Give the index its user and password: in netrc, or in its URL."
+        return "Give the index its user and password: in netrc, in its URL, or in keyring for the URL's user."
     if unknown:
         return _name_hint(unknown[1] or unknown[2], PIN.findall(question.constraints))
     if left_out:

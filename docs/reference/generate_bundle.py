@@ -45,7 +45,9 @@ MORE = """
 
 `--index-url` (or `UV_DEFAULT_INDEX`, `UV_INDEX_URL`, `PIP_INDEX_URL`) replaces the public index;
 `--extra-index-url` adds one that is asked first: a package that it has is never taken from another index,
-so an attacker cannot publish a package of the same name elsewhere. Credentials come from netrc or the URL;
+so an attacker cannot publish a package of the same name elsewhere. Credentials come from netrc, from the URL,
+or for a URL with a user alone from the program `keyring`, as with pip's `--keyring-provider subprocess` (of a
+pip.conf nothing is read; `pip config get global.index-url` shows what it names);
 they are never shown, stored, or put on a command line. Proxies (`HTTPS_PROXY`, `NO_PROXY` ...), `PIP_CERT`,
 `REQUESTS_CA_BUNDLE` and `SSL_CERT_FILE` work as with pip; the system's certificate authorities are trusted.
 

@@ -108,9 +108,12 @@ def test_every_problem_of_a_file_is_told(tmp_path: Path) -> None:
         "airflo: unknown. Did you mean airflow?",
         'python: a text is needed, such as "3.11"',
         "extras: a list of texts is needed",
-        "index-url: holds a password; put it into netrc, or give the URL on the command line",
+        "index-url: holds a password; put it into netrc or keyring, or give the URL on the command line",
     ]
     assert "secret" not in caught.value.found
+    # the password of this one is in a keyring
+    path = written(tmp_path, '[bundle]\nindex-url = "https://me@index.test"\n')
+    assert settings_file.read(path).index_url == "https://me@index.test"
 
 
 @pytest.mark.parametrize(("text", "message"), [("[bundle", "not a TOML file"), (None, "cannot be read")])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from packaging.specifiers import SpecifierSet
@@ -236,7 +237,7 @@ def test_metadata_of_a_source_is_built_once_where_files_never_change(
 
 
 @pytest.mark.parametrize("html", [True, False], ids=["html", "json"])
-@pytest.mark.parametrize("way", ["netrc", "url", "file"])
+@pytest.mark.parametrize("way", ["netrc", "url", "file", "keyring", "user and netrc"])
 def test_a_private_index_as_nexus_and_artifactory_have_it(
     make: Make,
     files: Path,
@@ -255,12 +256,23 @@ def test_a_private_index_as_nexus_and_artifactory_have_it(
     own.pythons["corp_tool-1.1-py3-none-any.whl"] = ">=3.12"
     coded = own.url_with(quote(user, safe=""), quote(password, safe=""))
     options: dict[str, object] = {"extra_index_urls": (coded,)}
-    if way == "netrc":
+    if way == "keyring":
+        program = tmp_path / "bin" / "keyring"
+        program.parent.mkdir()
+        program.write_text(
+            f'#!/bin/sh\n[ "$*" = "get {urlsplit(own.url).netloc} {user}" ] || exit 1\necho "{password}"\n',
+            encoding="utf-8",
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+        options = {"extra_index_urls": (own.url_with(quote(user, safe=""), ""),)}
+    elif "netrc" in way:
         netrc = tmp_path / "netrc"
         netrc.write_text(f"machine 127.0.0.1 login {user} password {password}\n", encoding="utf-8")
         netrc.chmod(0o600)
         monkeypatch.setenv("NETRC", str(netrc))
-        options = {"extra_index_urls": (own.url,)}
+        url = own.url if way == "netrc" else own.url_with(quote(user, safe=""), "")
+        options = {"extra_index_urls": (url,)}
     elif way == "file":
         path = tmp_path / "requirements.txt"
         monkeypatch.setenv("CORP_PASSWORD", quote(password, safe=""))
