@@ -88,6 +88,6 @@ def check(
 def _publisher(publisher: Any) -> str:
     """``GitHub apache/airflow (release.yml)``, or whatever the publisher is known by."""
     data = publisher.model_dump()
-    who = data.get("repository") or data.get("email") or data.get("sub") or "?"
+    who = data.get("repository") or data.get("email") or data.get("vcs_origin") or data.get("sub") or "?"
     where = data.get("workflow") or data.get("workflow_filepath") or ""
     return shortened(f"{data.get('kind', '')} {who}{f' ({where})' if where else ''}".strip(), 120)

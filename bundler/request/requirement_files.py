@@ -21,6 +21,20 @@ _ADDRESS = re.compile(r"(https?|file):", re.IGNORECASE)
 # of an address that became a path, one of two slashes is left
 _FOLDED = re.compile(r"(https?|file):/+", re.IGNORECASE)
 _OK = 200
+_FREEZE = "write one with `pip list --format=freeze > FILE`, in the environment that it is of"
+# What else people have at hand: how its first line looks, and what makes a requirement file of it.
+_OTHER = (
+    (re.compile(r"Package +Version\b"), "the table of pip list", _FREEZE),
+    (re.compile(r"\{|\[\s*(\{|$)"), "JSON", _FREEZE),
+    (re.compile(r"(name|channels|dependencies|prefix)\s*:"), "an environment of conda", _FREEZE),
+    (re.compile(r"\[|[\w.-]+\s*=\s*[\"'\[{]"), "TOML", ""),
+)
+_OF_TOML = {
+    "pyproject.toml": "name its folder in place of it, and a wheel is built of it",
+    "Pipfile": "write one with `pipenv requirements > FILE`",
+    "poetry.lock": "write one with `poetry export -o FILE`",
+    "uv.lock": "write one with `uv export --format requirements.txt -o FILE`",
+}
 
 
 class Unreadable(ValueError):
@@ -69,12 +83,12 @@ class RequirementFile:
         """Its text; raises :class:`Unreadable`."""
         try:
             if not _ADDRESS.match(self.location):
-                return text.decode(Path(self.location).read_bytes())
+                return self._checked(text.decode(Path(self.location).read_bytes()))
             with Session([self.location]) as session:
                 answer = session.get(without_credentials(self.location))
             if answer.status_code != _OK:
                 raise Unreadable(f"the server answers {answer.status_code} {answer.reason}")
-            return text.decode(answer.content)
+            return self._checked(text.decode(answer.content))
         except FileNotFoundError as error:
             raise Unreadable("no such file") from error
         except IsADirectoryError as error:
@@ -83,6 +97,17 @@ class RequirementFile:
             raise Unreadable(error.strerror or str(error)) from error
         except (NoAnswer, text.NotText) as error:
             raise Unreadable(str(error)) from error
+
+    def _checked(self, content: str) -> str:
+        """The content, unless it is something else than a requirement file, as its first line tells."""
+        said = (line.strip() for line in content.splitlines())
+        first = next((line for line in said if line and not line.startswith(("#", "---"))), "")
+        for pattern, what, instead in _OTHER:
+            if pattern.match(first):
+                name = self.location.rpartition("/")[2]
+                how = instead or _OF_TOML.get(name, "write its packages as name==version, one in a line")
+                raise Unreadable(f"it is {what}, not a requirement file; {how}")
+        return content
 
 
 def lines(content: str) -> Iterator[tuple[int, str, str]]:

@@ -26,6 +26,7 @@ _ONE_EQUALS = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?\s*=\s*[^=\s]+(=\S*)?")
 # lines that other programs write into requirement files, and that no index can serve
 _NO_HASH = "a folder has no hash: build a wheel of it, and name that"
 _CLONE = "a repository has no hash to record: clone it, and name its folder; a wheel is built"
+_NO_ADDRESS = "after @ stands an address (https://...); for a version write =="
 _NO_FILE = "no such file here; conda writes its build folders; `pip list --format=freeze` writes versions"
 _NEVER = {
     "pkg-resources": "Debian's pip writes this line, and no index has the package: remove it",
@@ -184,6 +185,9 @@ def _named(
     if requirement.url:
         if _REPOSITORY.match(requirement.url):
             problems.append(f"{where}{pipoptions.shown(text)}: {_CLONE}")
+            return
+        if not _URL.match(requirement.url):
+            problems.append(f"{where}{pipoptions.shown(text)}: {_NO_ADDRESS}")
             return
         if requirement.url.startswith("file:") and not Path(unquote(urlsplit(requirement.url).path)).exists():
             problems.append(f"{where}{text}: {_NO_FILE}")

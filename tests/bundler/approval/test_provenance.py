@@ -14,6 +14,9 @@ from bundler.approval import papers, provenance
 from tests.bundler.runner import Make, Run
 from tests.bundler.server import LocalIndex
 
+DATA = Path(__file__).parent / "data"
+# A wheel as PyPI has it, with its attestation: of the tests of pypi-attestations 0.0.30 (Apache-2.0).
+PUBLISHED = "circleci_sign_publish_example-0.0.1.dev137-py3-none-any.whl"
 PUBLISHER = {"kind": "GitHub", "repository": "example/alpha", "workflow": "release.yml", "environment": None}
 
 
@@ -99,6 +102,25 @@ def test_signature_that_nobody_has_made_does_not_verify(file: Path, run: Run, in
     assert packages["fab-provider"] == provenance.NONE_PUBLISHED
     assert (known["signed"], known["wrongly_signed"]) == (0, 1)
     assert "1 WITH A WRONG SIGNATURE" in page
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_signature_that_a_publisher_has_made_verifies(
+    make: Make, run: Run, index: LocalIndex, changed: bool
+) -> None:
+    """What was published with this wheel, with nothing in anybody's place; PEP 740, sigstore, CircleCI."""
+    text = (DATA / f"{PUBLISHED}.provenance").read_text()
+    if changed:
+        text = text.replace("refs/heads/pypi", "refs/heads/other")
+    index.add(DATA / PUBLISHED)
+    index.provenance[PUBLISHED] = index.put(f"/integrity/{PUBLISHED}", text)
+    path = make(requirements=("circleci-sign-publish-example==0.0.1.dev137",)).path
+    assert run("dossier", str(path))[0] == 0
+    packages, known, _ = told(path)
+    said = packages["circleci-sign-publish-example"]
+    assert (known["signed"], known["wrongly_signed"]) == ((0, 1) if changed else (1, 0)), said
+    signed = "signed by CircleCI github.com/CircleCI-Public/sign-and-publish-examples"
+    assert said.startswith(provenance.WRONG) if changed else said == signed
 
 
 def test_who_has_signed_is_said(

@@ -234,7 +234,7 @@ def test_requirements_mean_the_same_to_pip(place: Path) -> None:
         if ours != theirs:
             differing.append((line, gathered.problems or ours, theirs))
     # pip finds these wrong later: when it opens the file, compares the hash, or looks for a platform
-    later = {"./none-1.0-py3-none-any.whl", "none/x-1.0.tar.gz", f"plain/{WHEEL} --hash={SHA}"}
+    later = {"./none-1.0-py3-none-any.whl", "none/x-1.0.tar.gz", f"plain/{WHEEL} --hash={SHA}", "alpha@x.whl"}
     assert [item for item in differing if item[0] not in later] == []
     assert {item[0] for item in differing} == later
 

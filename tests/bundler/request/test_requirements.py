@@ -555,3 +555,36 @@ def test_archives_that_nothing_names(tmp_path: Path) -> None:
         "the archive cannot be read: file could not be opened successfully",
         *(f"the name of the file does not tell the package; write: NAME @ {url}" for url in urls),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("list.txt", "\nPackage        Version\n-------- ----\nalpha 1.0\n", "pip list --format=freeze"),
+        ("list.json", '[{"name": "alpha", "version": "1.0"}]', "it is JSON"),
+        ("list.json", '[\n  {"name": "alpha"}]', "it is JSON"),
+        (
+            "environment.yml",
+            "# made by hand\n---\nname: x\ndependencies:\n  - alpha\n",
+            "environment of conda",
+        ),
+        ("pyproject.toml", '[project]\nname = "x"\n', "name its folder"),
+        ("Pipfile", "[[source]]\n", "pipenv requirements"),
+        ("poetry.lock", '# @generated\n\n[[package]]\nname = "alpha"\n', "poetry export"),
+        ("uv.lock", "version = [1]\n", "uv export"),
+        ("pylock.toml", 'lock-version = "1.0"\n', "name==version"),
+    ],
+)
+def test_what_is_no_requirement_file_is_told_once_with_the_way_to_one(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    (problem,) = gather((), (tmp_path / name,)).problems
+    assert problem.startswith(f"-r {tmp_path / name}: it is ") and said in problem
+
+
+@pytest.mark.parametrize("line", ["alpha@1.0", "git@github.test:a/b.git", "alpha @ ./wheels/alpha-1.0.whl"])
+def test_what_stands_after_an_at_is_an_address(tmp_path: Path, line: str) -> None:
+    (tmp_path / "r.txt").write_text(f"beta\n{line}\n")
+    (problem,) = gather((), (tmp_path / "r.txt",)).problems
+    assert f"r.txt:2: {line}: after @ stands an address (https://...); for a version write ==" in problem
