@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -43,6 +44,13 @@ def _is_constraint_file(text: str) -> bool:
 
 def _is_local_requirement(text: str) -> bool:
     return "@" not in text and (text.startswith(".") or text.endswith((".whl", ".tar.gz", ".zip")))
+
+
+# what people write for a release and for a Python: as requirements, tags, programs
+_RELEASE = re.compile(r"(?:apache[-_]airflow\s*)?(?P<kind>==|~=)?\s*(?P<release>[\w.+]+?)(?:\.\*|\.x)?")
+_PYTHON = re.compile(
+    r"(?:.*/)?(?:(?:cp|py)3(?P<tag>\d\d?)|(?:python\s?)?3\.(?P<minor>\d+)(?:\.(?:\d+|x|\*))?)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -214,12 +222,18 @@ class Settings:
         return Settings(**values)
 
     def plain(self) -> Settings:
-        """The same without other spellings: ``latest`` is no release, ``python3.11`` is ``3.11``."""
-        return replace(
-            self,
-            airflow="" if self.airflow == LATEST else self.airflow,
-            python=self.python.removeprefix("python"),
-        )
+        """The same without other spellings.
+
+        ``latest`` is no release, ``==3.3.2`` one, ``3.3.*`` and ``~=3.3.0`` are ``3.3``; ``python3.11``,
+        ``cp311`` and ``/usr/bin/python3.11`` are ``3.11``.
+        """
+        airflow = _RELEASE.fullmatch(self.airflow.strip())
+        release = airflow["release"] if airflow else self.airflow
+        if airflow and airflow["kind"] == "~=":
+            release = release.rpartition(".")[0] or release
+        python = _PYTHON.fullmatch(self.python.strip())
+        minor = f"3.{python['tag'] or python['minor']}" if python else self.python.removeprefix("python")
+        return replace(self, airflow="" if release.lower() == LATEST else release, python=minor)
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _version_problems(airflow: str) -> Iterator[str]:
     try:
         Version(airflow or "0")
     except InvalidVersion:
-        yield f"--airflow {airflow}: not a version"
+        yield f"--airflow {airflow}: not a version such as 3.3.2, 3.3 (its newest) or latest"
 
 
 def _base_problems(base: Base, airflow: str, target: Target) -> list[str]:

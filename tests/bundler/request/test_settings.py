@@ -8,6 +8,7 @@ import pytest
 from bundler.base import toml
 from bundler.base.errors import InvalidRequest
 from bundler.request import settings_file
+from bundler.request.settings import Settings
 from tests.bundler.making import make_wheel
 from tests.bundler.runner import Run
 
@@ -137,3 +138,29 @@ def test_a_file_in_another_encoding_names_the_way_out(tmp_path: Path, encoding: 
     with pytest.raises(InvalidRequest, match="is not a TOML file") as caught:
         settings_file.read(path)
     assert "save the file as UTF-8" in caught.value.found
+
+
+def test_releases_and_pythons_as_people_write_them() -> None:
+    def said(airflow: str, python: str) -> tuple[str, str]:
+        found = Settings(airflow=airflow, python=python).plain()
+        return found.airflow, found.python
+
+    releases = {
+        "3.3.2": "3.3.2", " 3.3.2 ": "3.3.2", "==3.3.2": "3.3.2", "apache-airflow==3.3.2": "3.3.2",
+        "apache_airflow == 3.3.2": "3.3.2", "3.3": "3.3", "3.3.*": "3.3", "3.3.x": "3.3", "~=3.3.0": "3.3",
+        "~= 3.3": "3", "latest": "", "Latest": "", "": "", "3.3.2rc1": "3.3.2rc1", "v3.3.2": "v3.3.2",
+        ">=3": ">=3", "3,3": "3,3",
+    }  # fmt: skip
+    assert {text: said(text, "")[0] for text in releases} == releases
+    pythons = ("3.11", "3.11.4", "3.11.x", "3.11.*", "python3.11", "Python 3.11.4", "py311", "cp311", "CP311",
+               "/usr/bin/python3.11", "/opt/my python/bin/python3.11")  # fmt: skip
+    assert {text: said("", text)[1] for text in pythons} == dict.fromkeys(pythons, "3.11")
+    others = {
+        "": "",
+        "3": "3",
+        "2.7": "2.7",
+        "pypy3.10": "pypy3.10",
+        "3.13t": "3.13t",
+        "3.11-dev": "3.11-dev",
+    }
+    assert {text: said("", text)[1] for text in others} == others
