@@ -21,6 +21,7 @@ Option = Tuple[str, str]  # section and option of airflow.cfg
 BOM = "\ufeff"  # Notepad puts it in front; configparser takes it for a part of the first line
 # byte order marks of UTF-16, as surrogateescape reads them
 _UTF16 = ("\udcff\udcfe", "\udcfe\udcff")
+_UTF32 = ("\udcff\udcfe\0\0", "\0\0\udcfe\udcff")
 _SECTION = re.compile(r"\[(?P<header>.+)\]")
 _OPTION = re.compile(r"(?P<option>.*?)\s*(?:(?P<delimiter>=|:)\s*(?P<value>.*))$")
 _DEFAULT = re.compile(r"# (?P<option>[A-Za-z0-9_.-]+) = ?(?P<value>.*)$")
@@ -68,15 +69,16 @@ class _Entry:
 def read(path: Path) -> str:
     """Read a file so that :func:`write` gives back the same bytes, whatever its newlines and encoding.
 
-    Raises :class:`ConfigurationError` for UTF-16: there every line would look like one without options.
+    Raises :class:`ConfigurationError` for UTF-16 and UTF-32: no line there would look like an option.
     """
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         text = stream.read()
-    if text.startswith(_UTF16):
+    if text.startswith((*_UTF16, *_UTF32)):
+        kind = "UTF-32" if text.startswith(_UTF32) else "UTF-16"
         raise ConfigurationError(
-            f"{path} is UTF-16.",
+            f"{path} is {kind}.",
             needed="UTF-8, or Airflow cannot read it",
-            hint=f"Save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 {path} > NEW, then put NEW in its place.",
+            hint=f"Save it as UTF-8, or: iconv -f {kind} -t UTF-8 {path} > NEW, then put NEW in its place.",
         )
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import pwd
 import shutil
@@ -195,12 +196,20 @@ def test_a_file_that_the_account_cannot_read(home: Home, needs: Needs, facts: Fa
     assert severities(found(home, needs, facts, account="nobody")) == {"airflow-cfg-closed": BLOCKER}
 
 
-@fault("airflow-cfg-broken", "an airflow.cfg with a single % in a value, a line twice, or in UTF-16")
+@fault("airflow-cfg-broken", "an airflow.cfg with a single % in a value, a line twice, in CP949 or UTF-16")
 @pytest.mark.parametrize(
-    "content", [b"[core]\nx = 100%\n", b"[core]\na = 1\na = 2\n", "[core]\nx = 1\n".encode("utf-16")]
-)
+    "content",
+    [
+        b"[core]\nx = 100%\n", b"[core]\na = 1\na = 2\n", "[core]\n# 설정\nx = 1\n".encode("cp949"),
+        *("[core]\nx = 1\n".encode(name) for name in ("utf-16", "utf-16-le", "utf-32")),
+    ],
+)  # fmt: skip
 def test_a_file_that_airflow_cannot_read(home: Home, needs: Needs, facts: Facts, content: bytes) -> None:
     home.airflow_cfg.write_bytes(content)
+    with pytest.raises((configparser.Error, UnicodeDecodeError)):
+        parser = configparser.ConfigParser()
+        parser.read(home.airflow_cfg, encoding="utf-8")
+        dict(parser["core"])
     assert severities(found(home, needs, facts)) == {"airflow-cfg-broken": BLOCKER}
 
 
