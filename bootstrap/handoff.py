@@ -21,7 +21,9 @@ from bootstrap.base import secret
 from bootstrap.base.account import Account, AccountError
 from bootstrap.base.secret import Secret
 from bootstrap.cluster.engine import engine_of
+from bootstrap.installed import following
 from bootstrap.installed.external import Handed
+from bootstrap.installed.following import Following
 from bootstrap.installed.options import InvalidOption, Options
 from bootstrap.installed.taking import Taking
 from bootstrap.python.choice import CARRIED
@@ -55,7 +57,8 @@ class Handover:
     `channel` leads to root's process (bootstrap.services.broker). Each password and the certificate have a
     descriptor of their own, :data:`NOTHING` where there is none; `administrator` makes role and database.
     `patience` is how long tasks may run on before an upgrade, `site` what it is told of its site, with a key,
-    `join` what a worker is told. `archive` holds the Airflow at `old_place` that is to be taken over.
+    `join` what a worker is told. `archive` holds the Airflow at `old_place` that is to be taken over, and
+    `following` what is done last, with secrets.
     """
 
     schema: int
@@ -74,6 +77,7 @@ class Handover:
     join: int = NOTHING
     old_place: str = ""
     archive: int = NOTHING
+    following: int = NOTHING
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Given:
 
     The password of Airflow's admin, what an external database needs, and how long running tasks may go on
     before an upgrade, in seconds (None: the usual time), what it is told of its site, (`join`) what a
-    worker is told, and an old Airflow that is to be taken over.
+    worker is told, an old Airflow that is to be taken over, and what is done last.
     """
 
     admin_password: Optional[Secret] = None
@@ -91,6 +95,7 @@ class Given:
     site: Optional[SiteAsked] = None
     join: Optional[Join] = None
     taking: Optional[Taking] = None
+    following: Following = field(default_factory=Following)
 
 
 def given(options: Options) -> Given:
@@ -102,6 +107,7 @@ def given(options: Options) -> Given:
         options.site,
         _narrowed(options),
         options.taking,
+        options.following,
     )
 
 
@@ -150,7 +156,11 @@ def secrets_of(handed: Handover) -> Given:
     told = _received(handed.join)
     join = codec.loads(Join, told.reveal()) if told else None
     taking = Taking(handed.old_place, handed.archive) if handed.archive != NOTHING else None
-    return Given(_received(handed.admin_password), found, handed.patience, site, join, taking)
+    last = Following()
+    if handed.following != NOTHING:
+        with os.fdopen(handed.following, encoding="utf-8") as stream:
+            last = following.parse(Secret(stream.read()))
+    return Given(_received(handed.admin_password), found, handed.patience, site, join, taking, last)
 
 
 def _received(descriptor: int) -> Optional[Secret]:
@@ -212,6 +222,7 @@ def _attended(
         _pipe(_told(options)),
         options.taking.place if options.taking else "",
         options.taking.archive if options.taking else NOTHING,
+        _memory(options.following.whole) if options.following != Following() else NOTHING,
     )
     registry.save(registry.record_of(chosen))
     child = os.fork()
@@ -247,6 +258,7 @@ def _inner(account: Account, home: Home, handed: Handover) -> None:
             handed.site,
             handed.join,
             handed.archive,
+            handed.following,
         ):
             if descriptor != NOTHING:
                 os.set_inheritable(descriptor, True)

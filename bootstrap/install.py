@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Optional
 
-from bootstrap import handoff
+from bootstrap import handoff, last_steps
 from bootstrap.base import account, channel, lock
 from bootstrap.change import site as sites
 from bootstrap.change import upgrade as upgrades
@@ -159,6 +159,7 @@ def describe(chosen: Receipt, bundle: Bundle, given: Given) -> List[str]:
     earlier, last = other_bundle(home, chosen), []
     if given.site and (earlier or chosen.completed):
         last = [SiteStep(Installation(chosen), given.site).describe()]
+    last += last_steps.describe(given.following)
     if earlier:
         return [*upgrades.describe(earlier, chosen, bundle), *last]
     every = steps(Installation(chosen), bundle, given)
@@ -202,6 +203,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
             if not channel.available():
                 registry.save(registry.record_of(chosen))
             _change_site(Installation(upgraded.receipt), given.site, progress, journal)
+            last_steps.follow(Installation(upgraded.receipt), given.following, progress, journal)
             return _outcome(upgraded, earlier.airflow)
         _tell_of_unfinished(home, progress)
         before = workers.earlier(home, chosen) if chosen.role == WORKER else None
@@ -233,6 +235,7 @@ def install(chosen: Receipt, bundle: Bundle, given: Given, progress: Progress) -
                 carried.remove_unused(home, chosen)
         if finished:
             _change_site(Installation(chosen), given.site, progress, journal)
+        last_steps.follow(Installation(chosen), given.following, progress, journal)
     return Outcome(chosen, tuple(done), notes, before.airflow if before else "")
 
 

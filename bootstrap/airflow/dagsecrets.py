@@ -4,6 +4,9 @@ Standard input is JSON: ``{"kind": "connections" or "variables", "form": "json",
 "overwrite": bool}``. The forms are those of ``airflow connections import``. Airflow's own import differs
 between releases, prints what it cannot read, and stops halfway; this one reads everything first, writes it in
 one transaction, and says names and line numbers, never a value. The last line of the output is JSON.
+
+With ``kind`` "rows" the connections of ``names`` are read as they lie in the database, and "put-back" writes
+such ``rows`` again (null: that connection is removed); what is encrypted stays so.
 """
 
 import inspect
@@ -150,8 +153,40 @@ def bring_in(made: Dict[str, Any], attribute: str, overwrite: bool) -> Dict[str,
     return done
 
 
+def rows(names: List[str]) -> Dict[str, Any]:
+    """The rows of connections by their names, null for one that is not there."""
+    from airflow.models.connection import Connection  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    table, found = Connection.__table__, {}
+    with create_session() as session:
+        for name in names:
+            result = session.execute(table.select().where(table.c.conn_id == name))
+            columns, row = list(result.keys()), result.first()
+            found[name] = dict(zip(columns, row)) if row is not None else None
+    return {"rows": found}
+
+
+def put_back(kept: Dict[str, Any]) -> Dict[str, Any]:
+    """Write rows as they were, in one transaction."""
+    from airflow.models.connection import Connection  # noqa: PLC0415
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    table = Connection.__table__
+    with create_session() as session:
+        for name, row in kept.items():
+            session.execute(table.delete().where(table.c.conn_id == name))
+            if row is not None:
+                session.execute(table.insert().values(**row))
+    return {}
+
+
 def answer(asked: Dict[str, Any]) -> Dict[str, Any]:
     """What was done, or ``problems``, and then nothing was."""
+    if asked["kind"] == "rows":
+        return rows(asked["names"])
+    if asked["kind"] == "put-back":
+        return put_back(asked["rows"])
     kind, attribute = (connection, "conn_id") if asked["kind"] == "connections" else (variable, "key")
     try:
         found = parsed(asked["form"], asked["text"])
@@ -177,7 +212,7 @@ def main() -> None:
         found = {
             "failed": f"{type(error).__name__} {getattr(error, 'orig', '') if _is_outage(error) else ''}"
         }
-    said.write("\n" + json.dumps(found) + "\n")
+    said.write("\n" + json.dumps(found, default=str) + "\n")
 
 
 def _is_outage(error: Exception) -> bool:

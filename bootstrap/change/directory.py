@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Dict, List, Optional, Tuple
 
 from bootstrap.airflow import health, login_modules
@@ -15,7 +15,7 @@ from bootstrap.installed.directory import Look
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.site_edits import Edit
 from bootstrap.site import directory
-from bootstrap.site.directory import Directory, DirectoryInvalid
+from bootstrap.site.directory import Directory, DirectoryAsked, DirectoryInvalid
 from wheelhouse.errors import AirferryError
 
 
@@ -24,22 +24,6 @@ class DirectoryUnusable(AirferryError):
 
     reference = "directory-unusable"
     exit_code = 111
-
-
-@dataclass(frozen=True)
-class DirectoryAsked:
-    """What was asked for; None keeps what is set. `ca` is the text of a PEM file, `groups` role and DN."""
-
-    url: Optional[str] = None
-    base: Optional[str] = None
-    bind_user: Optional[str] = None
-    password: Optional[Secret] = None
-    uid: Optional[str] = None
-    filter: Optional[str] = None
-    start_tls: Optional[bool] = None
-    ca: Optional[str] = None
-    groups: Tuple[Tuple[str, str], ...] = ()
-    others: Optional[str] = None
 
 
 def settled(installation: Installation, wanted: DirectoryAsked) -> Directory:
@@ -51,25 +35,14 @@ def settled(installation: Installation, wanted: DirectoryAsked) -> Directory:
             needed="an installation with --auth fab",
         )
     before = _known(installation)
-    if before is None and None in (wanted.url, wanted.base, wanted.bind_user, wanted.password):
+    if before is None and not wanted.enough:
         raise DirectoryInvalid(
             "No directory is set yet.",
             needed="--url, --base, --bind-user, --bind-password-file, --group-admin",
         )
-    found = before or Directory("", "", "", "uid", ())
-    roles = {role for role, _ in wanted.groups}
-    groups = (*(item for item in found.groups if item[0] not in roles), *wanted.groups)
-    given = {
-        name: value
-        for name, value in (
-            ("url", wanted.url), ("base", wanted.base), ("bind_user", wanted.bind_user), ("uid", wanted.uid),
-            ("filter", wanted.filter), ("start_tls", wanted.start_tls), ("others", wanted.others),
-        )
-        if value is not None
-    }  # fmt: skip
+    found = directory.over(before, wanted, installation.receipt.admin_user)
     if wanted.ca is not None:
-        given["ca"] = str(installation.home.path / directory.CA)
-    found = replace(found, **given, groups=groups, admin=installation.receipt.admin_user)  # type: ignore[arg-type]
+        found = replace(found, ca=str(installation.home.path / directory.CA))
     if not found.ca:
         found = replace(found, ca=authorities())
     directory.check(found)
@@ -87,7 +60,7 @@ def seen(
     try:
         tried = replace(found, ca=str(beside)) if wanted.ca is not None else found
         # where nobody has said it, the attribute is that of the kind of directory
-        unsaid = wanted.uid is None and _known(installation) is None
+        unsaid = wanted.uid is None and (_known(installation) is None or wanted.kind is not None)
         answer = installed.look(
             installation, replace(tried, uid="") if unsaid else tried, wanted.password, names
         )
@@ -141,8 +114,8 @@ def advice(problem: str) -> str:
 
 
 def fitted(found: Directory, answer: Look) -> Directory:
-    """The settings with the attribute that the look has settled."""
-    return replace(found, uid=answer.uid)
+    """The settings with what the look has settled: the attribute, and the kind of directory."""
+    return replace(found, uid=answer.uid, kind=answer.kind)
 
 
 def edit(installation: Installation, found: Directory, wanted: DirectoryAsked) -> Edit:

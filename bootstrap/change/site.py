@@ -1,8 +1,8 @@
 """A change of site settings as one step: written, restarted and proven, or all of it as it was before.
 
-Beside airflow.cfg it may write files below the home, such as keys in ``secrets/``. What was there is kept in
-``run/site-before`` until the new settings have answered, so that a change that was killed is undone by the
-next one, by :func:`undo_unfinished` or by ``airferry site --undo``.
+Beside airflow.cfg it may write files below the home, such as keys in ``secrets/``, and connections in the
+database. What was there is kept in ``run/site-before`` until the new settings have answered, so that a change
+that was killed is undone by the next one, by :func:`undo_unfinished` or by ``airferry site undo``.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from bootstrap.airflow.managed_options import is_secret
 from bootstrap.base import secret, smallfile
 from bootstrap.base.lock import held
 from bootstrap.base.secret import Secret
+from bootstrap.installed import dag_secrets
 from bootstrap.installed.configuration import ManagedSettings
-from bootstrap.installed.database_running import airflow_runs
+from bootstrap.installed.dag_secrets import Document
+from bootstrap.installed.database_running import airflow_runs, database_running
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.site_edits import Edit, edited, is_written, text_of, write
 from bootstrap.state import change_record
@@ -31,6 +33,8 @@ from bootstrap.steps.airflow import prove, start
 from wheelhouse.errors import AirferryError
 
 _SECONDS = 180.0
+# beside what is kept of files: rows of the database, encrypted as there
+_CONNECTIONS = "connections.json"
 
 
 class SiteChangeFailed(AirferryError):
@@ -81,13 +85,26 @@ def apply(
     proof: Callable[[Installation], None] = answers,
 ) -> SiteChange:
     """As :func:`change`, for a caller that holds the lock and keeps the journal."""
+    with database_running(installation) if edit.connections else contextlib.nullcontext():
+        return _apply(installation, edit, progress, proof)
+
+
+def _apply(
+    installation: Installation, edit: Edit, progress: Progress, proof: Callable[[Installation], None]
+) -> SiteChange:
     home, managed = installation.home, ManagedSettings(installation)
     text = config.read(home.airflow_cfg)
-    if is_written(home, edit.files) and edited(managed, text, edit.options) == text:
+    same = is_written(home, edit.files) and edited(managed, text, edit.options) == text
+    rows = dag_secrets.rows(installation, list(edit.connections)) if edit.connections else Secret("{}")
+    if same and json.loads(rows.reveal()) == dict(edit.connections):  # none there, and none wanted
         return SiteChange(changed=False, proved=True)
     running, names = airflow_runs(installation), tuple(installation.components)
-    _keep(home, managed, edit, running=running)
+    _keep(home, managed, edit, rows, running=running)
     try:
+        _write_connections(installation, edit)
+        if same:  # tasks read a connection when they need it: nothing is started again
+            _forget(home)
+            return SiteChange(changed=True, proved=running)
         # first: what airflow.cfg has to say follows from what a certificate is for
         write(home, edit.files)
         wanted = edited(managed, text, edit.options)
@@ -142,6 +159,9 @@ def restore(installation: Installation) -> None:
                 target.unlink()
     config.write(home.airflow_cfg, config.read(place / "airflow.cfg"))
     ManagedSettings(installation).restore(kept["record"])
+    if (place / _CONNECTIONS).exists():
+        with database_running(installation):
+            dag_secrets.put_back(installation, secret.read(place / _CONNECTIONS))
 
 
 def _back(installation: Installation, names: Sequence[str], error: BaseException, progress: Progress) -> None:
@@ -174,7 +194,18 @@ def _restart(installation: Installation, names: Sequence[str], progress: Progres
         start(installation, _SECONDS)
 
 
-def _keep(home: Home, managed: ManagedSettings, edit: Edit, *, running: bool) -> None:
+def _write_connections(installation: Installation, edit: Edit) -> None:
+    gone = [name for name, text in edit.connections.items() if text is None]
+    there = {name: json.loads(text.reveal()) for name, text in edit.connections.items() if text is not None}
+    if gone:
+        dag_secrets.remove(installation, gone)
+    if there:
+        named = f"the connection {', '.join(there)}"
+        document = Document(named, "json", Secret(json.dumps(there)), exposed=False)
+        dag_secrets.write(installation, dag_secrets.CONNECTIONS, document, overwrite=True)
+
+
+def _keep(home: Home, managed: ManagedSettings, edit: Edit, rows: Secret, *, running: bool) -> None:
     """Keep what is about to be replaced; the list comes last, because it says that all of it is there."""
     place = site_before(home).parent
     shutil.rmtree(str(place), ignore_errors=True)
@@ -187,6 +218,8 @@ def _keep(home: Home, managed: ManagedSettings, edit: Edit, *, running: bool) ->
             (place / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             secret.write(place / name, Secret(found))
     config.write(place / "airflow.cfg", config.read(home.airflow_cfg))
+    if edit.connections:
+        secret.write(place / _CONNECTIONS, rows)
     kept = {"files": there, "record": managed.known(), "running": running}
     smallfile.write(site_before(home), json.dumps(kept), 0o600)
 

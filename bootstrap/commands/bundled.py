@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
@@ -15,22 +15,26 @@ from bootstrap import handoff
 from bootstrap.base import question
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
-from bootstrap.commands import bundle_options, database, doctor_results, site_options, worker_options
-from bootstrap.commands.doctor_results import Explained, Judgement
+from bootstrap.commands import (
+    bundle_options,
+    database,
+    directory_options,
+    site_options,
+    worker_options,
+)
+from bootstrap.commands.bundle_doctor import doctor
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.manual import show_help
 from bootstrap.commands.shared import (
     ACCOUNT,
     ADMINISTRATOR,
     DATABASE,
-    EXPLAIN,
     HOME,
     JSON,
     NAME,
     NOW,
     PORT,
     PYTHON,
-    STRICT,
     TAKE_OVER,
     TAKE_OVER_PASSWORD_FILE,
     WAIT,
@@ -48,9 +52,9 @@ from bootstrap.commands.verifying import verify_command
 from bootstrap.doctor import preflight
 from bootstrap.doctor.finding import Report
 from bootstrap.doctor.render import render
-from bootstrap.facts import saved as facts
 from bootstrap.installed import joining
 from bootstrap.installed import options as choosing
+from bootstrap.installed.following import Following
 from bootstrap.installed.options import Options
 from bootstrap.python import choice
 from bootstrap.services import choice as services
@@ -64,13 +68,6 @@ from wheelhouse.verify import verify as verify_bundle
 app = application(
     "sh FILE", "Apache Airflow for a host without a network: everything it needs is in this one file."
 )
-
-
-@dataclass(frozen=True)
-class Saved:
-    """The facts of this host were written to `file`."""
-
-    file: str
 
 
 def install(
@@ -102,7 +99,8 @@ def install(
     ),
     auth: Optional[str] = typer.Option(
         None,
-        help="Airflow's auth manager: fab (default), or simple (Airflow 3; one account, no roles).",
+        help="fab (default; Airflow's own accounts), ldap (fab, with logins from a directory), or simple"
+        " (Airflow 3; one account, no roles).",
         rich_help_panel=ADMINISTRATOR,
     ),
     admin_user: Optional[str] = typer.Option(
@@ -120,6 +118,22 @@ def install(
     tls_key: Optional[Path] = site_options.TLS_KEY,
     tls_ca: Optional[Path] = site_options.TLS_CA,
     tls_self_signed: bool = site_options.TLS_SELF_SIGNED,
+    ldap_url: Optional[str] = directory_options.URL,
+    ldap_type: Optional[str] = directory_options.TYPE,
+    ldap_base: Optional[str] = directory_options.BASE,
+    ldap_bind_user: Optional[str] = directory_options.BIND_USER,
+    ldap_bind_password_file: Optional[Path] = directory_options.BIND_PASSWORD_FILE,
+    ldap_group_admin: Optional[List[str]] = directory_options.GROUP_ADMIN,
+    ldap_group_op: Optional[List[str]] = directory_options.GROUP_OP,
+    ldap_group_user: Optional[List[str]] = directory_options.GROUP_USER,
+    ldap_group_viewer: Optional[List[str]] = directory_options.GROUP_VIEWER,
+    ldap_others: Optional[str] = directory_options.OTHERS,
+    ldap_uid: Optional[str] = directory_options.UID,
+    ldap_filter: Optional[str] = directory_options.FILTER,
+    ldap_start_tls: bool = directory_options.START_TLS,
+    ldap_ca_file: Optional[Path] = directory_options.CA_FILE,
+    connections: Optional[Path] = bundle_options.CONNECTIONS_FILE,
+    variables: Optional[Path] = bundle_options.VARIABLES_FILE,
     parallelism: Optional[int] = typer.Option(
         None,
         min=1,
@@ -164,6 +178,15 @@ def install(
         adopt=adopt_database,
     )  # fmt: skip
     site = site_options.asked_of(url, tls_cert, tls_key, tls_ca, self_signed=tls_self_signed)
+    groups = (
+        ("Admin", ldap_group_admin), ("Op", ldap_group_op), ("User", ldap_group_user),
+        ("Viewer", ldap_group_viewer),
+    )  # fmt: skip
+    directory = directory_options.asked_of(
+        auth, ldap_url, ldap_type, ldap_base, ldap_bind_user, ldap_bind_password_file, groups, ldap_others,
+        ldap_uid, ldap_filter, ldap_ca_file, start_tls=ldap_start_tls,
+    )  # fmt: skip
+    following = Following(bundle_options.documents(connections, variables, console), directory)
     options = Options(
         home=home_of(home, name),
         name=name,
@@ -184,12 +207,14 @@ def install(
         site=site,
         join=read_join(join) if join else None,
         queues=tuple(queue or ()),
+        following=following,
     )
     with open_bundle() as bundle:
         structure(bundle)
         addon.refuse(bundle.path.name, bundle.manifest)
         joining.check(options, bundle.manifest)
         chosen = choosing.choose(options, bundle)
+        directory_options.fits(following, bundle.manifest, chosen)
         options = database.with_passwords(options, ask=not json)
         with console.progress(bundle.seal.size, "Verify the bundle") as advance:
             verify_bundle(bundle, advance)
@@ -229,75 +254,6 @@ def install(
     return report(outcome)
 
 
-def doctor(
-    context: typer.Context,
-    home: Optional[Path] = HOME,
-    name: Optional[str] = NAME,
-    python: Optional[str] = PYTHON,
-    port: Optional[int] = PORT,
-    account: Optional[str] = ACCOUNT,
-    postgres: Optional[str] = database.POSTGRES,
-    postgres_password_file: Optional[Path] = database.PASSWORD_FILE,
-    postgres_admin_user: Optional[str] = database.ADMIN_USER,
-    postgres_admin_password_file: Optional[Path] = database.ADMIN_PASSWORD_FILE,
-    adopt_database: bool = database.ADOPT,
-    take_over: Optional[str] = TAKE_OVER,
-    take_over_password_file: Optional[Path] = TAKE_OVER_PASSWORD_FILE,
-    explain: Optional[str] = EXPLAIN,
-    save: Optional[Path] = typer.Option(
-        None, help="Write this host's facts to a file that can be carried out."
-    ),
-    redact: bool = typer.Option(False, "--redact", help="Leave host and account names out of that file."),
-    saved: Optional[Path] = typer.Option(
-        None, "--from", exists=True, dir_okay=False, help="Judge the facts in this file instead of this host."
-    ),
-    deep: bool = typer.Option(False, "--deep", help="Also verify every byte of this file."),
-    strict: bool = STRICT,
-    json: bool = JSON,
-) -> Result[Union[Judgement, Explained, Saved]]:
-    """Judge whether this bundle will work on this host; changes nothing."""
-    console = Console(quiet=json)
-    if explain is not None:
-        return doctor_results.explained(explain)
-    kind, external = database.whose(
-        postgres, postgres_password_file, postgres_admin_user, postgres_admin_password_file,
-        adopt=adopt_database,
-    )  # fmt: skip
-    options = Options(
-        home=home_of(home, name),
-        name=name,
-        python=python,
-        port=port,
-        account=account,
-        postgres=kind,
-        external=external,
-    )
-    options = database.with_passwords(options, ask=not (json or saved))
-    with open_bundle() as bundle:
-        addon.refuse(bundle.path.name, bundle.manifest)
-        chosen = choosing.choose(options, bundle)
-        if save:
-            facts.save(preflight.facts_of(bundle, chosen, options), save, redacted=redact)
-            return Result(
-                Saved(str(save)), lambda console: console.print(f"The facts of this host are in {save}.")
-            )
-        report = preflight.judge(bundle, chosen, options, facts.load(saved) if saved else None).report
-        if take_over:
-            from bootstrap.commands import olds  # noqa: PLC0415
-
-            report = report.plus(olds.findings(take_over, take_over_password_file, chosen))
-        if deep:
-            with console.progress(bundle.seal.size, "Verify the bundle") as advance:
-                report = report.plus([preflight.whole(bundle, advance)])
-    file = shlex.quote(bundle_file().name)
-    return doctor_results.judged(
-        report,
-        strict=strict,
-        next_command=f"sh {file} install{asked(context)}",
-        again=f"sh {file} doctor{asked(context, 'saved', 'deep', 'strict')}",
-    )
-
-
 offer(
     app,
     install,
@@ -308,13 +264,20 @@ offer(
         "install --postgres postgresql://airflow@db.example/airflow",
         "install --home /opt/airflow --take-over /home/kim/airflow",
         "install --url https://airflow.example.com:8443 --tls-cert airflow.pem --tls-key airflow.key",
+        "install --auth ldap --ldap-url ldaps://dc.corp.example --ldap-base dc=corp,dc=example ...",
+        "install --connections connections.json --variables variables.json",
         "install --join w1.join --concurrency 4",
     ),
 )
 offer(
     app,
     doctor,
-    ("doctor", "doctor --save facts.json", "doctor --explain disk-full"),
+    (
+        "doctor",
+        "doctor --url https://airflow.example.com:8443 --tls-cert airflow.pem --tls-key airflow.key",
+        "doctor --save facts.json",
+        "doctor --explain disk-full",
+    ),
     name="doctor",
     kind=ExplainingCommand,
 )

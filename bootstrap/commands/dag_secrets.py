@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Optional
 
@@ -11,9 +10,10 @@ import typer
 from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
+from bootstrap.commands import bundle_options
 from bootstrap.commands.shared import HOME, JSON, application, home_of
+from bootstrap.installed.dag_secrets import CONNECTIONS, VARIABLES, Imported, read
 from bootstrap.upkeep import dag_secrets
-from bootstrap.upkeep.dag_secrets import CONNECTIONS, VARIABLES, Imported
 
 connections = application(CONNECTIONS, "Bring in Airflow's connections from a file.")
 variables = application(VARIABLES, "Bring in Airflow's variables from a file.")
@@ -61,9 +61,9 @@ def _imported(
 ) -> Result[Imported]:
     console = Console(quiet=json)
     # root reads it while it still may: it can lie where the account cannot
-    document = dag_secrets.read(file)
+    document = read(file)
     if document.exposed:
-        console.warning(f"Other accounts of this host can read {file}: chmod 600 {shlex.quote(str(file))}")
+        bundle_options.warn_of(file, console)
     installation = daily.enter_as_account(home_of(home))
     with console.step(f"Bring in the {kind} of {document.name}"):
         done = dag_secrets.bring_in(installation, kind, document, overwrite=overwrite)

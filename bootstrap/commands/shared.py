@@ -128,7 +128,8 @@ def patience(wait: Optional[float], *, now: bool) -> Optional[float]:
 # what install and doctor of a bundle both take
 _BOTH = (
     "home", "name", "python", "port", "account", "postgres", "postgres_password_file", "postgres_admin_user",
-    "postgres_admin_password_file", "adopt_database", "take_over", "take_over_password_file",
+    "postgres_admin_password_file", "adopt_database", "url", "tls_cert", "tls_key", "tls_ca",
+    "tls_self_signed", "take_over", "take_over_password_file",
 )  # fmt: skip
 
 

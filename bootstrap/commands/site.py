@@ -9,7 +9,6 @@ from typing import Callable, List, Optional, Tuple
 
 import typer
 
-from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.lock import held
 from bootstrap.base.result import Result
@@ -20,7 +19,7 @@ from bootstrap.commands import site_kerberos, site_ldap, site_mail
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, application, home_of, patience
 from bootstrap.commands.site_proxy import proxy
-from bootstrap.commands.site_results import SiteChanged, changed
+from bootstrap.commands.site_results import SiteChanged, changed, entered
 from bootstrap.commands.site_tls import tls
 from bootstrap.examination import tls as tls_facts
 from bootstrap.installed.installation import Installation
@@ -98,7 +97,7 @@ def site(
 
 def show(home: Optional[Path] = HOME, json: bool = JSON) -> Result[SiteSettings]:
     """Show the settings of the site, a line for each group."""
-    installation = daily.enter_as_account(home_of(home))
+    installation = entered(home_of(home))
     found = SiteSettings(tuple(Group(name, value(installation)) for name, value in ROWS))
     return Result(found, lambda console: console.summary([(item.name, item.value) for item in found.groups]))
 
@@ -121,7 +120,7 @@ def url(
         raise InvalidOption("One address is needed.", needed="URL, or --none")
     wanted = settings.checked(url) if url is not None else None
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
+    installation = entered(home_of(home), patience(wait, now=now))
     edit, notes = url_edit(installation, wanted)
     if wanted:
         edit = for_address(installation, wanted, edit)
@@ -131,7 +130,7 @@ def url(
 def undo(home: Optional[Path] = HOME, json: bool = JSON) -> Result[SiteChanged]:
     """Undo a change of site settings that was interrupted before it was proven."""
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home))
+    installation = entered(home_of(home))
     with held(installation.home.lock):
         undone = change.undo_unfinished(installation, console)
     return changed(installation, "undo", SiteChange(undone, proved=False), ())

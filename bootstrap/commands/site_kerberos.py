@@ -9,10 +9,10 @@ from typing import Optional
 
 import typer
 
-from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.commands.site_results import entered
 from bootstrap.installed import kerberos as installed
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
@@ -50,7 +50,7 @@ def kerberos(
         raise InvalidOption("What is wanted?", needed="--principal NAME --keytab FILE, or --off")
     content = keytab.read_bytes() if keytab else b""  # root reads it while it still may
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home))
+    installation = entered(home_of(home))
     changed = False
     if off:
         changed = tickets.off(installation, console).changed

@@ -8,19 +8,19 @@ from typing import Dict, List, Optional, Tuple
 
 import typer
 
-from bootstrap import daily, handoff
+from bootstrap import handoff
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.change import directory as change
 from bootstrap.change import site
-from bootstrap.change.directory import DirectoryAsked
 from bootstrap.change.site import SiteChange
 from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.commands.site_results import entered
 from bootstrap.installed import directory as installed
 from bootstrap.installed.directory import Look, Person
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
-from bootstrap.site.directory import ROLES
+from bootstrap.site.directory import KINDS, ROLES, DirectoryAsked
 
 _GROUP = "Who may do what (the whole name, DN, of a group; groups in it count)"
 
@@ -43,8 +43,16 @@ class DirectoryLogins:
 
 def ldap(
     url: Optional[str] = typer.Option(None, help="ldaps://HOST, or ldap://HOST with --start-tls."),
+    kind: Optional[str] = typer.Option(
+        None,
+        "--type",
+        metavar="KIND",
+        help="ad (Active Directory) or ldap (default: what the directory says of itself).",
+    ),
     base: Optional[str] = typer.Option(None, help="Where people and groups are: dc=corp,dc=example"),
-    bind_user: Optional[str] = typer.Option(None, help="The account that looks people up, a DN."),
+    bind_user: Optional[str] = typer.Option(
+        None, help="The account that looks people up: a DN, in Active Directory also name@domain."
+    ),
     bind_password_file: Optional[Path] = typer.Option(
         None, exists=True, dir_okay=False, help="A file whose first line is its password."
     ),
@@ -80,15 +88,18 @@ def ldap(
     groups = {"Admin": group_admin, "Op": group_op, "User": group_user, "Viewer": group_viewer}
     if others is not None and others not in ROLES:
         raise InvalidOption(f"--others {others} is no role.", needed=" or ".join(ROLES))
+    if kind is not None and kind not in KINDS:
+        raise InvalidOption(f"--type {kind} is not known.", needed=" or ".join(KINDS))
     wanted = DirectoryAsked(
         url, base, bind_user, handoff.password(bind_password_file), uid, search_filter, start_tls,
         # root reads it while it still may
         ca_file.read_text(encoding="utf-8", errors="replace") if ca_file else None,
         tuple((role, dn) for role, names in groups.items() for dn in names or ()),
         others,
+        kind,
     )  # fmt: skip
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home))
+    installation = entered(home_of(home))
     if off:
         if wanted != DirectoryAsked():
             raise InvalidOption("--off takes no other option.")

@@ -8,10 +8,11 @@ from typing import Optional
 
 import typer
 
-from bootstrap import daily, handoff
+from bootstrap import handoff
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.commands.site_results import entered
 from bootstrap.facts.mail import MailServer
 from bootstrap.installed import mail as installed
 from bootstrap.installed.installation import Installation
@@ -69,7 +70,7 @@ def mail(
         raise InvalidOption("--off takes no other option.")
     password = handoff.password(password_file)
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home))
+    installation = entered(home_of(home))
     changed = False
     if off:
         changed = mails.off(installation, console).changed

@@ -8,10 +8,10 @@ from typing import Optional, Tuple
 
 import typer
 
-from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
+from bootstrap.commands.site_results import entered
 from bootstrap.installed.options import InvalidOption
 from bootstrap.site import proxy as texts
 from bootstrap.site.settings import SiteSettingInvalid
@@ -43,7 +43,7 @@ def proxy(
     """
     if server not in _SERVERS:
         raise InvalidOption(f"{server} is no server that this is known for.", needed=" or ".join(_SERVERS))
-    installation = daily.enter_as_account(home_of(home))
+    installation = entered(home_of(home))
     site, web = installation.site, installation.web
     if not site.chosen:
         raise SiteSettingInvalid(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
+from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.change.site import SiteChange
 from bootstrap.installed.installation import Installation
+from bootstrap.state.cluster import on_the_head
+from bootstrap.state.home import Home
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,14 @@ class Authority:
     """The `certificate` in PEM that browsers have to trust: the root of the one in use."""
 
     certificate: str
+
+
+def entered(home: Home, patience: Optional[float] = None) -> Installation:
+    """The installation, as its account; raises OnTheHead on a worker, which has no settings of a site."""
+    installation = daily.enter_as_account(home, patience)
+    if installation.is_worker:
+        raise on_the_head(home)
+    return installation
 
 
 def changed(

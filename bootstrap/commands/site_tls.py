@@ -7,7 +7,6 @@ from typing import Optional, Tuple, Union
 
 import typer
 
-from bootstrap import daily
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.base.secret import Secret
@@ -15,7 +14,7 @@ from bootstrap.change import site as change
 from bootstrap.change import tls as certificates
 from bootstrap.change.site import SiteChange
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, home_of, patience
-from bootstrap.commands.site_results import Authority, SiteChanged, changed
+from bootstrap.commands.site_results import Authority, SiteChanged, changed, entered
 from bootstrap.installed.certificates import authority, made_here
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
@@ -63,7 +62,7 @@ def tls(
     # root reads them while it still may: they can lie where the account cannot
     given = _read(cert, key, ca)
     console = Console(quiet=json)
-    installation = daily.enter_as_account(home_of(home), patience(wait, now=now))
+    installation = entered(home_of(home), patience(wait, now=now))
     if show_ca:
         return _shown(installation)
     notes: Tuple[str, ...] = ()

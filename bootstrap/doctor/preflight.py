@@ -12,7 +12,7 @@ from bootstrap.airflow import login_modules
 from bootstrap.airflow.executor import executor_of
 from bootstrap.airflow.release import release_for
 from bootstrap.base import account
-from bootstrap.doctor.checks import login, tls
+from bootstrap.doctor.checks import directory, login, tls
 from bootstrap.doctor.checks.interpreter import choose, uses_carried
 from bootstrap.doctor.finding import Entry, Finding, Report
 from bootstrap.doctor.needs import Needs, WantedPort, WantedServer, needs_of
@@ -70,6 +70,8 @@ def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Fac
     if facts is None:
         report = report.plus(login_findings(bundle.manifest, chosen))
         report = report.plus(certificate_findings(chosen, options))
+        asked = options.following.directory
+        report = report.plus(directory.before(asked, known_authorities(chosen)) if asked else ())
     return Preflight(report, _interpreter(bundle.manifest, chosen, found, needs))
 
 

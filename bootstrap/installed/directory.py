@@ -74,6 +74,7 @@ def look(
         "bind_user": found.bind_user,
         "bind_password": kept.reveal(),
         "uid": found.uid,
+        "kind": found.kind,
         "filter": found.filter,
         "groups": found.mapping,
         "users": list(names),

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
@@ -16,6 +16,7 @@ from bootstrap.base import account as accounts
 from bootstrap.facts import resources
 from bootstrap.installed import external, zone
 from bootstrap.installed.external import DatabaseChoice
+from bootstrap.installed.following import Following
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.taking import Taking
 from bootstrap.postgres import embedded, host
@@ -50,7 +51,7 @@ class Options:
 
     `patience` is how long running tasks may go on before an upgrade, in seconds; `site` is what it is told of
     its site. With `join` the host becomes a worker, for the `queues` that are named. `taking` is an old
-    Airflow that is taken over.
+    Airflow that is taken over, `following` what is done last.
     """
 
     home: Home
@@ -73,6 +74,7 @@ class Options:
     join: Optional[Join] = None
     queues: Tuple[str, ...] = ()
     taking: Optional[Taking] = None
+    following: Following = field(default_factory=Following)
 
     @property
     def account_name(self) -> str:
@@ -249,16 +251,16 @@ def _auth(options: Options, bundle: Bundle) -> str:
     carried = {package.name for package in bundle.manifest.packages}
     if len(managers) > 1 and "apache-airflow-providers-fab" not in carried:
         managers = tuple(name for name in managers if name != "fab")
-    if options.auth and options.auth not in managers:
+    # the directory is FAB's: the same auth manager, told where to look
+    asked = "fab" if options.auth == "ldap" else options.auth
+    if asked and asked not in managers:
         raise InvalidOption(
             f"This bundle of Airflow {bundle.manifest.airflow} does not offer --auth {options.auth}.",
-            needed="--auth " + " or ".join(managers),
-            hint="fab needs the extra fab in the bundle: airferry bundle --extra postgres --extra fab"
-            if options.auth != "ldap"
-            else "A directory is set on the finished installation: install with --auth fab (the default),"
-            f" then {options.home.bin}/airferry site ldap. The bundle needs --extra ldap for it.",
+            needed="--auth " + " or ".join([*managers, *(["ldap"] if "fab" in managers else [])]),
+            hint="fab, and ldap with it, need the extra fab in the bundle: airferry bundle --extra postgres"
+            " --extra fab",
         )
-    return options.auth or managers[0]
+    return asked or managers[0]
 
 
 def _database(options: Options, bundle: Bundle, earlier: Optional[Receipt], taken: Set[int]) -> Database:

@@ -29,13 +29,15 @@ class Edit:
     """What a change writes, all of it together.
 
     `options` of airflow.cfg have their new value, None takes one out. `files` are texts by their path below
-    the home, None removes one; each gets mode 0600. `components` have to be started again (None: all of
-    them, because running tasks read it, too).
+    the home, None removes one; each gets mode 0600. `connections` of Airflow's are JSON objects by their
+    names, None removes one. `components` have to be started again (None: all of them, because running tasks
+    read it, too).
     """
 
     options: Mapping[Option, Optional[str]] = field(default_factory=dict)
     files: Mapping[str, Optional[Secret]] = field(default_factory=dict)
     components: Optional[Tuple[str, ...]] = None
+    connections: Mapping[str, Optional[Secret]] = field(default_factory=dict)
 
 
 def edited(managed: ManagedSettings, text: str, options: Mapping[Option, Optional[str]]) -> str:

@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
+from bootstrap.base.secret import Secret
 from wheelhouse.errors import AirferryError
 
 BEGIN = "# >>> airferry site ldap: what stands between these marks is written anew by that command"
 END = "# <<< airferry site ldap"
 # below the home
 PASSWORD, CA = "secrets/ldap-bind-password", "secrets/ldap-ca.pem"
+KINDS = ("ad", "ldap")
 ROLES = ("Admin", "Op", "User", "Viewer", "Public")
 SECONDS = 10
 
@@ -40,6 +42,7 @@ class Directory:
 
     `uid` is the attribute that holds the name at the login, `filter` what else must be true of an entry.
     `others` is the role of who is in none of the groups, `admin` the account that stays Airflow's own.
+    `kind` is ad (Active Directory), ldap, or "" as long as the directory has not been asked.
     """
 
     url: str
@@ -52,6 +55,7 @@ class Directory:
     ca: str = ""
     others: str = "Public"
     admin: str = "admin"
+    kind: str = ""
 
     @property
     def plain(self) -> bool:
@@ -62,6 +66,39 @@ class Directory:
     def mapping(self) -> Dict[str, str]:
         """DN -> role."""
         return {dn: role for role, dn in self.groups}
+
+
+@dataclass(frozen=True)
+class DirectoryAsked:
+    """What was asked for; None keeps what is set. `ca` is the text of a PEM file, `groups` role and DN."""
+
+    url: Optional[str] = None
+    base: Optional[str] = None
+    bind_user: Optional[str] = None
+    password: Optional[Secret] = None
+    uid: Optional[str] = None
+    filter: Optional[str] = None
+    start_tls: Optional[bool] = None
+    ca: Optional[str] = None
+    groups: Tuple[Tuple[str, str], ...] = ()
+    others: Optional[str] = None
+    kind: Optional[str] = None
+
+    @property
+    def enough(self) -> bool:
+        """Whether it says all that a directory has to be set up with."""
+        return None not in (self.url, self.base, self.bind_user, self.password)
+
+
+def over(before: Optional[Directory], wanted: DirectoryAsked, admin: str) -> Directory:
+    """What is set with what is wanted over it; the certificate of its authority is not looked at."""
+    found = before or Directory("", "", "", "uid", ())
+    roles = {role for role, _ in wanted.groups}
+    groups = (*(item for item in found.groups if item[0] not in roles), *wanted.groups)
+    names = ("url", "base", "bind_user", "uid", "filter", "start_tls", "others", "kind")
+    pairs = [(name, getattr(wanted, name)) for name in names]
+    given: Dict[str, Any] = {name: value for name, value in pairs if value is not None}
+    return replace(found, **given, groups=groups, admin=admin)
 
 
 def check(found: Directory) -> None:
@@ -117,6 +154,7 @@ def block(found: Directory, home: str, shared: str) -> str:
         "AUTH_ROLES_SYNC_AT_LOGIN": True,
         "AUTH_ROLES_MAPPING": {dn: [role] for role, dn in found.groups},
         "LOCAL_ADMIN": found.admin,
+        "DIRECTORY_KIND": found.kind,
     }
     lines = [f"{name} = {value!r}" for name, value in options.items()]
     secret = f"{home}/{PASSWORD}"
@@ -168,6 +206,7 @@ def read(text: str) -> Directory:
             ca=found["AUTH_LDAP_TLS_CACERTFILE"],
             others=found["AUTH_USER_REGISTRATION_ROLE"],
             admin=found["LOCAL_ADMIN"],
+            kind=found.get("DIRECTORY_KIND", ""),
         )
     except (KeyError, IndexError, AttributeError, TypeError) as error:
         raise ValueError(f"the block was changed by hand: {error}") from error
@@ -228,7 +267,7 @@ class _SecurityManager(_Manager):
             return dn, found
         field = self.auth_ldap_group_field
         inside = {{_plain(ldap, item.decode()) for item in found.get(field, [])}}
-        inside |= _groups(ldap, con, AUTH_LDAP_SEARCH, dn, username)
+        inside |= _groups(ldap, con, AUTH_LDAP_SEARCH, dn, username, DIRECTORY_KIND)
         mine = [key.encode() for key in AUTH_ROLES_MAPPING if _plain(ldap, key) in inside]
         return dn, {{**found, field: mine}}
 

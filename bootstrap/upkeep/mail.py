@@ -18,8 +18,6 @@ from bootstrap.installed import mail as installed
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.site_edits import Edit
 from bootstrap.state.plan import Progress
-from bootstrap.upkeep import dag_secrets
-from bootstrap.upkeep.dag_secrets import CONNECTIONS, Document
 from wheelhouse.errors import AirferryError
 
 _ADDRESS = re.compile(r"[^@\s<>,;\"']+@[^@\s<>,;\"']+")
@@ -95,10 +93,6 @@ def set_up(installation: Installation, asked: MailAsked, progress: Progress) -> 
     }  # fmt: skip
     if server.user and asked.password:
         connection.update(login=server.user, password=asked.password.reveal())
-    text = Secret(json.dumps({installed.CONNECTION: connection}))
-    document = Document(f"the connection {installed.CONNECTION}", "json", text, exposed=False)
-    with progress.step(f"Write the connection {installed.CONNECTION}"):
-        dag_secrets.bring_in(installation, CONNECTIONS, document, overwrite=True)
     options = {
         "smtp_host": server.host,
         "smtp_port": str(server.port),
@@ -106,14 +100,16 @@ def set_up(installation: Installation, asked: MailAsked, progress: Progress) -> 
         "smtp_ssl": str(server.encryption == "ssl"),
         "smtp_mail_from": asked.sender.replace("%", "%%"),
     }
-    edit = Edit({("smtp", name): value for name, value in options.items()})
+    edit = Edit(
+        {("smtp", name): value for name, value in options.items()},
+        connections={installed.CONNECTION: Secret(json.dumps(connection))},
+    )
     return site.change(installation, "mail", edit, progress, _healthy)
 
 
 def off(installation: Installation, progress: Progress) -> site.SiteChange:
     """Take the options and the connection out."""
-    installation.airflow.run("connections", "delete", installed.CONNECTION, what="delete it", ok=(0, 1))
-    edit = Edit({("smtp", name): None for name in _OPTIONS})
+    edit = Edit({("smtp", name): None for name in _OPTIONS}, connections={installed.CONNECTION: None})
     return site.change(installation, "mail", edit, progress, _healthy)
 
 

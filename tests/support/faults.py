@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # where they are made: on a host before the install, on a bare one, and in a running installation
 FILES = ("tests/bootstrap/doctor/test_real_faults.py", "tests/bootstrap/doctor/test_host_faults.py",
          "tests/bootstrap/doctor/test_airflow_cfg.py", "tests/bootstrap/doctor/test_tls.py",
+         "tests/bootstrap/change/test_directory.py", "tests/bootstrap/upkeep/test_mail.py",
+         "tests/bootstrap/upkeep/test_tickets.py",
          "tests/e2e/test_bare_hosts.py", "tests/e2e/test_installed_faults.py")  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
 from bootstrap.examination.installed import Installed
+from bootstrap.facts import directory as reach
+from bootstrap.site.directory import DirectoryAsked
 
 DIRECTORY_OK = Entry("directory-ok", OK, "The directory answers")
 DIRECTORY_FAILS = Entry(
@@ -37,6 +39,28 @@ DIRECTORY_BLOCK_CHANGED = Entry(
     "The block of site ldap was changed by hand",
     "What it says now is unknown here: it was not checked, and site ldap would write it anew.",
 )
+
+DIRECTORY_UNREACHABLE = Entry(
+    "directory-unreachable",
+    BLOCKER,
+    "The directory cannot be reached",
+    "Logins from it cannot be set at the end of the install.",
+    "A connection was made as the login makes one, with its encryption; nobody was looked up. That needs"
+    " Airflow, and is done at the end of the install.",
+)
+
+
+def before(asked: DirectoryAsked, store: str) -> Iterator[Finding]:
+    """What can be known of a directory before an install; `store` has the authorities of this host."""
+    url = asked.url or ""
+    said = reach.problem(url, asked.ca or "", store, start_tls=bool(asked.start_tls))
+    if said:
+        yield DIRECTORY_UNREACHABLE.found(
+            f"{url}: {said}",
+            needed="a directory that answers, and a certificate that --ldap-ca-file or this host vouches for",
+            remedy="Check name, port and firewall, and --ldap-ca-file. Or install with --auth fab, and set it"
+            " later: bin/airferry site ldap",
+        )
 
 
 def check(installed: Installed) -> Iterator[Finding]:

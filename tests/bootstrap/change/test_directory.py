@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from bootstrap.airflow.command import source
 from bootstrap.base.secret import Secret
 from bootstrap.change import directory as change
-from bootstrap.change.directory import DirectoryAsked, DirectoryUnusable
+from bootstrap.change.directory import DirectoryUnusable
 from bootstrap.doctor.checks import directory as checks
 from bootstrap.doctor.checks import installed as all_checks
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
@@ -21,12 +22,14 @@ from bootstrap.examination.installed import Installed
 from bootstrap.installed import directory as installed
 from bootstrap.installed.installation import Installation
 from bootstrap.site import directory
-from bootstrap.site.directory import Directory, DirectoryInvalid
+from bootstrap.site.directory import Directory, DirectoryAsked, DirectoryInvalid
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from tests.support import directory as real
+from tests.support.certificates import authority
 from tests.support.commands import run
 from tests.support.configured import configured
+from tests.support.faults import fault
 
 BY_HAND = "WTF_CSRF_ENABLED = True\n# kept\n"
 
@@ -194,7 +197,7 @@ def test_texts_stay_texts_in_the_block() -> None:
     assert directory.merged(text.replace(directory.END, ""), "").startswith(BY_HAND)
 
 
-@pytest.mark.fault("directory-fails", "stops a real slapd that logins are set to")
+@fault("directory-fails", "stops a real slapd that logins are set to")
 def test_a_directory_that_is_away(
     installation: Installation, home: Home, slapd: real.Directory, tmp_path: Path
 ) -> None:
@@ -210,7 +213,32 @@ def test_a_directory_that_is_away(
     assert findings(installation)["directory-fails"] == BLOCKER
 
 
-@pytest.mark.fault("directory-no-admin", "names a group that a real slapd does not have")
+@fault("directory-unreachable", "names a port that nobody listens on, and an authority of somebody else's")
+def test_a_directory_is_reached_before_an_install(slapd: real.Directory, tmp_path: Path) -> None:
+    ca = slapd.ca.read_text()
+    (tmp_path / "other").mkdir()
+    other = authority(tmp_path / "other").text
+    cases: dict[str, tuple[DirectoryAsked, str]] = {
+        "plain": (DirectoryAsked(slapd.url), ""),
+        "from the start": (DirectoryAsked(slapd.tls_url, ca=ca), ""),
+        "later": (DirectoryAsked(slapd.url, start_tls=True, ca=ca), ""),
+        "nobody": (DirectoryAsked("ldap://127.0.0.1:1"), "refused"),
+        "no name": (DirectoryAsked("ldap://no.invalid"), "not known here"),
+        "other authority": (DirectoryAsked(slapd.tls_url, ca=other), "self-signed|unable to get|self signed"),
+        "later, by another": (DirectoryAsked(slapd.url, start_tls=True, ca=other), "self.signed|unable"),
+        "no TLS there": (DirectoryAsked(slapd.url.replace("ldap:", "ldaps:"), ca=ca), "."),
+        "no certificate": (DirectoryAsked(slapd.tls_url, ca="x"), "cannot be read"),
+    }
+    shown = {name: [item.found for item in checks.before(asked, "")] for name, (asked, _) in cases.items()}
+    wrong = {
+        name: said
+        for name, said in shown.items()
+        if bool(said) != bool(cases[name][1]) or (said and not re.search(cases[name][1], said[0]))
+    }
+    assert wrong == {}
+
+
+@fault("directory-no-admin", "names a group that a real slapd does not have")
 def test_a_group_that_was_renamed(
     installation: Installation, home: Home, slapd: real.Directory, tmp_path: Path
 ) -> None:
@@ -220,7 +248,7 @@ def test_a_group_that_was_renamed(
     assert findings(installation)["directory-no-admin"] == WARNING
 
 
-@pytest.mark.fault("directory-plain", "takes logins from a real slapd over ldap://")
+@fault("directory-plain", "takes logins from a real slapd over ldap://")
 def test_passwords_in_the_clear(
     installation: Installation, home: Home, slapd: real.Directory, tmp_path: Path
 ) -> None:
@@ -229,7 +257,7 @@ def test_passwords_in_the_clear(
     assert checks.check in all_checks.CHECKS
 
 
-@pytest.mark.fault("directory-block-changed", "puts an expression in the place of a value of the block")
+@fault("directory-block-changed", "puts an expression in the place of a value of the block")
 def test_a_block_that_was_changed_by_hand(
     installation: Installation, home: Home, slapd: real.Directory, tmp_path: Path
 ) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bootstrap.airflow import config
+from bootstrap.airflow.executor import EDGE_WORKER
+from bootstrap.state import receipt as receipts
+from bootstrap.state.cluster import OnTheHead, keep_join
 from bootstrap.state.home import Home
+from bootstrap.state.receipt import NO_DATABASE, WORKER
 from tests.support.certificates import Pair, authority, leaf, needs_openssl
+from tests.support.clusters import join
 from tests.support.commands import run
 from tests.support.configured import configured
 
@@ -81,3 +87,28 @@ def test_a_proxy_needs_an_address(home: Home) -> None:
         printed = run(home, "site", "proxy", server)
         assert (printed.returncode, word in printed.stdout) == (0, True), printed.stderr
     assert run(home, "site", "proxy", "iis").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["url", URL],
+        ["tls", "--self-signed"],
+        ["proxy", "nginx"],
+        ["mail", "--host", "h", "--from", "a@b"],
+        ["ldap", "--off"],
+        ["kerberos"],
+    ],
+)
+def test_a_worker_names_its_head(home: Home, arguments: list[str]) -> None:
+    receipt = receipts.load(home.receipt)
+    database = replace(receipt.database, kind=NO_DATABASE)
+    receipts.save(
+        home.receipt, replace(receipt, role=WORKER, executor=EDGE_WORKER.name, database=database, auth="")
+    )
+    keep_join(home, join())
+    before = home.airflow_cfg.read_text()
+    refused = run(home, "site", *arguments)
+    assert refused.returncode == OnTheHead.exit_code, refused.stderr
+    assert f"Give this command on {join().host}" in " ".join(refused.stderr.split())
+    assert home.airflow_cfg.read_text() == before

@@ -12,11 +12,12 @@ import pytest
 from bootstrap.base.account import current
 from bootstrap.base.process import CommandFailed
 from bootstrap.base.secret import Secret
+from bootstrap.installed import dag_secrets as lower
+from bootstrap.installed.dag_secrets import CONNECTIONS, VARIABLES, ImportRefused
 from bootstrap.installed.installation import Installation
 from bootstrap.state.home import Home
 from bootstrap.steps.secrets import FoldersStep
 from bootstrap.upkeep import dag_secrets
-from bootstrap.upkeep.dag_secrets import CONNECTIONS, VARIABLES, ImportRefused
 from tests.support.receipts import sample
 
 # What the script takes of Airflow and SQLAlchemy, with a JSON file for a database.
@@ -92,11 +93,11 @@ def installation(tmp_path: Path) -> Installation:
     return found
 
 
-def document(folder: Path, name: str, text: str) -> dag_secrets.Document:
+def document(folder: Path, name: str, text: str) -> lower.Document:
     path = folder / name
     path.write_text(text)
     path.chmod(0o600)
-    return dag_secrets.read(path)
+    return lower.read(path)
 
 
 def database(installation: Installation) -> dict[str, dict[str, object]]:
@@ -184,11 +185,11 @@ def test_a_file_that_others_can_read_is_told_and_one_without_a_form_refused(tmp_
     path = tmp_path / "c.json"
     path.write_bytes(b"\xef\xbb\xbf{}")
     path.chmod(0o640)
-    assert (dag_secrets.read(path).exposed, dag_secrets.read(path).text.reveal()) == (True, "{}")
+    assert (lower.read(path).exposed, lower.read(path).text.reveal()) == (True, "{}")
     path.chmod(0o600)
-    assert not dag_secrets.read(path).exposed
+    assert not lower.read(path).exposed
     with pytest.raises(ImportRefused, match="does not tell what is in it"):
-        dag_secrets.read(path.rename(tmp_path / "connections.txt"))
+        lower.read(path.rename(tmp_path / "connections.txt"))
     path.write_bytes(b"\xff")
     with pytest.raises(ImportRefused, match="UTF-8"):
-        dag_secrets.read(path)
+        lower.read(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,20 +13,24 @@ import pytest
 
 from bootstrap.airflow import config
 from bootstrap.base.console import Console
+from bootstrap.base.process import CommandFailed
 from bootstrap.base.secret import Secret
+from bootstrap.change import site
+from bootstrap.change.site import SiteChangeFailed
 from bootstrap.doctor.checks import installed as all_checks
 from bootstrap.doctor.checks import mail as checks
 from bootstrap.doctor.severity import OK, WARNING
 from bootstrap.examination import mail as examination
 from bootstrap.examination.installed import Installed
 from bootstrap.facts.mail import MailServer
+from bootstrap.installed import dag_secrets
 from bootstrap.installed.installation import Installation
 from bootstrap.state import receipt as receipts
-from bootstrap.upkeep import dag_secrets
 from bootstrap.upkeep import mail as mails
 from bootstrap.upkeep.mail import MailAsked, MailNotSent, MailUnusable
 from tests.support.commands import run
 from tests.support.configured import configured
+from tests.support.faults import fault
 from tests.support.mail import Sink
 
 SENDER = "airflow@corp.example"
@@ -61,14 +66,18 @@ def installation(tmp_path: Path) -> Installation:
 
 @pytest.fixture
 def brought(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The connections that were written, which a database would hold."""
+    """The connections that were written or put back, which a database would hold."""
     found: list[dict[str, Any]] = []
+    kept = {"smtp_default": {"conn_id": "smtp_default", "password": "gAAA-encrypted"}}
 
-    def bring_in(*given: Any, overwrite: bool) -> None:
+    def write(*given: Any, overwrite: bool) -> None:
         assert overwrite
         found.append(json.loads(given[2].text.reveal()))
 
-    monkeypatch.setattr(dag_secrets, "bring_in", bring_in)
+    monkeypatch.setattr(site, "database_running", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(dag_secrets, "rows", lambda *_: Secret(json.dumps(kept)))
+    monkeypatch.setattr(dag_secrets, "write", write)
+    monkeypatch.setattr(dag_secrets, "put_back", lambda _, rows: found.append(json.loads(rows.reveal())))
     return found
 
 
@@ -88,7 +97,7 @@ def test_a_server_is_tried_set_and_proven(
     mails.check(installation, asked)
     assert sink.logins == ["kim"]
     assert mails.set_up(installation, asked, Console(quiet=True)).changed
-    (connection,) = brought[0].values()
+    connection = brought[0]["smtp_default"]
     assert (connection["login"], connection["password"]) == ("kim", "Brief & 7")
     assert connection["extra_dejson"] == {"from_email": SENDER, "disable_ssl": True, "disable_tls": True}
     text = config.read(installation.home.airflow_cfg)
@@ -139,7 +148,31 @@ def test_what_does_not_work_is_told_and_changes_nothing(installation: Installati
     assert installation.home.airflow_cfg.read_text() == before
 
 
-@pytest.mark.fault("mail-server-fails", "closes a real SMTP server that airflow.cfg names")
+def test_components_that_do_not_start_have_the_old_connection_again(
+    installation: Installation, sink: Sink, brought: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = installation.home.airflow_cfg.read_text()
+    started: list[int] = []
+
+    def start(*_: Any) -> None:
+        started.append(1)
+        if len(started) == 1:
+            raise CommandFailed("the scheduler did not start")
+
+    monkeypatch.setattr(site, "airflow_runs", lambda _: True)
+    monkeypatch.setattr(Installation, "stop", lambda *_: None)
+    monkeypatch.setattr(site, "start", start)
+    asked = MailAsked(MailServer("127.0.0.1", sink.port), SENDER)
+    with pytest.raises(SiteChangeFailed, match="old ones again"):
+        mails.set_up(installation, asked, Console(quiet=True))
+    (new, old) = brought
+    assert new["smtp_default"]["port"] == sink.port
+    assert old["smtp_default"]["password"] == "gAAA-encrypted"
+    assert installation.home.airflow_cfg.read_text() == before
+    assert not (installation.home.run / "site-before").exists()
+
+
+@fault("mail-server-fails", "closes a real SMTP server that airflow.cfg names")
 def test_a_server_that_is_away(installation: Installation, sink: Sink, brought: list[dict[str, Any]]) -> None:
     assert findings(installation) == {}
     mails.set_up(installation, MailAsked(MailServer("127.0.0.1", sink.port), SENDER), Console(quiet=True))
@@ -149,7 +182,7 @@ def test_a_server_that_is_away(installation: Installation, sink: Sink, brought: 
     assert checks.check in all_checks.CHECKS
 
 
-@pytest.mark.fault("mail-provider-missing", "sets a mail server for 3.3.2 without its SMTP provider")
+@fault("mail-provider-missing", "sets a mail server for 3.3.2 without its SMTP provider")
 def test_an_airflow_that_needs_the_provider(
     installation: Installation, sink: Sink, brought: list[dict[str, Any]]
 ) -> None:

@@ -27,6 +27,7 @@ from bootstrap.upkeep.tickets import KerberosUnusable
 from tests.support import kdc as real
 from tests.support.commands import run
 from tests.support.configured import configured
+from tests.support.faults import fault
 from tests.support.kdc import PRINCIPAL, REALM, Kdc
 
 
@@ -143,7 +144,7 @@ def test_what_does_not_work_is_told_and_changes_nothing(
     assert not (home.secrets / "airflow.keytab").exists()
 
 
-@pytest.mark.fault("kerberos-ticket-ended", "lets a real ticket of three seconds end")
+@fault("kerberos-ticket-ended", "lets a real ticket of three seconds end")
 def test_a_ticket_that_has_ended(installation: Installation, kdc: Kdc) -> None:
     set_up(installation, kdc)
     kdc.admin(f"modprinc -maxlife 3sec {PRINCIPAL}")
@@ -156,7 +157,7 @@ def test_a_ticket_that_has_ended(installation: Installation, kdc: Kdc) -> None:
     assert findings(installation) == {"kerberos-ticket-ended": BLOCKER}
 
 
-@pytest.mark.fault("kerberos-keytab", "takes a keytab away that tickets are renewed from, and cuts another")
+@fault("kerberos-keytab", "takes a keytab away that tickets are renewed from, and cuts another")
 def test_a_keytab_that_is_of_no_use(installation: Installation, home: Home, kdc: Kdc) -> None:
     set_up(installation, kdc)
     renew(installation)
@@ -168,7 +169,7 @@ def test_a_keytab_that_is_of_no_use(installation: Installation, home: Home, kdc:
     assert findings(installation) == {"kerberos-keytab": BLOCKER}
 
 
-@pytest.mark.fault("kerberos-keytab-exposed", "opens a keytab that tickets are renewed from")
+@fault("kerberos-keytab-exposed", "opens a keytab that tickets are renewed from")
 def test_a_keytab_that_others_can_read(installation: Installation, home: Home, kdc: Kdc) -> None:
     set_up(installation, kdc)
     renew(installation)
@@ -176,7 +177,7 @@ def test_a_keytab_that_others_can_read(installation: Installation, home: Home, k
     assert findings(installation) == {"kerberos-keytab-exposed": WARNING, "kerberos-ok": OK}
 
 
-@pytest.mark.fault("kerberos-lacks", "names a krb5.conf that is not there")
+@fault("kerberos-lacks", "names a krb5.conf that is not there")
 def test_a_host_without_a_realm(installation: Installation, home: Home, kdc: Kdc) -> None:
     set_up(installation, kdc)
     renew(installation)
