@@ -115,21 +115,21 @@ def server(user_host: Host) -> Iterator[RealServer]:
 
 def test_database_on_postgresql(user_host: Host, scratch: Path, minor: str, server: RealServer) -> None:
     """Its role may only read; what others have left there is named and stays."""
-    there = old_airflow.make("2.10.5-postgresql", scratch / "old-server" / "airflow", server)
+    there = old_airflow.make("2.6.3-postgresql", scratch / "old-server" / "airflow", server)
     before = old_airflow.contents(there)
     dumped = dump(server)
     counts = {name: int(server.sql(f"SELECT count(*) FROM {name}", "old")) for name in old_airflow.SAME}
-    with installing(user_host, "3.3.2", minor, scratch, there, "from a server") as (home, install):
+    with installing(user_host, "2.11.2", minor, scratch, there, "from a server") as (home, install):
         planned = user_host.json(*install, "--dry-run")["take_over"]
         assert any("celery_taskmeta (2 rows)" in line for line in planned["left"])
         result = user_host.json(*install)
-        all_there(user_host, home, result, 1001, counts, "2023-01-01")
+        all_there(user_host, home, result, 1504, counts, "2023-01-01")
         again(user_host, install)
     # the address alone, with its key and its DAG files in the new home
     word = scratch / "word"
     word.write_text(f"{old_airflow.ROLE_PASSWORD}\n")
     with installing(
-        user_host, "3.3.2", minor, scratch, old_airflow.address(server), "from an address",
+        user_host, "2.11.2", minor, scratch, old_airflow.address(server), "from an address",
         "--take-over-password-file", word,
     ) as (home, install):  # fmt: skip
         home.mkdir()
@@ -137,7 +137,7 @@ def test_database_on_postgresql(user_host: Host, scratch: Path, minor: str, serv
         shutil.copytree(there / "dags", home / "dags")
         old_airflow.own(home, user_host.uid, user_host.gid)
         result = user_host.json(*install)
-        all_there(user_host, home, result, 1001, counts, "2023-01-01")
+        all_there(user_host, home, result, 1504, counts, "2023-01-01")
     assert old_airflow.contents(there) == before
     assert dump(server) == dumped
 

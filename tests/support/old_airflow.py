@@ -4,7 +4,8 @@
 (``airflow.sql``) or what pg_dump wrote (``database.sql``). Made by ``db init`` (or ``migrate``), ``users
 create``, ``connections add``, ``variables set``, ``pools set`` and runs of one DAG of three tasks: of the
 small ones all, of the large ones the first days by ``dags backfill``, the others by that release's models.
-The home's path was replaced by ``@HOME@``, the address of the database by ``@URL@``.
+The home's path was replaced by ``@HOME@``, the address of the database by ``@URL@``. That on
+PostgreSQL has the tables that 2.6.3 made there, and the rows of the one on SQLite.
 """
 
 from __future__ import annotations
