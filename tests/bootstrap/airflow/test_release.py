@@ -143,6 +143,15 @@ def test_settings_of_the_newest() -> None:
     }
 
 
+def test_tasks_are_looked_at_often_where_they_are_few() -> None:
+    """Each look is a request to the API server."""
+    seconds = {
+        many: written("3.3.2", parallelism=many)["[workers] min_heartbeat_interval"]
+        for many in (2, 4, 16, 17, 32, 64)
+    }
+    assert seconds == {2: "2", 4: "2", 16: "2", 17: "3", 32: "4", 64: "5"}
+
+
 # option -> versions before it, versions with it
 MOVES = {
     "[database] sql_alchemy_conn": (["2.2.5"], ["2.3.0", "2.11.2", "3.0.0"]),
