@@ -29,6 +29,7 @@ INSIDE_AIRFLOW = (
     "bootstrap.airflow.batch",
     "bootstrap.airflow.fabpassword",
     "bootstrap.airflow.dagcheck",
+    "bootstrap.cluster.celeryworker",
     "bootstrap.site.authority",
 )
 

@@ -130,8 +130,9 @@ class Local:
         return 60 if component == self.task_component else 30
 
 
-# As DAG files name it (``executor="EdgeExecutor"``), and what `[core] executor` needs to find it.
+# As DAG files name them (``executor="EdgeExecutor"``), and what `[core] executor` needs to find it.
 EDGE_EXECUTOR = "EdgeExecutor"
+CELERY_EXECUTOR = "CeleryExecutor"
 _PATHS = {EDGE_EXECUTOR: "airflow.providers.edge3.executors.EdgeExecutor"}
 
 
@@ -151,6 +152,15 @@ class Several(Local):
             Setting("core", "executor", core_executor(self.name)),
             Setting("core", "parallelism", str(parallelism)),
         ]
+
+
+@dataclass(frozen=True)
+class WithCelery(Several):
+    """Workers that are clients of the database: for results, and before 3.0 for everything."""
+
+    def connections(self, parallelism: int) -> Need:
+        """Measured: 5 of a worker host at 4 tasks, for results; a task of 2.x has two or three of its own."""
+        return Need(160 + 6 * parallelism, 40 + parallelism)
 
 
 @dataclass(frozen=True)
@@ -188,13 +198,27 @@ class OnWorker(Local):
         return Need(0, 0)
 
 
+@dataclass(frozen=True)
+class OnCeleryWorker(OnWorker):
+    """The same with a pool of processes that live on, and a server of logs."""
+
+    name: str = "CeleryWorker"
+
+    def memory(self, parallelism: int) -> Need:
+        """Measured: 0.29 to 0.39 GB without a task at 4 at once; every process of the pool holds Airflow."""
+        return Need(500_000_000 + 200_000_000 * parallelism, 450_000_000)
+
+
 LOCAL = Local()
 EDGE = Several(f"{LOCAL_EXECUTOR},{EDGE_EXECUTOR}")
 EDGE_SPREAD = Several(f"{EDGE_EXECUTOR},{LOCAL_EXECUTOR}")
 EDGE_WORKER = OnWorker()
-EXECUTORS: Mapping[str, Executor] = {
-    executor.name: executor for executor in (LOCAL, EDGE, EDGE_SPREAD, EDGE_WORKER)
-}
+CELERY = WithCelery(f"{LOCAL_EXECUTOR},{CELERY_EXECUTOR}")
+CELERY_SPREAD = WithCelery(f"{CELERY_EXECUTOR},{LOCAL_EXECUTOR}")
+CELERY_ALONE = WithCelery(CELERY_EXECUTOR)
+CELERY_WORKER = OnCeleryWorker()
+_ROWS = (LOCAL, EDGE, EDGE_SPREAD, EDGE_WORKER, CELERY, CELERY_SPREAD, CELERY_ALONE, CELERY_WORKER)
+EXECUTORS: Mapping[str, Executor] = {executor.name: executor for executor in _ROWS}
 # What the others talk to, tasks above all: it starts first and ends last.
 SERVING: Tuple[str, ...] = tuple(dict.fromkeys(names[0] for _, names in differences.COMPONENTS.since))
 # Of every executor, release and role.

@@ -67,6 +67,31 @@ def _files(workers: Sequence[str], executor: str) -> Dict[str, str]:
     return {DIFFERENT: json.dumps(listed, indent=2) + "\n", PINNED_FILE: PINNED}
 
 
+def write_modules(home: Path) -> None:
+    """Write the modules that Airflow imports from its folder ``config``."""
+    folder = home / "config"
+    folder.mkdir(mode=0o750, exist_ok=True)
+    for name, text in modules().items():
+        smallfile.write(folder / name, text, 0o644)
+
+
+def modules() -> Dict[str, str]:
+    """Those modules: what a worker tells its head, and Celery's settings."""
+    return {
+        "airferry_sysinfo.py": source("sysinfo.py"),
+        "airferry_celery.py": source("celeryworker.py"),
+    }
+
+
+def modules_current(home: Path) -> bool:
+    """Whether they are there."""
+    folder = home / "config"
+    return all(
+        (folder / name).is_file() and (folder / name).read_text(encoding="utf-8") == text
+        for name, text in modules().items()
+    )
+
+
 def source(name: str) -> str:
     """The text of a module that Airflow runs."""
     found = pkgutil.get_data("bootstrap.cluster", name)

@@ -34,7 +34,8 @@ class HeadAnswer:
     `resolved` are its addresses, `error` why there is no answer, `status` the HTTP status of the question
     that only the right key may ask (0: none), `said` the head's words, `clock` how many seconds this host's
     clock is ahead of the head's (None: not told). `version` is the Airflow that the head runs,
-    `here` the one of this host; "" where it was not asked.
+    `here` the one of this host; "" where it was not asked. `database` and `broker` are what is wrong with
+    those, for an engine that needs them ("": nothing).
     """
 
     resolved: Tuple[str, ...] = ()
@@ -44,6 +45,8 @@ class HeadAnswer:
     clock: Optional[float] = None
     version: str = ""
     here: str = ""
+    database: str = ""
+    broker: str = ""
 
     @property
     def other_version(self) -> bool:
@@ -76,7 +79,7 @@ class HeadAnswer:
             return f"the head answers HTTP {self.status}: {self.said}"
         if self.other_version:
             return f"the head runs Airflow {self.version}, and this worker {self.here}"
-        return ""
+        return self.database or self.broker
 
 
 def token(key: Secret, claims: Mapping[str, object], seconds: int = 60) -> Secret:
@@ -102,9 +105,8 @@ def look(join: Join, timeout: float = 10.0, here: str = "") -> HeadAnswer:
     except OSError as error:
         return HeadAnswer(error=f"{host} is not known here: {error.strerror or error}")
     resolved = tuple(dict.fromkeys(str(item[4][0]) for item in found))
-    path = f"worker/queues/{join.name}"
     try:
-        status, date, body = _patch(join, f"{parts.path}/edge_worker/v1/{path}", path, timeout)
+        status, date, body = _asked(join, parts.path, timeout)
     except (OSError, http.client.HTTPException) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return HeadAnswer(resolved, f"{host} port {port} does not answer: {words}")
@@ -122,11 +124,16 @@ def _version(join: Join, timeout: float) -> str:
     parts = urllib.parse.urlsplit(join.base)
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
         with contextlib.closing(_connection(join, timeout)) as connection:
-            connection.request("GET", f"{parts.path}/api/v2/version", headers={"Accept": "application/json"})
+            path = f"{parts.path}{_api(join)}/version"
+            connection.request("GET", path, headers={"Accept": "application/json"})
             answer = connection.getresponse()
             found = json.loads(answer.read(4096))
         return str(found.get("version") or "") if isinstance(found, dict) else ""
     return ""
+
+
+def _api(join: Join) -> str:
+    return "/api/v1" if join.airflow.startswith("2.") else "/api/v2"
 
 
 def _connection(join: Join, timeout: float) -> http.client.HTTPConnection:
@@ -138,15 +145,26 @@ def _connection(join: Join, timeout: float) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
 
 
-def _patch(join: Join, path: str, method: str, timeout: float) -> Tuple[int, str, bytes]:
-    """An empty change of this worker's queues: it changes nothing, and only the right key may ask for it."""
+def _asked(join: Join, path: str, timeout: float) -> Tuple[int, str, bytes]:
+    """The question of the engine: for its key, or whether there is an Airflow at all."""
+    if JWT not in join.secrets:
+        return _call(join, "GET", f"{path}{_api(join)}/version", {}, timeout)
+    # an empty change of this worker's queues: it changes nothing, and only the right key may ask for it
+    method = f"worker/queues/{join.name}"
+    headers = {
+        "Authorization": token(join.key(JWT), {"method": method}).reveal(),
+        "Content-Type": "application/json",
+    }
+    return _call(join, "PATCH", f"{path}/edge_worker/v1/{method}", headers, timeout)
+
+
+def _call(
+    join: Join, verb: str, path: str, headers: Mapping[str, str], timeout: float
+) -> Tuple[int, str, bytes]:
+    """One request; its status, the head's time, and the answer."""
     with contextlib.closing(_connection(join, timeout)) as connection:
-        headers = {
-            "Authorization": token(join.key(JWT), {"method": method}).reveal(),
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-        }
-        connection.request("PATCH", path, body=b"{}", headers=headers)
+        body = b"{}" if verb == "PATCH" else None
+        connection.request(verb, path, body=body, headers={"Accept": "application/json", **headers})
         answer = connection.getresponse()
         return answer.status, answer.getheader("Date", ""), answer.read(4096)
 

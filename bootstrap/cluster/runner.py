@@ -5,8 +5,9 @@ that only the account can read, so no unit and no list of processes shows it::
 
     python -I -S runner.py HOME PYTHON CONCURRENCY
 
-Asked to end (SIGTERM), it asks Airflow's worker to take no more tasks and waits for those that run, as long
-as ``run/patience`` says; then these are asked to end, so that the head learns of it.
+Asked to end (SIGTERM), it asks Airflow's worker, with the signal of its engine, to take no more tasks
+and waits for those that run, as long as ``run/patience`` says; then
+these are asked to end, so that the head learns of it.
 """
 
 from __future__ import annotations
@@ -66,8 +67,17 @@ def of_installation(home: Home) -> Dict[str, str]:
 class Worker:
     """Airflow's worker as a child of this process."""
 
-    def __init__(self, command: List[str], variables: Dict[str, str], patience: Path) -> None:
+    def __init__(
+        self,
+        command: List[str],
+        variables: Dict[str, str],
+        patience: Path,
+        drain: signal.Signals = signal.SIGINT,
+        depth: int = 1,
+    ) -> None:
         self.patience = patience
+        self.drain = drain
+        self.depth = depth
         self.asked: Optional[float] = None
         self.told = False
         self.pid = os.fork()  # in our group: what the service manager kills, it kills with us
@@ -81,19 +91,22 @@ class Worker:
         """Have it take no more tasks, and end when the last one has."""
         if self.asked is None:
             self.asked = time.monotonic()
-            send(self.pid, signal.SIGINT)
+            send(self.pid, self.drain)
 
     def look(self) -> None:
         """Ask tasks to end whose time is up, and kill what is left then."""
         if self.asked is None:
             return
-        found = Patience.read(self.patience).seconds
-        limit = USUAL_SECONDS if found is None else found
+        patience = Patience.read(self.patience).seconds
+        limit = USUAL_SECONDS if patience is None else patience
         waited = time.monotonic() - self.asked
         if waited >= limit and not self.told:
             self.told = True
-            for child in below(self.pid):
-                if child.parent == self.pid:
+            found, parents = below(self.pid), {self.pid}
+            for _ in range(self.depth - 1):
+                parents = {child.pid for child in found if child.parent in parents}
+            for child in found:
+                if child.parent in parents:
                     send(child.pid, signal.SIGTERM)
         elif waited >= limit + TASK_SECONDS:
             for one in below(self.pid):
@@ -114,9 +127,10 @@ def main(home: str, python: str, concurrency: str) -> int:
     """Run it to its end."""
     place = Home(Path(home))
     join = cluster.joined(place)
-    arguments = engine_of(join.engine).worker_command(join, int(concurrency))
-    variables = environment(join, of_installation(place), place)
-    worker = Worker([python, "-m", "airflow", *arguments], variables, place.path / PATIENCE)
+    engine = engine_of(join.engine)
+    command = [python, "-m", "airflow", *engine.worker_command(join, int(concurrency))]
+    variables = {**environment(join, of_installation(place), place), **engine.variables(join)}
+    worker = Worker(command, variables, place.path / PATIENCE, engine.drain_signal, engine.task_depth)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.ask)
     return worker.wait()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
+import ipaddress
 import os
+import sys
 from pathlib import Path
 from typing import List, Optional
 
 import typer
 
-from bootstrap import daily
-from bootstrap.base import duration
+from bootstrap import daily, handoff
+from bootstrap.base import duration, language
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
+from bootstrap.base.secret import Secret
+from bootstrap.cluster import broker as brokers
 from bootstrap.commands.shared import (
     HOME,
     JSON,
@@ -24,8 +29,10 @@ from bootstrap.commands.shared import (
 )
 from bootstrap.installed import crew
 from bootstrap.installed.crew import Crew, WorkerStatus
+from bootstrap.installed.options import InvalidOption
 from bootstrap.upkeep import head, workers
 from bootstrap.upkeep.head import Enabled, Rotated
+from bootstrap.upkeep.meetings import BrokerAsked
 from bootstrap.upkeep.workers import Gone, Invitation
 
 app = application("workers", "Run tasks on further hosts: list, invite, drain and remove workers.")
@@ -47,7 +54,7 @@ def list_workers(home: Optional[Path] = HOME, json: bool = JSON) -> Result[Crew]
     """List every worker, and the queues whose tasks no worker takes; exit 33 when a worker is lost."""
     installation = daily.enter_as_account(home_of(home))
     found = crew.look(installation)
-    bad = found.starving or any(not item.good for item in found.workers)
+    bad = found.starving or found.broker_problem or any(not item.good for item in found.workers)
     return Result(found, lambda console: show(found, console), 33 if bad else 0)
 
 
@@ -71,6 +78,11 @@ def show(found: Crew, console: Console) -> None:
         for item in found.workers
     ]
     console.table(["worker", "state", "last seen", "tasks", "queues", "Airflow", "DAG files", ""], rows)
+    if found.broker_problem:
+        console.warning(f"Tasks do not get to the workers: {found.broker_problem}.")
+    for item in found.workers:
+        if item.logs:
+            console.warning(f"The logs of {item.name} cannot be read from here: {item.logs}.")
     for waiting in found.starving:
         console.warning(
             f"{waiting.tasks} tasks wait in the queue {waiting.queue}, the first for"
@@ -78,9 +90,14 @@ def show(found: Crew, console: Console) -> None:
         )
 
 
-@app.command(epilog="workers enable edge\nworkers enable edge --address head.example --spread")
+@app.command(
+    epilog="workers enable edge\nworkers enable edge --address head.example --spread\n"
+    "workers enable celery --broker redis://broker.example:6379/0 --broker-password-file FILE"
+)
 def enable(
-    engine: str = typer.Argument(..., metavar="ENGINE", help="What brings tasks to other hosts: edge."),
+    engine: str = typer.Argument(
+        ..., metavar="ENGINE", help="What brings tasks to other hosts: edge (Airflow 3), or celery."
+    ),
     address: str = typer.Option(
         "", metavar="NAME", help="The name or address at which workers reach this host (default: its own)."
     ),
@@ -96,14 +113,45 @@ def enable(
         help="The folder of DAG files, where all hosts have it mounted at this path (default: each has its"
         " own, and dags push fills it).",
     ),
+    broker: str = typer.Option(
+        "",
+        metavar="URL",
+        help="With celery: the broker that every host reaches, without its password: redis://, rediss://,"
+        " valkey://, amqp://, amqps://; or database, the head's own, up to Airflow 2.",
+    ),
+    broker_password_file: Optional[Path] = typer.Option(
+        None,
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        help="A file whose first line is the broker's password (default: asked for on a terminal).",
+    ),
+    broker_ca: Optional[Path] = typer.Option(
+        None,
+        "--broker-ca",
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        help="The certificate that the broker's is signed by, where the host does not know it.",
+    ),
+    network: Optional[List[str]] = typer.Option(
+        None,
+        "--network",
+        metavar="ADDRESS/BITS",
+        help="With celery: a network that workers are on, repeatable (default: those of this host)."
+        " The head's own PostgreSQL lets them in from there.",
+    ),
     home: Optional[Path] = HOME,
     json: bool = JSON,
 ) -> Result[Enabled]:
     """Let workers on other hosts join; restarts the components."""
     console = Console(quiet=json)
+    asked = _broker(engine, broker, broker_password_file, broker_ca, network or [])
     installation = daily.enter_as_account(home_of(home), changes=True)
     place = shared.absolute() if shared else None
-    found = head.enable(installation, engine, console, address=address, spread=spread, shared=place)
+    found = head.enable(
+        installation, engine, console, address=address, spread=spread, shared=place, broker=asked
+    )
 
     def show_enabled(console: Console) -> None:
         console.print("What must be open in every firewall between the hosts, and nothing else:")
@@ -111,8 +159,40 @@ def enable(
         console.table(["from", "to", "port", "for"], rows)
         console.print(f"Workers reach this host at {found.base}. Invite the first one:")
         console.command(f"{installation.home.bin}/airferry workers invite w1 --out w1.join")
+        if brokers.is_clear(asked.url):
+            console.warning(
+                "The way to the broker is not encrypted: on that network others can read which tasks run,"
+                " with their parameters, and the broker's password, with which they can have workers run"
+                " tasks. rediss:// or amqps:// prevents it."
+            )
 
     return Result(found, show_enabled)
+
+
+def _broker(
+    engine: str, url: str, password: Optional[Path], authorities: Optional[Path], networks: List[str]
+) -> BrokerAsked:
+    """What was asked for, read while root still may; raises InvalidOption, BrokerUnusable."""
+    given = [url, password, authorities, *networks]
+    if engine != "celery" and any(given):
+        raise InvalidOption(
+            "--broker, --broker-password-file, --broker-ca and --network are for celery.",
+            needed=f"workers enable {engine} without them",
+        )
+    named = brokers.parse(url) if url else ""
+    for item in networks:
+        try:
+            ipaddress.ip_network(item)
+        except ValueError as error:
+            raise InvalidOption(
+                f"--network {item!r} is no network: {error}.", needed="such as 192.0.2.0/24"
+            ) from error
+    known = handoff.password(password)
+    if named and known is None and named != "database" and sys.stdin.isatty():
+        said = language.current().text("Password of the broker (none: Enter): ")
+        known = Secret(getpass.getpass(said)) if said else None
+    text = authorities.read_text(encoding="utf-8", errors="replace") if authorities else ""
+    return BrokerAsked(named, known, text, tuple(networks))
 
 
 @app.command()

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 from urllib.parse import urlsplit
 
-from bootstrap.cluster import link
+from bootstrap.base.secret import masked
 from bootstrap.cluster.engine import Way, engine_of
 from bootstrap.cluster.link import HeadAnswer
-from bootstrap.installed import crew, in_force, refusals
+from bootstrap.installed import crew, in_force, meeting, refusals
 from bootstrap.installed.crew import Crew
 from bootstrap.installed.dagimports import DagProblem, imported
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.refusals import WorkerRefusal
-from bootstrap.state.cluster import joined
+from bootstrap.state import cluster as clusters
+from bootstrap.state.cluster import BROKER, Join, joined
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -55,11 +56,11 @@ def collect(installation: Installation) -> ClusterFacts:
         found = crew.find(installation)
         if found is None:
             return ClusterFacts()
-        ways = engine_of(found.engine).ways(installation.receipt.web_port)
+        ways = meeting.ways(installation, clusters.load(installation.home))
         return ClusterFacts(head=found, refused=refusals.find(installation), ways=ways)
     join = joined(installation.home)
     here = crew.packages(installation)
-    answer = link.look(join, here=installation.receipt.airflow)
+    answer = meeting.look(installation, join)
     # what the head says now counts, not what it was when it wrote the join file
     told = {} if answer.other_version else join.packages
     differing = [
@@ -75,7 +76,13 @@ def collect(installation: Installation) -> ClusterFacts:
     seen = OfWorker(join.name, join.host, join.base, answer, tuple(differing), folder, proxies)
     parts = urlsplit(join.base)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return ClusterFacts(seen, ways=engine_of(join.engine).ways(port))
+    return ClusterFacts(seen, ways=_ways(join, port))
+
+
+def _ways(join: Join, port: int) -> Tuple[Way, ...]:
+    broker = join.key(BROKER).reveal()
+    database = int(join.database.get("port", "0"))
+    return engine_of(join.engine).ways(port, masked(broker) if broker else "", database, join.log_port)
 
 
 def dag_imports(installation: Installation) -> Tuple[DagProblem, ...]:

@@ -26,7 +26,7 @@ from bootstrap.airflow.managed_options import managed_options
 from bootstrap.airflow.moves import NO_ADDRESS
 from bootstrap.base import channel, secret, smallfile
 from bootstrap.cluster.engine import engine_of
-from bootstrap.installed import in_force
+from bootstrap.installed import in_force, meeting
 from bootstrap.installed.installation import Installation
 from bootstrap.site.settings import read
 from bootstrap.state import cluster as clusters
@@ -84,7 +84,9 @@ class ManagedSettings:
         cluster = clusters.find(self.installation.home)
         if cluster and self.installation.executor is not LOCAL:
             web = replace(self.installation.web, host=cluster.address)
-            found += engine_of(cluster.engine).head_settings(web.url)
+            found += engine_of(cluster.engine).head_settings(
+                web.url, cluster, *meeting.of_head(self.installation, cluster)
+            )
             found += _shared(cluster.dags)
         return found
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.cluster.dags import mark
 from bootstrap.cluster.engine import Seen, Waiting, of_cluster, versions
 from bootstrap.cluster.sysinfo import bundle
+from bootstrap.installed import meeting
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
 from bootstrap.state.cluster import HeadRecord, Invited
@@ -27,7 +29,8 @@ class WorkerStatus:
     """A worker as its head sees it; `age` is how many seconds ago it was heard of (-1: never).
 
     `differing` are packages of another version than here (``name version``). `dags` is the digest of its DAG
-    files and `drifting` what else is not as here: the bundle, the DAG files.
+    files and `drifting` what else is not as here: the bundle, the DAG files. `logs` is why the logs of its
+    tasks cannot be read from here while it holds them ("": they can, or the engine brings them here).
     """
 
     name: str
@@ -42,6 +45,7 @@ class WorkerStatus:
     note: str = ""
     dags: str = ""
     drifting: Tuple[str, ...] = ()
+    logs: str = ""
 
     @property
     def good(self) -> bool:
@@ -51,12 +55,17 @@ class WorkerStatus:
 
 @dataclass(frozen=True)
 class Crew:
-    """All workers, queues that no live worker serves (`starving`), and the digest of the DAG files here."""
+    """All workers, queues that no live worker serves (`starving`), and the digest of the DAG files here.
+
+    `broker` is the URL of the engine's broker without its password, `broker_problem` what is wrong with it.
+    """
 
     engine: str
     workers: Tuple[WorkerStatus, ...]
     starving: Tuple[Waiting, ...]
     dags: str = ""
+    broker: str = ""
+    broker_problem: str = ""
 
 
 def find(installation: Installation) -> Optional[Crew]:
@@ -83,9 +92,27 @@ def look(installation: Installation) -> Crew:
     ]
     alive = {queue for item in found if item.alive and not _drained(item) for queue in item.queues}
     starving = [
-        item for item in engine.waiting(query) if item.queue not in alive and item.seconds > WAITING_SECONDS
+        item
+        for item in engine.waiting(query, spread=cluster.spread)
+        if item.queue not in alive and item.seconds > WAITING_SECONDS
     ]
-    return Crew(engine.name, tuple(found), tuple(starving), own)
+    problem = ""
+    if cluster.broker:
+        problem = meeting.ping(installation, meeting.of_head(installation, cluster).broker)
+    port = installation.receipt.log_port
+    told = [replace(item, logs=_logs(seen[item.name], port)) if item.alive else item for item in found]
+    return Crew(engine.name, tuple(told), tuple(starving), own, cluster.broker, problem)
+
+
+def _logs(seen: Seen, port: int) -> str:
+    """Why the head does not reach the logs that a worker serves; "" where it does, or none are served."""
+    if not seen.host:
+        return ""
+    try:
+        socket.create_connection((seen.host, port), timeout=3).close()
+    except OSError as error:
+        return f"{seen.host} port {port}: {error.strerror or error}"
+    return ""
 
 
 def packages(installation: Installation) -> Dict[str, str]:

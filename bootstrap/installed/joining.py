@@ -6,12 +6,12 @@ import os
 import time
 from typing import Optional
 
-from bootstrap.airflow.executor import EDGE_WORKER
+from bootstrap.airflow.executor import CELERY_WORKER, EDGE_WORKER
 from bootstrap.installed.options import InvalidOption, Options, parallelism
 from bootstrap.python import choice
 from bootstrap.state import neighbours, receipt
 from bootstrap.state import receipt as receipts
-from bootstrap.state.cluster import NAME, JoinFileRefused
+from bootstrap.state.cluster import NAME, Join, JoinFileRefused
 from bootstrap.state.receipt import NO_DATABASE, WORKER, Database, Receipt
 from wheelhouse import __version__, timestamp
 from wheelhouse.manifest import Manifest
@@ -64,6 +64,14 @@ def _same_role(options: Options, earlier: Optional[Receipt]) -> None:
     )
 
 
+def _executor(join: Optional[Join], earlier: Optional[Receipt]) -> str:
+    """The row of what a worker runs."""
+    if join is None:
+        assert earlier is not None, "without a join file it was a worker before"
+        return earlier.executor
+    return CELERY_WORKER.name if join.engine == "celery" else EDGE_WORKER.name
+
+
 def choose(options: Options, bundle: Bundle, earlier: Optional[Receipt]) -> Receipt:
     """The choices of a worker: it has no database, no pages and no ports of its own."""
     _same_role(options, earlier)
@@ -107,7 +115,7 @@ def choose(options: Options, bundle: Bundle, earlier: Optional[Receipt]) -> Rece
         name=neighbours.name(options.home.path, options.name or "", earlier.name if earlier else ""),
         role=WORKER,
         owner=receipts.ROOT if os.geteuid() == 0 else receipts.ACCOUNT,
-        executor=EDGE_WORKER.name,
+        executor=_executor(join, earlier),
         ignored=earlier.ignored if earlier else (),
         added=earlier.added if earlier and same_bundle else (),
         previous=earlier.bundle_id if earlier and not same_bundle else earlier.previous if earlier else "",

@@ -9,10 +9,9 @@ from typing import Sequence, Tuple
 from bootstrap.airflow import health
 from bootstrap.airflow.health import HEALTHY, UNHEALTHY, UNREACHABLE
 from bootstrap.base.lock import holder
-from bootstrap.cluster import link
 from bootstrap.cluster.engine import Waiting
-from bootstrap.installed import crew
-from bootstrap.installed.crew import WorkerStatus
+from bootstrap.installed import crew, meeting
+from bootstrap.installed.crew import Crew, WorkerStatus
 from bootstrap.installed.installation import POSTGRES, Installation
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.state import change_record
@@ -87,6 +86,9 @@ def look(installation: Installation) -> Status:
                 state.note if state else f"{found.services} does not run it",
             )
         )
+    found_crew = crew.find(installation)
+    if found_crew and found_crew.broker not in ("", "database"):
+        components.append(_broker(found_crew))
     return Status(
         found.airflow,
         found.bundle_id,
@@ -95,21 +97,20 @@ def look(installation: Installation) -> Status:
         tuple(components),
         unfinished(installation.home) or _never_finished(installation, components),
         tuple(name for item in found.added for name in item.packages),
-        *_workers(installation),
+        found_crew.workers if found_crew else (),
+        found_crew.starving if found_crew else (),
     )
 
 
-def _workers(installation: Installation) -> Tuple[Tuple[WorkerStatus, ...], Tuple[Waiting, ...]]:
-    found = crew.find(installation)
-    return (found.workers, found.starving) if found else ((), ())
+def _broker(found: Crew) -> ComponentStatus:
+    """The broker of the site's, as this host sees it."""
+    state = "UNREACHABLE" if found.broker_problem else "RUNNING"
+    return ComponentStatus("broker", state, "", found.broker_problem or f"{found.broker}, not managed here")
 
 
 def _of_worker(installation: Installation) -> Status:
     """The worker, and what its head says to it."""
-    found, head = (
-        installation.receipt,
-        link.look(joined(installation.home), here=installation.receipt.airflow),
-    )
+    found, head = installation.receipt, meeting.look(installation, joined(installation.home))
     states = installation.services.states()
     components = []
     for name in installation.components:

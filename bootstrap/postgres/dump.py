@@ -62,7 +62,8 @@ def save(clients: Clients, target: Path) -> None:
 
     Raises :class:`DumpFailed`; what was written then is of no use.
     """
-    options = ("-F", "c", "--lock-wait-timeout", f"{locks.SECONDS}s", "-f", target)
+    # who the workers are is told by them every ten seconds
+    options = ("-F", "c", "-N", "airferry", "--lock-wait-timeout", f"{locks.SECONDS}s", "-f", target)
     _run(clients, clients.command("pg_dump", *options), what="write the database to a file")
     # reads the table of contents, which is written last
     _run(clients, [clients.programs / "pg_restore", "--list", target], what="read the dump back")

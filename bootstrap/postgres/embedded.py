@@ -69,6 +69,27 @@ def programs(release_postgres: Path) -> Path:
     )
 
 
+_RULES = "# Written by airferry, for workers on other hosts; its lines end with the next comment.\n"
+_RULES_END = "# End of what airferry has written.\n"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who is let in from other hosts: one role, from `networks` as pg_hba.conf writes them."""
+
+    networks: Tuple[str, ...] = ()
+    role: str = ""
+
+    def rules(self, text: str) -> str:
+        """The text of a pg_hba.conf with our lines at its end, or without them."""
+        before, mark, rest = text.partition(_RULES)
+        after = rest.partition(_RULES_END)[2] if mark else ""
+        if not self.networks:
+            return before + after
+        lines = "".join(f"host {DATABASE} {self.role} {item} scram-sha-256\n" for item in self.networks)
+        return f"{before}{after}{_RULES}{lines}{_RULES_END}"
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A private cluster: `bin` holds the programs, `data` the cluster, `secrets` the password files."""
@@ -146,31 +167,42 @@ class Cluster:
         )  # fmt: skip
         fresh.replace(self.data)
 
-    def settings(self, connections: int) -> str:
-        """The settings of ours, for a file of their own that postgresql.conf includes."""
+    def settings(self, connections: int, access: Access = Access()) -> str:
+        """The settings of ours, for a file of their own that postgresql.conf includes.
+
+        With `access` the server listens for other hosts as well.
+        """
+        addresses = "*" if access.networks else ADDRESS
         return (
             "# Written by airferry. Put your own changes below the include in postgresql.conf.\n"
-            f"listen_addresses = '{ADDRESS}'\n"
+            f"listen_addresses = '{addresses}'\n"
             f"port = {self.port}\n"
             "unix_socket_directories = ''\n"
             f"max_connections = {connections}\n"
             "password_encryption = 'scram-sha-256'\n"
         )
 
-    def is_configured(self, connections: int) -> bool:
+    def is_configured(self, connections: int, access: Access = Access()) -> bool:
         """Whether the cluster is there with these very settings."""
-        own = self.data / "airferry.conf"
-        return own.is_file() and own.read_text(encoding="utf-8") == self.settings(connections)
+        own, rules = self.data / "airferry.conf", self.data / "pg_hba.conf"
+        return (
+            own.is_file()
+            and own.read_text(encoding="utf-8") == self.settings(connections, access)
+            and rules.is_file()
+            and rules.read_text(encoding="utf-8") == access.rules(rules.read_text(encoding="utf-8"))
+        )
 
-    def configure(self, connections: int) -> None:
-        """Write the settings, and the passwords for the port that they name."""
+    def configure(self, connections: int, access: Access = Access()) -> None:
+        """Write the settings, the passwords for the port that they name, and who is let in from where."""
         self.write_pgpass()
+        rules = self.data / "pg_hba.conf"
+        smallfile.write(rules, access.rules(rules.read_text(encoding="utf-8")), 0o600)
         main = self.data / "postgresql.conf"
         text = main.read_text(encoding="utf-8")
         if "include = 'airferry.conf'" not in text:
             smallfile.write(main, text + "\ninclude = 'airferry.conf'\n", 0o600)
         # last, and in one step: by this file is_configured knows that all is done
-        smallfile.write(self.data / "airferry.conf", self.settings(connections))
+        smallfile.write(self.data / "airferry.conf", self.settings(connections, access))
 
     def ready(self) -> bool:
         """Whether the server accepts connections."""
@@ -227,7 +259,9 @@ class Cluster:
             what="query the metadata database", env={**self.env, **connection.environment}, timeout=60,
         ).stdout.strip()  # fmt: skip
 
-    def script(self, sql: Secret, *, what: str, timeout: float = 120) -> None:
+    def script(
+        self, sql: Secret, *, what: str, timeout: float = 120, hidden: Tuple[Secret, ...] = ()
+    ) -> None:
         """Run SQL from standard input as the superuser; it shows in no process list, log or error."""
         # the server would log a statement that fails, and quote it in the message
         quiet = "SET log_min_messages = panic; SET log_statement = none;\n"
@@ -236,7 +270,7 @@ class Cluster:
             what=what, env={**self.env, **self.superuser.environment}, timeout=timeout,
             stdin=Secret(quiet + sql.reveal()),
             # psql quotes the line of an error
-            secrets=[secret.read(path) for path in (self.role_password, self.superuser_password)],
+            secrets=[*(secret.read(path) for path in (self.role_password, self.superuser_password)), *hidden],
         )  # fmt: skip
 
     def write_pgpass(self) -> None:

@@ -14,6 +14,9 @@ from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
 SCHEMA = 1
+# Names of keys in a join file that no file of the head's is named after: the broker's URL, the password of
+# the role that a worker reaches the head's database as, and a token for its proof.
+BROKER, DATABASE, PROOF = "broker-url", "database-password", "proof-token"
 _LARGEST = 1 << 20
 # What names of workers and queues are made of: no blank, no comma, nothing that a shell or SQL knows.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -54,7 +57,9 @@ class HeadRecord:
     """On a head: `engine` runs the tasks elsewhere, workers reach the web server at `address` and `port`.
 
     `id` tells clusters apart. With `spread` tasks that name no executor go to the workers. `dags` is a folder
-    of DAG files that all hosts share; "" where each has its own.
+    of DAG files that all hosts share; "" where each has its own. `broker` is the URL of the engine's broker
+    without its password ("": it has none), and `networks` are those that workers reach the head's own
+    PostgreSQL from, as pg_hba.conf writes them.
     """
 
     schema: int
@@ -65,6 +70,8 @@ class HeadRecord:
     spread: bool = False
     workers: Tuple[Invited, ...] = ()
     dags: str = ""
+    broker: str = ""
+    networks: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,10 @@ class Join:
     `executors` is the head's list, `packages` are versions that both must have. `secrets` are the keys that
     the engine needs, by the name of their file; `claims` is who asks the head's API with them. `authorities`
     is the text of the certificates that the head's is signed by; empty for plain HTTP. `timezone` is the
-    head's. `dags` is the folder of DAG files that all hosts share, if they do.
+    head's. `dags` is the folder of DAG files that all hosts share, if they do. Where the engine needs them,
+    `log_port` is the port that every worker serves logs on, `database` says how a worker reaches the head's
+    (host, port, name, role, sslmode, sslrootcert), and `broker_authorities` is the text of the certificates
+    that the broker's is signed by.
     """
 
     schema: int
@@ -96,6 +106,9 @@ class Join:
     authorities: str = ""
     timezone: str = ""
     dags: str = ""
+    log_port: int = 0
+    database: Dict[str, str] = field(default_factory=dict)
+    broker_authorities: str = ""
 
     def key(self, name: str) -> Secret:
         """One of the keys."""
@@ -115,6 +128,16 @@ def worker_file(home: Home) -> Path:
 def authorities_file(home: Home) -> Path:
     """Where a worker keeps the certificates that its head's is signed by, if that speaks HTTPS."""
     return home.secrets / "head-ca.pem"
+
+
+def broker_file(home: Home) -> Path:
+    """Where head and workers keep the URL of their broker, password and all."""
+    return home.secrets / BROKER
+
+
+def broker_authorities_file(home: Home) -> Path:
+    """Where they keep the certificates that the broker's is signed by, if a site has its own."""
+    return home.secrets / "broker-ca.pem"
 
 
 def save(home: Home, cluster: HeadRecord) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bootstrap.installed import meeting
 from bootstrap.installed.installation import POSTGRES, Installation
+from bootstrap.postgres.embedded import Access
 from bootstrap.state import marker
 
 
@@ -24,7 +26,7 @@ class ClusterStep:
 
     def done(self) -> bool:
         """Whether the cluster is there and configured."""
-        return self.installation.cluster.is_configured(self._connections())
+        return self.installation.cluster.is_configured(self._connections(), self._access())
 
     def apply(self) -> None:
         """Run initdb, or only write the configuration; a server that runs with another one is stopped."""
@@ -35,7 +37,10 @@ class ClusterStep:
             cluster.create()
         self.installation.stop(self.installation.components)
         services.stop([POSTGRES])
-        cluster.configure(self._connections())
+        cluster.configure(self._connections(), self._access())
+
+    def _access(self) -> Access:
+        return Access(*meeting.access(self.installation))
 
     def _connections(self) -> int:
         return max(100, self.installation.executor.connections(self.installation.receipt.parallelism).enough)

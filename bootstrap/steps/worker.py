@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Optional, Tuple
 
 from bootstrap.airflow import differences
 from bootstrap.base import smallfile
-from bootstrap.cluster import dags, link
+from bootstrap.cluster import dags
 from bootstrap.cluster.engine import engine_of
-from bootstrap.installed import bytecode, outdated
+from bootstrap.installed import bytecode, meeting, outdated
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster, marker
 from bootstrap.state.cluster import Join
+from bootstrap.state.home import Home
 from bootstrap.state.marker import PROVED
-from bootstrap.steps.worker_proof import WorkerNotProved, session
+from bootstrap.steps.worker_proof import WorkerNotProved, head_release
 from wheelhouse import codec
 from wheelhouse.errors import AirferryError
 
@@ -38,7 +40,7 @@ class JoinStep:
 
     def __init__(self, installation: Installation, told: Optional[Join]) -> None:
         self.installation = installation
-        self.told = told
+        self.told = told and _here(told, installation.home)
 
     def describe(self) -> str:
         """One line for the admin."""
@@ -58,11 +60,33 @@ class JoinStep:
         if self.told is None:
             cluster.joined(home)
             return
-        if self.told.authorities:
-            smallfile.write(cluster.authorities_file(home), self.told.authorities, 0o600)
+        for path, text in (
+            (cluster.authorities_file(home), self.told.authorities),
+            (cluster.broker_authorities_file(home), self.told.broker_authorities),
+            (_database_authorities(home), self.told.database.get("authorities", "")),
+        ):
+            if text:
+                smallfile.write(path, text, 0o600)
         cluster.keep_join(home, self.told)
-        ManagedSettings(self.installation).forget("jwt_secret")
+        ManagedSettings(self.installation).forget(*_SECRET)
         marker.path(home, PROVED, self.installation.receipt.bundle_id).unlink(missing_ok=True)
+
+
+# Options whose values were told anew; what is recorded of them is that they are secret.
+_SECRET = (
+    "jwt_secret", "broker_url", "result_backend", "secret_key", "fernet_key", "sql_alchemy_conn",
+)  # fmt: skip
+
+
+def _database_authorities(home: Home) -> Path:
+    return home.secrets / "database-ca.pem"
+
+
+def _here(told: Join, home: Home) -> Join:
+    """The join file with the place of the certificates of the head's database on this host."""
+    if not told.database.get("authorities"):
+        return told
+    return replace(told, database={**told.database, "sslrootcert": str(_database_authorities(home))})
 
 
 class HeadStep:
@@ -85,8 +109,8 @@ class HeadStep:
     def apply(self) -> None:
         """Ask; raises :class:`HeadUnusable`."""
         join, here = self.told or cluster.joined(self.installation.home), self.installation.receipt.airflow
-        check(join)
-        found = str(session(self.installation, join).call("GET", "/version").get("version"))
+        check(self.installation, join, versions=False)
+        found = head_release(self.installation, join)
         if found != here:
             ahead = differences.numbers(here) > differences.numbers(found)
             raise HeadUnusable(
@@ -138,7 +162,7 @@ class PinnedDagStep:
 
     def done(self) -> bool:
         """Whether it is there."""
-        told = self._told.is_file() and self._told.read_text(encoding="utf-8") == dags.source("sysinfo.py")
+        told = dags.modules_current(self.installation.home.path)
         if cluster.joined(self.installation.home).dags:
             return (
                 told and (dags.pinned_folder(self.installation.folders.pipelines) / dags.PINNED_FILE).exists()
@@ -158,12 +182,7 @@ class PinnedDagStep:
                 f" {self.installation.receipt.account}",
                 hint="Mount it here, and run the same command again.",
             )
-        self._told.parent.mkdir(mode=0o750, exist_ok=True)
-        smallfile.write(self._told, dags.source("sysinfo.py"), 0o644)
-
-    @property
-    def _told(self) -> Path:
-        return self.installation.home.path / "config" / "airferry_sysinfo.py"
+        dags.write_modules(self.installation.home.path)
 
     @property
     def _pinned(self) -> Path:
@@ -216,7 +235,7 @@ def start(installation: Installation, seconds: float = 240) -> None:
     Raises :class:`HeadUnusable` before anything is started, :class:`WorkerNotProved`.
     """
     join = cluster.joined(installation.home)
-    check(join, installation.receipt.airflow)
+    check(installation, join)
     services = installation.services
     bytecode.mend(installation)
     services.configure(installation.programs())
@@ -236,14 +255,14 @@ def start(installation: Installation, seconds: float = 240) -> None:
         time.sleep(0.5)
 
 
-def check(join: Join, here: str = "") -> None:
+def check(installation: Installation, join: Join, *, versions: bool = True) -> None:
     """Raise :class:`HeadUnusable` for a head that does not answer, refuses us, or runs another Airflow."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    found = link.look(join, 20, here)
+    found = meeting.look(installation, join, 20, versions=versions)
     # a head that restarts, or is very busy; a name that is not known will not be known soon
     while found.error and found.resolved and time.monotonic() < deadline:
         time.sleep(1)
-        found = link.look(join, 20, here)
+        found = meeting.look(installation, join, 20, versions=versions)
     if not found.problem:
         return
     hint = "On the head: bin/airferry status. Is its port open for this host in every firewall between them?"
@@ -258,6 +277,17 @@ def check(join: Join, here: str = "") -> None:
         hint = (
             f"Install here from the head's bundle file, that of Airflow {found.version}. Where this host was"
             " upgraded and the head has gone back: bin/airferry rollback."
+        )
+    elif found.database:
+        hint = (
+            f"Is port {join.database.get('port')} of {join.database.get('host')} open for this host, and is"
+            " this host on a network that the head lets workers in from? On the head: bin/airferry workers"
+            " enable celery --network ADDRESS/BITS. After a change of its password: a new join file."
+        )
+    elif found.broker:
+        hint = (
+            "Is its port open for this host? After a change of its password, on the head: bin/airferry"
+            f" workers enable celery --broker URL, then invite {join.name} again."
         )
     raise HeadUnusable(
         f"The head {join.host} cannot be used: {found.problem}.",

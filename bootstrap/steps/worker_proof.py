@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import socket
 import time
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Iterator
 from urllib.parse import urlsplit
 
 from bootstrap.airflow.api import ApiSession, LoginFailed, RequestFailed, request
+from bootstrap.airflow.command import UnknownLogin
 from bootstrap.airflow.webaddress import WebAddress
-from bootstrap.base import smallfile
+from bootstrap.base import secret, smallfile
 from bootstrap.base.secret import Secret
 from bootstrap.cluster import dags, link
 from bootstrap.cluster.engine import engine_of, versions
-from bootstrap.installed import crew
+from bootstrap.installed import crew, meeting
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster, marker
-from bootstrap.state.cluster import Join
+from bootstrap.state.cluster import DATABASE, PROOF, Join
 from bootstrap.state.home import JWT
 from bootstrap.state.marker import PROVED
 from wheelhouse.errors import AirferryError
@@ -61,7 +65,9 @@ class WorkerProofStep:
         home, receipt = self.installation.home, self.installation.receipt
         join = cluster.joined(home)
         told = versions(crew.packages(self.installation), engine_of(join.engine))
-        fresh = replace(join, airflow=receipt.airflow, packages=told)
+        # what was for the proof alone is not kept
+        keys = {name: value for name, value in join.secrets.items() if name != PROOF}
+        fresh = replace(join, airflow=receipt.airflow, packages=told, secrets=keys)
         if fresh != join:
             cluster.keep_join(home, fresh)
 
@@ -72,30 +78,20 @@ def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
     Raises :class:`WorkerNotProved`.
     """
     join = cluster.joined(installation.home)
-    asking = session(installation, join)
     dag_id, now = dags.pinned_dag(join.name), datetime.now(timezone.utc)
     run_id = f"airferry_proof_{now.strftime('%Y%m%dT%H%M%S')}"
     deadline = time.monotonic() + seconds - 60
-    state = "never read by the head"
     try:
-        _undrain(installation, join)
-        while not _known(asking, dag_id):
-            _wait(deadline, join, state)
-        asking.unpause(dag_id)
-        asking.trigger(dag_id, run_id, now)
-        while state != "success":
-            state = asking.run_state(dag_id, run_id)
-            if state == "failed":
-                raise _not_proved(join, "its task failed", _log(asking, dag_id, run_id))
-            _wait(deadline, join, state)
-        text = _log(asking, dag_id, run_id)
+        with session(installation, join) as asking:
+            _undrain(installation, join, asking)
+            text = _ran(asking, join, dag_id, run_id, now, deadline)
     except (RequestFailed, LoginFailed) as error:
         raise _not_proved(join, error.message, error.found) from error
     if f"{_MARK} {join.name}" not in text or socket.gethostname() not in text:
         raise _not_proved(join, "its log could not be read on the head", text[-500:])
 
 
-def _undrain(installation: Installation, join: Join) -> None:
+def _undrain(installation: Installation, join: Join, asking: ApiSession) -> None:
     """Have the head give this worker tasks again, if it was drained (for an upgrade, say).
 
     Where the head does not, the proof will tell.
@@ -103,20 +99,77 @@ def _undrain(installation: Installation, join: Join) -> None:
     way = engine_of(join.engine).undrain_request(join.name)
     if way:
         method, path = way
-        asking = session(installation, join)
         url = f"{asking.web.url}{path}"
         headers = {"Authorization": asking.authorization.reveal()}
         request(url, method=method, headers=headers, timeout=30, certificate=asking.web.certificate)
+    if join.database:
+        meeting.undrain(join)
 
 
-def session(installation: Installation, join: Join) -> ApiSession:
-    """The head's API, as the account that the join file names."""
-    bearer = link.token(join.key(JWT), join.claims, _PROOF_SECONDS)
+def _ran(asking: ApiSession, join: Join, dag_id: str, run_id: str, now: datetime, deadline: float) -> str:
+    """The log of the task, when it has succeeded."""
+    state = "never read by the head"
+    while not _known(asking, dag_id):
+        _wait(deadline, join, state)
+    asking.unpause(dag_id)
+    asking.trigger(dag_id, run_id, now)
+    while state != "success":
+        state = asking.run_state(dag_id, run_id)
+        if state == "failed":
+            raise _not_proved(join, "its task failed", _log(asking, dag_id, run_id))
+        _wait(deadline, join, state)
+    return _log(asking, dag_id, run_id)
+
+
+@contextlib.contextmanager
+def session(installation: Installation, join: Join) -> Iterator[ApiSession]:
+    """The head's API, as the account that the join file names, or as one for as long as this lasts.
+
+    Raises :class:`WorkerNotProved` for a worker that has nothing to ask with.
+    """
+    if JWT in join.secrets:
+        bearer = f"Bearer {link.token(join.key(JWT), join.claims, _PROOF_SECONDS).reveal()}"
+    elif PROOF in join.secrets:
+        bearer = f"Bearer {join.key(PROOF).reveal()}"
+    elif join.key(DATABASE).reveal() and installation.version.login == "basic":
+        with _account(installation, join) as bearer:
+            yield _session(installation, join, bearer)
+        return
+    else:
+        raise _not_proved(join, "this worker has nothing to ask the head with", "its join file was used up")
+    yield _session(installation, join, bearer)
+
+
+@contextlib.contextmanager
+def _account(installation: Installation, join: Join) -> Iterator[str]:
+    """An account of Airflow's that is there for the proof alone; this worker has the database of accounts."""
+    user, password, airflow = f"airferry-proof-{join.name}", secret.generate(), installation.airflow
+    try:
+        airflow.set_password(user, password)
+    except UnknownLogin:
+        create = (
+            "users", "create", f"--username={user}", "--firstname", "airferry", "--lastname", "proof",
+            f"--email={user}@localhost.invalid", "--role", "Op", f"--password={password.reveal()}",
+        )  # fmt: skip
+        airflow.run_batch([create], what="make an account for the proof", secrets=(password,))
+    try:
+        pair = base64.b64encode(f"{user}:{password.reveal()}".encode()).decode("ascii")
+        yield f"Basic {pair}"
+    finally:
+        airflow.run("users", "delete", f"--username={user}", what="remove the account of the proof")
+
+
+def _session(installation: Installation, join: Join, authorization: str) -> ApiSession:
     parts = urlsplit(join.base)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     trusted = str(_authorities(installation, join)) if join.authorities else ""
     web = WebAddress(parts.hostname or "", port, parts.path, trusted)
-    return ApiSession(installation.version, web, Secret(f"Bearer {bearer.reveal()}"), timeout=30)
+    return ApiSession(installation.version, web, Secret(authorization), timeout=30)
+
+
+def head_release(installation: Installation, join: Join) -> str:
+    """The release of Airflow that the head runs, which it tells everybody."""
+    return str(_session(installation, join, "Bearer ").call("GET", "/version").get("version"))
 
 
 def _authorities(installation: Installation, join: Join) -> Path:
@@ -155,5 +208,14 @@ def _not_proved(join: Join, state: str, found: str) -> WorkerNotProved:
         found=found,
         needed=f"a run of {dags.pinned_dag(join.name)} that succeeds, and its log",
         hint="On the head: bin/airferry workers, and bin/airferry dags list. The worker itself runs; the same"
-        " command again repeats only this step.",
+        f" command again repeats only this step, with --join of a new file where one ended.{_logs(join)}",
+    )
+
+
+def _logs(join: Join) -> str:
+    if not join.log_port:
+        return ""
+    return (
+        f" For the log the head must know the name {socket.gethostname()} and reach port {join.log_port} of"
+        " this host: getent hosts NAME there, and the firewalls between them."
     )

@@ -12,10 +12,11 @@ from bootstrap.airflow import config
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.base import channel, secret
 from bootstrap.base.lock import held
-from bootstrap.cluster import dags, link
+from bootstrap.cluster import dags
+from bootstrap.cluster.celery import CELERY
 from bootstrap.cluster.engine import EngineUnusable, Way, of_cluster, row, usable
 from bootstrap.facts.network import address_for_others
-from bootstrap.installed import crew
+from bootstrap.installed import crew, meeting
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.site import certificates
@@ -28,7 +29,11 @@ from bootstrap.state.plan import Progress, Step
 from bootstrap.state.receipt import HEAD, Receipt
 from bootstrap.steps.airflow import StartStep
 from bootstrap.steps.configuration import ConfigurationStep
+from bootstrap.steps.database import ClusterStep, DatabaseStep
+from bootstrap.steps.meeting import MeetingStep
 from bootstrap.steps.services import ServicesStep
+from bootstrap.upkeep import meetings
+from bootstrap.upkeep.meetings import NO_BROKER, BrokerAsked
 from bootstrap.upkeep.workers import WorkerRefused, base_of, join_of
 
 # A key of HS512 is as long as its hash (RFC 7518, 3.2).
@@ -62,15 +67,17 @@ def enable(
     address: str = "",
     spread: bool = False,
     shared: Optional[Path] = None,
+    broker: BrokerAsked = NO_BROKER,
 ) -> Enabled:
     """Let workers join: settings, a restart, and the address asked as a worker would ask it.
 
     `shared` is a folder of DAG files that lies on all hosts at the same path. Raises EngineUnusable,
-    :class:`WorkerRefused`, and whatever a step raises; the same again continues.
+    BrokerUnusable, :class:`WorkerRefused`, and whatever a step raises; the same again continues.
     """
     if installation.receipt.role != HEAD:
         raise WorkerRefused("This host is a worker itself.", hint="Give this command on its head.")
     engine = usable(name, installation.version, crew.packages(installation))
+    executors = row(engine, installation.version, spread=spread)
     reached = address or _own_address(installation)
     _check_certificate(installation, reached)
     if shared:
@@ -88,19 +95,31 @@ def enable(
         changed = replace(kept, engine=name, address=reached, port=found.web_port, spread=spread)
         if shared:
             changed = replace(changed, dags=str(shared))
+        if name == CELERY.name:
+            changed = meetings.settle(installation, changed, broker, progress)
         if changed != before:
             clusters.save(home, changed)
-        chosen = replace(found, executor=row(engine, spread=spread))
+        chosen = replace(found, executor=executors)
         if chosen != found:
             _choose_executor(chosen)
         here = replace(installation, receipt=chosen)
-        steps: List[Step] = [ServicesStep(here), ConfigurationStep(here), StartStep(here)]
-        done = plan.execute(steps, progress, Journal(home.journal))
+        done = plan.execute(_steps(here, changed), progress, Journal(home.journal))
         dags.write_pinned(here.folders.pipelines, crew.names(changed), engine.executor)
         with progress.step(f"Ask the head at {reached} as a worker would"):
             _ask(here, changed)
     names = tuple(item.name for item in done)
-    return Enabled(name, base_of(here, changed), chosen.executor, names, engine.ways(changed.port))
+    return Enabled(name, base_of(here, changed), chosen.executor, names, meeting.ways(here, changed))
+
+
+def _steps(here: Installation, cluster: HeadRecord) -> List[Step]:
+    """The steps of a head: with Celery its PostgreSQL listens for workers, and has a table for them."""
+    steps: List[Step] = [ServicesStep(here)]
+    if cluster.engine == CELERY.name:
+        dags.write_modules(here.home.path)
+        if here.servers:
+            steps += [ClusterStep(here), DatabaseStep(here)]
+        steps += [MeetingStep(here)]
+    return [*steps, ConfigurationStep(here), StartStep(here)]
 
 
 def _choose_executor(chosen: Receipt) -> None:
@@ -163,7 +182,13 @@ def _check_shared(installation: Installation, folder: Path) -> None:
 
 def _ask(installation: Installation, cluster: HeadRecord) -> None:
     """The question that only the right key may ask, at the address that workers are told."""
-    found = link.look(join_of(installation, cluster, Invited("nobody", ("nobody",), "")))
+    found = meeting.look(installation, join_of(installation, cluster, Invited("nobody", ("nobody",), "")))
+    if found.accepted and (found.database or found.broker):
+        raise EngineUnusable(
+            f"Workers would not get through: {found.problem}.",
+            hint="Is it an address of this host that its own firewall lets through? From which networks"
+            " workers come is said with --network ADDRESS/BITS.",
+        )
     if not found.accepted or found.error:
         raise EngineUnusable(
             f"The web server does not serve workers at {base_of(installation, cluster)}: {found.problem}.",
@@ -179,6 +204,14 @@ def rotate_keys(installation: Installation, progress: Progress) -> Rotated:
     Every token ends with the old key: whoever is logged in has to do so again.
     """
     home = installation.home
+    if clusters.load(home).engine != "edge":
+        raise WorkerRefused(
+            "The keys of workers with Celery are not changed by this command yet.",
+            found="the broker's password is the site's; the others are in secrets/",
+            needed="a change by hand",
+            hint="Change the broker's password there, then bin/airferry workers enable celery --broker URL,"
+            " and invite every worker again.",
+        )
     found = crew.look(installation)
     busy = [f"{item.name} ({item.running})" for item in found.workers if item.alive and item.running]
     if busy:
@@ -188,13 +221,14 @@ def rotate_keys(installation: Installation, progress: Progress) -> Rotated:
         )
     with held(home.lock), Journal(home.journal).recorded("workers", do="rotate-keys"):
         cluster = clusters.load(home)
-        engine = of_cluster(cluster)
-        for name in engine.secrets:
+        found_keys = of_cluster(cluster).keys(installation.version.numbers, own_server=True)
+        keys = tuple(found_keys.values())
+        for name in keys:
             secret.write(home.secrets / name, secret.generate(_KEY_LENGTH))
-        ManagedSettings(installation).forget(*(name.replace("-", "_") for name in engine.secrets))
+        ManagedSettings(installation).forget(*(name.replace("-", "_") for name in keys))
         steps: List[Step] = [ConfigurationStep(installation), StartStep(installation)]
         plan.execute(steps, progress, Journal(home.journal))
-    return Rotated(engine.secrets, tuple(item.name for item in found.workers))
+    return Rotated(keys, tuple(item.name for item in found.workers))
 
 
 def disable(installation: Installation, progress: Progress) -> Enabled:
@@ -207,15 +241,22 @@ def disable(installation: Installation, progress: Progress) -> Enabled:
             hint="End them first: on each of those hosts bin/airferry uninstall",
         )
     with held(home.lock), Journal(home.journal).recorded("workers", do="disable"):
+        before = clusters.load(home)
         chosen = replace(found, executor=LOCAL.name)
         _choose_executor(chosen)
         here = replace(installation, receipt=chosen)
         _close(here)
-        steps: List[Step] = [ServicesStep(here), ConfigurationStep(here), StartStep(here)]
+        steps: List[Step] = [ServicesStep(here)]
+        if before.engine == CELERY.name and here.servers:
+            clusters.save(home, replace(before, networks=()))  # PostgreSQL listens on this host alone again
+            steps += [ClusterStep(here), DatabaseStep(here)]
+        steps += [ConfigurationStep(here), StartStep(here)]
         done = plan.execute(steps, progress, Journal(home.journal))
         for path in sorted(dags.pinned_folder(here.folders.pipelines).glob("airferry_workers.*")):
             path.unlink()
         clusters.head_file(home).unlink()
+        for path in (clusters.broker_file(home), clusters.broker_authorities_file(home)):
+            path.unlink(missing_ok=True)
     return Enabled("", "", chosen.executor, tuple(item.name for item in done))
 
 
@@ -223,7 +264,8 @@ def _close(installation: Installation) -> None:
     """Take what was for workers out of airflow.cfg: their API is served no longer."""
     path, cluster = installation.home.airflow_cfg, clusters.load(installation.home)
     text = config.read(path)
-    for item in of_cluster(cluster).head_settings(base_of(installation, cluster)):
+    met = meeting.of_head(installation, cluster)
+    for item in of_cluster(cluster).head_settings(base_of(installation, cluster), cluster, *met):
         text = config.remove(text, item.section, item.option)
     config.write(path, text)
     ManagedSettings(installation).remember_all()

@@ -6,19 +6,20 @@ import socket
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from bootstrap.airflow import config
 from bootstrap.base import account, secret
 from bootstrap.base.lock import held
-from bootstrap.cluster import dags
+from bootstrap.base.secret import Secret
+from bootstrap.cluster import dags, link
 from bootstrap.cluster.engine import Engine, of_cluster, versions
-from bootstrap.installed import crew
+from bootstrap.installed import crew, meeting
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
 from bootstrap.state import receipt
-from bootstrap.state.cluster import NAME, HeadRecord, Invited, Join
-from bootstrap.state.home import Home
+from bootstrap.state.cluster import BROKER, NAME, PROOF, HeadRecord, Invited, Join
+from bootstrap.state.home import JWT, Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Progress
 from bootstrap.state.receipt import PRIVATE
@@ -102,13 +103,26 @@ def invite(
         dags.write_pinned(installation.folders.pipelines, crew.names(changed), engine.executor)
         join = join_of(installation, changed, guest)
     told = tuple(f"{package} {version}" for package, version in join.packages.items())
-    return join, Invitation(name, "", guest.queues, until, engine.worth, told)
+    worth = engine.worth(installation.version.numbers)
+    return join, Invitation(name, "", guest.queues, until, worth, told)
 
 
 def join_of(installation: Installation, cluster: HeadRecord, guest: Invited) -> Join:
     """What a worker is told."""
     engine, found, home = of_cluster(cluster), installation.receipt, installation.home
-    keys = {name: secret.read(home.secrets / name).reveal() for name in engine.secrets}
+    own = meeting.own_server(installation)
+    files = engine.keys(installation.version.numbers, own_server=own)
+    keys = {name: secret.read(home.secrets / file).reveal() for name, file in files.items()}
+    more: Dict[str, Any] = {}
+    if cluster.broker:
+        keys[BROKER] = secret.read(clusters.broker_file(home)).reveal()
+        if installation.version.numbers >= (3, 0, 0):
+            keys[PROOF] = _proof_token(installation, guest).reveal()
+        more = {
+            "log_port": found.log_port,
+            "database": meeting.for_worker(installation, cluster),
+            "broker_authorities": _text(clusters.broker_authorities_file(home)),
+        }
     return Join(
         schema=clusters.SCHEMA,
         cluster=cluster.id,
@@ -128,7 +142,19 @@ def join_of(installation: Installation, cluster: HeadRecord, guest: Invited) -> 
         authorities=_authorities(installation),
         timezone=found.timezone,
         dags=cluster.dags,
+        **more,
     )
+
+
+def _proof_token(installation: Installation, guest: Invited) -> Secret:
+    """What a worker that has no key of the head's asks its proof with; it ends with the join file."""
+    seconds = timestamp.parse(guest.until).timestamp() - time.time() if guest.until else 0
+    key = secret.read(installation.home.secrets / JWT)
+    return link.token(key, _claims(installation), max(60, int(seconds)))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def _authorities(installation: Installation) -> str:
@@ -165,11 +191,14 @@ def written(found: Invitation, path: Path) -> Invitation:
 def drain(installation: Installation, name: str, *, undo: bool = False) -> None:
     """Have a worker take no more tasks, or take them again; raises :class:`WorkerRefused`, CommandFailed."""
     engine = _present(installation, name)
-    command = engine.undrain(name) if undo else engine.drain(name, f"drained by {account.current().name}")
+    query = installation.database.query
+    reason = f"drained by {account.current().name}"
     with Journal(installation.home.journal).recorded(
         "workers", do="undrain" if undo else "drain", worker=name
     ):
-        installation.airflow.run(*command, what=f"{'undrain' if undo else 'drain'} the worker {name}")
+        command = engine.undrain(query, name) if undo else engine.drain(query, name, reason)
+        if command:
+            installation.airflow.run(*command, what=f"{'undrain' if undo else 'drain'} the worker {name}")
 
 
 def to_drain(installation: Installation, *, undo: bool = False) -> List[str]:
@@ -241,4 +270,7 @@ def remove(installation: Installation, name: str) -> Gone:
         if name in seen:
             engine.forget(query, name)
         dags.write_pinned(installation.folders.pipelines, [item.name for item in left], engine.executor)
-    return Gone(name, tuple(str(home.secrets / key) for key in engine.secrets))
+    own = meeting.own_server(installation)
+    files = list(engine.keys(installation.version.numbers, own_server=own).values())
+    files += [BROKER] if cluster.broker else []
+    return Gone(name, tuple(str(home.secrets / key) for key in files))

@@ -121,9 +121,8 @@ class Settings:
         str,
         Option(
             metavar="ENGINE",
-            help="Carry what tasks on further hosts need: edge (Airflow 3: one port, no broker). celery "
-            "carries its packages alone: airferry sets up no Celery. A version that is known not to work is "
-            "refused.",
+            help="Carry what tasks on further hosts need: edge (Airflow 3: one port, no broker) or celery "
+            "(a broker of the site's). A version that is known not to work is refused.",
         ),
     ] = ""
     constraints: Annotated[

@@ -227,6 +227,9 @@ def _wanted(request: BundleRequest, version: str) -> tuple[Wanted, ...]:
     if request.base:
         # Airflow and its drivers are inside: only an extra has to be asked of it.
         texts = texts[:1] if extras else []
+    if request.settings.workers == "celery" and request.target.python == "3.11":
+        # redis asks for it below 3.11.3 alone: the bundle is for every 3.11, and Debian 12 has 3.11.2
+        texts.append("async-timeout")
     own = (Wanted(text, text, canonicalize_name(Requirement(text).name)) for text in texts)
     return (*own, *request.requirements)
 

@@ -49,7 +49,14 @@ def _kinds() -> set[type[AirferryError]]:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             # programs, not modules: stage 0, and what runs in Airflow's own environment
             if not module.name.endswith(
-                ("__main__", "airflow.batch", "airflow.fabpassword", "airflow.dagcheck", "site.authority")
+                (
+                    "__main__",
+                    "airflow.batch",
+                    "airflow.fabpassword",
+                    "airflow.dagcheck",
+                    "site.authority",
+                    "cluster.celeryworker",
+                )
             ):
                 importlib.import_module(module.name)
     found: set[type[AirferryError]] = set()

@@ -24,6 +24,7 @@ LEFT_OUT = {
     "bootstrap/airflow/fabpassword.py",
     "bootstrap/airflow/tablecopy.py",
     "bootstrap/base/markup.py",
+    "bootstrap/cluster/celeryworker.py",
     "bootstrap/facts/login.py",
     "bootstrap/installed/monitoring.py",
     "bootstrap/services/launcher.py",

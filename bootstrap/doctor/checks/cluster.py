@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Iterable, Iterator
 
 from bootstrap.base import duration
+from bootstrap.cluster.broker import is_clear
 from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
@@ -59,6 +60,33 @@ CLUSTER_PORTS = Entry(
     NOTE,
     "What must be open between the hosts",
     "A firewall between them must let this through, in this direction, and nothing else.",
+)
+HEAD_DATABASE = Entry(
+    "head-database",
+    BLOCKER,
+    "The head's database does not let this worker in",
+    "A worker with Celery stores the results of its tasks there, and one of Airflow 2 everything.",
+)
+BROKER_SILENT = Entry(
+    "broker-silent",
+    BLOCKER,
+    "The broker cannot be used from this host",
+    "With Celery every task goes through it. While it is away tasks wait; what a broker without a store on"
+    " disk has held is sent again after ten minutes.",
+)
+WORKER_LOGS = Entry(
+    "worker-logs",
+    WARNING,
+    "The logs of a worker cannot be read from here",
+    "With Celery a worker keeps the logs of its tasks and serves them to the head: it must know the worker's"
+    " name, and reach that port.",
+)
+BROKER_CLEAR = Entry(
+    "broker-clear",
+    WARNING,
+    "The way to the broker is not encrypted",
+    "Others on that network can read which tasks run, with their parameters, and the broker's password, with"
+    " which they can have workers run tasks.",
 )
 WORKERS_OK = Entry("workers-ok", OK, "The workers report to this head")
 WORKER_LOST = Entry(
@@ -155,6 +183,20 @@ def _worker(installed: Installed, found: OfWorker) -> Iterator[Finding]:
         )
     elif installed.dag_imports is not None:
         yield WORKER_DAGS_OK.found(found.dags_folder)
+    if link.database:
+        yield HEAD_DATABASE.found(
+            link.database,
+            needed="a login there",
+            remedy=f"On {found.host}: is this host on a network that it lets workers in from?",
+            commands=("bin/airferry workers enable celery --network ADDRESS/BITS",),
+        )
+    if link.broker:
+        yield BROKER_SILENT.found(
+            link.broker,
+            needed="an answer of the broker",
+            remedy="Is it up, and is its port open for this host? After a change of its password this worker"
+            f" needs a new join file of {found.host}.",
+        )
     if found.differing:
         yield HEAD_DIFFERS.found(
             "\n".join(found.differing),
@@ -206,6 +248,28 @@ def _head(installed: Installed, found: Crew) -> Iterator[Finding]:
                 " this head's bundle file where that differs.",
                 commands=(f"{own} dags push --out dags.tar.gz",) if "DAG files" in item.drifting else (),
             )
+    for item in found.workers:
+        if item.logs:
+            yield WORKER_LOGS.found(
+                f"{item.name}: {item.logs}",
+                needed="an open port, and an address for that name",
+                remedy="A line in /etc/hosts here, ADDRESS NAME; the port open in every firewall between.",
+                needs_root=True,
+            )
+    if found.broker_problem:
+        yield BROKER_SILENT.found(
+            found.broker_problem,
+            needed=f"an answer at {found.broker}",
+            remedy="Start it again, or open its port for this host. After a change of its password or place:",
+            commands=(f"{own} workers enable celery --broker URL --broker-password-file FILE",),
+        )
+    elif is_clear(found.broker):
+        yield BROKER_CLEAR.found(
+            found.broker,
+            needed="rediss:// or amqps://",
+            remedy="Have the broker speak TLS, then enable it anew; every worker needs a new join file then.",
+            commands=(f"{own} workers enable celery --broker URL",),
+        )
     for waiting in found.starving:
         yield QUEUE_STARVES.found(
             f"{waiting.queue}: {waiting.tasks} tasks, the first for {duration.text(round(waiting.seconds))}",

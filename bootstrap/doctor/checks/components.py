@@ -73,14 +73,15 @@ _WEB = ("api-server", "webserver")
 
 # How the status calls a database on an external server.
 DATABASE = "database"
+BROKER = "broker"
 
 
 def check(installed: Installed) -> Iterator[Finding]:
     """What runs and how it is."""
     if installed.components is None:
         return
-    # the database is in the list when its server is external: nothing of ours to start
-    found = [component for component in installed.components if component.name != DATABASE]
+    # an external database and a broker are in the list: nothing of ours to start
+    found = [component for component in installed.components if component.name not in (DATABASE, BROKER)]
     for component in installed.components:
         if component.name == DATABASE and component.state != "RUNNING":
             yield database.DATABASE_UNREACHABLE.found(

@@ -5,17 +5,21 @@ import pytest
 from bootstrap.airflow import executor
 from bootstrap.airflow.executor import executor_of
 from bootstrap.airflow.release import release_for
+from bootstrap.base.secret import Secret
 from bootstrap.cluster import engine
 from bootstrap.cluster.engine import EDGE, EngineUnusable
+from bootstrap.state.cluster import HeadRecord
 from bootstrap.state.receipt import HEAD, WORKER
 from tests.support.clusters import join
 
 RELEASE = release_for("3.3.2")
+HEAD_RECORD = HeadRecord(1, "0a1b2c3d4e5f", "edge", "head", 8080)
+NONE = Secret("")
 
 
 def test_both_orders_are_executors_of_a_head() -> None:
     """The list is what a task without a word of its own goes by."""
-    near, spread = (executor_of(engine.row(EDGE, spread=spread)) for spread in (False, True))
+    near, spread = (executor_of(engine.row(EDGE, RELEASE, spread=spread)) for spread in (False, True))
     path = "airflow.providers.edge3.executors.EdgeExecutor"
     values = {item.option: item.value for item in near.settings(4)}
     assert values == {"executor": f"LocalExecutor,{path}", "parallelism": "4"}
@@ -35,7 +39,10 @@ def test_a_worker_is_one_component_without_a_database() -> None:
 def test_head_and_worker_agree() -> None:
     told = join(executors="LocalExecutor,EdgeExecutor")
     worker = {f"{item.section}.{item.option}": item for item in EDGE.worker_settings(RELEASE, told, 6)}
-    head = {f"{item.section}.{item.option}": item.value for item in EDGE.head_settings(told.base)}
+    head = {
+        f"{item.section}.{item.option}": item.value
+        for item in EDGE.head_settings(told.base, HEAD_RECORD, NONE, NONE)
+    }
     assert worker["core.executor"].value == executor_of(told.executors).settings(4)[0].value
     assert worker["edge.api_url"].value == head["edge.api_url"] == f"{told.base}/edge_worker/v1/rpcapi"
     assert worker["edge.heartbeat_interval"].value == head["edge.heartbeat_interval"]
@@ -84,12 +91,12 @@ def test_workers_and_waiting_tasks_as_the_database_has_them() -> None:
     assert (first.bundle, first.dags) == ("3.3.2-a", "0a1b")
     assert (second.alive, second.running) == (False, 2)
     assert (third.alive, third.note) == (False, "by hand")
-    assert EDGE.waiting(query) == [engine.Waiting("gpu", 3, 75.5)]
+    assert EDGE.waiting(query, spread=False) == [engine.Waiting("gpu", 3, 75.5)]
 
 
 def test_a_database_that_has_never_had_workers() -> None:
     assert EDGE.seen(lambda sql: "\n") == []
-    assert EDGE.waiting(lambda sql: "\n") == []
+    assert EDGE.waiting(lambda sql: "\n", spread=False) == []
     assert EDGE.running(lambda sql: "\n") == []
 
 

@@ -94,8 +94,8 @@ def test_doctor_asks_for_what_the_executor_needs(tiny_bundle: Path) -> None:
 
 
 def test_executor_that_cannot_be_installed(tmp_path: Path) -> None:
-    receipt = replace(receipts.sample(tmp_path), executor="CeleryExecutor")
-    with pytest.raises(UnsupportedAirflow, match="CeleryExecutor") as caught:
+    receipt = replace(receipts.sample(tmp_path), executor="KubernetesExecutor")
+    with pytest.raises(UnsupportedAirflow, match="KubernetesExecutor") as caught:
         Installation(receipt).components  # noqa: B018
     assert "LocalExecutor,EdgeExecutor" in caught.value.needed
     assert executor_of("LocalExecutor") is LOCAL

@@ -20,8 +20,10 @@ import pytest
 from bootstrap.base import process, secret
 from bootstrap.base.process import CommandFailed
 from bootstrap.base.secret import Secret
+from bootstrap.cluster import celery
 from bootstrap.postgres import embedded
-from bootstrap.postgres.embedded import Cluster, PostgresFailed
+from bootstrap.postgres.connection import Connection
+from bootstrap.postgres.embedded import Access, Cluster, PostgresFailed
 from tests.support import surroundings
 from tests.support.accounts import Folder, ordinary, ordinary_id
 
@@ -412,3 +414,45 @@ def test_unpacked_programs(programs: Path) -> None:
     missing = subprocess.run(["ldd", programs / "postgres"], check=False, capture_output=True, text=True)
     assert "not found" not in missing.stdout
     assert shutil.which("initdb", path=str(programs))
+
+
+@ordinary
+def test_workers_of_celery_see_their_own_tables_and_nothing_else(made: Cluster) -> None:
+    access = Access(("192.0.2.0/24", "127.0.0.0/8"), celery.ROLE)
+    before = (made.data / "pg_hba.conf").read_text()
+    for _ in range(2):
+        made.configure(CONNECTIONS, access)
+    assert made.is_configured(CONNECTIONS, access)
+    assert not made.is_configured(CONNECTIONS)
+    rules = (made.data / "pg_hba.conf").read_text()
+    assert rules.count("host airflow airflow_worker 192.0.2.0/24 scram-sha-256\n") == 1
+    with running(made):
+        made.wait()
+        made.create_database()
+        assert made.query("SHOW listen_addresses") == "*"
+        made.query("CREATE TABLE connection (password text)")
+        made.query(celery.TABLE)
+        word = "".join(sorted("workersword"))
+        grants = celery.GRANTS.replace("CURRENT_DATABASE_NAME", "airflow")
+        made.script(
+            Secret(f"CREATE ROLE {celery.ROLE} LOGIN PASSWORD '{word}';\n\\connect airflow\n{grants};\n"),
+            what="make it",
+        )
+        passfile = made.secrets / "of-workers"
+        secret.write(passfile, Secret(f"*:*:*:*:{word}"))
+        place = Connection("127.0.0.1", made.port, "airflow", celery.ROLE, passfile=passfile)
+
+        def asked(sql: str) -> str:
+            words = [str(made.bin / "psql"), "-X", "-A", "-t", *place.arguments, "-c", sql]
+            env = {**made.env, **place.environment}
+            return process.run(words, what="ask as a worker", env=env, ok=(0, 1)).stdout.strip()
+
+        asked("CREATE TABLE celery_taskmeta (id integer)")
+        assert asked("SELECT to_regclass('airferry.celery_taskmeta') IS NOT NULL") == "t"
+        assert asked("SELECT count(*) FROM worker") == "0"
+        assert asked("SELECT has_table_privilege('public.connection', 'SELECT')") == "f"
+        assert asked("SELECT has_table_privilege('airferry.worker', 'DELETE')") == "f"
+        assert asked("SELECT has_schema_privilege('public', 'CREATE')") == "f"
+    made.configure(CONNECTIONS)
+    assert (made.data / "pg_hba.conf").read_text() == before
+    assert made.is_configured(CONNECTIONS)

@@ -59,6 +59,7 @@ def test_a_version_that_runs_no_task_is_refused(
     requires = [f"{CELERY}; extra == 'celery'"]
     airflow.add(make_wheel(files, "apache-airflow", "2.11.2", extras=["celery", "redis"], requires=requires))
     airflow.add(make_wheel(files, CELERY, "3.17.1"))
+    airflow.add(make_wheel(files, "async-timeout", "5.0.1"))
     pins = tmp_path / "constraints.txt"
     pins.write_text(f"{CELERY}==3.17.1\n")
     asked = {"airflow": "2.11.2", "constraints": str(pins), "no_default_extras": True}
@@ -66,3 +67,17 @@ def test_a_version_that_runs_no_task_is_refused(
     with pytest.raises(ResolutionFailed) as caught:
         make(workers="celery", **asked)
     assert "no task runs" in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("workers", "python", "there"),
+    [("celery", "3.11", True), ("celery", "3.12", False), ("", "3.11", False)],
+)
+def test_redis_of_every_3_11(
+    make: Make, airflow: LocalIndex, files: Path, workers: str, python: str, *, there: bool
+) -> None:
+    """The client of the broker needs one package more on the first three releases of 3.11."""
+    airflow.add(make_wheel(files, "apache-airflow", "3.0.9", extras=["celery"]))
+    airflow.add(make_wheel(files, "async-timeout", "5.0.1"))
+    result = make(airflow="3.0.9", workers=workers, python=python, no_default_extras=True)
+    assert ("async-timeout" in [package.name for package in result.manifest.packages]) is there

@@ -1,0 +1,81 @@
+"""The broker of a head: named, asked, and kept, before anything else is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional, Tuple
+
+from bootstrap.base import secret, smallfile
+from bootstrap.base.secret import Secret
+from bootstrap.cluster import celery
+from bootstrap.cluster.broker import BrokerUnusable
+from bootstrap.installed import meeting
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster as clusters
+from bootstrap.state.cluster import HeadRecord
+from bootstrap.state.plan import Progress
+
+# Addresses on the networks that this host itself is on (pg_hba.conf).
+_NEAR = ("samenet",)
+
+
+@dataclass(frozen=True)
+class BrokerAsked:
+    """A broker as it was asked for: its URL without a password, that, and who has signed its certificate.
+
+    `networks` are those from which workers reach the head's own PostgreSQL.
+    """
+
+    url: str = ""
+    password: Optional[Secret] = None
+    authorities: str = ""
+    networks: Tuple[str, ...] = ()
+
+
+NO_BROKER = BrokerAsked()
+
+
+def settle(
+    installation: Installation, cluster: HeadRecord, asked: BrokerAsked, progress: Progress
+) -> HeadRecord:
+    """Ask the broker, then keep how it is reached; the record with it. Raises BrokerUnusable."""
+    home = installation.home
+    url = asked.url or cluster.broker
+    if not url:
+        raise BrokerUnusable(
+            "Celery needs a broker: a server that tasks go through on their way to workers.",
+            needed="the URL of the site's Redis, Valkey or RabbitMQ, which every host reaches",
+            hint="bin/airferry workers enable celery --broker redis://HOST:6379/0. A host's own package"
+            " does: redis-server or valkey, with bind, requirepass, appendonly yes and maxmemory-policy"
+            " noeviction.",
+        )
+    if url == celery.OF_DATABASE and installation.version.numbers >= (3, 0, 0):
+        raise BrokerUnusable(
+            "With Airflow 3 the database cannot be the broker as well.",
+            needed="Redis, Valkey or RabbitMQ; or Edge, which needs neither: workers enable edge",
+        )
+    path = clusters.broker_file(home)
+    if asked.password is None and url == cluster.broker and path.exists():
+        told = secret.read(path)
+    else:
+        told = celery.with_password(url, asked.password or Secret(""))
+    if asked.authorities:
+        smallfile.write(clusters.broker_authorities_file(home), asked.authorities, 0o600)
+    if url != celery.OF_DATABASE:
+        with progress.step(f"Ask the broker {url}"):
+            problem = meeting.ping(installation, told)
+            if problem:
+                raise BrokerUnusable(
+                    f"The broker cannot be used: {problem}.",
+                    found=url,
+                    needed="an answer to this host, and later to each worker",
+                    hint="Is it up, is its port open for this host, and is the password right"
+                    " (--broker-password-file FILE)? Nothing was changed.",
+                )
+    if not path.exists() or secret.read(path) != told:
+        secret.write(path, told)
+    role_password = home.secrets / celery.ROLE_PASSWORD
+    if not role_password.exists():
+        secret.write(role_password, secret.generate(32))
+    networks = asked.networks or cluster.networks or _NEAR
+    return replace(cluster, broker=url, networks=networks if meeting.own_server(installation) else ())
