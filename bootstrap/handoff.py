@@ -20,7 +20,6 @@ from bootstrap.base import account as accounts
 from bootstrap.base import secret
 from bootstrap.base.account import Account, AccountError
 from bootstrap.base.secret import Secret
-from bootstrap.cluster.engine import engine_of
 from bootstrap.installed import following
 from bootstrap.installed.external import Handed
 from bootstrap.installed.following import Following
@@ -116,6 +115,8 @@ def _narrowed(options: Options) -> Optional[Join]:
     join = options.join
     if join is None or not options.queues:
         return join
+    from bootstrap.cluster.engine import engine_of  # noqa: PLC0415  (doctor starts sooner without it)
+
     return replace(join, queues=engine_of(join.engine).queues(join.name, options.queues))
 
 

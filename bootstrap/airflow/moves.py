@@ -16,6 +16,7 @@ from bootstrap.airflow.config import ConfigurationError, Option, Setting
 from bootstrap.airflow.managed_options import moved
 from bootstrap.airflow.option_tables import OptionMove, Tables
 from bootstrap.airflow.release import AirflowRelease
+from bootstrap.airflow.webaddress import NO_ADDRESS
 
 # Values that must not move ("": whatever it is). Four processes for the web server were a default and no
 # choice; now it is one, and each is larger. The backends of the REST API are modules that Airflow 3 does not
@@ -23,8 +24,6 @@ from bootstrap.airflow.release import AirflowRelease
 _DROPPED: Dict[Option, str] = {
     ("webserver", "workers"): "4", ("api", "auth_backends"): "", ("api", "auth_backend"): "",
 }  # fmt: skip
-# What Airflow 2 writes into a new file, and an install of ours. Airflow 3 would send browsers there.
-NO_ADDRESS = re.compile(r"https?://localhost(:\d+)?/?")
 _ADDRESS = ("webserver", "base_url")
 _LOGIN = ("core", "auth_manager")
 # Where Airflow 2 has most options of a section of Airflow 3, under the same name.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+
+# What Airflow 2 writes into a new file, and an install of ours. Airflow 3 would send browsers there.
+NO_ADDRESS = re.compile(r"https?://localhost(:\d+)?/?")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from bootstrap.facts import network
 from bootstrap.facts.host import Facts, Failure, Request, collect
 from bootstrap.facts.server import Passwords
 from bootstrap.installed import carried, external
-from bootstrap.installed.certificates import is_strict, known_authorities
 from bootstrap.installed.external import DatabaseChoice
 from bootstrap.installed.options import POSTGRES_PORT, WEB_PORT, Options
 from bootstrap.python import choice
@@ -71,7 +70,10 @@ def judge(bundle: Bundle, chosen: Receipt, options: Options, facts: Optional[Fac
         report = report.plus(login_findings(bundle.manifest, chosen))
         report = report.plus(certificate_findings(chosen, options))
         asked = options.following.directory
-        report = report.plus(directory.before(asked, known_authorities(chosen)) if asked else ())
+        if asked:
+            from bootstrap.installed.certificates import known_authorities  # noqa: PLC0415  (as below)
+
+            report = report.plus(directory.before(asked, known_authorities(chosen)))
     return Preflight(report, _interpreter(bundle.manifest, chosen, found, needs))
 
 
@@ -100,6 +102,9 @@ def certificate_findings(chosen: Receipt, options: Options) -> Iterator[Finding]
     asked = options.site
     if not asked or not asked.key:
         return
+    # a host without HTTPS starts sooner without it
+    from bootstrap.installed.certificates import is_strict, known_authorities  # noqa: PLC0415
+
     found = certificates.examine(
         asked.certificate,
         asked.key,

@@ -23,7 +23,7 @@ from bootstrap.airflow.differences import (
 )
 from bootstrap.airflow.executor import LOCAL
 from bootstrap.airflow.managed_options import managed_options
-from bootstrap.airflow.moves import NO_ADDRESS
+from bootstrap.airflow.webaddress import NO_ADDRESS
 from bootstrap.base import channel, secret, smallfile
 from bootstrap.cluster.engine import engine_of
 from bootstrap.installed import in_force, meeting

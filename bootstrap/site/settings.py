@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 from bootstrap.airflow import differences
 from bootstrap.airflow.differences import OptionPlace, Row
-from bootstrap.airflow.moves import NO_ADDRESS
 from bootstrap.airflow.release import web_path
-from bootstrap.airflow.webaddress import WebAddress, reachable
+from bootstrap.airflow.webaddress import NO_ADDRESS, WebAddress, reachable
 from bootstrap.site import certificates
 from wheelhouse.errors import AirferryError
 

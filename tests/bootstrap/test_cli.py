@@ -19,6 +19,13 @@ _ELSEWHERE = (
     "bootstrap.install",
     "bootstrap.steps.packages",
 )
+# what explaining a finding of an installation needs as well
+_OF_AN_INSTALLATION = (
+    "bootstrap.airflow.moves",
+    "bootstrap.cluster.engine",
+    "bootstrap.examination.installed",
+    "bootstrap.installed.configuration",
+)
 _LISTED = """
 import json, sys
 from bootstrap import cli
@@ -38,6 +45,14 @@ def test_doctor_of_a_bundle_imports_no_more_than_it_needs(tmp_path: Path) -> Non
     loaded = set(json.loads(done.stderr))
     assert "bootstrap.doctor.preflight" in loaded
     assert loaded & set(_ELSEWHERE) == set()
+
+
+def test_commands_of_a_bundle_import_nothing_of_an_installation() -> None:
+    code = "import json, sys, bootstrap.commands.bundled; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(json.loads(done.stdout))
+    assert "bootstrap.doctor.preflight" in loaded
+    assert loaded & {*_ELSEWHERE, *_OF_AN_INSTALLATION} == set()
 
 
 @pytest.mark.parametrize("arguments", [["--explain"], ["--explain", "--strict"]])

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,11 +20,26 @@ from tests.support import surroundings
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MIRROR = "http://deb.debian.org/debian"
-# what a booted host has mounted
+# What a booted host has mounted. Its first process sees the end of those that nobody waits for, as init does:
+# a program that was ended would go on to have a number.
 _PREPARE = (
     'mount -t proc proc "$0/proc" && mount -t tmpfs -o mode=1777 shm "$0/dev/shm"'
-    ' && exec chroot "$0" sh -c "echo up; read line"'
+    ' && exec "$1" -I -c "$2" "$0"'
 )
+_FIRST = """
+import os, signal, sys
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+os.chroot(sys.argv[1])
+os.chdir("/")
+signal.signal(signal.SIGCHLD, reap)
+print("up", flush=True)
+sys.stdin.read()
+"""
 _LOOPBACK = "ip link set lo up && "
 # what this machine knows of its network
 _NETWORK = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
@@ -97,7 +113,8 @@ class Root:
 
     def __enter__(self) -> Root:
         network, prepare = ([], _PREPARE) if self._online else (["-n"], _LOOPBACK + _PREPARE)
-        command = ["unshare", *network, "-m", "-p", "-f", "--kill-child", "sh", "-c", prepare, str(self.path)]
+        command = ["unshare", *network, "-m", "-p", "-f", "--kill-child", "sh", "-c", prepare]
+        command += [str(self.path), sys.executable, _FIRST]
         self._holder = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from typing import TYPE_CHECKING, Iterator
 
 from bootstrap.base.columns import listed
 from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, OK, WARNING
-from bootstrap.examination.installed import Installed
 from bootstrap.facts import directory as reach
 from bootstrap.site.directory import DirectoryAsked
+
+if TYPE_CHECKING:
+    from bootstrap.examination.installed import Installed
 
 DIRECTORY_OK = Entry("directory-ok", OK, "The directory answers")
 DIRECTORY_FAILS = Entry(

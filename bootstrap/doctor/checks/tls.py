@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import TYPE_CHECKING, Iterator, Optional
 
 from bootstrap.doctor.checks.files import command
 from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
-from bootstrap.examination.installed import Installed
 from bootstrap.site.certificates import Examined, covers
+
+if TYPE_CHECKING:
+    from bootstrap.examination.installed import Installed
 
 ENDING_DAYS = 30
 _DAY = 86400.0

@@ -53,7 +53,16 @@ def test_numbers_are_compared_as_numbers() -> None:
     assert release_for("2.6.3").initialise == ("db", "init")
 
 
-@pytest.mark.parametrize("version", ["3.3.3", "3.4.0", "4.0.0", "3.4.0b2"])
+_MAJOR, _MINOR, _PATCH = differences.numbers(NEWEST)
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        f"{_MAJOR}.{_MINOR}.{_PATCH + 1}", f"{_MAJOR}.{_MINOR + 1}.0", f"{_MAJOR + 1}.0.0",
+        f"{_MAJOR}.{_MINOR + 1}.0b2",
+    ],
+)  # fmt: skip
 def test_newer_than_known_is_like_the_newest(version: str) -> None:
     newer, newest = release_for(version), release_for(NEWEST)
     assert (newer.known, newest.known) == (False, True)
