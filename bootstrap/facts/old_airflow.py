@@ -176,7 +176,10 @@ def _database(found: InForce) -> OldDatabase:
 def server_of(found: InForce) -> OldServer:
     """The PostgreSQL server that is in force there; raises ValueError."""
     user = name_of(found.home.stat().st_uid)
-    return old_postgres.server_of(found.database_url, Path(found.person), user)
+    server = old_postgres.server_of(found.database_url, Path(found.person), user)
+    schema = found.value(("database", "sql_alchemy_schema"), ("core", "sql_alchemy_schema"))
+    quoted = '"' + (schema or "").replace('"', '""') + '"'
+    return replace(server, settings={**server.settings, "search_path": quoted}) if schema else server
 
 
 def _settings(found: InForce) -> Iterator[OldSetting]:

@@ -24,6 +24,9 @@ _FOLDERS = (
 _NOT_CHOSEN = (
     ("core", "load_examples"), ("core", "load_default_connections"), ("core", "sql_alchemy_conn"),
     ("database", "load_default_connections"), ("database", "sql_alchemy_conn"), ("core", "fernet_key"),
+    # of the old database alone
+    ("core", "sql_alchemy_schema"), ("database", "sql_alchemy_schema"),
+    ("core", "sql_alchemy_connect_args"), ("database", "sql_alchemy_connect_args"),
     ("core", "hostname_callable"), ("webserver", "secret_key"), ("api", "secret_key"),
     ("api_auth", "jwt_secret"), ("webserver", "base_url"), ("api", "base_url"), ("core", "executor"),
 )  # fmt: skip

@@ -96,14 +96,17 @@ def test_no_room_for_the_archive(tmp_path: Path) -> None:
     home = old.make("2.2.2", tmp_path / "airflow")
     before = old.contents(home)
 
-    def packs() -> None:
+    def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, resource.RLIM_INFINITY))
+
+    def packs() -> None:
         with pytest.raises(TakeOverFailed) as caught:
             archive.packed(seen(home))
         assert "disk I/O error" in caught.value.found  # SQLite's word where its copy cannot grow
         assert "/var/tmp" in caught.value.hint
 
-    in_process(packs, None)()
+    in_process(packs, limit)()
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
     assert old.contents(home) == before
 
 

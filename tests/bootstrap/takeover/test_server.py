@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from bootstrap.facts.old_postgres import OldServer
 from bootstrap.postgres.refusal import StatementFailed
 from bootstrap.state.home import Home
 from bootstrap.takeover import archive, look
+from bootstrap.takeover.archive import TakeOverFailed
 from tests.support import old_airflow as old
+from tests.support.accounts import NOBODY, Folder
 from tests.support.postgres import RealServer, running
 
 PASSWORD = "p:a@s/s%"
@@ -69,9 +72,12 @@ def home(tmp_path: Path, server: RealServer, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def point(home: Path, url: str) -> None:
+    edit(home, "core", "sql_alchemy_conn", url)
+
+
+def edit(home: Path, section: str, option: str, value: str) -> None:
     path = home / "airflow.cfg"
-    setting = Setting("core", "sql_alchemy_conn", url)
-    config.write(path, config.edit(config.read(path), [setting]))
+    config.write(path, config.edit(config.read(path), [Setting(section, option, value)]))
 
 
 def found(home: Path) -> OldAirflow:
@@ -100,6 +106,18 @@ def test_look_through_its_airflow_cfg(home: Path, server: RealServer) -> None:
     assert ids(seen) == ["take-over", "take-over-key", "take-over-left"]
     assert PASSWORD not in repr(seen)
     assert old.contents(home) == before
+
+
+def test_tables_in_a_schema_of_their_own(home: Path, server: RealServer) -> None:
+    server.sql('CREATE SCHEMA "Air"; CREATE TABLE "Air".alembic_version (v int)', "old")
+    server.sql('GRANT USAGE ON SCHEMA "Air" TO reader', "old")
+    try:
+        edit(home, "core", "sql_alchemy_schema", "Air")
+        assert "version_num" in found(home).database.problem
+        edit(home, "core", "sql_alchemy_schema", "public")
+        assert found(home).database.rows["dag_run"] == 3000
+    finally:
+        server.sql('DROP SCHEMA "Air" CASCADE', "old")
 
 
 @pytest.mark.parametrize(
@@ -199,3 +217,25 @@ def test_every_value_comes_out_as_it_was(home: Path, tmp_path: Path, server: Rea
         assert server.sql("SELECT count(*) FROM again", "old") == "3000"
     finally:
         server.sql("DROP TABLE again", "old")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root")
+def test_root_asks_it_as_the_owner_of_the_home(home: Path, tmp_path: Path) -> None:
+    """With the password that its airflow.cfg or its owner's ~/.pgpass has, and with no more rights."""
+    url = config.get(config.read(home / "airflow.cfg"), "core", "sql_alchemy_conn") or ""
+    with Folder() as place:
+        theirs = old.make("2.2.2", place / "airflow")
+        point(theirs, url)
+        old.own(theirs, NOBODY, NOBODY)
+        (theirs / "airflow.cfg").chmod(0o600)
+        seen = found(theirs)
+        assert (seen.owner, seen.database.problem, seen.database.rows["dag_run"]) == ("nobody", "", 3000)
+        target = tmp_path / "staging"
+        target.mkdir()
+        archive.unpack(archive.packed(seen), target)
+        assert json.loads((target / "tables.json").read_text())["dag_run"]["rows"] == 3000
+        point(theirs, url.replace("p%3Aa", "wr0ng"))
+        os.chown(theirs / "airflow.cfg", NOBODY, NOBODY)
+        with pytest.raises(TakeOverFailed) as caught:
+            archive.packed(seen)
+        assert "password authentication failed" in caught.value.found
