@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bootstrap.airflow.executor import EDGE
 from bootstrap.base.account import Account, AccountError
 from bootstrap.custody import Custodian, RequestRefused, custodian_of
 from bootstrap.examination import files
@@ -368,3 +369,19 @@ def test_nothing_of_the_accounts_is_imported_by_roots_command(home: Home, bundle
     env = {**os.environ, "HOME": str(home.path), "PYTHONPYCACHEPREFIX": str(home.bytecode)}
     subprocess.run([home.bin / "airferry"], check=False, capture_output=True, env=env, cwd=home.path)
     assert not proof.exists()
+
+
+def test_an_account_changes_the_executor_to_one_of_roots_own_and_nothing_else(
+    home: Home, bundle: Bundle
+) -> None:
+    installed(home, bundle)
+    before = receipts.load(home.receipt)
+    assert "executor" not in Custodian(home, ACCOUNT).actions()
+    ask = Custodian(home, ACCOUNT, changes=True).actions()["executor"]
+    for name in ("/tmp/evil.Executor", "", "EdgeWorker", None):
+        with pytest.raises(RequestRefused):
+            ask({"executor": name, "python": "/tmp/evil"})
+    assert receipts.load(home.receipt) == before
+    ask({"executor": EDGE.name, "python": "/tmp/evil"})
+    assert receipts.load(home.receipt) == replace(before, executor=EDGE.name)
+    assert home.receipt.lstat().st_uid == 0
