@@ -71,6 +71,15 @@ def test_korean_page_has_the_parts_of_the_english_one(name: str) -> None:
     assert korean.links == english.links
 
 
+def test_korean_readme_has_the_commands_of_the_closed_host() -> None:
+    def commands(name: str) -> list[str]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        lines = [_command(line) for line in text.splitlines() if line.startswith(_INDENT)]
+        return [line for line in lines if line.startswith(("sh FILE ", "bin/", "sha256sum ", "sh airflow-"))]
+
+    assert commands("README.ko.md") == commands("README.md")
+
+
 def test_every_korean_page_stands_for_an_english_one() -> None:
     known = {path.stem for path in (ROOT / "docs").rglob("*.md") if path.parent != KOREAN}
     assert {path.stem for path in KOREAN.glob("*.md")} - known == OWN
