@@ -17,7 +17,7 @@ from wheelhouse.errors import AirferryError
 
 
 class UnknownTopic(AirferryError):
-    """There is no command and no page of the manual of that name."""
+    """There is no command, no page of the manual and no finding of that name."""
 
     reference = "unknown-topic"
     exit_code = 2
@@ -34,7 +34,9 @@ class Help:
 def show_help(
     context: typer.Context,
     name: Optional[List[str]] = typer.Argument(
-        None, metavar="[COMMAND | TOPIC]", help="A command, such as config set, or a page of the manual."
+        None,
+        metavar="[COMMAND | TOPIC]",
+        help="A command, such as config set, a page of the manual, or the id of a finding.",
     ),
     json: bool = JSON,
 ) -> Result[Help]:
@@ -54,12 +56,28 @@ def show_help(
     topic = " ".join(name)
     found = manual.page(topic)
     if found is None:
+        finding = _of_finding(topic)
+        if finding is not None:
+            return finding
         known = [*getattr(root.command, "commands", {}), *(item.name for item in manual.topics())]
         raise UnknownTopic(
             f"There is no command and no page {topic}.",
             hint=did_you_mean(topic, known) or f"{root.info_name} help lists them all.",
         )
     return Result(Help(found), lambda console: console.page(found))
+
+
+def _of_finding(topic: str) -> Optional[Result[Help]]:
+    """What doctor explains of the finding of that id; None where it has none."""
+    # imports every check
+    from bootstrap.doctor.catalogue import CATALOGUE  # noqa: PLC0415
+    from bootstrap.doctor.explain import render_entry  # noqa: PLC0415
+
+    entry = CATALOGUE.entries.get(topic)
+    if entry is None:
+        return None
+    text = "\n\n".join(part for part in (f"{entry.title}.", entry.why, entry.more) if part)
+    return Result(Help(text), lambda console: render_entry(topic, console))
 
 
 def _everything(root: Any) -> Result[Help]:

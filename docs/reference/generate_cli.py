@@ -30,7 +30,7 @@ HEAD_KO = """# 명령줄
 
 `docs/reference/generate_cli.py`가 코드에서 만들었습니다. 직접 고치지 마십시오.
 
-명령마다 `--help`로 같은 것을 볼 수 있습니다. 종료 코드는 [exit-codes.md](../reference/exit-codes.md)에,
+명령마다 `--help`로 같은 것을 볼 수 있습니다. 종료 코드는 [exit-codes.md](exit-codes.md)에,
 `--json`의 출력은 [json.md](../reference/json.md)에 있습니다. 인터넷 쪽의 `airferry`는 [영어
 페이지](../reference/cli.md)에 있습니다.
 """

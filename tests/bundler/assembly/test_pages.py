@@ -139,8 +139,9 @@ def test_it_is_read_from_inside_the_file(tmp_path: Path) -> None:
     assert said("upgrade")[1].startswith((ROOT / "docs/how-to/upgrade.md").read_text().split("\n", 1)[0])
     assert "--parallelism" in said("install")[1]
     assert said("daily-use", lang="ko_KR.UTF-8")[1].startswith("# 일상 운영\n")
-    assert said("exit-codes", lang="ko_KR.UTF-8")[1].startswith("# Exit")
+    assert said("bundle", lang="ko_KR.UTF-8")[1].startswith("# The internet side")
     status, text = said(lang="ko_KR.UTF-8")
     assert (status, "quick-start" in text, "일상 운영" in text, "설치" in text) == (0, True, True, True), text
+    assert said("disk-full")[1].startswith("disk-full (blocker): Not enough disk space")
     status, text = said("upgarde")
     assert (status, "Did you mean upgrade?" in text) == (2, True)
