@@ -11,7 +11,8 @@ from tests.messages import catalogue, extraction
 def main() -> None:
     """Write both files, and say what is missing."""
     messages = extraction.messages()
-    known = catalogue.carried_over(messages, catalogue.read())
+    kept = catalogue.carried_over(messages, catalogue.read())
+    known = {message: catalogue.both_forms(text) for message, text in kept.items()}
     catalogue.PO.parent.mkdir(parents=True, exist_ok=True)
     catalogue.PO.write_text(catalogue.written(messages, known), encoding="utf-8")
     catalogue.MO.write_bytes(catalogue.compiled(known))

@@ -16,6 +16,12 @@ HEADER = (
     "Project-Id-Version: airferry\nLanguage: ko\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n"
     "Content-Transfer-Encoding: 8bit\n"
 )
+_BOTH = {
+    **dict.fromkeys(("은", "는"), "은(는)"), **dict.fromkeys(("이", "가"), "이(가)"),
+    **dict.fromkeys(("을", "를"), "을(를)"), **dict.fromkeys(("과", "와"), "과(와)"),
+    **dict.fromkeys(("으로", "로"), "(으)로"), **dict.fromkeys(("이라는", "라는"), "(이)라는"),
+}  # fmt: skip
+_PARTICLE = re.compile(r"(\}['\")]*)(" + "|".join(sorted(_BOTH, key=len, reverse=True)) + r")(?![가-힣(])")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _UNESCAPES = {value[1]: key for key, value in _ESCAPES.items()}
 
@@ -60,6 +66,11 @@ def carried_over(messages: Mapping[str, list[str]], known: Mapping[str, str]) ->
             names = dict(zip(FIELD.findall(same), FIELD.findall(message), strict=True))
             found[message] = FIELD.sub(lambda field: f"{{{names.get(field[1], field[1])}}}", known[same])  # noqa: B023
     return found
+
+
+def both_forms(text: str) -> str:
+    """A translation in which each particle behind a value has both forms: particles.py chooses."""
+    return _PARTICLE.sub(lambda found: found[1] + _BOTH[found[2]], text)
 
 
 def compiled(known: Mapping[str, str]) -> bytes:

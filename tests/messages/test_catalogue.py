@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gettext
 import io
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,8 +37,10 @@ def test_texts_have_the_placeholders_of_their_messages() -> None:
 
 def test_a_particle_behind_a_value_has_both_forms() -> None:
     """Which one is shown follows from the value: bootstrap/base/particles.py."""
-    bare = re.compile(r"\}['\")]*(은|는|이|가|을|를|과|와|으로|로|이라|라|이라는|라는)(?![가-힣(])")
-    assert [text for text in KNOWN.values() if bare.search(text)] == []
+    assert [text for text in KNOWN.values() if catalogue.both_forms(text) != text] == []
+    assert catalogue.both_forms("{path}는 {name}'라는 {count}개가 {folder}로") == (
+        "{path}은(는) {name}'(이)라는 {count}개가 {folder}(으)로"
+    )
 
 
 def test_texts_are_korean() -> None:
