@@ -94,7 +94,7 @@ def test_root_packs_it_as_its_owner(tmp_path: Path, reachable: Path) -> None:
 def test_no_room_for_the_archive(tmp_path: Path) -> None:
     """Said with what there is to do; nothing was changed so far, and nothing is left behind."""
     home = old.make("2.2.2", tmp_path / "airflow")
-    before = old.contents(home)
+    before, unlimited = old.contents(home), resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, resource.RLIM_INFINITY))
@@ -106,7 +106,7 @@ def test_no_room_for_the_archive(tmp_path: Path) -> None:
         assert "/var/tmp" in caught.value.hint
 
     in_process(packs, limit)()
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+    assert resource.getrlimit(resource.RLIMIT_FSIZE) == unlimited
     assert old.contents(home) == before
 
 
