@@ -10,7 +10,7 @@ from bootstrap.airflow import fernet
 from bootstrap.base.secret import Secret
 from bootstrap.facts.server import Asked, DatabaseFacts, Passwords, Refusal, Room, ServerFacts
 from bootstrap.postgres import external, wire
-from bootstrap.postgres.external import literal
+from bootstrap.postgres.quoting import literal, name
 from bootstrap.postgres.refusal import LOGIN, MISSING, DatabaseUnavailable, StatementFailed
 
 # For a login; a server that hangs must not use up the time of all collectors.
@@ -88,7 +88,7 @@ def _as_role(
         if f"{schema}.{table}" not in tables:
             return ""
         try:
-            quoted = f"{external.name(schema)}.{external.name(table)}"
+            quoted = f"{name(schema)}.{name(table)}"
             rows = session.query(sql.format(table=quoted), _SECONDS)
         except StatementFailed:
             return ""

@@ -13,6 +13,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.postgres import host, refusal, scram, tunnel, wire
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.embedded import PostgresFailed
+from bootstrap.postgres.quoting import literal, name
 from bootstrap.postgres.refusal import DatabaseUnavailable
 from bootstrap.postgres.server import Clients
 
@@ -157,14 +158,3 @@ def _member(session: wire.WireSession, role: str) -> Iterator[None]:
         yield
     finally:
         session.query(f"REVOKE {name(role)} FROM CURRENT_USER")
-
-
-def literal(text: str) -> str:
-    """A text as SQL writes it."""
-    quoted = text.replace("'", "''").replace("\\", "\\\\")
-    return f"E'{quoted}'"
-
-
-def name(text: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + text.replace('"', '""') + '"'

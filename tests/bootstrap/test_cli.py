@@ -25,6 +25,7 @@ _OF_AN_INSTALLATION = (
     "bootstrap.cluster.engine",
     "bootstrap.examination.installed",
     "bootstrap.installed.configuration",
+    "bootstrap.postgres.wire",
 )
 _LISTED = """
 import json, sys

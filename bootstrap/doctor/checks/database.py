@@ -13,7 +13,7 @@ from bootstrap.doctor.severity import BLOCKER, NOTE, OK, WARNING
 from bootstrap.facts.host import Facts
 from bootstrap.facts.server import Asked, DatabaseFacts, Refusal, ServerFacts
 from bootstrap.postgres import refusal
-from bootstrap.postgres.external import name
+from bootstrap.postgres.quoting import name
 
 DATABASE_SERVER_OK = Entry("database-server-ok", OK, "The database can be used")
 DATABASE_UNREACHABLE = Entry(
