@@ -9,7 +9,7 @@ from typing import Dict, NamedTuple, Tuple
 from bootstrap.airflow.differences import Version
 from bootstrap.base import process, secret
 from bootstrap.base.secret import Secret
-from bootstrap.cluster import broker, celery, link
+from bootstrap.cluster import broker, celery, dags, link
 from bootstrap.cluster.engine import Way, engine_of
 from bootstrap.cluster.link import HeadAnswer
 from bootstrap.installed import external
@@ -108,6 +108,16 @@ def make(installation: Installation) -> None:
     place = f"\\connect {installation.receipt.database.name}"
     text = f"{verb} ROLE {celery.ROLE} LOGIN PASSWORD '{word}';\n{place}\n{grants};\n"
     server.script(Secret(text), what="make the role of workers", hidden=(Secret(word),))
+
+
+def ensure(installation: Installation) -> None:
+    """Before components start: have what workers need; a restored database or a new release may lack it."""
+    found = clusters.find(installation.home)
+    if found is None or found.engine != celery.CELERY.name:
+        return
+    if not dags.modules_current(installation.home.path):
+        dags.write_modules(installation.home.path)
+    make(installation)
 
 
 def look(

@@ -12,7 +12,7 @@ from bootstrap.airflow import health, metadata
 from bootstrap.airflow.api import ApiSession, LoginFailed
 from bootstrap.base import secret
 from bootstrap.base.process import CommandFailed
-from bootstrap.installed import bytecode, outdated, pool
+from bootstrap.installed import bytecode, meeting, outdated, pool
 from bootstrap.installed.carried import EXAMPLES
 from bootstrap.installed.installation import Installation
 from bootstrap.postgres import locks
@@ -203,6 +203,7 @@ def start(installation: Installation, seconds: float = 300) -> None:
     services.launch()
     services.start(installation.servers, settle=False)
     installation.database.wait()
+    meeting.ensure(installation)
     # the last sign of life of a killed scheduler counts as healthy for half a minute
     since = datetime.now(timezone.utc)
     services.start(installation.components)

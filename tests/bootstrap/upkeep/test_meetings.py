@@ -132,6 +132,27 @@ def test_a_worker_of_airflow_2_gets_the_database(head: Installation, said: list[
     assert meeting.access(second)[1] == "airflow"
 
 
+def test_a_restored_database_gets_the_table_of_workers_again(
+    head: Installation, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Backups leave it out."""
+    asked: list[str] = []
+
+    class Empty:
+        def query(self, sql: str) -> str:
+            asked.append(sql)
+            return ""
+
+    second = old(head)
+    monkeypatch.setattr(Installation, "database", Empty())
+    meeting.ensure(second)
+    assert asked == []  # no workers, no table
+    cluster.save(second.home, meetings.settle(second, RECORD, BrokerAsked(URL), Watcher()))
+    meeting.ensure(second)
+    assert celery.TABLE in asked
+    assert (second.home.path / "config" / "airferry_celery.py").is_file()
+
+
 def findings(found: Crew) -> list[str]:
     installed = Installed("/opt/airflow", "3.3.2", "airflow.run", True, cluster=ClusterFacts(head=found))
     return [finding.id for finding in checks.check(installed)]
