@@ -119,16 +119,19 @@ def remove_commands(installation: Installation, *, purge: bool) -> None:
             for path in home.path.glob(pattern):
                 _discard(home, path)
         if found and found.role == WORKER:
-            _remove_worker_files(home)
+            for path in home.path.glob("airflow.db*"):  # without tables: its commands have made it
+                _discard(home, path)
+        _remove_modules(home)
     _forget(installation)
 
 
-def _remove_worker_files(home: Home) -> None:
-    """What only a worker has: an SQLite file without tables, and the module that tells its head of it."""
-    for path in home.path.glob("airflow.db*"):
-        _discard(home, path)
+def _remove_modules(home: Home) -> None:
+    """The modules that head and workers share; what an admin has put beside them stays."""
     folder = home.path / "config"
-    for name in ("airferry_sysinfo.py", "__pycache__"):
+    ours = ("airferry_sysinfo.py", "airferry_celery.py")
+    if not any((folder / name).exists() for name in ours):
+        return
+    for name in (*ours, "__pycache__"):
         _discard(home, folder / name)
     with contextlib.suppress(OSError):
         folder.rmdir()

@@ -231,7 +231,13 @@ def test_a_worker_leaves_nothing_of_its_own(home: Home) -> None:
     worker = replace(found, role=WORKER, executor=EDGE_WORKER.name, database=database, completed="")
     receipts.save(home.receipt, worker)
     cluster.keep_join(home, join())
-    for name in ("config/airferry_sysinfo.py", "config/mine.py", "airflow.db", "airflow.db-wal"):
+    for name in (
+        "config/airferry_sysinfo.py",
+        "config/airferry_celery.py",
+        "config/mine.py",
+        "airflow.db",
+        "airflow.db-wal",
+    ):
         (home.path / name).parent.mkdir(exist_ok=True)
         (home.path / name).write_text("")
     run(home, "--purge", "--yes")
