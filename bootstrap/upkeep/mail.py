@@ -21,6 +21,7 @@ from bootstrap.state.plan import Progress
 from wheelhouse.errors import AirferryError
 
 _ADDRESS = re.compile(r"[^@\s<>,;\"']+@[^@\s<>,;\"']+")
+_SENDER = ("email", "from_email")
 _OPTIONS = ("smtp_host", "smtp_port", "smtp_starttls", "smtp_ssl", "smtp_mail_from")
 
 
@@ -101,7 +102,8 @@ def set_up(installation: Installation, asked: MailAsked, progress: Progress) -> 
         "smtp_mail_from": asked.sender.replace("%", "%%"),
     }
     edit = Edit(
-        {("smtp", name): value for name, value in options.items()},
+        # from 3.2 on, the sender of a mail about a failed task; without it airflow@airflow
+        {**{("smtp", name): value for name, value in options.items()}, _SENDER: options["smtp_mail_from"]},
         connections={installed.CONNECTION: Secret(json.dumps(connection))},
     )
     return site.change(installation, "mail", edit, progress, _healthy)
@@ -109,7 +111,8 @@ def set_up(installation: Installation, asked: MailAsked, progress: Progress) -> 
 
 def off(installation: Installation, progress: Progress) -> site.SiteChange:
     """Take the options and the connection out."""
-    edit = Edit({("smtp", name): None for name in _OPTIONS}, connections={installed.CONNECTION: None})
+    places = [*(("smtp", name) for name in _OPTIONS), _SENDER]
+    edit = Edit(dict.fromkeys(places), connections={installed.CONNECTION: None})
     return site.change(installation, "mail", edit, progress, _healthy)
 
 

@@ -104,6 +104,7 @@ def test_a_server_is_tried_set_and_proven(
     names = ("smtp_host", "smtp_port", "smtp_starttls", "smtp_ssl", "smtp_mail_from")
     values = [config.get(text, "smtp", name) for name in names]
     assert values == ["127.0.0.1", str(sink.port), "False", "False", SENDER]
+    assert config.get(text, "email", "from_email") == SENDER
     files = [path for path in installation.home.path.rglob("*") if path.is_file()]
     assert [path for path in files if b"Brief" in path.read_bytes()] == []
     sink.login = None
