@@ -98,6 +98,8 @@ def over(before: Optional[Directory], wanted: DirectoryAsked, admin: str) -> Dir
     names = ("url", "base", "bind_user", "uid", "filter", "start_tls", "others", "kind")
     pairs = [(name, getattr(wanted, name)) for name in names]
     given: Dict[str, Any] = {name: value for name, value in pairs if value is not None}
+    if (wanted.url or "").startswith("ldaps://"):  # it is encrypted from the start
+        given.setdefault("start_tls", False)
     return replace(found, **given, groups=groups, admin=admin)
 
 

@@ -168,6 +168,10 @@ def test_tls_from_the_start_or_later_with_an_authority_of_its_own(
     assert later.returncode == 0, later.stderr
     assert findings(installation) == {"directory-ok": OK}
     assert not (home.run / "ldap-ca.pem").exists()
+    # back to the other: nobody has to take StartTLS back
+    assert run(home, "site", "ldap", "--url", slapd.tls_url).returncode == 0
+    found = installed.settings(installation)
+    assert found is not None and not found.start_tls
 
 
 def test_values_that_could_mean_something_else_are_refused(installation: Installation) -> None:
