@@ -31,6 +31,8 @@ from wheelhouse.errors import AirferryError
 # As long as the token with which the proof asks the head.
 _PROOF_SECONDS = 600
 _MARK = "for the worker"
+# How long the log of a task that has ended may take to reach the head: on a busy host it is many seconds.
+_LOG_SECONDS = 120.0
 
 
 class WorkerNotProved(AirferryError):
@@ -87,7 +89,7 @@ def prove(installation: Installation, seconds: float = _PROOF_SECONDS) -> None:
             text = _ran(asking, join, dag_id, run_id, now, deadline)
     except (RequestFailed, LoginFailed) as error:
         raise _not_proved(join, error.message, error.found) from error
-    if f"{_MARK} {join.name}" not in text or socket.gethostname() not in text:
+    if not _tells(text, join):
         raise _not_proved(join, "its log could not be read on the head", text[-500:])
 
 
@@ -118,7 +120,18 @@ def _ran(asking: ApiSession, join: Join, dag_id: str, run_id: str, now: datetime
         if state == "failed":
             raise _not_proved(join, "its task failed", _log(asking, dag_id, run_id))
         _wait(deadline, join, state)
-    return _log(asking, dag_id, run_id)
+    # a worker sends the last of a log after the task has told its end
+    until = min(deadline, time.monotonic() + _LOG_SECONDS)
+    text = _log(asking, dag_id, run_id)
+    while not _tells(text, join) and time.monotonic() < until:
+        time.sleep(1)
+        text = _log(asking, dag_id, run_id)
+    return text
+
+
+def _tells(text: str, join: Join) -> bool:
+    """Whether this is the log of a task that ran on this host."""
+    return f"{_MARK} {join.name}" in text and socket.gethostname() in text
 
 
 @contextlib.contextmanager
