@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from bootstrap.airflow import config
 from tests.e2e.hosts import Host
 from tests.e2e.matrix import make_bundle, query
 from tests.support import old_airflow
@@ -133,7 +134,8 @@ def test_database_on_postgresql(user_host: Host, scratch: Path, minor: str, serv
         "--take-over-password-file", word,
     ) as (home, install):  # fmt: skip
         home.mkdir()
-        shutil.copy(there / "airflow.cfg", home)
+        key = config.get(config.read(there / "airflow.cfg"), "core", "fernet_key")
+        (home / "airflow.cfg").write_text(f"[core]\nfernet_key = {key}\n")
         shutil.copytree(there / "dags", home / "dags")
         old_airflow.own(home, user_host.uid, user_host.gid)
         result = user_host.json(*install)

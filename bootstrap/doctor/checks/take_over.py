@@ -328,8 +328,9 @@ def _key(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
         yield TAKE_OVER_KEY.found(
             f"{old.database.address}: no fernet key is known that opens {values}",
             needed=f"[core] fernet_key of the old airflow.cfg in {lies}",
-            remedy="Copy the old airflow.cfg there before the install, or name the folder in which it lies."
-            " To go on without these passwords, and enter them anew later, ignore this finding.",
+            remedy="Make that file before the install, of two lines: [core] and fernet_key = KEY, as the old"
+            " airflow.cfg has it. Or name the folder in which the old one lies. To go on without these"
+            " passwords, and enter them anew later, ignore this finding.",
         )
         return
     why = "there is no fernet key" if old.database.key == "unknown" else "the fernet key there opens none of"
