@@ -21,7 +21,7 @@ from bootstrap.facts.carried import CarriedSettings, NamedFolder
 from bootstrap.installed import folders, in_force
 from bootstrap.installed.folders import Folders
 from bootstrap.state.home import Home
-from bootstrap.state.receipt import Receipt
+from bootstrap.state.receipt import WORKER, Receipt
 from wheelhouse import codec
 
 EXAMPLES = "airferry_examples"
@@ -52,7 +52,7 @@ def collect(chosen: Receipt) -> Optional[CarriedSettings]:
         uid = known.uid if known else -1
     empty = CarriedSettings(str(home.airflow_cfg), chosen.home, chosen.account, uid, chosen.services)
     if os.geteuid() == uid:
-        return _collected(home, empty, release)
+        return _of_role(_collected(home, empty, release), chosen)
     given: Optional[str] = None
     try:
         # in a home that an install by root has made, the file is the account's
@@ -70,7 +70,12 @@ def collect(chosen: Receipt) -> Optional[CarriedSettings]:
     said = accounts.look_as(known or _NOBODY, look, _SECONDS)
     if said is None:
         return replace(empty, closed="it cannot be looked at")
-    return codec.loads(CarriedSettings, said) if said else None
+    return _of_role(codec.loads(CarriedSettings, said) if said else None, chosen)
+
+
+def _of_role(found: Optional[CarriedSettings], chosen: Receipt) -> Optional[CarriedSettings]:
+    """A worker gets no example pipelines: it writes nothing among DAG files that hosts share."""
+    return replace(found, examples=None) if found and chosen.role == WORKER else found
 
 
 def _collected(

@@ -273,3 +273,17 @@ def test_what_units_close_to_the_components(
 ) -> None:
     said = found(home, needs, facts, f"[logging]\nbase_log_folder = {folder}", services=services)
     assert ("folder-closed" in said and "systemd" in said["folder-closed"].found) == blocks
+
+
+@as_root
+def test_a_worker_needs_no_place_for_examples_in_a_shared_folder(
+    home: Home, needs: Needs, facts: Facts
+) -> None:
+    shared = Path(tempfile.mkdtemp(prefix="airferry-shared-", dir="/var/tmp"))
+    try:
+        shared.chmod(0o755)
+        lines = ("[core]", f"dags_folder = {shared}")
+        assert set(found(home, needs, facts, *lines, account="nobody")) == {"folder-closed"}
+        assert found(home, needs, facts, *lines, account="nobody", role="worker") == {}
+    finally:
+        shared.rmdir()
