@@ -51,18 +51,22 @@ def fit(text: str, release: AirflowRelease, venv: Path) -> Fitted:
     changes = option_tables.changes(venv) if release.numbers >= (3, 0, 0) else []
     changes += _of_newer(text, release, tables) if tables else []
     fitted = apply(text, changes)
+    onward = {change.place: change.now for change in changes}
     to: List[str] = []
     gone: List[str] = []
-    for change in dict.fromkeys(changes):
-        value, now = config.get(text, *change.place), change.now
-        if value is None or config.get(fitted, *change.place) is not None:
+    for place in dict.fromkeys(change.place for change in changes):
+        if config.get(text, *place) is None or config.get(fitted, *place) is not None:
             continue
-        stands = now is not None and config.get(fitted, *now) is not None
-        (to if stands else gone).append(_name(change.place) + (f" -> {_name(now)}" if stands and now else ""))
+        now, seen = onward[place], {place}
+        # a place that was left in a later release once more
+        while now and config.get(fitted, *now) is None:
+            seen.add(now)
+            now = None if onward.get(now) in seen else onward.get(now)
+        (to if now else gone).append(_name(place) + (f" -> {_name(now)}" if now else ""))
     targets = {change.now for change in changes}
     strays = [place for place in config.options(fitted) if tables and _is_stray(tables, place)]
     unknown = [_name(place) for place in strays if place not in targets]
-    return Fitted(fitted, tuple(dict.fromkeys(to)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(unknown)))
+    return Fitted(fitted, tuple(to), tuple(gone), tuple(dict.fromkeys(unknown)))
 
 
 def apply(text: str, changes: Sequence[OptionMove]) -> str:

@@ -39,6 +39,8 @@ CHANGES = [
     ConfigChange(config=Place("core", "check_slas"), suggestion="..."),
     ConfigChange(config=Place("core", "executor"), was_removed=False),
     ConfigChange(config=Place("webserver", "base_url"), renamed_to=Place("api", "base_url")),
+    ConfigChange(config=Place("webserver", "page_size"), renamed_to=Place("api", "page_size")),
+    ConfigChange(config=Place("api", "page_size"), renamed_to=Place("api", "fallback_page_limit")),
     ConfigChange(config=Place("email", "email_backend"), was_removed=True, remove_if_equals="x.send"),
 ]
 """

@@ -92,6 +92,7 @@ check_slas = False
 [webserver]
 web_server_port = 8081
 base_url = http://localhost:8080
+page_size = 50
 [kubernetes]
 namespace = jobs
 [api]
@@ -102,6 +103,7 @@ mine = 1
     found = moves.fit(text, release_for("3.3.2"), tmp_path)
     assert found.moved == (
         "[webserver] web_server_port -> [api] port", "[core] dag_concurrency -> [core] new",
+        "[webserver] page_size -> [api] fallback_page_limit",
     )  # fmt: skip
     assert found.gone == ("[core] check_slas", "[webserver] base_url")
     assert found.unknown == ("[api] tpyo",)  # and a section of the site's own

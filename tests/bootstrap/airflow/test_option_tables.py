@@ -26,6 +26,8 @@ def test_what_is_still_read_where_it_stood(tmp_path: Path, parser: str) -> None:
         ("webserver", "base_url"): Older(("api", "base_url")),
         ("core", "dag_concurrency"): Older(("core", "new")),
         ("core", "check_slas"): Older(None),
+        ("webserver", "page_size"): Older(("api", "page_size")),
+        ("api", "page_size"): Older(("api", "fallback_page_limit")),
         ("email", "email_backend"): Older(None),
     }
     assert option_tables.changes(tmp_path) == [
@@ -33,6 +35,8 @@ def test_what_is_still_read_where_it_stood(tmp_path: Path, parser: str) -> None:
         OptionMove(("core", "dag_concurrency"), ("core", "new")),
         OptionMove(("core", "check_slas")),
         OptionMove(("webserver", "base_url"), ("api", "base_url")),
+        OptionMove(("webserver", "page_size"), ("api", "page_size")),
+        OptionMove(("api", "page_size"), ("api", "fallback_page_limit")),
         OptionMove(("email", "email_backend"), only="x.send"),
     ]
 
