@@ -27,7 +27,7 @@ from bundler.lock.lockfile import Artifact, Locked
 from bundler.request.base_bundle import Base
 from bundler.request.requirements import Wanted
 from bundler.request.spec import BundleRequest, default_extras, worker_extras
-from bundler.resolver import Question, Resolver, advisories, dates, substitutes
+from bundler.resolver import Question, Resolver, advisories, constraint_lines, dates, substitutes
 from bundler.resolver.failures import CONSTRAINED
 from bundler.resolver.resolution_cache import FRESH, CachedAnswer, ResolutionCache
 from wheelhouse import timestamp
@@ -103,10 +103,11 @@ def _resolve(
         index_url=request.settings.index_url,
         as_of=base.as_of(found.as_of) if base else found.as_of,
     )
+    lines = constraint_lines.read(constraint_set.text, constraint_set.record.url)
     question = _question(
         request,
         _wanted(request, found.version),
-        constraints=base.constrain(constraint_set.text) if base else constraint_set.text,
+        constraints=base.constrain(lines.text) if base else lines.text,
         exclude_newer=constraint_set.exclude_newer,
     )
     asked = [item.name for item in request.requirements if item.name]
@@ -117,12 +118,13 @@ def _resolve(
         question = substitutes.put_in(question, request.requirements)
         question = advisories.exclude_broken(question, found.version)
         locked, told = answered(question)
+    locked = lines.allowed(locked)
     record = constraint_set.record
     if not constraint_set.text:
         record = replace(record, sha256=constraints.pins_digest({item.name: item.version for item in locked}))
     else:
         _check_providers(locked, constraint_set, request.requirements)
-    warnings = [constraint_set.warning] if constraint_set.warning else []
+    warnings = [*filter(None, [constraint_set.warning]), *lines.warnings]
     versions = {item.name: item.version for item in locked}
     _check_workers(request, found.version, versions)
     shown = advisories.kept_from if constraint_set.exclude_newer else advisories.broken
