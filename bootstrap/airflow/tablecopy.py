@@ -30,6 +30,16 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "
 _NUL = "\\u0000"
 
 
+def _is_of_the_row(error: Exception) -> bool:
+    """Whether PostgreSQL refuses a value or a row, and not all: a disk that is full, a lost connection.
+
+    Classes of SQLSTATE: 22 is data that is not valid, 23 a constraint that does not hold.
+    """
+    if type(error).__module__.startswith("psycopg2") or hasattr(error, "pgcode"):
+        return str(getattr(error, "pgcode", "") or "")[:2] in ("22", "23")
+    return isinstance(error, (ValueError, TypeError))
+
+
 class Column:
     """A column that both databases have."""
 
@@ -239,7 +249,9 @@ class Copy:
             lines = (self.source.line(columns, row, mend=mend) for row in rows)
             text = io.StringIO("".join(f"{line}\n" for line in lines))
             self.cursor.copy_expert(f"COPY {quoted(table)} ({names}) FROM STDIN", text)
-        except Exception as error:  # noqa: BLE001  (psycopg2's own, and values that are no JSON or no time)
+        except Exception as error:  # psycopg2's own, and values that are no JSON or no time
+            if not _is_of_the_row(error):
+                raise
             self.cursor.execute("ROLLBACK TO SAVEPOINT batch")
             # nothing of the row itself: it may hold a password
             said = re.sub(r'"[^"]*"?$', "", str(error).strip().split("\n")[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootstrap.airflow.tablecopy import Column
+from bootstrap.airflow.tablecopy import Column, Copy, Sqlite
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,44 @@ def test_json_that_postgresql_refuses_is_mended() -> None:
     column = Column("value", "jsonb")
     text = column.text('{"a": NaN, "b": [Infinity, "x\\u0000y"]}', mend=True)
     assert text == '{"a": "nan", "b": ["inf", "xy"]}'
+
+
+class Refused(Exception):
+    def __init__(self, pgcode: str | None) -> None:
+        super().__init__('invalid input syntax for type integer: "s3cret"\nCONTEXT: COPY variable')
+        self.pgcode = pgcode
+
+
+class Cursor:
+    """In the place of psycopg2's: refuses every row in the same way."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def cursor(self) -> Cursor:
+        return self
+
+    def execute(self, sql: str) -> None:
+        pass
+
+    def copy_expert(self, sql: str, text: object) -> None:
+        raise self.error
+
+
+def left_out(error: Exception) -> list[dict[str, object]]:
+    copy = Copy(Sqlite(":memory:"), Cursor(error))
+    copy._send("variable", [Column("val", "integer")], [("a",), ("b",)])
+    return copy.left
+
+
+def test_row_that_is_refused_is_left_out_and_its_value_not_told() -> None:
+    why = "invalid input syntax for type integer"
+    assert left_out(Refused("22P02")) == [{"table": "variable", "rows": 2, "why": why}]
+    assert left_out(ValueError("no JSON")) == [{"table": "variable", "rows": 2, "why": "no JSON"}]
+
+
+@pytest.mark.parametrize("pgcode", ["53100", "57P01", "40P01", None])
+def test_full_disk_or_lost_connection_is_no_matter_of_a_row(pgcode: str | None) -> None:
+    """Else the rows would count as refused, and the rest be committed without them."""
+    with pytest.raises(Refused):
+        left_out(Refused(pgcode))
