@@ -28,6 +28,7 @@ _DIGITS = "ㅇㄹ ㅁ  ㄱㄹㄹ "
 _CAPITALS = {"L": "ㄹ", "M": "ㅁ", "N": "ㄴ", "R": "ㄹ"}
 # how words end with these; the others may go either way (root, lock, name)
 _WORDS = {"l": "ㄹ", "m": "ㅁ", "n": "ㄴ", **dict.fromkeys("adfhijoqrsuvwxyz", " ")}
+_LEAST_WORD = 4
 _WORD = re.compile(r"[A-Za-z]+$")
 
 
@@ -58,6 +59,9 @@ def _final(text: str) -> Optional[str]:
     word = _WORD.search(bare)
     if word is None:
         return None
-    if last.isupper() or len(word[0]) == 1:
+    # FILE is read as a word, DAG and SQL as letters, and kB by its last
+    letters = len(word[0]) < _LEAST_WORD or not word[0].isupper()
+    if (last.isupper() and letters) or len(word[0]) == 1:
         return _CAPITALS.get(last.upper(), " ")
+    last = last.lower()
     return "ㅇ" if word[0].endswith("ng") else _WORDS.get(last, " " if last == "g" else None)

@@ -44,6 +44,7 @@ WORDS = (
     "Show this message and exit.",
 )  # fmt: skip
 FRAMEWORK = (
+    "Continue?",
     "Edit {path}: {parts}",
     "{port} (web server)",
     "{zone} is UTC{offset}",

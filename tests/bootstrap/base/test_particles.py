@@ -22,6 +22,8 @@ from bootstrap.base.particles import chosen
             "scheduler이(가) /opt/airflow을(를) admin은(는) running이(가)",
             "scheduler가 /opt/airflow를 admin은 running이",
         ),
+        # a word in capitals may be read as one
+        ("'FILE'이(가) 빠짐, HTTPS을(를)", "'FILE'이(가) 빠짐, HTTPS를"),
         # what stands in brackets or quotes is not what is read last
         ("/data (모드 0700)이(가) 'nightly'(이)라는", "/data (모드 0700)가 'nightly'라는"),
         # root is 루트, reset 리셋; /opt/a/ ends with no sound
