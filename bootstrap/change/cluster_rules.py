@@ -21,6 +21,25 @@ def check_engine(old: Receipt, new: Receipt, manifest: Manifest) -> None:
         usable(found.engine, release_for(new.airflow), packages)
 
 
+def check_spread(old: Receipt) -> None:
+    """See that tasks which name no executor stay here, as the proof must; raises UpgradeRefused.
+
+    The workers are drained, and of the release before: the head refuses them until they follow.
+    """
+    home = Installation(old).home
+    found = cluster.find(home)
+    if found and found.spread:
+        raise UpgradeRefused(
+            "Tasks that name no executor go to the workers, which take none while their head is upgraded:"
+            " the run that proves the upgrade could not end.",
+            found="workers enabled with --spread",
+            needed="such tasks on this host, for the time of the upgrade",
+            hint=f"{home.bin}/airferry workers enable {found.engine} (without --spread), then the same"
+            " command again; with --spread when the workers have followed. Where the engine takes all tasks,"
+            " stop the workers and disable them for that time: workers disable.",
+        )
+
+
 def check_drained(installation: Installation, title: str) -> None:
     """See that no worker runs tasks, or takes some; raises UpgradeRefused.
 

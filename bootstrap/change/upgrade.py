@@ -84,6 +84,7 @@ def upgrade(
     """
     upgrade_rules.check(old, new)
     cluster_rules.check_engine(old, new, bundle.manifest)
+    cluster_rules.check_spread(old)
     cluster_rules.check_drained(Installation(old), "the upgrade of their head")
     # what was proven before counts until the new proof: a password that was changed since is no failure
     new = replace(new, previous=old.bundle_id, completed=old.completed)
@@ -113,6 +114,7 @@ def describe(old: Receipt, new: Receipt, bundle: Bundle) -> List[str]:
     """The steps as lines; raises :class:`~bootstrap.change.upgrade_rules.UpgradeRefused`."""
     upgrade_rules.check(old, new)
     cluster_rules.check_engine(old, new, bundle.manifest)
+    cluster_rules.check_spread(old)
     before, after = Installation(old), Installation(new)
     change = Change(change_record.SCHEMA, "upgrade", old, new, "", running=True)
     steps = [*_prepare(after, bundle, None), *_forward(before, after, bundle, change), *_last(after)]

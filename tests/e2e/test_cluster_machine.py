@@ -171,6 +171,11 @@ def test_new_keys_shut_the_worker_out_until_it_has_them(pair: Pair) -> None:
 
 
 def test_the_wrong_order_is_refused_and_changes_nothing(pair: Pair) -> None:
+    said = pair.install(NEW, HEAD, status=84)
+    assert "without --spread" in said["error"]["hint"]
+    pair.airferry(HEAD, "workers", "enable", "edge", "--address", NAME)
+    pair.join()
+    pair.install(OLD, WORKER, "--join", JOIN)  # the list of executors is the head's
     said = pair.install(NEW, WORKER, status=124)
     assert "Upgrade the head first" in said["error"]["hint"]
     said = pair.install(NEW, HEAD, status=84)

@@ -311,3 +311,11 @@ def test_a_standby_head_is_refused_with_why(head: Installation, kind: str, words
     with pytest.raises(WorkerRefused, match="role standby") as caught:
         workers.refuse_role("standby", head.home)
     assert words in caught.value.found
+
+
+def test_a_head_whose_tasks_all_go_to_the_workers_is_not_upgraded(head: Installation) -> None:
+    cluster_rules.check_spread(head.receipt)
+    cluster.save(head.home, replace(cluster.load(head.home), spread=True))
+    with pytest.raises(UpgradeRefused, match="could not end") as caught:
+        cluster_rules.check_spread(head.receipt)
+    assert "workers enable edge (without --spread)" in caught.value.hint
