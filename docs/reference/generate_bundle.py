@@ -33,7 +33,7 @@ comes from; source, address and sha256 are recorded in the bundle.
 | `auto` | the official file of that release and Python; if that address does not answer, `release-date`, with a warning |
 | `official` | only the official file |
 | `release-date` | no file: everything as of the day of the release (an hour after its wheel was uploaded) |
-| a path or a URL | that file; `{airflow}` and `{python}` in it are replaced with the versions |
+| a path or a URL | that file, `--hash` in its lines too; `{airflow}` and `{python}` are replaced with the versions |
 
 If the official address answers "not found", the project does not support that Python: an error names the
 Pythons that have files, also with `auto`. A file that says that it is for another release or Python, or
