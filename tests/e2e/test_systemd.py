@@ -225,6 +225,28 @@ def test_all_is_healthy_after_the_kills(machine: Machine, installed: dict[str, A
     wait_until("healthy", lambda: healthy(machine), 120)
 
 
+@pytest.mark.skipif(not os.environ.get("AIRFERRY_FULL"), reason="only with AIRFERRY_FULL=1: takes minutes")
+def test_what_hangs_is_started_again(machine: Machine, installed: dict[str, Any]) -> None:
+    """All of Airflow's components at once, then PostgreSQL, each stopped as a hanging process is."""
+    own = f"{HOME}/etc/local.env"
+    machine.check("sh", "-c", f"cp -p {own} {own}.kept; echo AIRFERRY_WATCHDOG_SECONDS=25 >> {own}")
+    machine.check(AIRFERRY, "restart", "watchdog")
+    time.sleep(25)  # a few looks: it has seen everybody well
+    for names in (COMPONENTS[1:], COMPONENTS[:1]):
+        before = {name: kill(machine, name, "STOP") for name in names}
+
+        def renewed(before: dict[str, str] = before) -> bool:
+            return all(main_pid(machine, name) not in ("0", pid) for name, pid in before.items())
+
+        wait_until(f"{names} are started again", renewed, 240)
+        wait_until("healthy", lambda: healthy(machine), 240)
+    entries = json.loads(machine.check(AIRFERRY, "history", "-n", "0", "--json"))["result"]["entries"]
+    struck = {item["details"]["component"] for item in entries if item["command"] == "watchdog"}
+    assert set(COMPONENTS) <= struck
+    machine.check("mv", f"{own}.kept", own)
+    machine.check(AIRFERRY, "restart", "watchdog")
+
+
 def test_component_that_ends_by_itself_comes_back(machine: Machine, installed: dict[str, Any]) -> None:
     before = kill(machine, "triggerer", "TERM")
     wait_until("the triggerer is back", lambda: main_pid(machine, "triggerer") not in ("0", before), 40)
