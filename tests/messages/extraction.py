@@ -47,6 +47,7 @@ FRAMEWORK = (
     "Continue?",
     "Edit {path}: {parts}",
     "{port} (web server)",
+    "{port} (web server), {port2} (PostgreSQL)",
     "{zone} is UTC{offset}",
     "pid {pid}, uptime {time}",
     "PostgreSQL {server} on {host}:{port}",
