@@ -222,8 +222,8 @@ def workers(stage: Stage) -> None:
             subprocess.run(["sh", f"{home}/bin/airferry", "stop", "--now"], capture_output=True, check=False)
 
 
-def changes(stage: Stage) -> None:
-    """An old Airflow that is taken over; an upgrade, and the way back."""
+def takeover(stage: Stage) -> None:
+    """An old Airflow on SQLite that is taken over."""
     stage.unseen("useradd", "--create-home", "kim")
     there = Path("/home/kim/airflow")
     old_airflow.make("2.10.5", there)
@@ -232,15 +232,17 @@ def changes(stage: Stage) -> None:
     take = f"sh {stage.bundle} install --home {HOME} --take-over {there}"
     stage.show(Verb("An old Airflow: `install --take-over --dry-run`", f"{take} --dry-run", both=True))
     stage.show(Verb("Taken over: `install --take-over`", take, _YES), "en")
-    _purge(stage)
+    stage.unseen("sh", str(HOME / "bin" / "airferry"), "stop", "--now")
+
+
+def upgrade(stage: Stage) -> None:
+    """An upgrade, and the way back."""
     stage.unseen("sh", stage.older, "install", "--yes")
     stage.show(Verb("What an upgrade would do", f"sh {stage.bundle} install --dry-run", both=True))
-    upgrade = Verb("Upgrade: `install` of a newer bundle", f"sh {stage.bundle} install", _YES)
-    back = Verb("The way back: `rollback`", "bin/airferry rollback", _YES)
-    stage.show(upgrade, "en")
+    stage.show(Verb("Upgrade: `install` of a newer bundle", f"sh {stage.bundle} install", _YES), "en")
     stage.enter(HOME)
     stage.show(Verb("How it is then: `status`", "bin/airferry status", both=True))
-    stage.show(back, "en")
+    stage.show(Verb("The way back: `rollback`", "bin/airferry rollback", _YES), "en")
     stage.show(Verb("What was done: `history`", "bin/airferry history", both=True))
     stage.show(Verb("What is saved: `backups`", "bin/airferry backups", both=True))
     stage.unseen("sh", str(HOME / "bin" / "airferry"), "stop", "--now")
@@ -314,17 +316,23 @@ SCENES = {
         ),
         workers,
     ),
-    "changes": Scene(
-        "transcripts-changes",
+    "takeover": Scene(
+        "transcripts-takeover",
         _heads(
-            "changes",
-            (
-                "Transcripts: take-over, upgrade, rollback",
-                "An old Airflow that is taken over, and an upgrade, in a terminal of 80x24.",
-            ),
-            ("실행 화면: 넘겨받기, 업그레이드, 되돌리기", "80열 24행 터미널의 화면입니다."),
+            "takeover",
+            ("Transcripts: taking over", "An old Airflow that is taken over, in a terminal of 80x24."),
+            ("실행 화면: 넘겨받기", "쓰던 Airflow를 넘겨받는 80열 24행 터미널의 화면입니다."),
         ),
-        changes,
+        takeover,
+    ),
+    "upgrade": Scene(
+        "transcripts-upgrade",
+        _heads(
+            "upgrade",
+            ("Transcripts: upgrade and rollback", "An upgrade, and the way back, in a terminal of 80x24."),
+            ("실행 화면: 업그레이드와 되돌리기", "업그레이드하고 되돌리는 80열 24행 터미널의 화면입니다."),
+        ),
+        upgrade,
     ),
     "approval": Scene(
         "transcripts-approval",

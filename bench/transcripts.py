@@ -3,7 +3,7 @@
 ``python -m bench.transcripts SCENE FILE`` (root, tmux, unshare) goes into namespaces of its own, with no
 network and no other Airflow in sight, types each verb as an admin would, and writes what tmux shows. The
 scenes are in bench/scenes.py: ``daily``, ``site`` (slapd, krb5kdc; a bundle with python-ldap), ``workers``
-(one with Edge), ``changes`` (``--older``: a bundle of an older Airflow) and ``approval``.
+(one with Edge), ``takeover``, ``upgrade`` (``--older``: an older bundle) and ``approval``.
 """
 
 from __future__ import annotations
