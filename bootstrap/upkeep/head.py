@@ -268,4 +268,3 @@ def _close(installation: Installation) -> None:
     for item in of_cluster(cluster).head_settings(base_of(installation, cluster), cluster, *met):
         text = config.remove(text, item.section, item.option)
     config.write(path, text)
-    ManagedSettings(installation).remember_all()
