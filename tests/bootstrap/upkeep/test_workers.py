@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.airflow.executor import EDGE, EDGE_WORKER
+from bootstrap.airflow.executor import EDGE, EDGE_WORKER, LOCAL
 from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base.console import Console
 from bootstrap.change import cluster_rules
@@ -319,3 +319,13 @@ def test_a_head_whose_tasks_all_go_to_the_workers_is_not_upgraded(head: Installa
     with pytest.raises(UpgradeRefused, match="could not end") as caught:
         cluster_rules.check_spread(head.receipt)
     assert "workers enable edge (without --spread)" in caught.value.hint
+
+
+def test_a_head_that_is_closed_still_has_its_executor_to_write(head: Installation) -> None:
+    head.home.airflow_cfg.write_text("[edge]\napi_enabled = True\n[core]\nexecutor = EdgeExecutor\n")
+    here = replace(head, receipt=replace(head.receipt, executor=LOCAL.name))
+    heads._close(here)
+    text = head.home.airflow_cfg.read_text()
+    assert "api_enabled" not in text
+    assert "executor = EdgeExecutor" in text
+    assert ManagedSettings(here).known() == {}, "nothing counts as written that is not"
