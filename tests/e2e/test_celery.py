@@ -76,12 +76,11 @@ with DAG("relay", **COMMON):
     c(b(a()))
 
 with DAG("many", **COMMON):
-    @task(**CELERY)
     def one(**context):
         note(context)
 
     for number in range(40):
-        one.override(task_id=f"t{number}")()
+        task(task_id=f"t{number}", **CELERY)(one)()
 """
 
 
