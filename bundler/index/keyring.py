@@ -6,10 +6,12 @@ for a URL that names a user and no password; for the whole URL first, then for i
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from bootstrap.base import process
+from bootstrap.base.process import CommandFailed
 from bundler.index.transport import credentials, without_credentials
 
 _SECONDS = 60.0  # it may have to be unlocked first
@@ -42,15 +44,13 @@ def _ask(service: str, user: str) -> str:
     if program is None:
         return ""
     try:
-        done = subprocess.run(
+        done = process.run(
             [program, "get", service, user],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
+            what="ask the keyring",
+            env=os.environ,
+            ok=range(256),
             timeout=_SECONDS,
-            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except CommandFailed:
         return ""
-    return done.stdout.rstrip("\r\n") if done.returncode == 0 else ""
+    return done.stdout.rstrip("\r\n") if done.status == 0 else ""
