@@ -296,3 +296,13 @@ def source(name: str) -> str:
     if source is None:  # pragma: no cover  # only a loader without get_data
         raise FileNotFoundError(f"bootstrap/airflow/{name}")
     return source.decode("utf-8")
+
+
+def program(name: str, *parts: str) -> str:
+    """The text of a module that Airflow's own Python runs, with further ones of this room that it imports."""
+    lines = ["import sys, types"]
+    for part in parts:
+        module = f"bootstrap.airflow.{part[: -len('.py')]}"
+        lines += [f"part = sys.modules[{module!r}] = types.ModuleType({module!r})"]
+        lines += [f"exec(compile({source(part)!r}, {part!r}, 'exec'), part.__dict__)"]
+    return "\n".join([*lines, source(name)])

@@ -287,9 +287,7 @@ WEB_TLS_KEY: Row[OptionPlace] = _row(
     "key of that certificate", ("2.2.2", ("webserver", "web_server_ssl_key")), ("3.0.0", ("api", "ssl_key"))
 )
 COOKIE_SECURE: Row[OptionPlace] = _row(
-    "session cookies over HTTPS alone",
-    ("2.2.2", ("webserver", "cookie_secure")),
-    ("3.0.0", ("fab", "cookie_secure")),
+    "cookies over HTTPS alone", ("2.2.2", ("webserver", "cookie_secure")), ("3.0.0", ("fab", "cookie_secure"))
 )
 PROXY_FIX: Row[OptionPlace] = _row(
     "trust in what a proxy says of the browser",
@@ -321,10 +319,9 @@ DAG_BUNDLES: Row[OptionPlace] = _row(
 PLACES: Tuple[Row[OptionPlace], ...] = (
     DATABASE_URL, ASYNC_DATABASE_URL, WEB_HOST, WEB_PORT, BASE_URL, EXECUTION_API, SECRET_KEY, JWT_SECRET,
     AUTH_MANAGER, AUTH_BACKENDS, DEFAULT_CONNECTIONS, DAG_SCAN, TRIGGER_LOG_PORT, EXPOSE_HOSTNAME, SWAGGER,
-    TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_INTERVAL, TASK_TOKEN_LIFE,
-    WEB_TLS, WEB_TLS_KEY, COOKIE_SECURE, PROXY_FIX, DAGS_FOLDER,
-    PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER, DAG_BUNDLES,
-    TASK_RETRIES, TASK_RETRY_WAIT, UI_TIMEZONE, FILE_INTERVAL,
+    TELEMETRY, LOG_FOLDER_MODE, LOG_FILE_MODE, TASK_HEARTBEATS, TASK_INTERVAL, TASK_TOKEN_LIFE, WEB_TLS,
+    WEB_TLS_KEY, COOKIE_SECURE, PROXY_FIX, DAGS_FOLDER, PLUGINS_FOLDER, LOG_FOLDER, PARSER_LOG_FOLDER,
+    DAG_BUNDLES, TASK_RETRIES, TASK_RETRY_WAIT, UI_TIMEZONE, FILE_INTERVAL,
 )  # fmt: skip
 
 # Every table that was there after the migration of each release from 2.2.2 to 3.3.2.

@@ -21,6 +21,8 @@ import time
 from datetime import datetime
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
+from bootstrap.airflow.tablekeys import ForeignKeys, quoted, set_sequences
+
 BATCH = 4 << 20  # bytes of COPY text
 ROWS = 2000
 # Web sessions end with the old key; import errors are of files that are read anew.
@@ -89,11 +91,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {_plain(key): _plain(item) for key, item in value.items()}
     return value
-
-
-def quoted(name: str) -> str:
-    """A name as both databases write it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 class Sqlite:
@@ -175,17 +172,15 @@ class Copy:
         self.cursor.execute("SET LOCAL standard_conforming_strings = on")
         ours, theirs = self._tables(), self.source.tables()
         names = [name for name in ours if name in theirs and name not in FRESH]
-        keys = self._take_keys()
+        keys = ForeignKeys(self.cursor)
+        keys.take()
         if names:
             self.cursor.execute("TRUNCATE " + ", ".join(map(quoted, names)))
         for name in names:
             self._fill(name, self._columns(name))
-        self._drop_orphans(keys)
-        for table, constraint, definition in keys:
-            self.cursor.execute(
-                f"ALTER TABLE {quoted(table)} ADD CONSTRAINT {quoted(constraint)} {definition}"
-            )
-        self._set_sequences()
+        self.left += keys.drop_orphans()
+        keys.put_back()
+        set_sequences(self.cursor)
         counted = []
         for name in sorted(theirs):
             before = self.source.count(name)
@@ -258,89 +253,6 @@ class Copy:
             return said.rstrip(": ")[:200] or type(error).__name__
         self.cursor.execute("RELEASE SAVEPOINT batch")
         return None
-
-    def _take_keys(self) -> List[Tuple[str, str, str]]:
-        """Drop every foreign key; table, name and definition of each."""
-        self.cursor.execute(
-            "SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k"
-            " JOIN pg_class c ON c.oid = k.conrelid"
-            " WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace ORDER BY 1, 2"
-        )
-        found = [(row[0], row[1], row[2]) for row in self.cursor.fetchall()]
-        self.keys = self._key_columns()
-        for table, constraint, _ in found:
-            self.cursor.execute(f"ALTER TABLE {quoted(table)} DROP CONSTRAINT {quoted(constraint)}")
-        return found
-
-    def _key_columns(self) -> Dict[Tuple[str, str], Tuple[str, List[str], List[str], str]]:
-        """Of every foreign key: the table that it leads to, the columns of both, and what a deletion does."""
-        self.cursor.execute(
-            "SELECT c.relname, k.conname, r.relname, k.confdeltype::text,"
-            " array(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n, i)"
-            "   JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.i),"
-            " array(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n, i)"
-            "   JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.i)"
-            " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
-            " JOIN pg_class r ON r.oid = k.confrelid"
-            " WHERE k.contype = 'f' AND k.connamespace = current_schema()::regnamespace"
-        )
-        return {(row[0], row[1]): (row[2], row[4], row[5], row[3]) for row in self.cursor.fetchall()}
-
-    def _drop_orphans(self, keys: List[Tuple[str, str, str]]) -> None:
-        """Leave out rows that refer to nothing, until there is none: each may have been another's parent."""
-        found: Dict[Tuple[str, str], int] = {}
-        again = True
-        while again:
-            again = False
-            for table, constraint, _ in keys:
-                parent, columns, theirs, deletion = self.keys[table, constraint]
-                joined = " AND ".join(
-                    f"p.{quoted(there)} = c.{quoted(here)}" for here, there in zip(columns, theirs)
-                )
-                given = " AND ".join(f"c.{quoted(here)} IS NOT NULL" for here in columns)
-                where = f"{given} AND NOT EXISTS (SELECT 1 FROM {quoted(parent)} p WHERE {joined})"
-                if deletion == "n":
-                    cleared = ", ".join(f"{quoted(here)} = NULL" for here in columns)
-                    self.cursor.execute(f"UPDATE {quoted(table)} c SET {cleared} WHERE {where}")
-                    continue
-                self.cursor.execute(f"DELETE FROM {quoted(table)} c WHERE {where}")
-                if self.cursor.rowcount:
-                    again = True
-                    found[table, parent] = found.get((table, parent), 0) + self.cursor.rowcount
-        for (table, parent), count in found.items():
-            self.left.append({"table": table, "rows": count, "why": f"belongs to no row of {parent}"})
-
-    def _set_sequences(self) -> None:
-        self.cursor.execute(
-            "SELECT c.relname, a.attname, pg_get_serial_sequence(quote_ident(c.relname), a.attname)"
-            " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-            " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0"
-            " AND NOT a.attisdropped"
-            " AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL"
-        )
-        owned = [(table, column, sequence) for table, column, sequence in self.cursor.fetchall()]
-        # FAB's are not owned by their columns: the default names them
-        self.cursor.execute(
-            "SELECT table_name, column_name, substring(column_default from $$nextval\\('([^']+)'$$)"
-            " FROM information_schema.columns WHERE table_schema = current_schema()"
-            " AND column_default LIKE 'nextval(%'"
-        )
-        owned += [tuple(row) for row in self.cursor.fetchall()]
-        # ... or nothing does but their names
-        self.cursor.execute(
-            "SELECT replace(s.relname, '_id_seq', ''), 'id', s.oid::regclass::text FROM pg_class s"
-            " WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace"
-            " AND s.relname LIKE '%\\_id\\_seq' AND EXISTS (SELECT 1 FROM information_schema.columns"
-            "   WHERE table_schema = current_schema() AND column_name = 'id'"
-            "   AND table_name = replace(s.relname, '_id_seq', ''))"
-        )
-        owned += [tuple(row) for row in self.cursor.fetchall()]
-        for table, column, sequence in dict.fromkeys(owned):
-            self.cursor.execute(
-                f"SELECT setval(%s, COALESCE(max({quoted(column)}), 1), max({quoted(column)}) IS NOT NULL)"
-                f" FROM {quoted(table)}",
-                (sequence,),
-            )
 
     def _count(self, table: str) -> int:
         self.cursor.execute(f"SELECT count(*) FROM {quoted(table)}")

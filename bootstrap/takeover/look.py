@@ -20,7 +20,7 @@ from bootstrap.airflow.config import ConfigurationError
 from bootstrap.base import account as accounts
 from bootstrap.base import smallfile, trust
 from bootstrap.base.account import Account
-from bootstrap.doctor.checks import take_over
+from bootstrap.doctor.checks import take_over, take_over_extent
 from bootstrap.doctor.checks.take_over import TakeOverWanted
 from bootstrap.doctor.finding import Finding
 from bootstrap.facts import old_airflow, old_postgres, processes
@@ -153,11 +153,11 @@ def preview(old: OldAirflow, findings: Tuple[Finding, ...]) -> TakeOver:
         commands += [command for command in item.commands if command not in commands]
     return TakeOver(
         old.place,
-        take_over.summary(old),
+        take_over_extent.summary(old),
         old.release,
         old.database.revision,
-        tuple(take_over.taken(old)),
-        tuple(take_over.left(old)),
+        tuple(take_over_extent.taken(old)),
+        tuple(take_over_extent.left(old)),
         tuple(item.id for item in findings),
         tuple(commands),
         old.database.rows,

@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
-from bootstrap.airflow.command import source
+from bootstrap.airflow.command import program
 from bootstrap.airflow.differences import DATABASE_URL
 from bootstrap.base import process
 from bootstrap.base.secret import Secret
@@ -122,7 +122,7 @@ def copy(installation: Installation, staging: Staging, *, encrypt: bool) -> Copi
         "encrypt": encrypt,
     }
     process.run(
-        [airflow.venv / "bin" / "python", "-c", source("tablecopy.py")],
+        [airflow.venv / "bin" / "python", "-c", program("tablecopy.py", "tablekeys.py")],
         what="copy the rows of the old database",
         env=airflow.environment(),
         stdin=Secret(json.dumps(asked)),

@@ -23,6 +23,7 @@ LEFT_OUT = {
     "bootstrap/airflow/differences.py",
     "bootstrap/airflow/fabpassword.py",
     "bootstrap/airflow/tablecopy.py",
+    "bootstrap/airflow/tablekeys.py",
     "bootstrap/base/markup.py",
     "bootstrap/cluster/celeryworker.py",
     "bootstrap/facts/login.py",

@@ -14,7 +14,7 @@ import pytest
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
 from bootstrap.base.secret import Secret
-from bootstrap.doctor.checks import take_over
+from bootstrap.doctor.checks import take_over, take_over_extent
 from bootstrap.doctor.checks.take_over import TakeOverWanted
 from bootstrap.doctor.finding import Finding
 from bootstrap.facts import old_airflow, remnants
@@ -148,8 +148,8 @@ def test_what_is_not_taken_is_said_before_anything_is_changed(home: Path) -> Non
     sql(home, "CREATE TABLE plugin_notes (a int)")
     sql(home, "INSERT INTO plugin_notes VALUES (1)")
     seen = found(home)
-    assert any(line.startswith("settings: ") for line in take_over.taken(seen))
-    left = "\n".join(take_over.left(seen))
+    assert any(line.startswith("settings: ") for line in take_over_extent.taken(seen))
+    left = "\n".join(take_over_extent.left(seen))
     for part in (
         "VaultBackend",
         "s3://logs/airflow",
@@ -323,7 +323,7 @@ def test_links_are_named_and_not_followed(home: Path, tmp_path: Path) -> None:
     (home / "dags" / "shared").symlink_to(tmp_path / "shared")
     seen = found(home)
     assert seen.dags.files == 2
-    assert any("shared" in line for line in take_over.left(seen))
+    assert any("shared" in line for line in take_over_extent.left(seen))
     assert ids(home) == ["take-over-left"]
 
 

@@ -13,7 +13,7 @@ from bootstrap.airflow import config, tablecopy
 from bootstrap.airflow.config import Setting
 from bootstrap.airflow.tablecopy import Column
 from bootstrap.base.secret import Secret
-from bootstrap.doctor.checks import take_over
+from bootstrap.doctor.checks import take_over, take_over_extent
 from bootstrap.doctor.checks.take_over import TakeOverWanted
 from bootstrap.facts import old_postgres, remnants
 from bootstrap.facts.old_airflow import OldAirflow
@@ -102,7 +102,7 @@ def test_look_through_its_airflow_cfg(home: Path, server: RealServer) -> None:
     assert (database.closed, database.plain, database.key) == (("connection warehouse",), 1, "unknown")
     # said before anything is changed; a table without rows is nothing to lose
     assert database.strange == ("my plugin (1 rows)",)
-    assert any("my plugin" in line for line in take_over.left(seen))
+    assert any("my plugin" in line for line in take_over_extent.left(seen))
     assert ids(seen) == ["take-over", "take-over-key", "take-over-left"]
     assert PASSWORD not in repr(seen)
     assert old.contents(home) == before
