@@ -10,6 +10,7 @@ from bootstrap.base.secret import Secret
 from bootstrap.cluster import celery
 from bootstrap.cluster.broker import BrokerUnusable
 from bootstrap.installed import meeting
+from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
 from bootstrap.state.cluster import HeadRecord
@@ -74,6 +75,8 @@ def settle(
                 )
     if not path.exists() or secret.read(path) != told:
         secret.write(path, told)
+        # of a secret value no more is recorded than that it is one: another would not be noticed
+        ManagedSettings(installation).forget("broker_url", "result_backend")
     role_password = home.secrets / celery.ROLE_PASSWORD
     if not role_password.exists():
         secret.write(role_password, secret.generate(32))

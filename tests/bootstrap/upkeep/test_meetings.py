@@ -15,6 +15,7 @@ from bootstrap.doctor.checks import cluster as checks
 from bootstrap.examination.cluster import ClusterFacts
 from bootstrap.examination.installed import Installed
 from bootstrap.installed import crew, meeting
+from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.crew import Crew, WorkerStatus
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster
@@ -96,6 +97,17 @@ def test_what_is_kept_of_a_broker(head: Installation, said: list[str]) -> None:
     again = meetings.settle(head, found, replace(NO_BROKER, networks=("192.0.2.0/24",)), Watcher())
     assert path.read_text().strip() == "redis://:p%2Fw@site:6379/0"
     assert again.networks == ("192.0.2.0/24",)
+
+
+def test_another_broker_is_written_anew(head: Installation, said: list[str]) -> None:
+    """What is recorded of a secret value does not tell it from another."""
+    known = ManagedSettings(head)
+    found = meetings.settle(head, RECORD, BrokerAsked(URL), Watcher())
+    known.record.write_text('{"[celery] broker_url": "***", "[core] executor": "x"}')
+    meetings.settle(head, found, NO_BROKER, Watcher())
+    assert "[celery] broker_url" in ManagedSettings(head).known()
+    meetings.settle(head, found, BrokerAsked("redis://other:6379/0"), Watcher())
+    assert ManagedSettings(head).known() == {"[core] executor": "x"}
 
 
 def test_the_database_as_the_broker_is_for_airflow_2(head: Installation, said: list[str]) -> None:
