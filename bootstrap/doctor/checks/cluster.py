@@ -47,7 +47,7 @@ HEAD_DIFFERS = Entry(
     "This worker runs other versions than its head",
     "The head refuses a worker of another version.",
 )
-WORKER_DAGS = Entry(
+WORKER_DAGS_BROKEN = Entry(
     "worker-dags-broken",
     WARNING,
     "DAG files cannot be imported on this worker",
@@ -175,7 +175,7 @@ def _worker(installed: Installed, found: OfWorker) -> Iterator[Finding]:
         past = f", past the proxy of {', '.join(found.proxies)}" if found.proxies else ""
         yield HEAD_OK.found(f"{found.host} ({found.base}){past}")
     if installed.dag_imports:
-        yield WORKER_DAGS.found(
+        yield WORKER_DAGS_BROKEN.found(
             "\n".join(item.text for item in installed.dag_imports),
             needed="files that this host can import, as the head can",
             remedy="Bring what is missing here: the head's DAG files (bin/airferry dags receive FILE), its"

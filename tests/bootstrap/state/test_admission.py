@@ -105,7 +105,7 @@ def test_an_install_asks_before_it_looks_further(
     policy: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(bundled, "open_bundle", lambda: Bundle.open(file))
-    monkeypatch.setattr(choosing, "choose", lambda options, bundle: None)
+    monkeypatch.setattr(choosing, "choose", lambda options, bundle: receipts.sample(Path("home")))
     status = run(bundled.app, "sh b.run", ["install", "--json", "--dry-run"])
     error = json.loads(capsys.readouterr().out)["error"]
     assert (status, error["reference"]) == (NotAdmitted.exit_code, "not-admitted"), error
@@ -166,7 +166,7 @@ def test_an_install_asks_how_old_it_is(
 ) -> None:
     admit(policy, file)
     monkeypatch.setattr(bundled, "open_bundle", lambda: Bundle.open(file))
-    monkeypatch.setattr(choosing, "choose", lambda options, bundle: None)
+    monkeypatch.setattr(choosing, "choose", lambda options, bundle: receipts.sample(tmp_path))
 
     def newer(home: Home) -> Manifest:
         with Bundle.open(file) as bundle:
