@@ -11,7 +11,6 @@ from typing import List, Optional, Sequence, Union
 
 import typer
 
-from bootstrap import handoff
 from bootstrap.base import question
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
@@ -52,7 +51,6 @@ from bootstrap.commands.verifying import verify_command
 from bootstrap.doctor import preflight
 from bootstrap.doctor.finding import Report
 from bootstrap.doctor.render import render
-from bootstrap.installed import joining
 from bootstrap.installed import options as choosing
 from bootstrap.installed.following import Following
 from bootstrap.installed.options import Options
@@ -164,10 +162,12 @@ def install(
     json: bool = JSON,
 ) -> Result[Union[Outcome, Planned]]:
     """Install and start Airflow, and run the example pipeline as proof. Safe to run again."""
+    from bootstrap import handoff  # noqa: PLC0415  (it and the next ones: doctor compiles what it imports)
     from bootstrap import install as installing  # noqa: PLC0415
     from bootstrap.commands import olds  # noqa: PLC0415
     from bootstrap.commands.installing import in_short, preview, report  # noqa: PLC0415
     from bootstrap.doctor.catalogue import CATALOGUE  # noqa: PLC0415  (imports every check)
+    from bootstrap.installed import joining  # noqa: PLC0415
     from bootstrap.upkeep import addons  # noqa: PLC0415  (doctor starts sooner without it)
 
     for identifier in ignore or []:

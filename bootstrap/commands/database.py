@@ -9,7 +9,6 @@ from typing import Optional, Tuple
 
 import typer
 
-from bootstrap import handoff
 from bootstrap.base import language, question
 from bootstrap.base.secret import Secret
 from bootstrap.commands.shared import DATABASE
@@ -107,4 +106,6 @@ def _asked(user: str, choice: DatabaseChoice) -> Optional[Secret]:
 
 
 def _first_line(path: Optional[Path]) -> Optional[Secret]:
+    from bootstrap import handoff  # noqa: PLC0415  (doctor compiles what it imports)
+
     return handoff.first_line(path) if path else None

@@ -7,7 +7,6 @@ from typing import List, Optional, Tuple
 
 import typer
 
-from bootstrap import handoff
 from bootstrap.airflow import login_modules
 from bootstrap.installed.following import Following
 from bootstrap.installed.options import InvalidOption
@@ -120,6 +119,8 @@ def asked_of(
         return None
     if auth != LDAP:
         raise InvalidOption("A directory is for --auth ldap.", needed="--auth ldap beside --ldap-url")
+    from bootstrap import handoff  # noqa: PLC0415  (doctor of a bundle compiles what it imports)
+
     found = DirectoryAsked(
         url,
         base,

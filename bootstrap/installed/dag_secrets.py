@@ -10,7 +10,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
 
 from bootstrap.airflow import dagsecrets
 from bootstrap.airflow.command import source
@@ -18,8 +18,10 @@ from bootstrap.base import process
 from bootstrap.base.columns import listed
 from bootstrap.base.process import CommandFailed
 from bootstrap.base.secret import Secret
-from bootstrap.installed.installation import Installation
 from wheelhouse.errors import AirferryError
+
+if TYPE_CHECKING:  # what reads a file of them before an install needs none
+    from bootstrap.installed.installation import Installation
 
 CONNECTIONS, VARIABLES = "connections", "variables"
 _FORMS = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".env": "env"}

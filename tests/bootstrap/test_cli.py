@@ -21,6 +21,9 @@ _ELSEWHERE = (
 )
 # what explaining a finding of an installation needs as well
 _OF_AN_INSTALLATION = (
+    "bootstrap.handoff",
+    "bootstrap.installed.installation",
+    "bootstrap.services.control",
     "bootstrap.airflow.moves",
     "bootstrap.cluster.engine",
     "bootstrap.examination.installed",
