@@ -192,20 +192,27 @@ def of_file(path: Path, key: str) -> OldDatabase:
 def consistent(path: Path) -> Iterator[sqlite3.Connection]:
     """SQLite's file, read-only: nothing is written there, no journal and no lock file either.
 
-    A file whose writer was killed, or that keeps a log of its own beside it, cannot be read without writing:
+    A file whose writer was killed, or that has a write-ahead log beside it, cannot be read without writing:
     then a copy of all its parts is. Raises OSError, sqlite3.Error, and ImportError on a Python without it.
     """
     import sqlite3  # noqa: PLC0415  (a Python without it gets as far as doctor)
 
+    parts = [Path(f"{path}{ending}") for ending in ("", "-wal", "-journal")]
+    left = any(part.exists() for part in parts[1:])
     with contextlib.ExitStack() as stack:
+        connection = None
+        logged = _is_logged(path)
         try:
-            connection = _opened(path, "ro")
-            stack.enter_context(contextlib.closing(connection))
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not (logged and left):
+                # else SQLite would make both parts of the log beside the file
+                connection = _opened(path, "ro&immutable=1" if logged else "ro")
+                stack.enter_context(contextlib.closing(connection))
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:
-            parts = [Path(f"{path}{ending}") for ending in ("", "-wal", "-journal")]
-            if not any(part.exists() for part in parts[1:]):
+            if not left:
                 raise
+            connection = None
+        if connection is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="airferry-", dir=SCRATCH))
             for part in parts:
                 if part.exists():
@@ -213,6 +220,12 @@ def consistent(path: Path) -> Iterator[sqlite3.Connection]:
             connection = _opened(Path(folder, path.name), "rw")
             stack.enter_context(contextlib.closing(connection))
         yield connection
+
+
+def _is_logged(path: Path) -> bool:
+    """Whether it is in WAL mode (SQLite's "Database File Format", 1.3.3); raises OSError."""
+    with path.open("rb") as stream:
+        return stream.read(20)[18:] == b"\2\2"
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
