@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import stat
 import tarfile
 import tempfile
@@ -67,7 +66,7 @@ def packed(old: OldAirflow, server: Optional[OldServer] = None) -> int:
             else:
                 _write_as(owner, old, stream)
             stream.flush()
-        except (AirferryError, OSError, ValueError, sqlite3.Error) as error:
+        except Exception as error:  # sqlite3.Error as well, which is imported late
             raise TakeOverFailed(
                 f"The Airflow at {old.place} could not be packed.",
                 found=_reason(error),
@@ -123,7 +122,7 @@ def _write_as(owner: Account, old: OldAirflow, stream: IO[bytes]) -> None:
             try:
                 _write(old, stream)
                 status = 0
-            except (AirferryError, OSError, ValueError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001  (as above)
                 os.write(writing, _reason(error).encode("utf-8", "replace")[:4000])
         finally:
             os._exit(status)
@@ -175,6 +174,8 @@ def _write(old: OldAirflow, stream: IO[bytes]) -> None:
 @contextlib.contextmanager
 def snapshot(path: Path) -> Iterator[Tuple[IO[bytes], int]]:
     """SQLite's file as it is at one moment, by its own backup, and its size."""
+    import sqlite3  # noqa: PLC0415  (a Python without it gets as far as doctor)
+
     with tempfile.TemporaryDirectory(prefix="airferry-", dir=SCRATCH) as folder:
         copy = Path(folder, DATABASE)
         target = sqlite3.connect(str(copy))

@@ -6,6 +6,8 @@ import io
 import os
 import resource
 import sqlite3
+import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -108,6 +110,13 @@ def test_no_room_for_the_archive(tmp_path: Path) -> None:
     in_process(packs, limit)()
     assert resource.getrlimit(resource.RLIMIT_FSIZE) == unlimited
     assert old.contents(home) == before
+
+
+def test_python_without_sqlite3_gets_as_far_as_doctor() -> None:
+    """An install on such a host is refused by a finding, not by an import."""
+    program = "import sys; sys.modules['sqlite3'] = None; import bootstrap.commands.installing"
+    tried = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (tried.returncode, tried.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
