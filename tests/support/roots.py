@@ -1,4 +1,4 @@
-"""Bare hosts: root folders made by debootstrap, entered without a network."""
+"""Bare hosts: root folders made by debootstrap, entered without a network, with a name of their own."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Root:
 
     def __enter__(self) -> Root:
         network, prepare = ([], _PREPARE) if self._online else (["-n"], _LOOPBACK + _PREPARE)
-        command = ["unshare", *network, "-m", "-p", "-f", "--kill-child", "sh", "-c", prepare]
+        command = ["unshare", *network, "-u", "-m", "-p", "-f", "--kill-child", "sh", "-c", prepare]
         command += [str(self.path), sys.executable, _FIRST]
         self._holder = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -135,7 +135,7 @@ class Root:
     def command(self, *arguments: str) -> list[str]:
         """The command line that runs a command there, in an environment of its own."""
         network = [] if self._online else ["-n"]
-        enter = ["nsenter", "-t", self._first, *network, "-m", "-p", "-r", "-w", "--"]
+        enter = ["nsenter", "-t", self._first, *network, "-u", "-m", "-p", "-r", "-w", "--"]
         return [*enter, "/usr/bin/env", "-i", f"PATH={_PATH}", "HOME=/root", "LANG=C", *arguments]
 
     def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
