@@ -62,7 +62,9 @@ def _help(wheels: Iterable[Iterable[Tag]], target: Target) -> str:
     helps = []
     if newer:
         least = min(newer, key=lambda item: item.version)
-        helps.append(f"a host with {least.libc_label} or newer (--platform {_tag(least)})")
+        helps.append(
+            f"a host with {least.libc_label} or newer (--platform {_tag(least)}, or its system: --like NAME)"
+        )
     if others:
         helps.append(f"another Python: {', '.join(sorted(others, key=_order))}")
     return f"What would help: {', or '.join(helps)}." if helps else ""
