@@ -19,7 +19,7 @@ from bootstrap.commands import site_kerberos, site_ldap, site_mail
 from bootstrap.commands.helpful import offer
 from bootstrap.commands.shared import HOME, JSON, NOW, WAIT, application, home_of, patience
 from bootstrap.commands.site_proxy import proxy
-from bootstrap.commands.site_results import SiteChanged, changed, entered
+from bootstrap.commands.site_results import UNDO, SiteChanged, changed, entered
 from bootstrap.commands.site_tls import tls
 from bootstrap.examination import tls as tls_facts
 from bootstrap.installed.installation import Installation
@@ -133,7 +133,7 @@ def undo(home: Optional[Path] = HOME, json: bool = JSON) -> Result[SiteChanged]:
     installation = entered(home_of(home))
     with held(installation.home.lock):
         undone = change.undo_unfinished(installation, console)
-    return changed(installation, "undo", SiteChange(undone, proved=False), ())
+    return changed(installation, UNDO, SiteChange(undone, proved=False), ())
 
 
 offer(app, show, ("site", "site show --json"))

@@ -13,6 +13,8 @@ from bootstrap.installed.installation import Installation
 from bootstrap.state.cluster import on_the_head
 from bootstrap.state.home import Home
 
+UNDO = "undo"
+
 
 @dataclass(frozen=True)
 class SiteChanged:
@@ -20,7 +22,7 @@ class SiteChanged:
 
     `proved` says that a login and a run of the example pipeline have worked with it: nothing is proven where
     Airflow does not run. `components` were started again, `also` are options of airflow.cfg that follow from
-    the change, `notes` what is left to do.
+    the change, `notes` what is left to do. ``site undo`` is the group undo, and proves nothing.
     """
 
     group: str
@@ -59,7 +61,7 @@ def changed(
         console.print(f"Changed: {group}. For browsers: {installation.url_for_others or installation.url}")
         for line in data.also:
             console.print(f"With it: {line}")
-        if not data.proved:
+        if not data.proved and group != UNDO:  # there are no new settings
             console.note("Airflow does not run: the new settings are not proven.")
             console.command(f"{installation.home.bin}/airferry start")
         for note in data.notes:

@@ -159,6 +159,16 @@ def test_a_change_that_was_killed_is_undone(
     assert not (home.secrets / "site-key").exists()
 
 
+def test_undo_does_not_speak_of_new_settings(installation: Installation, home: Home) -> None:
+    """There are none, and Airflow runs again where it ran."""
+    edit = Edit({("api", "base_url"): URL}, {})
+    change._keep(home, ManagedSettings(installation), edit, Secret("{}"), running=False)
+    undone = run(home, "site", "undo")
+    assert (undone.returncode, "Changed: undo" in undone.stdout) == (0, True), undone.stderr
+    assert "not proven" not in undone.stdout + undone.stderr
+    assert "nothing was changed" in run(home, "site", "undo").stdout
+
+
 @pytest.mark.parametrize(
     "text",
     [
