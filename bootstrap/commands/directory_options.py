@@ -134,7 +134,7 @@ def asked_of(
         others,
         kind,
     )
-    if not found.enough:
+    if not found.enough or all(role != "Admin" for role, _ in named):
         raise InvalidOption(
             "--auth ldap needs to know the directory.",
             needed="--ldap-url, --ldap-base, --ldap-bind-user, --ldap-bind-password-file, --ldap-group-admin",

@@ -62,7 +62,10 @@ def test_the_options_of_a_directory_are_judged_before_anything_else(tmp_path: Pa
     for more in wrong:
         with pytest.raises(InvalidOption):
             asked_of(tmp_path, **more)
-    for more in ({"url": "http://h"}, {"groups": (("Op", ["cn=a"]),)}, {"start_tls": True}):
+    with pytest.raises(InvalidOption) as caught:  # not by the options of site ldap
+        asked_of(tmp_path, groups=(("Op", ["cn=a"]),))
+    assert "--ldap-group-admin" in caught.value.needed
+    for more in ({"url": "http://h"}, {"start_tls": True}):
         with pytest.raises(DirectoryInvalid):
             asked_of(tmp_path, **more)
 
