@@ -24,12 +24,13 @@ from wheelhouse.errors import AirferryError
 POSTGRESQL = "postgresql"
 # Where a server of this host's listens when the URL names no host: Debian's and Red Hat's place, libpq's own.
 SOCKETS = ("/var/run/postgresql", "/tmp")  # noqa: S108
-# Everything is text as COPY of any server reads it.
-_SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO, YMD", "extra_float_digits": "3"}
-_AFTER = (
-    "SET IntervalStyle = 'postgres'; SET bytea_output = 'hex'; SET statement_timeout = 0;"
-    " SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'"
-)
+# Everything is text as COPY of any server reads it. Of the transaction alone: a pooler (PgBouncer) refuses
+# such settings at the login, and would give the session to others as it was left.
+_SETTINGS = {
+    "TimeZone": "UTC", "DateStyle": "ISO, YMD", "extra_float_digits": "3", "IntervalStyle": "postgres",
+    "bytea_output": "hex", "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "60s",
+}  # fmt: skip
 # What speaks to libpq and changes nothing here.
 _WITHOUT_EFFECT = re.compile(r"connect_timeout|application_name|keepalives\w*|client_encoding|gssencmode|"
                              r"target_session_attrs|tcp_user_timeout|fallback_application_name")  # fmt: skip
@@ -138,9 +139,9 @@ def _quoted(name: str) -> str:
 @contextlib.contextmanager
 def opened(server: OldServer) -> Iterator[AskedPostgres]:
     """What it holds at this moment; raises DatabaseUnavailable, StatementFailed."""
-    with wire.session(server.connection, server.password, 15, {**server.settings, **_SETTINGS}) as session:
-        session.query(_AFTER)
+    with wire.session(server.connection, server.password, 15, server.settings) as session:
         session.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        session.query("; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _SETTINGS.items()))
         yield AskedPostgres(session)
         session.query("ROLLBACK")
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from bootstrap.doctor.checks.take_over import TakeOverWanted
 from bootstrap.facts import old_postgres, remnants
 from bootstrap.facts.old_airflow import OldAirflow
 from bootstrap.facts.old_postgres import OldServer
+from bootstrap.postgres import wire
+from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.refusal import StatementFailed
 from bootstrap.state.home import Home
 from bootstrap.takeover import archive, look
@@ -176,6 +179,25 @@ def test_socket_of_this_host(server: RealServer) -> None:
     url = f"postgresql://reader@/old?host={server.folder}&port={server.port}&options=-csearch_path%3Dpublic"
     with old_postgres.opened(old_postgres.server_of(url, Path("/"), "kim")) as asked:
         assert asked.query("SELECT current_user, current_setting('search_path')") == [("reader", "public")]
+
+
+def test_nothing_of_ours_is_told_at_the_login(server: RealServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PgBouncer refuses what it does not know there, and gives a session on to others as it was left."""
+    started: list[object] = []
+    session = wire.session
+
+    def noted(connection: Connection, password: Secret | None, seconds: float, more: Any) -> Any:
+        started.append(more)
+        return session(connection, password, seconds, more)
+
+    monkeypatch.setattr(wire, "session", noted)
+    url = f"postgresql://reader@/old?host={server.folder}&port={server.port}"
+    shown = "SELECT current_setting('TimeZone'), current_setting('extra_float_digits')"
+    with old_postgres.opened(old_postgres.server_of(url, Path("/"), "kim")) as asked:
+        assert asked.query(shown) == [("UTC", "3")]
+        asked.query("COMMIT")
+        assert asked.query("SELECT current_setting('lock_timeout')") == [("0",)]
+    assert started == [{}]
 
 
 def test_one_moment_that_cannot_be_written_to(server: RealServer) -> None:
