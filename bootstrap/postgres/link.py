@@ -113,7 +113,11 @@ def _secured(stream: socket.socket, connection: Connection) -> ssl.SSLSocket:
     )
     context.verify_mode = ssl.CERT_REQUIRED if checked else ssl.CERT_NONE
     if checked:
-        context.load_verify_locations(cafile=connection.sslrootcert)
+        try:
+            context.load_verify_locations(cafile=connection.sslrootcert)
+        except OSError as error:  # it does not name the file
+            said = f"the root certificate {connection.sslrootcert} cannot be read: {error.strerror or error}"
+            raise DatabaseUnavailable(refusal.TLS, said) from None
     return context.wrap_socket(stream, server_hostname=connection.host)
 
 
@@ -131,6 +135,8 @@ def _socket(connection: Connection, deadline: float) -> socket.socket:
                 found.append(socket.create_connection(address, timeout=_left(deadline)))
         except OSError as error:
             problems.append(error)
+        except (ValueError, OverflowError) as error:  # a name or a port that cannot be
+            problems.append(OSError(str(error)))
 
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()

@@ -155,6 +155,17 @@ def test_something_else_answers(link: Connection, mode: str) -> None:
         assert problem(replace(link, port=port, sslmode=mode)).kind == refusal.UNREACHABLE
 
 
+def test_address_that_cannot_be(link: Connection, capfd: pytest.CaptureFixture[str]) -> None:
+    for wrong in (replace(link, host="a" * 70 + ".example"), replace(link, port=70000)):
+        assert problem(wrong).kind == refusal.UNREACHABLE
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_root_certificate_that_is_not_there(link: Connection) -> None:
+    found = problem(replace(link, sslmode="verify-full", sslrootcert="/nowhere/root.crt"))
+    assert "/nowhere/root.crt" in str(found.found or found)
+
+
 def test_server_without_tls(link: Connection) -> None:
     with answering(b"N") as port:
         assert problem(replace(link, port=port, sslmode="require")).kind == refusal.TLS
