@@ -18,6 +18,7 @@ import re
 import sqlite3
 import sys
 import time
+import urllib.parse
 from datetime import datetime
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
@@ -97,7 +98,7 @@ class Sqlite:
     """A file of SQLite's; a row is its values."""
 
     def __init__(self, path: str) -> None:
-        self.connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        self.connection = sqlite3.connect(f"file:{urllib.parse.quote(path)}?mode=ro", uri=True)
         self.connection.text_factory = lambda data: data.decode("utf-8", "replace")
 
     def tables(self) -> List[str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from bootstrap.airflow.tablecopy import Column, Copy, Sqlite
@@ -80,3 +84,11 @@ def test_full_disk_or_lost_connection_is_no_matter_of_a_row(pgcode: str | None) 
     """Else the rows would count as refused, and the rest be committed without them."""
     with pytest.raises(Refused):
         left_out(Refused(pgcode))
+
+
+def test_home_with_characters_that_an_address_takes_otherwise(tmp_path: Path) -> None:
+    folder = tmp_path / "air?flow #1"
+    folder.mkdir()
+    with contextlib.closing(sqlite3.connect(folder / "airflow.db")) as database:
+        database.execute("CREATE TABLE dag (dag_id TEXT)")
+    assert Sqlite(str(folder / "airflow.db")).tables() == ["dag"]
