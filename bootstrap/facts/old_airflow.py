@@ -138,6 +138,8 @@ def folder(path: Path, without: Tuple[str, ...] = ()) -> OldFolder:
             links.append(f"{item} -> {os.readlink(str(item))}")
         elif not os.access(str(item), os.R_OK):
             unreadable.append(str(item))
+        elif os.geteuid() == 0 and status.st_nlink > 1 and stat.S_ISREG(status.st_mode):
+            links.append(f"{item} (hard link)")  # it may be any file of the host
         elif stat.S_ISREG(status.st_mode):
             files, size = files + 1, size + status.st_size
     return OldFolder(str(path), files, size, tuple(links[:_LINKS]), tuple(unreadable[:_LINKS]))
