@@ -73,11 +73,14 @@ class HistoryStep:
                     found=f"{found.runs:,} runs",
                     needed=f"{found.before:,} runs, as in the database",
                 )
-        smallfile.write(self.staging.proved, codec.dumps(found), 0o600)
-        for path in (self.staging.database, self.staging.contents, self.staging.key):
+        # before the step counts as done: these hold passwords, and nothing else would remove them
+        for path in (
+            self.staging.database, self.staging.contents, self.staging.key, self.staging.configuration,
+        ):  # fmt: skip
             if path.exists():
                 path.unlink()
         shutil.rmtree(str(self.staging.tables), ignore_errors=True)
+        smallfile.write(self.staging.proved, codec.dumps(found), 0o600)
 
     def _parsed(self, before: Dict[str, int], since: float) -> str:
         """A DAG with runs that the scheduler has read since then; the one with the most runs."""
@@ -109,6 +112,8 @@ class HistoryStep:
         if receipt.auth == "fab" and user in old.database.users:
             # that account has a password which is not known here
             password = secret.generate()
+            if rows.has_account(self.installation, _ASKING):
+                self._forget()  # of a proof that was killed, with a password that nobody knows
             commands = [self.installation.version.create_admin(_ASKING, password.reveal())]
             self.installation.airflow.run_batch(
                 commands, what="make an account that asks", secrets=(password,)
@@ -116,10 +121,13 @@ class HistoryStep:
             try:
                 return self._asked(_ASKING, password, dag)
             finally:
-                self.installation.airflow.run(
-                    "users", "delete", "--username", _ASKING, what="remove the account that asked"
-                )
+                self._forget()
         return self._asked(user, password, dag)
+
+    def _forget(self) -> None:
+        self.installation.airflow.run(
+            "users", "delete", "--username", _ASKING, what="remove the account that asked"
+        )
 
     def _asked(self, user: str, password: Secret, dag: str) -> int:
         session = health.login(self.installation.version, self.installation.web, user, password)

@@ -148,11 +148,12 @@ class RowsStep:
         return "Copy the rows of the old database: history, connections, variables, pools, users"
 
     def done(self) -> bool:
-        """Whether they are there: it was one transaction."""
-        return rows.copied(self.installation) is not None
+        """Whether they are there, all of them: it was one transaction."""
+        found = rows.copied(self.installation)
+        return found is not None and not found.unexplained()
 
     def apply(self) -> None:
-        """Copy them; what was in plain text is encrypted."""
+        """Copy them; what was in plain text is encrypted. Raises :class:`TakeOverFailed`."""
         found = rows.copy(self.installation, self.staging, encrypt=True)
         lost = found.unexplained()
         if lost:
