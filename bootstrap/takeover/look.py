@@ -25,6 +25,7 @@ from bootstrap.doctor.checks.take_over import TakeOverWanted
 from bootstrap.doctor.finding import Finding
 from bootstrap.facts import old_airflow, old_postgres, processes
 from bootstrap.facts.old_airflow import OldAirflow
+from bootstrap.facts.old_database import SCRATCH
 from bootstrap.facts.old_postgres import OldServer
 from bootstrap.installed import external
 from bootstrap.installed.options import InvalidOption
@@ -136,12 +137,15 @@ def judged(named: TakeOverSource, found: Looked, chosen: Receipt) -> Tuple[Findi
         return (take_over.unreadable(str(named.home), found.problem),)
     new = Home(Path(chosen.home))
     earlier = receipt.find(new.receipt)
+    place, scratch = _there(new.path), _there(Path(SCRATCH))
+    same = place.stat().st_dev == scratch.stat().st_dev
     wanted = TakeOverWanted(
         chosen.airflow,
         chosen.home,
         tuple(item for item in processes.collect() if item.kind == "airflow"),
         earlier is not None and bool(earlier.completed),
-        _free(new.path),
+        shutil.disk_usage(str(place)).free,
+        None if same else shutil.disk_usage(str(scratch)).free,
     )
     return tuple(take_over.judge(found.old, wanted))
 
@@ -202,7 +206,7 @@ def import_early() -> None:
             continue  # that is a finding of its own
 
 
-def _free(path: Path) -> int:
+def _there(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
-    return shutil.disk_usage(str(path)).free
+    return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Tuple
 
 from bootstrap.airflow import differences, revisions
 from bootstrap.airflow.differences import numbers
@@ -16,6 +16,7 @@ from bootstrap.doctor.finding import Entry, Finding
 from bootstrap.doctor.severity import BLOCKER, NOTE, WARNING
 from bootstrap.facts.old_airflow import MYSQL, OldAirflow
 from bootstrap.facts.old_configuration import SQLITE
+from bootstrap.facts.old_database import SCRATCH
 from bootstrap.facts.old_postgres import POSTGRESQL
 from bootstrap.facts.processes import Process
 
@@ -54,7 +55,7 @@ TAKE_OVER_ROOM = Entry(
     "take-over-room",
     BLOCKER,
     "The disk has no room for the old Airflow",
-    "Beside the new database there is a copy of the old one until the end.",
+    "Beside the new database there is a copy of the old one until the end. It is packed in /var/tmp first.",
 )
 TAKE_OVER_REMNANTS = Entry(
     "take-over-remnants",
@@ -85,6 +86,9 @@ TAKE_OVER_LEFT = Entry(
 _SCHEMA_OF_OLDEST = "2.2.0"
 # Bytes that go on being used beside the database: the copy that is upgraded, the tables with their indexes.
 _TIMES = 4
+# While it is packed: a table or a file of its own, and what is packed of it.
+_PACKED = 2
+_SPARE = 256 << 20
 _SHOWN = 12
 
 
@@ -92,7 +96,8 @@ _SHOWN = 12
 class TakeOverWanted:
     """What a take-over is for: the bundle's release, the new home, and what was seen on this host.
 
-    `installed` says that the home has a finished installation, `free` are the bytes on its disk.
+    `installed` says that the home has a finished installation, `free` are the bytes on its disk. `scratch`
+    are those where the old one is packed first, None where that is the same disk.
     """
 
     airflow: str
@@ -100,6 +105,7 @@ class TakeOverWanted:
     running: Tuple[Process, ...] = ()
     installed: bool = False
     free: int = 0
+    scratch: Optional[int] = None
 
 
 def unreadable(path: str, why: str) -> Finding:
@@ -276,14 +282,24 @@ def _key(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
 
 
 def _room(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
-    files = old.dags.size + old.plugins.size + old.logs.size
-    needed = old.database.size * _TIMES + 2 * files + (256 << 20)
-    if wanted.free and wanted.free < needed:
+    size, files = old.database.size, old.dags.size + old.plugins.size + old.logs.size
+    # what was packed lies there until the end
+    packed = size + files if wanted.scratch is None else 0
+    home = size * _TIMES + 2 * files + packed + _SPARE
+    scratch = size * _PACKED + files + _SPARE
+    sizes = f"the old database has {size_text(size)}, the files {size_text(files)}"
+    if wanted.free and wanted.free < home:
         yield TAKE_OVER_ROOM.found(
             f"{size_text(wanted.free)} free at {wanted.home}",
-            needed=f"{size_text(needed)}: the old database has {size_text(old.database.size)},"
-            f" the files {size_text(files)}",
+            needed=f"{size_text(home)}: {sizes}",
             remedy="Make room, or choose another disk with --home. The old Airflow's own clean-up makes its"
+            " database smaller: airflow db clean.",
+        )
+    if wanted.scratch is not None and wanted.scratch < scratch:
+        yield TAKE_OVER_ROOM.found(
+            f"{size_text(wanted.scratch)} free at {SCRATCH}",
+            needed=f"{size_text(scratch)}: {sizes}",
+            remedy="Make room there: the old Airflow is packed there first. Its own clean-up makes its"
             " database smaller: airflow db clean.",
         )
 

@@ -264,6 +264,24 @@ def test_no_room(home: Path) -> None:
     assert ids(home, free=1 << 40) == []
 
 
+def test_no_room_where_it_is_packed(home: Path) -> None:
+    """The new home may be on another disk, with room enough."""
+    wanted = TakeOverWanted(NEW, "/opt/new", free=1 << 40, scratch=1 << 20)
+    (finding,) = judged(home, wanted)
+    assert finding.id == "take-over-room"
+    assert "free at /var/tmp" in finding.found
+    assert "--home" not in finding.remedy
+    assert ids(home, free=1 << 40, scratch=1 << 40) == []
+
+
+def test_one_disk_holds_what_is_packed_as_well(home: Path) -> None:
+    seen = found(home)
+    seen = replace(seen, database=replace(seen.database, size=1 << 30))
+    for scratch, said in ((None, ["take-over-room"]), (1 << 40, [])):
+        wanted = TakeOverWanted(NEW, "/opt/new", free=4700 << 20, scratch=scratch)
+        assert [item.id for item in take_over.judge(seen, wanted) if item.severity == "blocker"] == said
+
+
 def test_database_that_is_none(home: Path) -> None:
     (home / "airflow.db").write_bytes(b"no database at all" * 100)
     assert ids(home) == ["take-over-database"]
@@ -319,6 +337,16 @@ def test_root_believes_no_home_of_its_own_that_others_could_have_put_there(home:
     seen = look.look(home)
     assert seen.old is None
     assert "others could have put it there" in seen.problem
+
+
+@ROOT
+def test_hard_link_that_root_leaves_out_is_named(home: Path) -> None:
+    before = found(home).dags.files
+    file = next((home / "dags").rglob("*.py"))
+    (home / "again").hardlink_to(file)
+    seen = found(home)
+    assert (seen.dags.files, seen.dags.links) == (before - 1, (f"{file} (hard link)",))
+    assert f"link, not followed: {file} (hard link)" in take_over_extent.left(seen)
 
 
 def test_links_are_named_and_not_followed(home: Path, tmp_path: Path) -> None:
