@@ -58,8 +58,11 @@ def tell(old: Optional[Old], console: Console) -> None:
 
 
 def packed(old: Optional[Old], options: Options) -> Options:
-    """Pack it; raises TakeOverFailed, also where findings were ignored and it cannot be taken over."""
-    if old is None:
+    """Pack it, unless an install that was interrupted has; raises TakeOverFailed.
+
+    Also where findings were ignored and it cannot be taken over.
+    """
+    if old is None or look.unpacked(options.home) is not None:
         return options
     if old.old is None or old.old.database.kind not in (SQLITE, POSTGRESQL) or not old.old.release:
         raise TakeOverFailed(f"{_place(old)} cannot be taken over: it has no database that is known.")
@@ -91,9 +94,9 @@ def _looked_for(
         return None, ()
     place = look.named(named, password_file)
     new = Home(Path(chosen.home))
-    before = look.done(new)
-    if before is not None:
-        return None, (look.judged_again(place, before, chosen.home),)
+    before, read = look.done(new), look.unpacked(new)
+    if before is not None or (read and look.is_another(place, read)):
+        return None, (look.judged_again(place, before or read or "", chosen.home),)
     found = look.look_at_server(place.server, new) if place.server else look.look(place.home)
     old = Old(place, found.old, look.judged(place, found, chosen))
     return old, old.findings

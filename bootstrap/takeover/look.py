@@ -52,6 +52,11 @@ class TakeOverSource:
     home: Path
     server: Optional[OldServer] = None
 
+    @property
+    def text(self) -> str:
+        """As :attr:`OldAirflow.place` has it."""
+        return self.server.address if self.server else str(self.home)
+
 
 def named(text: str, password_file: Optional[Path] = None) -> TakeOverSource:
     """The old home, or its airflow.cfg, or the address of its database; raises InvalidOption."""
@@ -133,9 +138,10 @@ def reader(home: Path) -> Account | str | None:
 
 def judged(named: TakeOverSource, found: Looked, chosen: Receipt) -> Tuple[Finding, ...]:
     """What speaks against taking it over into the home that was chosen, and what to know."""
-    if found.old is None:
-        return (take_over.unreadable(str(named.home), found.problem),)
     new = Home(Path(chosen.home))
+    read = unpacked(new) is not None
+    if found.old is None:
+        return () if read else (take_over.unreadable(str(named.home), found.problem),)
     earlier = receipt.find(new.receipt)
     place, scratch = _there(new.path), _there(Path(SCRATCH))
     same = place.stat().st_dev == scratch.stat().st_dev
@@ -146,6 +152,7 @@ def judged(named: TakeOverSource, found: Looked, chosen: Receipt) -> Tuple[Findi
         earlier is not None and bool(earlier.completed),
         shutil.disk_usage(str(place)).free,
         None if same else shutil.disk_usage(str(scratch)).free,
+        read,
     )
     return tuple(take_over.judge(found.old, wanted))
 
@@ -170,22 +177,32 @@ def preview(old: OldAirflow, findings: Tuple[Finding, ...]) -> TakeOver:
 
 def done(home: Home) -> Optional[str]:
     """What was taken over into this home to the end, where nothing is left to do; None before."""
-    staging = Staging(home)
-    if not staging.proved.exists():
-        return None
+    return _read_from(home) if Staging(home).proved.exists() else None
+
+
+def unpacked(home: Home) -> Optional[str]:
+    """What lies in this home as it was packed: an install goes on from there; None before."""
+    return _read_from(home) if Staging(home).complete.exists() else None
+
+
+def _read_from(home: Home) -> str:
     with contextlib.suppress(OSError, codec.Malformed):
         owner = home.owner_of_data()
-        text = smallfile.read(staging.look, owner).decode("utf-8", "replace")
+        text = smallfile.read(Staging(home).look, owner).decode("utf-8", "replace")
         return codec.loads(OldAirflow, text).place
     return ""
 
 
 def judged_again(place: TakeOverSource, before: str, home: str) -> Finding:
     """What there is to say where `before` was taken over: that it was, or that it was another one."""
-    asked = place.server.address if place.server else str(place.home)
-    if before and before != asked:
-        return take_over.another(before, asked, home)
-    return take_over.already(asked, home)
+    if is_another(place, before):
+        return take_over.another(before, place.text, home)
+    return take_over.already(place.text, home)
+
+
+def is_another(place: TakeOverSource, before: str) -> bool:
+    """Whether it is not the one that was read `before`, as far as is known."""
+    return bool(before) and before != place.text
 
 
 def _looked(home: Path) -> Looked:

@@ -97,7 +97,8 @@ class TakeOverWanted:
     """What a take-over is for: the bundle's release, the new home, and what was seen on this host.
 
     `installed` says that the home has a finished installation, `free` are the bytes on its disk. `scratch`
-    are those where the old one is packed first, None where that is the same disk.
+    are those where the old one is packed first, None where that is the same disk. `unpacked`: an install was
+    interrupted that had read it already.
     """
 
     airflow: str
@@ -106,6 +107,7 @@ class TakeOverWanted:
     installed: bool = False
     free: int = 0
     scratch: Optional[int] = None
+    unpacked: bool = False
 
 
 def unreadable(path: str, why: str) -> Finding:
@@ -139,7 +141,8 @@ def judge(old: OldAirflow, wanted: TakeOverWanted) -> Iterator[Finding]:
     yield from _database(old, wanted)
     yield from _running(old, wanted)
     yield from _key(old, wanted)
-    yield from _room(old, wanted)
+    if not wanted.unpacked:
+        yield from _room(old, wanted)
     yield from _remnants(old)
     lines = left(old)
     if lines:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,19 +17,22 @@ import pytest
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
 from bootstrap.base.secret import Secret
+from bootstrap.commands import olds
 from bootstrap.doctor.checks import take_over, take_over_extent
 from bootstrap.doctor.checks.take_over import TakeOverWanted
-from bootstrap.doctor.finding import Finding
+from bootstrap.doctor.finding import Finding, Report
+from bootstrap.doctor.preflight import Preflight
 from bootstrap.facts import old_airflow, remnants
 from bootstrap.facts.old_airflow import OldAirflow
 from bootstrap.facts.processes import Process
 from bootstrap.facts.remnants import Remnant
 from bootstrap.installed.options import InvalidOption
 from bootstrap.state.home import Home
-from bootstrap.takeover import look
+from bootstrap.takeover import archive, look
 from bootstrap.takeover.look import TakeOverSource
 from bootstrap.takeover.staging import Staging
 from tests.support import old_airflow as old
+from tests.support import receipts
 from tests.support.accounts import NOBODY, Folder
 from wheelhouse import codec
 
@@ -209,6 +214,36 @@ def test_home_that_has_taken_one_over(home: Path, tmp_path: Path) -> None:
     other = look.judged_again(TakeOverSource(tmp_path / "other"), before, str(new.path))
     assert (other.id, other.severity) == ("take-over-place", "blocker")
     assert str(home) in other.found
+
+
+def test_interrupted_install_that_has_read_it_reads_nothing_again(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for hours, not into room that its own rows have taken meanwhile, and no other one instead."""
+    new = Home(tmp_path / "new")
+    sample = receipts.sample(new.path)
+    chosen = replace(sample, airflow=NEW, database=replace(sample.database, adopted=False))
+    options: Any = SimpleNamespace(home=new, taking=None)
+    new.secrets.mkdir(parents=True)
+    staging = Staging(new)
+    staging.path.mkdir(parents=True)
+    staging.look.write_text(codec.dumps(found(home)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    assert "take-over-room" in [item.id for item in olds.findings(str(home), None, chosen)]
+    staging.complete.touch()
+    monkeypatch.setattr(archive, "packed", lambda *_: pytest.fail("packed again"))
+    assert [item.id for item in olds.findings(str(home), None, chosen)] == ["take-over"]
+    other = old.make("2.2.2", tmp_path / "other" / "airflow")
+    assert [item.id for item in olds.findings(str(other), None, chosen)] == ["take-over-place"]
+    python: Any = None
+    judgement = Preflight(Report("", "", ()), python)
+    for gone in (False, True):
+        if gone:
+            shutil.rmtree(home)
+        seen, judged = olds.judged(str(home), None, chosen, judgement)
+        assert not judged.report.blockers
+        assert olds.adopting(seen, chosen).database.adopted
+        assert olds.packed(seen, options).taking is None
 
 
 def test_process_of_the_old_one(home: Path) -> None:
