@@ -118,10 +118,12 @@ def look(home: Path) -> Looked:
         return _looked(home)
     import_early()
     text = accounts.look_as(owner, lambda: codec.dumps(_looked(home)), seconds=600)
-    try:
-        return codec.loads(Looked, text or "")
-    except codec.Malformed:
-        return Looked(problem=f"{owner.name} could not read it to the end")
+    with contextlib.suppress(codec.Malformed):
+        found = codec.loads(Looked, text or "")
+        # root packs what is said there: it must not be a home of somebody else's
+        if found.old is None or found.old.home == str(home):
+            return found
+    return Looked(problem=f"{owner.name} could not read it to the end")
 
 
 def reader(home: Path) -> Account | str | None:

@@ -16,6 +16,7 @@ import pytest
 
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Setting
+from bootstrap.base import account as accounts
 from bootstrap.base.secret import Secret
 from bootstrap.commands import olds
 from bootstrap.doctor.checks import take_over, take_over_extent
@@ -364,6 +365,18 @@ def test_root_reads_it_with_its_owners_rights_alone() -> None:
         (home / "airflow.cfg").symlink_to(secret)
         seen = look.look(home)
         assert (seen.old, "Permission denied" in seen.problem) == (None, True)
+
+
+@ROOT
+def test_owner_that_tells_of_another_home_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root's own, for example, which root itself would pack."""
+    with Folder() as place:
+        home = old.make("2.2.2", place / "airflow")
+        old.own(home, NOBODY, NOBODY)
+        told = codec.dumps(look.Looked(replace(found(home), home="/root/airflow")))
+        monkeypatch.setattr(accounts, "look_as", lambda *_, **__: told)
+        seen = look.look(home)
+        assert (seen.old, "could not read it" in seen.problem) == (None, True)
 
 
 @ROOT
