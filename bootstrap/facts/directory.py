@@ -23,6 +23,8 @@ def problem(url: str, authorities: str = "", store: str = "", *, start_tls: bool
         plain = socket.create_connection((host, parts.port or (636 if secure else 389)), _SECONDS)
     except socket.gaierror as error:
         return f"{host} is not known here ({error.strerror})"
+    except UnicodeError as error:  # what no name can be: dc..corp.example
+        return f"{host} is not known here ({error})"
     except OSError as error:
         return f"{host} port {parts.port or (636 if secure else 389)}: {error.strerror or error}"
     with contextlib.closing(plain):

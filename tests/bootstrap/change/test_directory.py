@@ -228,6 +228,7 @@ def test_a_directory_is_reached_before_an_install(slapd: real.Directory, tmp_pat
         "later": (DirectoryAsked(slapd.url, start_tls=True, ca=ca), ""),
         "nobody": (DirectoryAsked("ldap://127.0.0.1:1"), "refused"),
         "no name": (DirectoryAsked("ldap://no.invalid"), "not known here"),
+        "no name at all": (DirectoryAsked("ldap://dc..invalid"), "not known here"),
         "other authority": (DirectoryAsked(slapd.tls_url, ca=other), "self-signed|unable to get|self signed"),
         "later, by another": (DirectoryAsked(slapd.url, start_tls=True, ca=other), "self.signed|unable"),
         "no TLS there": (DirectoryAsked(slapd.url.replace("ldap:", "ldaps:"), ca=ca), "."),
