@@ -49,6 +49,7 @@ def fit(text: str, release: AirflowRelease, venv: Path) -> Fitted:
     """
     tables = option_tables.of_environment(venv)
     changes = option_tables.changes(venv) if release.numbers >= (3, 0, 0) else []
+    changes = [*changes, *_of_commands(text, changes)]
     changes += _of_newer(text, release, tables) if tables else []
     fitted = apply(text, changes)
     onward = {change.place: change.now for change in changes}
@@ -85,6 +86,17 @@ def apply(text: str, changes: Sequence[OptionMove]) -> str:
                 continue  # it stays where it is: Airflow says so in its own log
         text = config.comment_out(text, *change.place)
     return text
+
+
+def _of_commands(text: str, changes: Sequence[OptionMove]) -> List[OptionMove]:
+    """The same for options whose values come from a command or a secrets backend."""
+    return [
+        OptionMove((section, option + ending), now and (now[0], now[1] + ending))
+        for ending in ("_cmd", "_secret")
+        if any(name.endswith(ending) for _, name in config.options(text))
+        for (section, option), now, only in changes
+        if only is None
+    ]
 
 
 def _of_newer(text: str, release: AirflowRelease, tables: Tables) -> List[OptionMove]:

@@ -113,6 +113,16 @@ mine = 1
     assert moves.fit(found.text, release_for("3.3.2"), tmp_path).text == found.text
 
 
+def test_a_value_from_a_command_or_a_secret_moves_with_its_option(tmp_path: Path) -> None:
+    put(tmp_path)
+    text = "[webserver]\npage_size_cmd = cat /x\n[core]\ncheck_slas_secret = y\ndag_concurrency_secret = z\n"
+    found = moves.fit(text, release_for("3.3.2"), tmp_path)
+    assert "\nfallback_page_limit_cmd = cat /x\n" in found.text
+    assert "\nnew_secret = z\n" in found.text
+    assert found.gone == ("[core] check_slas_secret",)
+    assert len(found.moved) == 2
+
+
 def test_a_file_of_3_is_fitted_to_2(tmp_path: Path) -> None:
     put(
         tmp_path,
