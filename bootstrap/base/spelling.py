@@ -8,6 +8,11 @@ from typing import Iterable
 _NEAR = 0.65  # two letters exchanged in a word of six
 
 
+def is_near(word: str, known: str) -> bool:
+    """Whether one may be meant by the other, or is a part of it."""
+    return word in known or bool(difflib.get_close_matches(word, [known], 1, _NEAR))
+
+
 def did_you_mean(word: str, known: Iterable[str], *, near: float = _NEAR) -> str:
     """``Did you mean status or start?`` for a word near to known ones, else an empty text.
 

@@ -16,6 +16,7 @@ from bootstrap.base import duration, language
 from bootstrap.base.boundary import INTERRUPTED, UsageError, guard
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
+from bootstrap.base.spelling import is_near
 from bootstrap.commands.helpful import HelpfulCommand, HelpfulGroup
 from bootstrap.state.home import Home
 from wheelhouse import __version__
@@ -245,12 +246,20 @@ def _invoke(group: Any, name: str, arguments: Sequence[str]) -> Any:
         show = getattr(error, "show", None)
         if show is None:
             raise
+        if getattr(error, "possibilities", None):
+            _keep_near(error)
         said = language.current()
         told = show if said is language.ENGLISH else lambda: _translated(show, said)
         raise UsageError(getattr(error, "message", "") or str(error), told) from error
     if result == INTERRUPTED:
         raise KeyboardInterrupt
     return result
+
+
+def _keep_near(error: Any) -> None:
+    """Leave the options out that are named only because all of them begin with two dashes."""
+    word = error.option_name.lstrip("-")
+    error.possibilities = [name for name in error.possibilities if is_near(word, name.lstrip("-"))]
 
 
 def _translated(show: Callable[..., object], say: language.Wording) -> None:

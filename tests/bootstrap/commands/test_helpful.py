@@ -111,3 +111,16 @@ def test_a_usage_error_is_shown_in_korean(
     shown = capsys.readouterr().err
     assert shown.startswith("사용법: airferry status [OPTIONS]\n도움말: ")
     assert "오류: 그런 옵션이 없습니다: --no-such" in shown
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("--nonsense", ""), ("--prot", "--port"), ("--postrges", "--postgres"), ("--acount", "--account")],
+)
+def test_an_option_is_suggested_only_where_it_is_like_the_one_written(
+    written: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(APPS["sh FILE"], "sh FILE", ["install", written]) == 2
+    said = capsys.readouterr().err
+    assert written in said
+    assert (meant in said.replace(written, "")) if meant else ("mean" not in said and "Possible" not in said)
