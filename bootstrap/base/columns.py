@@ -53,18 +53,34 @@ def fitted(text: str, width: int) -> str:
 def laid_out(rows: Sequence[Sequence[str]], room: int, rule: str) -> List[str]:
     """The lines of a table of `room` cells; the first row is its head, `rule` draws the line under it.
 
-    The head is one line, unless words have to be wrapped in it.
+    The head is one line, unless words have to be wrapped in it. Where words have no room beside
+    each other, the cells of the last column stand below their rows.
     """
+    below: Sequence[str] = ()
     widths = _widths(rows, room)
+    if _too_wide(widths, room) and len(rows[0]) > 2:
+        below = [row[-1] for row in rows]
+        rows = [row[:-1] for row in rows]
+        widths = _widths(rows, room)
     lines = []
     for number, row in enumerate(rows):
         wrapped = [wrap(cell, width) for cell, width in zip(row, widths)]
         for line in range(max(map(len, wrapped))):
             texts = (cell[line] if line < len(cell) else "" for cell in wrapped)
             lines.append(GAP.join(_padded(text, width) for text, width in zip(texts, widths)).rstrip())
+        if below and below[number]:
+            lines += [f"{GAP}{line}" for line in wrap(below[number], room - len(GAP))]
         if number == 0:
-            lines.append(rule * min(room, sum(widths) + len(GAP) * (len(widths) - 1)))
+            lines.append(rule * min(room, _whole(widths)))
     return lines
+
+
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _too_wide(widths: Sequence[int], room: int) -> bool:
+    return _whole(widths) > room
 
 
 def _widths(rows: Sequence[Sequence[str]], room: int) -> List[int]:
@@ -76,7 +92,7 @@ def _widths(rows: Sequence[Sequence[str]], room: int) -> List[int]:
     columns = range(len(rows[0]))
     widths = [widest(column, str.splitlines) for column in columns]
     least = [widest(column, str.split) for column in columns]
-    while sum(widths) + len(GAP) * (len(widths) - 1) > room:
+    while _too_wide(widths, room):
         yielding = [column for column in columns if widths[column] > least[column]]
         if not yielding:
             break  # a line that is too long can still be copied

@@ -71,7 +71,7 @@ def _imported(
     def show(console: Console) -> None:
         for names, what in ((done.added, "added"), (done.replaced, "replaced"), (done.kept, "kept")):
             if names:
-                console.print(f"{what}: {', '.join(names)}")
+                console.print(f"{console.language.word(what)}: {', '.join(names)}")
         if not (done.added or done.replaced or done.kept):
             console.print(f"There are no {kind} in {document.name}.")
         if done.kept:

@@ -8,11 +8,15 @@ from typing import Any, Dict, Iterator, List, Optional
 import typer
 
 from bootstrap.base.console import Console
+from bootstrap.base.language import Wording
 from bootstrap.base.result import Result
 from bootstrap.commands.shared import HOME, JSON, home_of
 from bootstrap.state import journal, receipt
 from bootstrap.state.journal import History, JournalEntry
 from wheelhouse import timestamp
+
+# details of an import that are numbers of connections or variables
+_COUNTED = ("added", "replaced", "kept")
 
 
 def history(
@@ -35,7 +39,7 @@ def history(
 
     def show(console: Console) -> None:
         columns = ["time", "command", "outcome", "seconds", "by", ""]
-        console.table(columns, _rows(found, lines, steps=steps), words=("outcome",))
+        console.table(columns, _rows(found, lines, console.language, steps=steps), words=("outcome",))
         if found.unreadable:
             console.note(
                 f"{found.unreadable} lines of {place.journal} are not valid events and were skipped."
@@ -44,23 +48,23 @@ def history(
     return Result(found, show)
 
 
-def _rows(found: History, lines: int, *, steps: bool) -> List[List[str]]:
+def _rows(found: History, lines: int, say: Wording, *, steps: bool) -> List[List[str]]:
     rows: List[List[str]] = []
     for entry in found.entries[-lines:]:
-        rows.append(_row(entry))
+        rows.append(_row(entry, say))
         for step in entry.steps if steps else ():
             rows.append(["", f"  {step.name}", step.state, _seconds(step.seconds), "", ""])
     return rows
 
 
-def _row(entry: JournalEntry) -> List[str]:
+def _row(entry: JournalEntry, say: Wording) -> List[str]:
     details = dict(entry.details)
     command = f"{entry.command} --remove" if entry.command == "add" and "remove" in details else entry.command
-    note = ", ".join(filter(None, [entry.error, *_about(details)]))
+    note = ", ".join(filter(None, [entry.error, *_about(details, say)]))
     return [_local(entry.time), command, entry.outcome, _seconds(entry.seconds), entry.by, note]
 
 
-def _about(details: Dict[str, Any]) -> Iterator[str]:
+def _about(details: Dict[str, Any], say: Wording) -> Iterator[str]:
     """What was particular to it, in words."""
     before, airflow = details.pop("before", None), details.pop("airflow", None)
     if airflow:
@@ -70,7 +74,11 @@ def _about(details: Dict[str, Any]) -> Iterator[str]:
         yield f"{option} = {value}" if value is not None else f"{option} unset"
         yield f"was {was}" if was is not None else ""
     for name, value in details.items():
-        if name != "bundle" and value is not None:
+        if name in _COUNTED:
+            yield f"{say.word(name)}: {value}" if value else ""
+        elif isinstance(value, bool):
+            yield say.word(name) if value else ""
+        elif name != "bundle" and value is not None:
             yield _text(value)
 
 

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import List, Optional
 
+from bootstrap.base import language
 from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.commands import olds
@@ -55,7 +56,7 @@ def in_short(chosen: Receipt, earlier: Optional[Receipt], manifest: Manifest) ->
             f"The way back: {shlex.quote(str(home.bin / 'airferry'))} uninstall",
         ]
     database = chosen.database
-    where = "private" if database.kind == PRIVATE else f"on {database.host}"
+    where = language.current().word(PRIVATE) if database.kind == PRIVATE else f"on {database.host}"
     return [
         f"{what}; account {chosen.account}, services: {chosen.services}.",
         f"Web server: {chosen.web_host}, port {chosen.web_port}; PostgreSQL: {where}, port {database.port}.",

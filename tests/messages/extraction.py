@@ -42,7 +42,7 @@ WORDS = (
     "done", "FAILED", "interrupted", "already done", "running", "stopped", "starting", "backoff", "exited",
     "fatal", "healthy", "unhealthy", "succeeded", "failed", "Doctor", "Host",
     "Next:", "Arguments", "Options", "Commands", "Examples", "Usage:", "Error:", "[required]",
-    "Show this message and exit.",
+    "Show this message and exit.", "added", "replaced", "kept", "overwrite", "private", "Data",
 )  # fmt: skip
 FRAMEWORK = (
     "Continue?",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.base.account import current
+from bootstrap.base.columns import laid_out
 from bootstrap.state import receipt as receipts
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
@@ -48,3 +49,22 @@ def test_what_was_done_is_said_in_words(home: Home) -> None:
         "[core] parallelism = 8, was 4", "[smtp] smtp_host unset, was mail", "[smtp] smtp_port = 25",
         "scheduler triggerer",
     ]  # fmt: skip
+
+
+def test_an_import_is_told_in_words(home: Home) -> None:
+    journal = Journal(home.journal)
+    for overwrite in (False, True):
+        with journal.recorded("connections import", overwrite=overwrite) as noted:
+            noted.update(added=1, replaced=2 * overwrite, kept=0)
+    shown = run(home, "history").stdout
+    assert [line.split("  ")[-1] for line in shown.splitlines()[2:]] == [
+        "added: 1", "overwrite, added: 1, replaced: 2",
+    ]  # fmt: skip
+
+
+def test_an_id_stays_in_one_piece_on_80_columns() -> None:
+    backup = "20261128T120000Z-3.3.2-cp311-0a1b2c3d4e"
+    head = ["time", "command", "outcome", "seconds", "by", ""]
+    lines = laid_out([head, ["2026-11-28 17:48", "backup", "done", "0.0", "root", backup]], 80, "-")
+    assert lines[2:] == ["2026-11-28 17:48  backup   done     0.0      root", f"  {backup}"]
+    assert max(map(len, lines)) <= 80
