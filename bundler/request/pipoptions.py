@@ -33,7 +33,7 @@ _WITH_VALUE = (
 _FLAGS = (
     "--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre",
 )  # fmt: skip
-_PASSED_OVER = {
+PASSED_OVER = {
     # Files for use with Airflow often name its constraints; two sets would contradict each other.
     "--constraint": "--constraints says which constraints hold",
     "--prefer-binary": "wheels are taken wherever they fit",
@@ -41,7 +41,7 @@ _PASSED_OVER = {
     "--no-require-hashes": "every file is recorded and checked by its sha256 anyway",
     "--only-final": "pre-releases are used only where they are named",
 }
-_REFUSED = {
+REFUSED = {
     "--no-index": "Airflow itself comes from an index: give your own wheels with --find-links, and --offline "
     "to make a bundle again without a network",
     "--pre": "name the pre-release itself: package==1.0b1",
@@ -93,12 +93,12 @@ class FileOptions:
             self.problems.append(f"{where}{name} is not supported in a bundle's requirement file: {advice}")
         elif name == "--trusted-host":
             self.trusted.append((where, value))
-        elif name in _PASSED_OVER:
+        elif name in PASSED_OVER:
             shown = f"{name} {without_credentials(value)}".rstrip()
-            self.warnings.append(f"{where}{shown} is ignored: {_PASSED_OVER[name]}.")
+            self.warnings.append(f"{where}{shown} is ignored: {PASSED_OVER[name]}.")
         else:
             self.problems.append(
-                f"{where}{name} is not supported in a bundle's requirement file: {_REFUSED[name]}"
+                f"{where}{name} is not supported in a bundle's requirement file: {REFUSED[name]}"
             )
 
     def settle(self) -> None:

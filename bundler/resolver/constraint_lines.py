@@ -16,13 +16,13 @@ from bundler.request.requirement_files import lines
 
 _SHA256 = re.compile(r"sha256:[0-9a-f]{64}", re.IGNORECASE)
 _ONE_EQUALS = re.compile(r"[\w.-]+\s*=\s*[^=\s]+(=\S*)?")
+_ELSEWHERE = "give it on the command line, or in a requirement file"
 # what has no place in a list of versions
 _REFUSED = {
     "--requirement": "put its lines into this file",
     "--constraint": "put its lines into this file",
     "--editable": "name it as a requirement: a folder, without -e",
-    "--no-binary": "what exists only as source is built, all else is taken as published",
-    "--only-binary": "what exists only as source is built, and named before it is",
+    **{name: pipoptions.REFUSED[name] for name in ("--no-binary", "--only-binary")},
 }
 
 
@@ -83,7 +83,8 @@ def read(text: str, shown: str) -> Constrained:
             elif name in _REFUSED:
                 problems.append(f"{where}{name} is not supported in a constraint file: {_REFUSED[name]}")
             else:
-                warnings.append(f"{where}{name} is ignored: give it on the command line.")
+                why = {**pipoptions.PASSED_OVER, **pipoptions.REFUSED}.get(name, _ELSEWHERE)
+                warnings.append(f"{where}{name} is ignored: {why}.")
         if not line or len(problems) > before:
             continue
         try:

@@ -25,7 +25,7 @@ def test_every_line_that_cannot_be_used_is_named() -> None:
         constraint_lines.read(text, "c.txt")
     found = caught.value.found.splitlines()
     assert [line.partition(": ")[0] for line in found] == [
-        f"c.txt:{number}" for number in (3, 4, 5, 6, 7, 8, 9)
+        f"c.txt:{number}" for number in range(3, 10)
     ]
     assert found[0].endswith("'beta=1.0=py311_0': write == for a version")
     assert "put its lines into this file" in found[1]
@@ -42,7 +42,17 @@ def test_what_pip_compile_writes_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
     found = constraint_lines.read(text, "c.txt")
     assert found.text == "Alpha_X==1.0 ; python_version > '3'\nbeta==1.5\n"
     assert found.hashes == {"alpha-x": frozenset({HASH, "ab" * 32})}
-    assert found.warnings == ("c.txt:1: --index-url is ignored: give it on the command line.",)
+    assert found.warnings == (
+        "c.txt:1: --index-url is ignored: give it on the command line, or in a requirement file.",
+    )
+
+
+def test_what_is_ignored_names_no_option_that_is_not_there() -> None:
+    found = constraint_lines.read("--pre\n--require-hashes\nalpha==1.0\n", "c.txt")
+    assert [line.partition(" is ignored: ")[2] for line in found.warnings] == [
+        "name the pre-release itself: package==1.0b1.",
+        "every file is recorded and checked by its sha256, and lines with --hash must agree.",
+    ]
 
 
 def test_hashes_of_a_constraint_file_hold(make: Make, index: LocalIndex, files: Path, tmp_path: Path) -> None:
