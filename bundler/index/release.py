@@ -30,14 +30,14 @@ class Release:
 
 
 def find(index: Index, wanted: str) -> Release:
-    """Find a release; for two numbers (``3.3``) the newest final one of that line, for nothing the newest.
+    """Find a release; for one or two numbers (``3.3``) the newest of that line, for nothing the newest.
 
     Raises :class:`InvalidRequest` when the index does not have it, DownloadFailed when there is no index.
     """
     files = tuple(item for item in index.files(PROJECT) if item.is_wheel)
     line = Version(wanted).release if wanted else ()
-    if len(line) == 2:
-        version = newest(tuple(item for item in files if item.version.release[:2] == line))
+    if 0 < len(line) <= 2:
+        version = newest(tuple(item for item in files if item.version.release[: len(line)] == line))
     else:
         version = Version(wanted) if wanted else newest(files)
     wheel = next((item for item in files if item.version == version), None)
