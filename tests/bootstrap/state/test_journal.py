@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap.base import account
+from bootstrap.base import account, language
 from bootstrap.base.lock import HomeBusy
 from bootstrap.commands.history import _rows as rows
 from bootstrap.state.journal import Journal, JournalStep, read
@@ -195,6 +195,6 @@ def test_lines_that_nobody_wrote_end_nothing(
     journal.path.write_text("".join(f"{line}\n" for line in lines))
     found = read(journal.path)
     assert (found.unreadable, len(found.entries)) == (3, 2)
-    assert len(rows(found, 0, steps=True)) == 2
+    assert len(rows(found, 0, language.ENGLISH, steps=True)) == 2
     monkeypatch.undo()
     time.tzset()

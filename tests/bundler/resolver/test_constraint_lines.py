@@ -24,9 +24,7 @@ def test_every_line_that_cannot_be_used_is_named() -> None:
     with pytest.raises(ConstraintsUnavailable) as caught:
         constraint_lines.read(text, "c.txt")
     found = caught.value.found.splitlines()
-    assert [line.partition(": ")[0] for line in found] == [
-        f"c.txt:{number}" for number in range(3, 10)
-    ]
+    assert [line.partition(": ")[0] for line in found] == [f"c.txt:{number}" for number in range(3, 10)]
     assert found[0].endswith("'beta=1.0=py311_0': write == for a version")
     assert "put its lines into this file" in found[1]
 
