@@ -165,7 +165,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
         if item.name == _HEADER:
             continue
         parts = PurePosixPath(item.name).parts
-        if not item.isreg() or parts[0] not in KINDS or len(parts) < 2 or ".." in parts:
+        if not item.isreg() or len(parts) < 2 or parts[0] not in KINDS or ".." in parts:
             raise ValueError(f"it holds {item.name!r}, which is no DAG file")
         size, count = size + item.size, count + 1
         if size > _MOST_BYTES or count > _MOST_FILES:

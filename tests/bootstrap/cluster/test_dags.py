@@ -84,8 +84,10 @@ def link(name: str) -> tarfile.TarInfo:
         tarfile.TarInfo("/etc/out.py"),
         link("dags/x.py"),
         tarfile.TarInfo("x.py"),
+        tarfile.TarInfo("."),
+        tarfile.TarInfo(""),
     ],
-    ids=["above", "absolute", "link", "beside"],
+    ids=["above", "absolute", "link", "beside", "the folder", "nothing"],
 )
 def test_nothing_leaves_the_folder(item: tarfile.TarInfo, tmp_path: Path) -> None:
     target = tmp_path / "tree"
