@@ -31,7 +31,7 @@ url, authorities = json.load(sys.stdin)
 options = {}
 if authorities and url.startswith("rediss:"):
     options["ssl"] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": authorities}
-elif authorities:
+elif authorities and url.startswith("amqps:"):
     options["ssl"] = {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": authorities}
 try:
     with Connection(url, connect_timeout=5, **options) as connection:
@@ -108,8 +108,9 @@ def ping(url: Secret, python: Path, environment: Mapping[str, str], authorities:
     shown = f"{where.host} port {where.port}"
     try:
         socket.create_connection(where, timeout=5).close()
-    except OSError as error:
-        return f"the broker at {shown} does not answer: {error.strerror or error}"
+    except (OSError, UnicodeError) as error:  # the latter for what cannot be a name of a host
+        words = getattr(error, "strerror", None) or error
+        return f"the broker at {shown} does not answer: {words}"
     if not python.exists():
         return ""
     asked = Secret(json.dumps([text, str(authorities) if authorities.exists() else ""]))

@@ -76,7 +76,7 @@ CELERY_CONFIG: Dict[str, Any] = {
     "worker_send_task_events": False,
 }
 _authorities = HOME / "secrets" / "broker-ca.pem"
-if _authorities.exists():
+if _authorities.exists() and _url.startswith(("rediss:", "amqps:")):
     if _url.startswith("rediss:"):
         CELERY_CONFIG["broker_use_ssl"] = {
             "ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": str(_authorities)
@@ -89,12 +89,14 @@ class Known:
     """What this worker knows of itself.
 
     Its consumer, when it last had a word with the broker, whether it takes no tasks, and whether it ended.
+    Its row in the head's table is another's while one of the same name is active.
     """
 
     consumer: Any = None
     word = time.monotonic()
     drained = False
     over = False
+    another = False
 
 
 @contextlib.contextmanager
@@ -218,6 +220,7 @@ def _ready(sender: Any = None, **_: Any) -> None:
     with contextlib.suppress(Exception):
         other = _other()
     if other:
+        Known.another = True
         sys.stderr.write(f"airferry: a worker {NAME} is active on {other}; this one ends\n")
         os.kill(os.getpid(), signal.SIGTERM)
         return
@@ -230,6 +233,8 @@ def _beat(**_: Any) -> None:
 
 def _ended(**_: Any) -> None:
     Known.over = True
+    if Known.another:
+        return
     with contextlib.suppress(Exception):
         _report(ended=True)
 

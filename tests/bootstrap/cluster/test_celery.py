@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,29 @@ def test_the_database_as_the_broker() -> None:
 def test_a_broker_that_nobody_serves(tmp_path: Path) -> None:
     said = broker.ping(Secret("redis://:pw@127.0.0.1:1/0"), tmp_path / "python", {}, tmp_path / "ca")
     assert said == "the broker at 127.0.0.1 port 1 does not answer: Connection refused"
+
+
+def test_a_broker_whose_name_can_be_no_host(tmp_path: Path) -> None:
+    for name in ("site..example", "s" * 64):
+        said = broker.ping(Secret(f"redis://{name}:1/0"), tmp_path / "python", {}, tmp_path / "ca")
+        assert said.startswith(f"the broker at {name} port 1 does not answer: ")
+
+
+def test_an_authority_makes_no_clear_broker_one_with_tls(tmp_path: Path) -> None:
+    """It may lie there from the broker before."""
+    (tmp_path / "kombu.py").write_text(
+        "class Connection:\n    def __init__(self, url, **options): raise ValueError(sorted(options))\n"
+    )
+    (tmp_path / "ca").write_text("pem")
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} \"$@\"\n")
+    python.chmod(0o755)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for scheme, encrypted in (("redis", False), ("amqp", False), ("rediss", True), ("amqps", True)):
+            said = broker.ping(Secret(f"{scheme}://127.0.0.1:{port}/0"), python, {}, tmp_path / "ca")
+            assert "refuses: ['connect_timeout'" in said
+            assert ("'ssl'" in said) is encrypted
 
 
 def row(name: str, state: str = "idle", age: float = 3, silent: float = 0, wanted: str = "") -> str:

@@ -118,6 +118,32 @@ def test_the_authority_of_a_site_is_the_only_one_that_counts(
     assert 2 in found.values()  # ssl.CERT_REQUIRED
 
 
+@pytest.mark.parametrize("broker", ["redis://site/0", "amqp://site/0", "sqla+postgresql://r@head/airflow"])
+def test_an_authority_that_is_left_over_makes_no_clear_broker_one_with_tls(
+    run: Any, tmp_path: Path, broker: str
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "broker-ca.pem").write_text("pem")
+    assert run("print(json.dumps('broker_use_ssl' in tested.CELERY_CONFIG))", broker) is False
+
+
+def test_a_second_worker_of_a_name_leaves_the_row_of_the_first(run: Any) -> None:
+    found = run(
+        """
+        import os
+        tested._other = lambda: "elsewhere"
+        os.kill = lambda *_: None
+        tested._ready(sender=Consumer())
+        tested._ended()
+        refused = [sql for sql, _ in statements if "INSERT" in sql]
+        tested.Known.another = False
+        tested._ended()
+        print(json.dumps([len(refused), len([sql for sql, _ in statements if "INSERT" in sql])]))
+        """
+    )
+    assert found == [0, 1]
+
+
 def test_a_report(run: Any) -> None:
     sql, values, url, told = run(
         """
