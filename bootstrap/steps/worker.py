@@ -67,9 +67,12 @@ class JoinStep:
         ):
             if text:
                 smallfile.write(path, text, 0o600)
-        cluster.keep_join(home, self.told)
+            else:
+                path.unlink(missing_ok=True)  # of an earlier join file
         ManagedSettings(self.installation).forget(*_SECRET)
         marker.path(home, PROVED, self.installation.receipt.bundle_id).unlink(missing_ok=True)
+        # last, and in one step: by this file done() knows that nothing is left to do
+        cluster.keep_join(home, self.told)
 
 
 # Options whose values were told anew; what is recorded of them is that they are secret.

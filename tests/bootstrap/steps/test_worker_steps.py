@@ -15,6 +15,7 @@ from bootstrap.airflow.executor import EDGE_WORKER
 from bootstrap.base.console import Console
 from bootstrap.change import worker as changes
 from bootstrap.change.restore import NothingToRollBack
+from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster, marker, receipt
 from bootstrap.state.home import Home
@@ -94,6 +95,33 @@ def test_a_new_join_file_has_the_worker_proved_again(installation: Installation)
     again.apply()
     assert not proved.exists()
     assert cluster.joined(installation.home).secrets == {"jwt-secret": "n" * 64}
+
+
+def test_what_an_interrupted_join_has_not_done_is_done_again(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new join file counts as kept only when airflow.cfg is going to have its keys."""
+    JoinStep(installation, join()).apply()
+    step = JoinStep(installation, join(secrets={"jwt-secret": "n" * 64}))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ManagedSettings, "forget", killed)
+        with pytest.raises(KeyboardInterrupt):
+            step.apply()
+    assert not step.done()
+    step.apply()
+    assert step.done()
+
+
+def test_a_new_join_file_takes_the_certificates_of_the_one_before_along(installation: Installation) -> None:
+    JoinStep(installation, join(broker_authorities="pem", authorities="pem")).apply()
+    paths = [cluster.broker_authorities_file(installation.home), cluster.authorities_file(installation.home)]
+    assert all(path.read_text() == "pem" for path in paths)
+    JoinStep(installation, join()).apply()
+    assert not any(path.exists() for path in paths)
 
 
 def test_a_head_that_can_be_used(installation: Installation, head: Head) -> None:
