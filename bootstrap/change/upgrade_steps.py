@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bootstrap.airflow import config, moves
+from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 
 
@@ -29,6 +30,8 @@ class KeysStep:
         """Edit the file in place, by the new Airflow's own table."""
         target, after = self.installation.home.airflow_cfg, self.installation
         config.write(target, moves.fit(config.read(target), after.version, after.release.venv).text)
+        # from 3.0 on workers with Celery have a role of their own, and the head meets them as that role
+        ManagedSettings(after).forget("result_backend")
 
 
 class TrialStep:

@@ -180,9 +180,11 @@ def _broker(
             needed=f"workers enable {engine} without them",
         )
     named = brokers.parse(url) if url else ""
+    near = []
     for item in networks:
         try:
-            ipaddress.ip_network(item)
+            # as pg_hba.conf takes it: with the number of bits, whatever was typed
+            near.append(str(ipaddress.ip_network(item)))
         except ValueError as error:
             raise InvalidOption(
                 f"--network {item!r} is no network: {error}.", needed="such as 192.0.2.0/24"
@@ -192,7 +194,7 @@ def _broker(
         said = language.current().text("Password of the broker (none: Enter): ")
         known = Secret(getpass.getpass(said)) if said else None
     text = authorities.read_text(encoding="utf-8", errors="replace") if authorities else ""
-    return BrokerAsked(named, known, text, tuple(networks))
+    return BrokerAsked(named, known, text, tuple(near))
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from bootstrap.airflow.differences import Version
 from bootstrap.base import process, secret
@@ -146,11 +146,14 @@ def undrain(join: Join) -> None:
         celery.CELERY.undrain(lambda sql: str(session.query(sql)), join.name)
 
 
-def ping(installation: Installation, url: Secret) -> str:
-    """What is wrong with the broker as this host sees it, in a line; "" for nothing."""
+def ping(installation: Installation, url: Secret, authorities: Optional[Path] = None) -> str:
+    """What is wrong with the broker as this host sees it, in a line; "" for nothing.
+
+    `authorities` are the certificates that its own is signed by (None: those that are kept).
+    """
     return broker.ping(
         url,
         installation.release.python,
         process.environment(installation.airflow.environment()),
-        clusters.broker_authorities_file(installation.home),
+        authorities or clusters.broker_authorities_file(installation.home),
     )

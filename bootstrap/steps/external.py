@@ -65,7 +65,10 @@ class ExternalDatabaseStep:
             return
         if before.rpartition("@")[2] != url.rpartition("@")[2]:
             marker.forget(self.installation.home)
-        ManagedSettings(self.installation).forget("sql_alchemy_conn", "sql_alchemy_conn_async")
+        # Celery has the results of its tasks there, and may have its messages
+        ManagedSettings(self.installation).forget(
+            "sql_alchemy_conn", "sql_alchemy_conn_async", "result_backend", "broker_url"
+        )
         secret.write(self.known, Secret(url))
 
     def _text(self, path: Path) -> str:

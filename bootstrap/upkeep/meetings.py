@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Optional, Tuple
 
 from bootstrap.base import secret, smallfile
@@ -60,25 +61,42 @@ def settle(
         told = secret.read(path)
     else:
         told = celery.with_password(url, asked.password or Secret(""))
-    if asked.authorities:
-        smallfile.write(clusters.broker_authorities_file(home), asked.authorities, 0o600)
-    if url != celery.OF_DATABASE:
-        with progress.step(f"Ask the broker {url}"):
-            problem = meeting.ping(installation, told)
-            if problem:
-                raise BrokerUnusable(
-                    f"The broker cannot be used: {problem}.",
-                    found=url,
-                    needed="an answer to this host, and later to each worker",
-                    hint="Is it up, is its port open for this host, and is the password right"
-                    " (--broker-password-file FILE)? Nothing was changed.",
-                )
+    kept = clusters.broker_authorities_file(home)
+    # until the broker has answered, what is in use stays
+    asking = kept.with_name(f"{kept.name}.asked") if asked.authorities else kept
+    try:
+        if asked.authorities:
+            smallfile.write(asking, asked.authorities, 0o600)
+        if url != celery.OF_DATABASE:
+            with progress.step(f"Ask the broker {url}"):
+                _ask(installation, url, told, asking)
+        if asked.authorities:
+            asking.replace(kept)
+    finally:
+        if asked.authorities:
+            asking.unlink(missing_ok=True)
+    # of a secret value no more is recorded than that it is one: another would not be noticed. First, so that
+    # one that is kept is always going to be written
+    written = ManagedSettings(installation)
     if not path.exists() or secret.read(path) != told:
+        written.forget("broker_url")
         secret.write(path, told)
-        # of a secret value no more is recorded than that it is one: another would not be noticed
-        ManagedSettings(installation).forget("broker_url", "result_backend")
     role_password = home.secrets / celery.ROLE_PASSWORD
     if not role_password.exists():
+        written.forget("result_backend")
         secret.write(role_password, secret.generate(32))
     networks = asked.networks or cluster.networks or _NEAR
     return replace(cluster, broker=url, networks=networks if meeting.own_server(installation) else ())
+
+
+def _ask(installation: Installation, url: str, told: Secret, authorities: Path) -> None:
+    """Raise BrokerUnusable for a broker that does not answer, or refuses."""
+    problem = meeting.ping(installation, told, authorities)
+    if problem:
+        raise BrokerUnusable(
+            f"The broker cannot be used: {problem}.",
+            found=url,
+            needed="an answer to this host, and later to each worker",
+            hint="Is it up, is its port open for this host, and is the password right"
+            " (--broker-password-file FILE)? Nothing was changed.",
+        )

@@ -70,7 +70,8 @@ def test_made_then_nothing_is_left_to_do(server: RealServer, installation: Insta
 
 def test_another_password_reaches_airflow(server: RealServer, installation: Installation) -> None:
     ExternalDatabaseStep(installation, handed(server)).apply()
-    record(installation, **{"[core] parallelism": "4", "[database] sql_alchemy_conn": "***"})
+    written = {"[database] sql_alchemy_conn": "***", "[celery] result_backend": "***"}
+    record(installation, **{"[core] parallelism": "4", **written, "[celery] broker_url": "***"})
     (installation.home.run / "migrated-x").touch()
     role = installation.receipt.database.role
     server.sql(f"ALTER ROLE \"{role}\" PASSWORD 'n3w'")

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap.airflow import moves
 from bootstrap.airflow.executor import CELERY
 from bootstrap.base.secret import Secret
+from bootstrap.change.upgrade_steps import KeysStep
 from bootstrap.cluster import celery
 from bootstrap.cluster.broker import BrokerUnusable
+from bootstrap.commands import workers as commands
 from bootstrap.doctor.checks import cluster as checks
 from bootstrap.examination.cluster import ClusterFacts
 from bootstrap.examination.installed import Installed
@@ -18,6 +21,7 @@ from bootstrap.installed import crew, meeting
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.crew import Crew, WorkerStatus
 from bootstrap.installed.installation import Installation
+from bootstrap.installed.options import InvalidOption
 from bootstrap.state import cluster
 from bootstrap.state.cluster import HeadRecord
 from bootstrap.state.home import Home
@@ -44,7 +48,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked of brokers; the last entry is what they answer."""
     asked: list[str] = [""]
 
-    def ping(installation: Installation, url: Secret) -> str:
+    def ping(installation: Installation, url: Secret, authorities: Path | None = None) -> str:
         asked.insert(0, url.reveal())
         return asked[-1]
 
@@ -108,6 +112,53 @@ def test_another_broker_is_written_anew(head: Installation, said: list[str]) -> 
     assert "[celery] broker_url" in ManagedSettings(head).known()
     meetings.settle(head, found, BrokerAsked("redis://other:6379/0"), Watcher())
     assert ManagedSettings(head).known() == {"[core] executor": "x"}
+
+
+def test_a_broker_that_refuses_leaves_the_one_in_use_as_it_is(head: Installation, said: list[str]) -> None:
+    found = meetings.settle(head, RECORD, BrokerAsked(URL, Secret("pw"), "pem"), Watcher())
+    before = {path.name: path.read_text() for path in head.home.secrets.iterdir()}
+    said[-1] = "the broker at site port 6379 refuses: certificate verify failed"
+    with pytest.raises(BrokerUnusable, match="certificate"):
+        meetings.settle(head, found, BrokerAsked(URL, Secret("new"), "another"), Watcher())
+    assert {path.name: path.read_text() for path in head.home.secrets.iterdir()} == before
+
+
+def test_another_password_is_kept_only_when_airflow_cfg_is_going_to_have_it(
+    head: Installation, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = meetings.settle(head, RECORD, BrokerAsked(URL, Secret("pw")), Watcher())
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ManagedSettings, "forget", killed)
+    with pytest.raises(KeyboardInterrupt):
+        meetings.settle(head, found, BrokerAsked(URL, Secret("new")), Watcher())
+    assert cluster.broker_file(head.home).read_text().strip() == "redis://:pw@site:6379/0"
+
+
+def test_airflow_3_meets_its_workers_as_another_role(
+    head: Installation, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade from 2.x the URL of results is another one, which its record does not show."""
+    cluster.save(head.home, meetings.settle(head, RECORD, BrokerAsked(URL, Secret("pw")), Watcher()))
+    managed = ManagedSettings(head)
+    managed.remember_all()
+    monkeypatch.setattr(moves, "fit", lambda text, *_: moves.Fitted(text))
+    KeysStep(old(head), head).apply()
+    changed = {item.option: item.value for item in managed.changed()}
+    word = (head.home.secrets / celery.ROLE_PASSWORD).read_text().strip()
+    port = head.receipt.database.port
+    assert changed == {"result_backend": f"db+postgresql://{celery.ROLE}:{word}@127.0.0.1:{port}/airflow"}
+
+
+def test_networks_are_kept_as_postgresql_reads_them() -> None:
+    """Without the number of bits, or with a mask in its place, its server would not start any more."""
+    given = ["192.0.2.7", "198.51.100.0/255.255.255.0", "2001:db8::/32"]
+    found = commands._broker("celery", "", None, None, given)
+    assert found.networks == ("192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32")
+    with pytest.raises(InvalidOption, match="is no network"):
+        commands._broker("celery", "", None, None, ["192.0.2.7/24"])
 
 
 def test_the_database_as_the_broker_is_for_airflow_2(head: Installation, said: list[str]) -> None:
