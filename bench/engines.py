@@ -69,19 +69,6 @@ def processor_seconds(account: str) -> float:
     return found / os.sysconf("SC_CLK_TCK")
 
 
-def memory(account: str) -> int:
-    """The proportional set size of all processes of an account, in bytes; needs root."""
-    uid, found = pwd.getpwnam(account).pw_uid, 0
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if path.stat().st_uid == uid:
-                lines = (path / "smaps_rollup").read_text().splitlines()
-                found += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
-        except OSError:
-            continue
-    return found
-
-
 def measure(installation: Installation, executor: str, tasks: int, limit: float) -> float:
     """Run its DAG once; the seconds, or AssertionError when not all tasks succeed within the `limit`."""
     run, query = f"bench_{time.time():.0f}", installation.database.query
