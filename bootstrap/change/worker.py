@@ -11,8 +11,8 @@ from bootstrap.base.lock import held
 from bootstrap.change.restore import NothingToRollBack, Restored
 from bootstrap.installed.installation import Installation
 from bootstrap.services.manager import NONE
-from bootstrap.state import marker, plan, receipt
-from bootstrap.state.cluster import Join
+from bootstrap.state import cluster, marker, plan, receipt
+from bootstrap.state.cluster import Join, JoinFileRefused
 from bootstrap.state.home import Home
 from bootstrap.state.journal import Journal
 from bootstrap.state.plan import Progress, Step
@@ -21,7 +21,7 @@ from bootstrap.steps.configuration import ConfigurationStep
 from bootstrap.steps.packages import LinkStep
 from bootstrap.steps.services import RestStep, ServicesStep
 from bootstrap.steps.worker import HeadStep, PinnedDagStep, RegisterStep
-from bootstrap.steps.worker_proof import WorkerProofStep
+from bootstrap.steps.worker_proof import WorkerProofStep, can_ask
 from wheelhouse import codec, timestamp
 
 
@@ -34,11 +34,13 @@ def earlier(home: Home, chosen: Receipt) -> Optional[Receipt]:
 
 
 def begin(before: Receipt, chosen: Receipt, told: Optional[Join]) -> None:
-    """See that its head runs that release already, and keep the receipt of before; raises HeadUnusable.
+    """See that its head runs that release already, and keep the receipt of before.
 
-    Nothing is changed where the head does not: a worker never runs ahead of it, nor behind.
+    Raises HeadUnusable where the head does not: a worker never runs ahead of it, nor behind; JoinFileRefused
+    where no task could prove it. Nothing is changed then.
     """
     after = Installation(chosen)
+    _check_proof(after, told or cluster.joined(after.home))
     HeadStep(after, told).apply()
     smallfile.write(_kept(after.home), codec.dumps(before), 0o600)
     marker.path(after.home, marker.PROVED, chosen.bundle_id).unlink(missing_ok=True)
@@ -47,13 +49,14 @@ def begin(before: Receipt, chosen: Receipt, told: Optional[Join]) -> None:
 def rollback(installation: Installation, progress: Progress) -> Restored:
     """Go back to the release of before the last upgrade; the head must have gone back already.
 
-    Interrupted, the same command finishes it. Raises NothingToRollBack and HeadUnusable with nothing changed,
-    and whatever a step raises.
+    Interrupted, the same command finishes it. Raises NothingToRollBack, JoinFileRefused and HeadUnusable with
+    nothing changed, and whatever a step raises.
     """
     home = installation.home
     with Journal(home.journal).recorded("rollback", role=WORKER), held(home.lock):
         target = _target(installation)
         after = Installation(target)
+        _check_proof(after, cluster.joined(home))
         HeadStep(after).apply()
         if installation.receipt.bundle_id != target.bundle_id:
             if target.is_roots:
@@ -75,6 +78,19 @@ def rollback(installation: Installation, progress: Progress) -> Restored:
         receipt.save(home.receipt, kept)
         _kept(home).unlink()
     return Restored(kept, list(done))
+
+
+def _check_proof(after: Installation, join: Join) -> None:
+    """See that the task which proves this worker can be asked for; raises JoinFileRefused."""
+    if can_ask(after, join):
+        return
+    raise JoinFileRefused(
+        f"This worker needs a new join file of {join.host}: what the one it has asked with was used up.",
+        found=f"a worker with {join.engine}, whose join file is for one install",
+        needed="a join file that was made after the head has changed its release",
+        hint=f"On {join.host}: bin/airferry workers invite {join.name} --out FILE. Then here:"
+        f" sh {after.receipt.bundle_file} install --join FILE",
+    )
 
 
 def _target(installation: Installation) -> Receipt:

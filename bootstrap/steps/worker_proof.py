@@ -134,6 +134,12 @@ def _tells(text: str, join: Join) -> bool:
     return f"{_MARK} {join.name}" in text and socket.gethostname() in text
 
 
+def can_ask(installation: Installation, join: Join) -> bool:
+    """Whether this worker has what it asks the head for its proof with: a key, a token, or the database."""
+    basic = installation.version.login == "basic"
+    return JWT in join.secrets or PROOF in join.secrets or (basic and bool(join.key(DATABASE).reveal()))
+
+
 @contextlib.contextmanager
 def session(installation: Installation, join: Join) -> Iterator[ApiSession]:
     """The head's API, as the account that the join file names, or as one for as long as this lasts.
@@ -144,7 +150,7 @@ def session(installation: Installation, join: Join) -> Iterator[ApiSession]:
         bearer = f"Bearer {link.token(join.key(JWT), join.claims, _PROOF_SECONDS).reveal()}"
     elif PROOF in join.secrets:
         bearer = f"Bearer {join.key(PROOF).reveal()}"
-    elif join.key(DATABASE).reveal() and installation.version.login == "basic":
+    elif can_ask(installation, join):
         with _account(installation, join) as bearer:
             yield _session(installation, join, bearer)
         return

@@ -18,6 +18,7 @@ from bootstrap.change.restore import NothingToRollBack
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster, marker, receipt
+from bootstrap.state.cluster import JoinFileRefused
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import NO_DATABASE, WORKER
 from bootstrap.steps import worker
@@ -193,6 +194,30 @@ def test_a_worker_goes_back_only_after_its_head(installation: Installation, head
         changes.rollback(Installation(now), Console(quiet=True))
     assert "begin on the head: bin/airferry rollback" in caught.value.hint
     assert receipt.load(home.receipt) == now
+
+
+def test_a_worker_without_a_token_for_its_proof_is_told_before_anything_changes(
+    installation: Installation, head: Head
+) -> None:
+    """Celery's on Airflow 3: its token was used up, in an upgrade as on the way back."""
+    home, before = installation.home, replace(installation.receipt, removed="")
+    keys = {"broker-url": "redis://site/0", "database-password": "d"}
+    cluster.keep_join(home, join(base=head.url, engine="celery", secrets=keys))
+    receipt.save(home.receipt, before)
+    chosen = replace(before, bundle_id="3.3.2-cp311-0a1b2c3d4e", bundle_file="new.run")
+    with pytest.raises(JoinFileRefused, match="needs a new join file of head") as caught:
+        changes.begin(before, chosen, None)
+    assert "sh new.run install --join FILE" in caught.value.hint
+    assert receipt.load(home.receipt) == before
+    assert not (home.run / "before.json").exists()
+    # with the token of a new one it goes on
+    changes.begin(before, chosen, join(base=head.url, secrets={**keys, "proof-token": "t"}))
+    home.release(before.bundle_id).complete.touch()
+    receipt.save(home.receipt, chosen)
+    with pytest.raises(JoinFileRefused) as caught:
+        changes.rollback(Installation(chosen), Console(quiet=True))
+    assert f"sh {before.bundle_file} install --join FILE" in caught.value.hint
+    assert receipt.load(home.receipt) == chosen
 
 
 def test_a_worker_that_was_not_proved_under_this_bundle_is_started_anew(installation: Installation) -> None:
