@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bootstrap.airflow.release import release_for
 from bootstrap.change.upgrade_rules import UpgradeRefused
+from bootstrap.cluster.celery import OF_DATABASE
 from bootstrap.cluster.engine import usable
 from bootstrap.installed import crew
 from bootstrap.installed.database_running import database_running
@@ -14,11 +15,24 @@ from wheelhouse.manifest import Manifest
 
 
 def check_engine(old: Receipt, new: Receipt, manifest: Manifest) -> None:
-    """See that the new bundle holds what brings tasks to the workers there are; raises EngineUnusable."""
-    found = cluster.find(Installation(old).home)
-    if found:
-        packages = {package.name: package.version for package in manifest.packages}
-        usable(found.engine, release_for(new.airflow), packages)
+    """See that the new bundle can bring tasks to the workers there are.
+
+    Raises EngineUnusable, and UpgradeRefused where the database is their broker, which ends with Airflow 2.
+    """
+    home = Installation(old).home
+    found = cluster.find(home)
+    if not found:
+        return
+    release = release_for(new.airflow)
+    usable(found.engine, release, {package.name: package.version for package in manifest.packages})
+    if found.broker == OF_DATABASE and release.numbers >= (3, 0, 0):
+        raise UpgradeRefused(
+            "With Airflow 3 the database cannot be the broker as well.",
+            found="workers enabled with --broker database",
+            needed="Redis, Valkey or RabbitMQ before the upgrade",
+            hint=f"{home.bin}/airferry workers enable celery --broker URL, a new join file for each worker,"
+            " then the same command again.",
+        )
 
 
 def check_spread(old: Receipt) -> None:

@@ -17,6 +17,7 @@ from bootstrap.base.console import Console
 from bootstrap.base.result import Result
 from bootstrap.base.secret import Secret
 from bootstrap.cluster import broker as brokers
+from bootstrap.cluster.celery import CELERY
 from bootstrap.commands.shared import (
     HOME,
     JSON,
@@ -30,6 +31,7 @@ from bootstrap.commands.shared import (
 from bootstrap.installed import crew
 from bootstrap.installed.crew import Crew, WorkerStatus
 from bootstrap.installed.options import InvalidOption
+from bootstrap.state import cluster as clusters
 from bootstrap.upkeep import head, workers
 from bootstrap.upkeep.head import Enabled, Rotated
 from bootstrap.upkeep.meetings import BrokerAsked
@@ -281,15 +283,21 @@ def remove(
 ) -> Result[Gone]:
     """Take a worker that has ended off the list, and say which keys its host still knows."""
     installation = daily.enter_as_account(home_of(home))
-    found = workers.remove(installation, name)
+    engine, found = clusters.load(installation.home).engine, workers.remove(installation, name)
 
     def show_gone(console: Console) -> None:
         console.print(f"The worker {name} is off the list.")
+        keys, own = ", ".join(found.keys), f"{installation.home.bin}/airferry"
+        if engine == CELERY.name:
+            console.warning(
+                f"Its host still knows the keys that it was given: {keys}. Unless its disk was wiped, change"
+                " the broker's password there, and name it here; every worker then needs a new join file:"
+            )
+            console.command(f"{own} workers enable celery --broker URL --broker-password-file FILE")
+            return
         console.warning(
-            "Its host still knows the keys that it was given. Unless its disk was wiped, change them: "
-            + ", ".join(found.keys)
-            + f". {installation.home.bin}/airferry workers rotate-keys does that; every worker then needs"
-            " a new join file."
+            "Its host still knows the keys that it was given. Unless its disk was wiped, change them:"
+            f" {keys}. {own} workers rotate-keys does that; every worker then needs a new join file."
         )
 
     return Result(found, show_gone)

@@ -85,11 +85,13 @@ def enable(
     home, found = installation.home, installation.receipt
     with held(home.lock), Journal(home.journal).recorded("workers", do="enable", engine=name):
         before = clusters.find(home)
-        if before and before.engine != name and before.workers:
+        if before and before.engine != name:
+            # what one engine has opened and keeps is closed and removed before another begins
             raise WorkerRefused(
                 f"The workers here run with {before.engine}.",
-                found=", ".join(crew.names(before)),
-                hint="Remove them first: bin/airferry workers remove NAME",
+                found=", ".join(crew.names(before)) or "no worker",
+                hint="bin/airferry workers remove NAME for each, then bin/airferry workers disable, then this"
+                " command again.",
             )
         kept = before or HeadRecord(clusters.SCHEMA, uuid.uuid4().hex[:12], name, reached, found.web_port)
         changed = replace(kept, engine=name, address=reached, port=found.web_port, spread=spread)
@@ -223,9 +225,10 @@ def rotate_keys(installation: Installation, progress: Progress) -> Rotated:
         cluster = clusters.load(home)
         found_keys = of_cluster(cluster).keys(installation.version.numbers, own_server=True)
         keys = tuple(found_keys.values())
+        # first: interrupted after the new keys, nothing would write them to airflow.cfg
+        ManagedSettings(installation).forget(*(name.replace("-", "_") for name in keys))
         for name in keys:
             secret.write(home.secrets / name, secret.generate(_KEY_LENGTH))
-        ManagedSettings(installation).forget(*(name.replace("-", "_") for name in keys))
         steps: List[Step] = [ConfigurationStep(installation), StartStep(installation)]
         plan.execute(steps, progress, Journal(home.journal))
     return Rotated(keys, tuple(item.name for item in found.workers))

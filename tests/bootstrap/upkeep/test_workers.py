@@ -10,15 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap import daily
 from bootstrap.airflow.executor import EDGE, EDGE_WORKER, LOCAL
 from bootstrap.airflow.webaddress import WebAddress
 from bootstrap.base.console import Console
 from bootstrap.change import cluster_rules
 from bootstrap.change.upgrade_rules import UpgradeRefused
 from bootstrap.cluster import dags
+from bootstrap.cluster.celery import CELERY
 from bootstrap.cluster.engine import EDGE as ENGINE
 from bootstrap.cluster.engine import EngineUnusable
 from bootstrap.cluster.link import HeadAnswer
+from bootstrap.commands import workers as commands
 from bootstrap.doctor.checks import cluster as checks
 from bootstrap.examination.cluster import ClusterFacts, OfWorker
 from bootstrap.examination.installed import Installed
@@ -28,7 +31,7 @@ from bootstrap.installed.dagimports import DagProblem
 from bootstrap.installed.installation import Installation
 from bootstrap.site import certificates
 from bootstrap.state import cluster, receipt
-from bootstrap.state.cluster import HeadRecord, NoCluster
+from bootstrap.state.cluster import HeadRecord, Invited, NoCluster
 from bootstrap.state.home import Home
 from bootstrap.state.receipt import WORKER
 from bootstrap.upkeep import head as heads
@@ -239,6 +242,57 @@ def test_a_head_changes_only_when_its_workers_are_drained(
     cluster.head_file(head.home).unlink()
     database.rows = row("w1", "running")
     cluster_rules.check_drained(head, "the upgrade of their head")
+
+
+def test_one_engine_is_taken_back_before_another_begins(head: Installation) -> None:
+    """Else the record of Celery's broker would go into the join files of Edge."""
+    celery = HeadRecord(1, "0a1b2c3d4e5f", "celery", "head.example", 8080, broker="redis://site:6379/0")
+    cluster.save(head.home, celery)
+    with pytest.raises(WorkerRefused, match="run with celery") as caught:
+        heads.enable(head, "edge", Console(quiet=True), address="head.example")
+    assert (caught.value.found, "workers disable" in caught.value.hint) == ("no worker", True)
+    assert cluster.load(head.home) == celery
+
+
+def test_new_keys_are_not_made_before_they_are_going_to_be_written(
+    head: Installation, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ManagedSettings, "forget", killed)
+    with pytest.raises(KeyboardInterrupt):
+        heads.rotate_keys(head, Console(quiet=True))
+    assert (head.home.secrets / "jwt-secret").read_text().strip() == KEY
+
+
+def test_the_database_is_no_broker_of_airflow_3(head: Installation) -> None:
+    manifest = bundles.manifest(packages=(bundles.package(CELERY.package, "packages/celery.whl", b"c"),))
+    second = replace(head.receipt, airflow="2.11.2")
+    cluster.save(head.home, HeadRecord(1, "0a1b2c3d4e5f", "celery", "head", 8080, broker="database"))
+    cluster_rules.check_engine(second, replace(second, airflow="2.11.3"), manifest)
+    with pytest.raises(UpgradeRefused, match="cannot be the broker") as caught:
+        cluster_rules.check_engine(second, replace(second, airflow="3.3.2"), manifest)
+    assert "enable celery --broker URL" in caught.value.hint
+
+
+@pytest.mark.parametrize(("engine", "command"), [("edge", "rotate-keys"), ("celery", "enable celery")])
+def test_what_to_do_about_the_keys_of_a_worker_that_left(
+    head: Installation,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    engine: str,
+    command: str,
+) -> None:
+    """With Celery rotate-keys is refused."""
+    monkeypatch.setattr(daily, "enter_as_account", lambda home: head)
+    known = HeadRecord(1, "0a1b2c3d4e5f", engine, "head", 8080, workers=(Invited("w1", ("w1",), ""),))
+    cluster.save(head.home, known)
+    commands.remove("w1", head.home.path, False).show(Console(), "workers", json=False)
+    said = capsys.readouterr()
+    assert command in said.out + said.err
+    assert ("rotate-keys" in said.out + said.err) is (engine == "edge")
 
 
 def test_a_bundle_without_the_engine_is_refused_where_there_are_workers(head: Installation) -> None:
