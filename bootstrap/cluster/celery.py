@@ -19,7 +19,7 @@ from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import Command, Version
 from bootstrap.airflow.release import AirflowRelease
 from bootstrap.base.secret import Secret
-from bootstrap.cluster.seen import Seen, Waiting, Way
+from bootstrap.cluster.seen import Seen, Waiting, Way, written_since
 from bootstrap.postgres.connection import Connection
 from bootstrap.postgres.locks import Query
 from bootstrap.state.cluster import BROKER, DATABASE, HeadRecord, Join
@@ -63,12 +63,18 @@ class Celery:
     # A worker is given up after five of them.
     heartbeat: int = 10
 
-    def worth(self, version: Version) -> str:
+    def worth(self, version: Version, *, own_server: bool) -> str:
         """What whoever has these keys can do."""
         if version < _OWN_API:
             return (
                 "It holds the password of the metadata database, the key of all stored passwords and the"
                 " broker's password: whoever has it can read and change everything that Airflow has."
+            )
+        if not own_server:
+            return (
+                "It holds the password of the metadata database and the broker's password: whoever has it can"
+                " read and change all that is there; and until it ends a token with which its holder can do"
+                " on the head what an administrator can."
             )
         return (
             "It holds the broker's password, with which tasks can be read and sent, and until it ends a token"
@@ -251,15 +257,6 @@ def broker_url(told: Secret, place: Connection, password: Secret) -> Secret:
     if told.reveal() != OF_DATABASE:
         return told
     return Secret("sqla+" + results_url(place, password).reveal())
-
-
-def written_since(path: Path, since: float) -> bool:
-    """Whether a file with the number of a process that runs was written after that moment."""
-    try:
-        number, written = int(path.read_text(encoding="ascii")), path.stat().st_mtime
-        return written >= since - 2 and Path(f"/proc/{number}").exists()
-    except (OSError, ValueError):
-        return False
 
 
 def with_password(url: str, password: Secret) -> Secret:

@@ -13,7 +13,7 @@ from bootstrap.airflow.config import Setting
 from bootstrap.airflow.differences import Command, Version
 from bootstrap.airflow.release import AirflowRelease
 from bootstrap.base.secret import Secret
-from bootstrap.cluster.seen import Seen, Waiting, Way
+from bootstrap.cluster.seen import Seen, Waiting, Way, written_since
 from bootstrap.postgres.locks import Query
 from bootstrap.state.cluster import HeadRecord, Join
 from bootstrap.state.home import JWT
@@ -32,7 +32,7 @@ class Edge:
     # A worker is given up after five of them (Airflow's default is 30: 150 seconds).
     heartbeat: int = 10
 
-    def worth(self, version: Version) -> str:
+    def worth(self, version: Version, *, own_server: bool) -> str:
         """What whoever has these keys can do."""
         return (
             "It holds the key of the head's API tokens: whoever has it can do there what an administrator"
@@ -95,12 +95,7 @@ class Edge:
 
     def registered(self, home: Path, since: float) -> bool:
         """It writes its number to a file as soon as the head has taken it."""
-        path = home / "airflow-edge-worker.pid"
-        try:
-            number, written = int(path.read_text(encoding="ascii")), path.stat().st_mtime
-            return written >= since - 2 and Path(f"/proc/{number}").exists()
-        except (OSError, ValueError):
-            return False
+        return written_since(home / "airflow-edge-worker.pid", since)
 
     def seen(self, query: Query) -> List[Seen]:
         """From the table in which the head keeps its workers."""

@@ -64,8 +64,8 @@ class Engine(Protocol):
         An engine may need the broker at a URL, the port of the head's own database, and that of logs.
         """
 
-    def worth(self, version: Version) -> str:
-        """What whoever has a worker's keys can do, in a sentence."""
+    def worth(self, version: Version, *, own_server: bool) -> str:
+        """What whoever has a worker's keys (see :meth:`keys`) can do, in a sentence."""
 
     def keys(self, version: Version, *, own_server: bool) -> Mapping[str, str]:
         """The keys that a worker gets, by their names there, with the file below ``secrets/`` of the head.

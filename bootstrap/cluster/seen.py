@@ -1,8 +1,9 @@
-"""Workers and waiting tasks, as the head's database has them."""
+"""Workers and waiting tasks, as the head's database has them; and a worker on its own host."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Mapping, Tuple
 
 
@@ -45,3 +46,12 @@ class Way:
     target: str
     port: int
     purpose: str
+
+
+def written_since(path: Path, since: float) -> bool:
+    """Whether a file with the number of a process that runs was written after that moment."""
+    try:
+        number, written = int(path.read_text(encoding="ascii")), path.stat().st_mtime
+        return written >= since - 2 and Path(f"/proc/{number}").exists()
+    except (OSError, ValueError):
+        return False

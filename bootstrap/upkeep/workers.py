@@ -103,7 +103,7 @@ def invite(
         dags.write_pinned(installation.folders.pipelines, crew.names(changed), engine.executor)
         join = join_of(installation, changed, guest)
     told = tuple(f"{package} {version}" for package, version in join.packages.items())
-    worth = engine.worth(installation.version.numbers)
+    worth = engine.worth(installation.version.numbers, own_server=meeting.own_server(installation))
     return join, Invitation(name, "", guest.queues, until, worth, told)
 
 

@@ -109,8 +109,11 @@ def test_the_keys_that_a_worker_gets() -> None:
     assert CELERY.keys((3, 3, 2), own_server=False)["database-password"] == "postgres-password"
     second = CELERY.keys((2, 11, 2), own_server=True)
     assert (second["database-password"], second["fernet-key"]) == ("postgres-password", "fernet-key")
-    assert "everything" in CELERY.worth((2, 11, 2))
-    assert "administrator" in CELERY.worth((3, 3, 2))
+    assert "everything" in CELERY.worth((2, 11, 2), own_server=True)
+    assert "administrator" in CELERY.worth((3, 3, 2), own_server=True)
+    # of a server of the site's every worker has what the head has
+    assert "metadata database" not in CELERY.worth((3, 3, 2), own_server=True)
+    assert "metadata database" in CELERY.worth((3, 3, 2), own_server=False)
 
 
 def test_a_worker_serves_its_own_queue() -> None:
@@ -198,7 +201,7 @@ def test_an_authority_makes_no_clear_broker_one_with_tls(tmp_path: Path) -> None
     )
     (tmp_path / "ca").write_text("pem")
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} \"$@\"\n")
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 
 from bootstrap.airflow import executor
@@ -112,3 +116,16 @@ def test_what_cannot_have_workers(name: str, version: str, packages: dict[str, s
     with pytest.raises(EngineUnusable) as caught:
         engine.usable(name, release_for(version), packages)
     assert words in f"{caught.value.message} {caught.value.needed}"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("edge", "airflow-edge-worker.pid"), ("celery", "airflow-celery-worker.pid")]
+)
+def test_a_worker_is_registered_once_its_own_file_is_new(tmp_path: Path, name: str, file: str) -> None:
+    found, path, now = engine.engine_of(name), tmp_path / file, time.time()
+    assert not found.registered(tmp_path, now)
+    path.write_text(str(os.getpid()))
+    assert found.registered(tmp_path, now)
+    assert not found.registered(tmp_path, now + 60)
+    path.write_text("cut o")
+    assert not found.registered(tmp_path, now)
