@@ -170,15 +170,23 @@ def _values(options: Options) -> None:
             needed=f"at most {_LONGEST_USER} characters, none of them : , $ or a control character, no blank"
             " at either end and no dash first",
         )
-    if host is not None and not _HOST.fullmatch(host):
-        try:
-            ipaddress.ip_address(host)
-        except ValueError as error:
-            raise InvalidOption(
-                f"--host {host!r} is not an address.",
-                needed="an address of this host (0.0.0.0 for all, ::1 without brackets), or its name;"
-                " the port is --port",
-            ) from error
+    if host is not None and not is_host(host):
+        raise InvalidOption(
+            f"--host {host!r} is not an address.",
+            needed="an address of this host (0.0.0.0 for all, ::1 without brackets), or its name;"
+            " the port is --port",
+        )
+
+
+def is_host(text: str) -> bool:
+    """Whether it can be a host's name, or is an address of one."""
+    if _HOST.fullmatch(text):
+        return ".." not in text and max(map(len, text.split("."))) < 64
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _same_account(options: Options, earlier: Optional[Receipt]) -> None:

@@ -19,6 +19,7 @@ from bootstrap.facts.network import address_for_others
 from bootstrap.installed import crew, meeting
 from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.installation import Installation
+from bootstrap.installed.options import is_host
 from bootstrap.site import certificates
 from bootstrap.state import cluster as clusters
 from bootstrap.state import plan, receipt
@@ -79,6 +80,7 @@ def enable(
     engine = usable(name, installation.version, crew.packages(installation))
     executors = row(engine, installation.version, spread=spread)
     reached = address or _own_address(installation)
+    _check_address(reached)
     _check_certificate(installation, reached)
     if shared:
         _check_shared(installation, shared)
@@ -151,6 +153,18 @@ def _own_address(installation: Installation) -> str:
             hint="Name the one that workers reach: bin/airferry workers enable edge --address NAME",
         )
     return found
+
+
+def _check_address(reached: str) -> None:
+    """See that it is a name or an address, and not of each host itself; raises :class:`WorkerRefused`."""
+    here = reached.startswith("127.") or reached in ("localhost", "::1")
+    if is_host(reached) and not here:
+        return
+    raise WorkerRefused(
+        f"Workers cannot reach this host at {reached}.",
+        found="on each worker that is the worker itself" if here else "no name and no address of a host",
+        needed="--address with a name or an address alone, such as head.example: no http://, no port",
+    )
 
 
 def _check_certificate(installation: Installation, reached: str) -> None:

@@ -139,6 +139,27 @@ def test_a_web_server_on_this_host_alone_cannot_be_a_head(head: Installation) ->
     assert "--host" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("http://head", "no name"),
+        ("head:8080", "no name"),
+        ("head..example", "no name"),
+        ("h" * 64, "no name"),
+        ("localhost", "the worker itself"),
+        ("127.0.1.1", "the worker itself"),
+    ],
+)
+def test_an_address_that_no_worker_could_use_changes_nothing(
+    head: Installation, address: str, found: str
+) -> None:
+    before = cluster.load(head.home)
+    with pytest.raises(WorkerRefused, match="cannot reach this host") as caught:
+        heads.enable(head, "edge", Console(quiet=True), address=address)
+    assert found in caught.value.found
+    assert cluster.load(head.home) == before
+
+
 def test_a_shared_folder_that_cannot_be_written(head: Installation, tmp_path: Path) -> None:
     with pytest.raises(WorkerRefused, match="cannot be the folder of DAG files") as caught:
         heads.enable(head, "edge", Console(quiet=True), address="head", shared=tmp_path / "mnt")
