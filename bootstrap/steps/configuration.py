@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Tuple
 
 from bootstrap.airflow import config, moves
-from bootstrap.airflow.differences import DATABASE_URL
+from bootstrap.airflow.differences import ASYNC_DATABASE_URL, DATABASE_URL
 from bootstrap.base import secret
 from bootstrap.base.columns import listed
 from bootstrap.installed import pool
@@ -18,6 +18,8 @@ from wheelhouse import timestamp
 # Values that stand in a default file and are no key that an admin chose.
 _NO_KEY = ("", "temporary_key")
 _MOST = 40  # options in a line
+# What Celery keeps in the database, or in it as the broker.
+_OF_CELERY = (("celery", "result_backend"), ("celery", "broker_url"))
 
 
 class ConfigurationStep:
@@ -74,9 +76,10 @@ class ConfigurationStep:
 
     def correct_database(self) -> None:
         """Have a file that came from a backup name the database as it is reached now."""
-        address = DATABASE_URL.at(self.installation.version.numbers)
-        url = [item for item in self.managed.settings() if (item.section, item.option) == address]
-        config.write(self.path, config.edit(config.read(self.path), url))
+        numbers = self.installation.version.numbers
+        places = [DATABASE_URL.at(numbers), ASYNC_DATABASE_URL.at(numbers), *_OF_CELERY]
+        urls = [item for item in self.managed.settings() if (item.section, item.option) in places]
+        config.write(self.path, config.edit(config.read(self.path), urls))
 
     def _marked(self) -> bool:
         return self.path.is_file() and config.read(self.path).startswith(config.BOM)

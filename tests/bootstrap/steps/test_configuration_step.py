@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bootstrap.airflow import config
+from bootstrap.airflow.executor import CELERY_SPREAD
+from bootstrap.base.secret import Secret, write
+from bootstrap.installed.installation import Installation
+from bootstrap.state import cluster
+from bootstrap.state.cluster import HeadRecord
+from bootstrap.steps.configuration import ConfigurationStep
 from tests.support.configured import unconfigured
 from tests.support.option_tables import put
 
@@ -52,3 +59,22 @@ def test_a_file_of_our_own_is_told_of_nothing(tmp_path: Path) -> None:
     step.apply()
     assert step.notes == ()
     assert not list(step.path.parent.glob("airflow.cfg.*.bak"))
+
+
+def test_a_file_from_a_backup_names_the_database_as_it_is_now_for_celery_too(tmp_path: Path) -> None:
+    step = unconfigured(tmp_path / "home", "2.11.2")
+    home, found = step.installation.home, step.installation.receipt
+    cluster.save(home, HeadRecord(1, "0a1b2c3d4e5f", "celery", "head", 8080, True, broker="database"))
+    write(cluster.broker_file(home), Secret("database"))
+    write(home.postgres_password, Secret("pw"))
+    there = replace(found.database, kind="private", port=25999)
+    moved = Installation(replace(found, executor=CELERY_SPREAD.name, database=there))
+    step.path.write_text(
+        "[database]\nsql_alchemy_conn = postgresql+psycopg2://airflow:pw@127.0.0.1:25432/airflow\n"
+        "[celery]\nresult_backend = db+postgresql://airflow:pw@127.0.0.1:25432/airflow\n"
+        "broker_url = sqla+postgresql://airflow:pw@127.0.0.1:25432/airflow\n"
+    )
+    ConfigurationStep(moved).correct_database()
+    text = config.read(step.path)
+    assert "25432" not in text
+    assert text.count("airflow:pw@127.0.0.1:25999/airflow") == 3
