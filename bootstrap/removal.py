@@ -126,10 +126,10 @@ def remove_commands(installation: Installation, *, purge: bool) -> None:
 
 
 def _remove_modules(home: Home) -> None:
-    """The modules that head and workers share; what an admin has put beside them stays."""
+    """The modules that head and workers share; what an admin has put beside them stays, or behind a link."""
     folder = home.path / "config"
     ours = ("airferry_sysinfo.py", "airferry_celery.py")
-    if not any((folder / name).exists() for name in ours):
+    if folder.is_symlink() or not any((folder / name).exists() for name in ours):
         return
     for name in (*ours, "__pycache__"):
         _discard(home, folder / name)

@@ -243,3 +243,13 @@ def test_a_worker_leaves_nothing_of_its_own(home: Home) -> None:
     run(home, "--purge", "--yes")
     assert names(home) == {"notes.txt", "config"}
     assert [path.name for path in (home.path / "config").iterdir()] == ["mine.py"]
+
+
+def test_modules_of_workers_are_not_looked_for_behind_a_link(home: Home, tmp_path: Path) -> None:
+    """The account makes the folder, and root removes it."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "__pycache__").mkdir(parents=True)
+    (elsewhere / "airferry_sysinfo.py").write_text("")
+    (home.path / "config").symlink_to(elsewhere)
+    run(home, "--purge", "--yes")
+    assert {path.name for path in elsewhere.iterdir()} == {"__pycache__", "airferry_sysinfo.py"}
