@@ -101,7 +101,9 @@ def enable(
         ..., metavar="ENGINE", help="What brings tasks to other hosts: edge (Airflow 3), or celery."
     ),
     address: str = typer.Option(
-        "", metavar="NAME", help="The name or address at which workers reach this host (default: its own)."
+        "",
+        metavar="NAME",
+        help="The name or address at which workers reach this host (default: as before, else its own).",
     ),
     spread: bool = typer.Option(
         False,

@@ -79,7 +79,8 @@ def enable(
         raise WorkerRefused("This host is a worker itself.", hint="Give this command on its head.")
     engine = usable(name, installation.version, crew.packages(installation))
     executors = row(engine, installation.version, spread=spread)
-    reached = address or _own_address(installation)
+    earlier = clusters.find(installation.home)
+    reached = address or (earlier.address if earlier else "") or _own_address(installation)
     _check_address(reached)
     _check_certificate(installation, reached)
     if shared:

@@ -133,6 +133,7 @@ def test_a_host_of_its_own_invites_nobody(head: Installation) -> None:
 
 
 def test_a_web_server_on_this_host_alone_cannot_be_a_head(head: Installation) -> None:
+    cluster.head_file(head.home).unlink()
     here = Installation(replace(head.receipt, web_host="127.0.0.1"))
     with pytest.raises(WorkerRefused, match="this host alone") as caught:
         heads.enable(here, "edge", None)  # type: ignore[arg-type]
@@ -174,6 +175,9 @@ def test_a_certificate_for_another_name_is_told_before_anything_restarts(
     with pytest.raises(WorkerRefused, match=r"is not for head\.example") as caught:
         heads.enable(head, "edge", Console(quiet=True), address="head.example")
     assert caught.value.found == "it is for other.example, localhost"
+    # the same where the address is the one that was given before
+    with pytest.raises(WorkerRefused, match=r"is not for head\.example"):
+        heads.enable(head, "edge", Console(quiet=True))
 
 
 def test_a_worker_is_told_of_a_shared_folder(head: Installation) -> None:
