@@ -61,8 +61,8 @@ def receive(installation: Installation, stream: IO[bytes]) -> Received:
             dags.make_link(home.path, kind)
         old = [(home.path / kind).resolve() for kind in dags.KINDS]
         before = dags.mark(*old)
-        tree = dags.trees(home.path) / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        shutil.rmtree(str(tree), ignore_errors=True)
+        # never the name of a tree that is there: tasks may read in it
+        tree = dags.trees(home.path) / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{time.time_ns()}"
         found = dags.unpack(stream, tree)
         join = cluster.joined(home)
         dags.write_pinned(tree / dags.DAGS, [join.name], engine_of(join.engine).executor)
