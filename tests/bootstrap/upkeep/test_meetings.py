@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from bootstrap.airflow import moves
-from bootstrap.airflow.executor import CELERY
+from bootstrap.airflow.executor import CELERY, LOCAL
+from bootstrap.base.console import Console
 from bootstrap.base.secret import Secret
 from bootstrap.change.upgrade_steps import KeysStep
-from bootstrap.cluster import celery
+from bootstrap.cluster import celery, dags
 from bootstrap.cluster.broker import BrokerUnusable
 from bootstrap.commands import workers as commands
 from bootstrap.doctor.checks import cluster as checks
@@ -22,9 +23,11 @@ from bootstrap.installed.configuration import ManagedSettings
 from bootstrap.installed.crew import Crew, WorkerStatus
 from bootstrap.installed.installation import Installation
 from bootstrap.installed.options import InvalidOption
-from bootstrap.state import cluster
+from bootstrap.state import cluster, plan, receipt
 from bootstrap.state.cluster import HeadRecord
 from bootstrap.state.home import Home
+from bootstrap.state.plan import Done, Step
+from bootstrap.upkeep import head as heads
 from bootstrap.upkeep import meetings, workers
 from bootstrap.upkeep.meetings import NO_BROKER, BrokerAsked
 from tests.support import receipts
@@ -214,6 +217,31 @@ def test_a_restored_database_gets_the_table_of_workers_again(
     meeting.ensure(second)
     assert celery.TABLE in asked
     assert (second.home.path / "config" / "airferry_celery.py").is_file()
+
+
+def test_celery_that_is_disabled_leaves_no_way_in(
+    head: Installation, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server listens on this host alone again before the record of the networks goes."""
+    cluster.save(head.home, meetings.settle(head, RECORD, BrokerAsked(URL, Secret("pw"), "pem"), Watcher()))
+    head.home.airflow_cfg.write_text("[celery]\nbroker_url = redis://:pw@site:6379/0\nours = 1\n")
+    dags.write_pinned(head.folders.pipelines, ["w1"], celery.CELERY.executor)
+    seen: list[object] = []
+
+    def execute(steps: list[Step], *_: object) -> list[Done]:
+        seen.append(
+            ([step.name for step in steps], meeting.access(head)[0], head.home.airflow_cfg.read_text())
+        )
+        return []
+
+    monkeypatch.setattr(plan, "execute", execute)
+    found = heads.disable(head, Console(quiet=True))
+    assert found.executors == receipt.load(head.home.receipt).executor == LOCAL.name
+    names = ["services", "cluster", "database", "configuration", "start"]
+    assert seen == [(names, (), "[celery]\nours = 1\n")]
+    left = {path.name for path in head.home.secrets.iterdir()}
+    assert not left & {"cluster.json", "broker-url", "broker-ca.pem"}
+    assert not list(dags.pinned_folder(head.folders.pipelines).iterdir())
 
 
 def findings(found: Crew) -> list[str]:
