@@ -21,7 +21,6 @@ from bootstrap.installed.taking import Taking
 from bootstrap.postgres import embedded, host
 from bootstrap.python import choice
 from bootstrap.services import choice as services
-from bootstrap.services.units import Layout
 from bootstrap.site.asked import SiteAsked
 from bootstrap.state import neighbours
 from bootstrap.state import receipt as receipts
@@ -223,19 +222,8 @@ def _taken_up(earlier: Receipt, taken: Set[int]) -> Receipt:
 
 def with_services(chosen: Receipt, options: Options, earlier: Optional[Receipt]) -> Receipt:
     """The choices with the service manager: as asked for, else the earlier one, else what this host has."""
-    executor = executor_of(chosen.executor)
-    components = executor.components(release_for(chosen.airflow).numbers, chosen.role)
-    layout = Layout(
-        chosen.name,
-        chosen.home,
-        chosen.account,
-        tuple(component.name for component in components),
-        chosen.database.kind == PRIVATE,
-        chosen.executor,
-    )
-    return replace(
-        chosen, services=services.choose(options.service, earlier.services if earlier else "", layout)
-    )
+    before = earlier.services if earlier else ""
+    return replace(chosen, services=services.choose(options.service, before, services.layout_of(chosen)))
 
 
 def _checked(chosen: Receipt) -> Receipt:

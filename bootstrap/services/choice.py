@@ -8,11 +8,14 @@ import shutil
 from pathlib import Path
 from typing import Optional
 
+from bootstrap.airflow.executor import executor_of
+from bootstrap.airflow.release import release_for
 from bootstrap.base import channel, process
 from bootstrap.facts.account import SYSTEM_PATH
 from bootstrap.services import units
 from bootstrap.services.manager import NONE, SUPERVISOR, SYSTEMD, SYSTEMD_USER
 from bootstrap.services.units import Layout
+from bootstrap.state.receipt import PRIVATE, Receipt
 from wheelhouse.errors import AirferryError
 
 AUTO = "auto"
@@ -51,6 +54,19 @@ def choose(asked: Optional[str], earlier: str, layout: Layout) -> str:
             hint="Leave out --service: supervisor is used instead (after a reboot: HOME/bin/airferry start).",
         )
     return SUPERVISOR
+
+
+def layout_of(chosen: Receipt) -> Layout:
+    """What the units depend on, before there is an installation."""
+    components = executor_of(chosen.executor).components(release_for(chosen.airflow).numbers, chosen.role)
+    return Layout(
+        chosen.name,
+        chosen.home,
+        chosen.account,
+        tuple(component.name for component in components),
+        chosen.database.kind == PRIVATE,
+        chosen.executor,
+    )
 
 
 def lingers(account: str) -> bool:
