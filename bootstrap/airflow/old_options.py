@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import pkgutil
 import re
+from functools import lru_cache
 from pathlib import Path
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 from bootstrap.airflow import config
 from bootstrap.airflow.config import Option
@@ -21,16 +22,25 @@ _REMOTE = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=None)
+def defaults() -> Dict[str, List[str]]:
+    """The values of each `section.option` in the files that old releases wrote; read once."""
+    found: Dict[str, List[str]] = json.loads(
+        pkgutil.get_data("bootstrap.airflow", "old_defaults.json") or b"{}"
+    )
+    return found
+
+
 def changed(text: str, home: str) -> List[Tuple[Option, str]]:
     """The options of an airflow.cfg that are not at a default of an old release.
 
     Before 2.7 the file had every option; the values are those that 2.2.2, 2.6.3, 2.10.5 and 3.0.6 write.
     """
-    defaults = json.loads(pkgutil.get_data("bootstrap.airflow", "old_defaults.json") or b"{}")
+    known = defaults()
     found = []
     for section, option in dict.fromkeys(config.options(text)):
         value = config.get(text, section, option) or ""
-        if value.replace(home, "{AIRFLOW_HOME}") not in defaults.get(f"{section}.{option}", ()):
+        if value.replace(home, "{AIRFLOW_HOME}") not in known.get(f"{section}.{option}", ()):
             found.append(((section, option), value))
     return found
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 from bootstrap import handoff
+from bootstrap.airflow import old_options
 from bootstrap.airflow.config import ConfigurationError
 from bootstrap.base import account as accounts
 from bootstrap.base import smallfile, trust
@@ -223,6 +224,7 @@ def import_early() -> None:
             importlib.import_module(name)
         except ImportError:
             continue  # that is a finding of its own
+    old_options.defaults()
 
 
 def _there(path: Path) -> Path:

@@ -6,6 +6,9 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import zipfile
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,6 +40,7 @@ from tests.support import receipts
 from tests.support.accounts import NOBODY, Folder
 from wheelhouse import codec
 
+PROJECT = Path(look.__file__).parents[2]
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root")
 NEW = "2.11.2"
 
@@ -425,3 +429,26 @@ def test_release_that_is_installed_beside_is_named(home: Path) -> None:
     (packages / "apache_airflow-2.6.3.dist-info").mkdir()
     seen = old_airflow.collect(home)
     assert (seen.version, seen.environment) == ("2.2.2", str(packages))
+
+
+@ROOT
+def test_owner_needs_nothing_more_of_a_bundle_that_is_roots_alone(tmp_path: Path) -> None:
+    """A bundle of mode 0600: what is imported or read from it as the owner would be refused."""
+    archive_of_code = tmp_path / "code.zip"
+    with zipfile.ZipFile(archive_of_code, "w") as packed:
+        for package in ("bootstrap", "wheelhouse"):
+            for path in sorted((PROJECT / package).rglob("*")):
+                if path.suffix in (".py", ".json"):
+                    packed.write(path, path.relative_to(PROJECT))
+    archive_of_code.chmod(0o600)
+    with Folder() as folder:
+        there = old.make("2.2.2", folder / "airflow")
+        old.own(there, NOBODY, NOBODY)
+        code = (
+            "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+            " from bootstrap.takeover import look; assert look.__file__.startswith(sys.argv[1]);"
+            " seen = look.look(Path(sys.argv[2])); print(seen.problem or seen.old.release)"
+        )
+        command = [sys.executable, "-c", code, str(archive_of_code), str(there)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/")
+    assert done.stdout.startswith("2.2.")
