@@ -137,6 +137,8 @@ def _planned_by_owner(
 
 
 _IMPORTED_LATE = (
+    "bootstrap.installed.kerberos",
+    "bootstrap.steps.worker",
     "bootstrap.services.systemd",
     "bootstrap.services.supervisor",
     "bootstrap.postgres.external",

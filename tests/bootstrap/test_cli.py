@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bootstrap import cli
+from bootstrap import cli, install, steps
 from bootstrap.doctor.catalogue import CATALOGUE
+from bootstrap.installed import installation
 
 # what only an installation, or an install, needs
 _ELSEWHERE = (
@@ -83,3 +85,12 @@ def test_ignoring_what_is_no_finding_is_told_at_once(
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "FILE"), "install", "--ignore", "disk-ful"])
     assert cli.main() == 2
     assert "Did you mean disk-full" in capsys.readouterr().err
+
+
+def test_a_plan_made_as_another_account_imports_nothing_more() -> None:
+    """A bundle may be root's alone: what the owner's process imports from it would be refused."""
+    places = [Path(installation.__file__), *sorted(Path(steps.__path__[0]).glob("*.py"))]
+    late = re.compile(r"^ +from (bootstrap[.\w]*) import (\w+).*# noqa: PLC0415", re.MULTILINE)
+    found = [pair for path in places for pair in late.findall(path.read_text(encoding="utf-8"))]
+    assert len(found) > 3
+    assert [pair for pair in found if not {pair[0], ".".join(pair)} & set(install._IMPORTED_LATE)] == []
