@@ -120,7 +120,7 @@ def _planned_by_owner(
     earlier = other_bundle(home, chosen)
     if earlier:
         upgrade_rules.check(earlier, chosen)
-    for name in _IMPORTED_LATE:  # the owner may be unable to read where they come from
+    for name in IMPORTED_LATE:  # the owner may be unable to read where they come from
         importlib.import_module(name)
 
     def look() -> str:
@@ -136,7 +136,7 @@ def _planned_by_owner(
     return replace(found, plan=(*lines, *found.plan), receipt=chosen)
 
 
-_IMPORTED_LATE = (
+IMPORTED_LATE = (
     "bootstrap.installed.kerberos",
     "bootstrap.steps.worker",
     "bootstrap.services.systemd",

@@ -93,4 +93,4 @@ def test_a_plan_made_as_another_account_imports_nothing_more() -> None:
     late = re.compile(r"^ +from (bootstrap[.\w]*) import (\w+).*# noqa: PLC0415", re.MULTILINE)
     found = [pair for path in places for pair in late.findall(path.read_text(encoding="utf-8"))]
     assert len(found) > 3
-    assert [pair for pair in found if not {pair[0], ".".join(pair)} & set(install._IMPORTED_LATE)] == []
+    assert [pair for pair in found if not {pair[0], ".".join(pair)} & set(install.IMPORTED_LATE)] == []

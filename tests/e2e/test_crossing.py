@@ -294,7 +294,8 @@ def test_root_installs_for_an_account_of_its_own(bundle: Path, root_host: Host, 
         assert "airferry_pipeline" in said.stdout, said.stderr
     finally:
         # with its record in /etc, and the account if the install made it
-        root_host.run("sh", carried, "uninstall", "--home", home, "--yes", "--purge")
+        ended = root_host.run("sh", carried, "uninstall", "--home", home, "--yes", "--purge")
+        assert ended.returncode == 0, f"{ended.stdout}{ended.stderr}"
         assert root_host.processes(home) == []
         if "airflow" not in known:
             subprocess.run(["userdel", "airflow"], check=False, capture_output=True)
