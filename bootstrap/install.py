@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from bootstrap.change import upgrade_rules
 from bootstrap.change import worker as workers
 from bootstrap.change.steps import tidy, undo
 from bootstrap.handoff import Given
-from bootstrap.installed import status
+from bootstrap.installed import early, status
 from bootstrap.installed.certificates import edit_of
 from bootstrap.installed.drift import of_configuration
 from bootstrap.installed.external import Handed
@@ -120,8 +119,7 @@ def _planned_by_owner(
     earlier = other_bundle(home, chosen)
     if earlier:
         upgrade_rules.check(earlier, chosen)
-    for name in IMPORTED_LATE:  # the owner may be unable to read where they come from
-        importlib.import_module(name)
+    early.import_all()
 
     def look() -> str:
         found = tuple(describe(chosen, bundle, given))
@@ -134,15 +132,6 @@ def _planned_by_owner(
         unseen = f"Complete missing steps in {home.path} (it cannot be read now)"
         return Planned((*lines, unseen), None, chosen)
     return replace(found, plan=(*lines, *found.plan), receipt=chosen)
-
-
-IMPORTED_LATE = (
-    "bootstrap.installed.kerberos",
-    "bootstrap.steps.worker",
-    "bootstrap.services.systemd",
-    "bootstrap.services.supervisor",
-    "bootstrap.postgres.external",
-)
 
 
 def drift(chosen: Receipt) -> Optional[Drift]:

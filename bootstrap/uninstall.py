@@ -8,6 +8,7 @@ from typing import ContextManager, Optional
 
 from bootstrap import daily, removal
 from bootstrap.base import account, lock
+from bootstrap.installed import early
 from bootstrap.installed.installation import Installation
 from bootstrap.state import change_record, ownership, receipt
 from bootstrap.state.home import Home
@@ -30,6 +31,7 @@ def uninstall(place: Home, progress: Progress, *, purge: bool) -> Uninstalled:
     found = receipt.load(place.receipt)
     if os.geteuid() != 0:
         return _by_its_account(place, found, progress, purge=purge)
+    early.import_all()
     status = _in_child()
     if status is None:
         _stop(place, progress, purge=purge)

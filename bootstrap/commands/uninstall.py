@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import shlex
 from pathlib import Path
@@ -33,11 +32,7 @@ def uninstall(
     An install into the same home brings kept data back. Works on a broken installation, and again after an
     interruption (then: sh FILE uninstall). As root, --purge also removes the account made for this home.
     """
-    from bootstrap import handoff, install  # noqa: F401, PLC0415  (with all that they import)
     from bootstrap import uninstall as work  # noqa: PLC0415  (other commands start sooner without it)
-
-    for name in install.IMPORTED_LATE:
-        importlib.import_module(name)
 
     console, place = Console(quiet=json), home_of(home)
     found = receipt.load(place.receipt)

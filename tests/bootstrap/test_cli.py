@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bootstrap import cli, install, steps
+from bootstrap import cli, steps
 from bootstrap.doctor.catalogue import CATALOGUE
-from bootstrap.installed import installation
+from bootstrap.installed import early, installation
 
 # what only an installation, or an install, needs
 _ELSEWHERE = (
@@ -93,4 +93,4 @@ def test_a_plan_made_as_another_account_imports_nothing_more() -> None:
     late = re.compile(r"^ +from (bootstrap[.\w]*) import (\w+).*# noqa: PLC0415", re.MULTILINE)
     found = [pair for path in places for pair in late.findall(path.read_text(encoding="utf-8"))]
     assert len(found) > 3
-    assert [pair for pair in found if not {pair[0], ".".join(pair)} & set(install.IMPORTED_LATE)] == []
+    assert [pair for pair in found if not {pair[0], ".".join(pair)} & set(early.IMPORTED_LATE)] == []
