@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 # What Airflow 2 writes into a new file, and an install of ours. Airflow 3 would send browsers there.
 NO_ADDRESS = re.compile(r"https?://localhost(:\d+)?/?")
@@ -41,3 +42,9 @@ class WebAddress:
 def reachable(host: str) -> str:
     """The address at which this host itself reaches a server bound to `host`."""
     return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def port_of(url: str) -> int:
+    """The port of a URL that was checked, as browsers have it."""
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)

@@ -17,6 +17,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Mapping, Optional, Tuple
 
+from bootstrap.airflow.webaddress import port_of
 from bootstrap.base.secret import Secret
 from bootstrap.state.cluster import Join
 from bootstrap.state.home import JWT
@@ -99,7 +100,7 @@ def _encoded(data: bytes) -> str:
 def look(join: Join, timeout: float = 10.0, here: str = "") -> HeadAnswer:
     """Ask the head, and with the Airflow that runs `here` also for its own; never raises."""
     parts = urllib.parse.urlsplit(join.base)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = parts.hostname or "", port_of(join.base)
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:

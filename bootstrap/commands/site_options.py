@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from bootstrap.airflow import webaddress
 from bootstrap.base.secret import Secret
 from bootstrap.installed.options import InvalidOption
 from bootstrap.site import settings
@@ -97,7 +98,7 @@ def port_of(asked: Optional[SiteAsked], port: Optional[int]) -> Optional[int]:
     """
     if port or not asked or not asked.url:
         return port
-    wanted = settings.port_of(asked.url)
+    wanted = webaddress.port_of(asked.url)
     if asked.tls and wanted < _ORDINARY:
         raise InvalidOption(
             f"Browsers would go to port {wanted}, which only root can open; Airflow does not run as root.",

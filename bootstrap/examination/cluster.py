@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Optional, Tuple
-from urllib.parse import urlsplit
 
+from bootstrap.airflow.webaddress import port_of
 from bootstrap.base.secret import masked
 from bootstrap.cluster.engine import Way, engine_of
 from bootstrap.cluster.link import HeadAnswer
@@ -74,9 +74,7 @@ def collect(installation: Installation) -> ClusterFacts:
     proxies = tuple(sorted(name for name in own if name.lower() in _PROXIES and own[name]))
     folder = str(installation.folders.pipelines)
     seen = OfWorker(join.name, join.host, join.base, answer, tuple(differing), folder, proxies)
-    parts = urlsplit(join.base)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return ClusterFacts(seen, ways=_ways(join, port))
+    return ClusterFacts(seen, ways=_ways(join, port_of(join.base)))
 
 
 def _ways(join: Join, port: int) -> Tuple[Way, ...]:

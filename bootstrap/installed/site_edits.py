@@ -11,6 +11,7 @@ from bootstrap.airflow import config
 from bootstrap.airflow.config import Option, Setting
 from bootstrap.airflow.differences import BASE_URL, WEB_TLS, WEB_TLS_KEY
 from bootstrap.airflow.managed_options import is_secret
+from bootstrap.airflow.webaddress import port_of
 from bootstrap.base import secret
 from bootstrap.base.secret import Secret
 from bootstrap.installed.configuration import ManagedSettings
@@ -68,9 +69,9 @@ def url_edit(installation: Installation, url: Optional[str]) -> Tuple[Edit, Tupl
             "Airflow now trusts a proxy with HTTPS in front of it: see airferry site proxy. For HTTPS without"
             " one: airferry site tls"
         )
-    elif url is not None and settings.port_of(url) != receipt.web_port:
+    elif url is not None and port_of(url) != receipt.web_port:
         notes.append(
-            f"Browsers go to port {settings.port_of(url)}, and the web server listens on {receipt.web_port}:"
+            f"Browsers go to port {port_of(url)}, and the web server listens on {receipt.web_port}:"
             " something has to pass connections on from the one to the other. To change the latter: sh FILE"
             " install --port N"
         )

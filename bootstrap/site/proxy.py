@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Dict, List
 
-from bootstrap.airflow.webaddress import WebAddress
+from bootstrap.airflow.webaddress import WebAddress, port_of
 from bootstrap.site import certificates
-from bootstrap.site.settings import Site, port_of
+from bootstrap.site.settings import Site
 
 NGINX, APACHE = "nginx", "apache"
 # Where the admin puts what this text cannot know.

@@ -132,12 +132,6 @@ def _problem(text: str) -> str:
     return ""
 
 
-def port_of(url: str) -> int:
-    """The port of a URL that was checked, as browsers have it."""
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
-
-
 def hostname(url: str) -> str:
     """The host of a URL, in small letters; "" for a text that is no URL."""
     try:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from bootstrap.airflow.api import ApiSession, LoginFailed, RequestFailed, request
 from bootstrap.airflow.command import UnknownLogin
-from bootstrap.airflow.webaddress import WebAddress
+from bootstrap.airflow.webaddress import WebAddress, port_of
 from bootstrap.base import secret, smallfile
 from bootstrap.base.secret import Secret
 from bootstrap.cluster import dags, link
@@ -180,9 +180,8 @@ def _account(installation: Installation, join: Join) -> Iterator[str]:
 
 def _session(installation: Installation, join: Join, authorization: str) -> ApiSession:
     parts = urlsplit(join.base)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     trusted = str(_authorities(installation, join)) if join.authorities else ""
-    web = WebAddress(parts.hostname or "", port, parts.path, trusted)
+    web = WebAddress(parts.hostname or "", port_of(join.base), parts.path, trusted)
     return ApiSession(installation.version, web, Secret(authorization), timeout=30)
 
 
