@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote
 from bootstrap.base.secret import Secret
 from bootstrap.facts import old_database
 from bootstrap.facts.old_database import OldDatabase
-from bootstrap.postgres import connection, passfile, wire
+from bootstrap.postgres import connection, passfile, quoting, wire
 from bootstrap.postgres.connection import PORT, Connection
 from wheelhouse.errors import AirferryError
 
@@ -115,25 +115,20 @@ class AskedPostgres:
 
     def columns(self, table: str) -> List[str]:
         """The names of a table's columns that hold values of their own."""
-        quoted = table.replace("'", "''")
         rows = self.query(
             "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema()"  # noqa: S608
-            f" AND table_name = '{quoted}' AND is_generated = 'NEVER' ORDER BY ordinal_position"
+            f" AND table_name = {quoting.literal(table)} AND is_generated = 'NEVER' ORDER BY ordinal_position"
         )
         return [row[0] or "" for row in rows]
 
     def copied(self, table: str, columns: Sequence[str]) -> Iterator[bytes]:
         """Every row of a table as a line of COPY's text."""
-        names = ", ".join(map(_quoted, columns))
-        yield from self.session.copied_out(f"COPY {_quoted(table)} ({names}) TO STDOUT")
+        names = ", ".join(map(quoting.name, columns))
+        yield from self.session.copied_out(f"COPY {quoting.name(table)} ({names}) TO STDOUT")
 
     def query(self, sql: str) -> Sequence[Tuple[Optional[str], ...]]:
         """The rows of a query, as text."""
         return self.session.query(sql, 600)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @contextlib.contextmanager
