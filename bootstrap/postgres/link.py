@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TLS_REQUEST = struct.pack("!ii", 8, 80877103)
 # An answer of this kind is never longer; a program that speaks something else must not fill memory.
-_LONGEST = 64 << 20
+LONGEST = 64 << 20
 
 
 class Link:
@@ -42,7 +42,7 @@ class Link:
         with self._guarded():
             self.stream.sendall(data)
 
-    def receive(self, longest: int = _LONGEST) -> Tuple[bytes, bytes]:
+    def receive(self, longest: int = LONGEST) -> Tuple[bytes, bytes]:
         """The next message: its kind and its body; notices and parameters are passed over."""
         while True:
             head = self.read(5)

@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 from bootstrap.base.secret import Secret
 from bootstrap.postgres import refusal, scram
 from bootstrap.postgres.connection import Connection
-from bootstrap.postgres.link import Link, connected
+from bootstrap.postgres.link import LONGEST, Link, connected
 from bootstrap.postgres.refusal import DatabaseUnavailable, StatementFailed
 
 WireRow = Tuple[Optional[str], ...]
@@ -38,39 +38,31 @@ class WireSession:
 
         Raises :class:`DatabaseUnavailable` when the connection breaks or `seconds` are over.
         """
-        self._link.deadline = time.monotonic() + seconds
-        self._link.send(b"Q", sql.encode() + b"\0")
-        rows: List[WireRow] = []
-        problem: Optional[Dict[str, str]] = None
-        while True:
-            kind, body = self._link.receive()
-            if kind == b"D":
-                rows.append(_row(body))
-            elif kind == b"E":
-                problem = problem or _error(body)
-            elif kind == b"Z":
-                break
-        if problem:
-            raise StatementFailed(problem)
-        return rows
+        return [_row(body) for kind, body in self._answers(sql, seconds) if kind == b"D"]
 
     def copied_out(self, sql: str, seconds: float = 600) -> Iterator[bytes]:
         """What ``COPY ... TO STDOUT`` gives, a line at a time; raises :class:`StatementFailed`.
 
         Raises :class:`DatabaseUnavailable` when the connection breaks or nothing comes for `seconds`.
         """
+        for kind, body in self._answers(sql, seconds, _LONGEST_ROW):
+            if kind == b"d":
+                self._link.deadline = time.monotonic() + seconds
+                yield body
+
+    def _answers(self, sql: str, seconds: float, longest: int = LONGEST) -> Iterator[Tuple[bytes, bytes]]:
+        """The messages up to ReadyForQuery; raises :class:`StatementFailed` at the end."""
         self._link.deadline = time.monotonic() + seconds
         self._link.send(b"Q", sql.encode() + b"\0")
         problem: Optional[Dict[str, str]] = None
         while True:
-            kind, body = self._link.receive(_LONGEST_ROW)
-            if kind == b"d":
-                self._link.deadline = time.monotonic() + seconds
-                yield body
-            elif kind == b"E":
-                problem = problem or _error(body)
-            elif kind == b"Z":
+            kind, body = self._link.receive(longest)
+            if kind == b"Z":
                 break
+            if kind == b"E":
+                problem = problem or _error(body)
+            else:
+                yield kind, body
         if problem:
             raise StatementFailed(problem)
 
