@@ -115,9 +115,9 @@ def _narrowed(options: Options) -> Optional[Join]:
     join = options.join
     if join is None or not options.queues:
         return join
-    from bootstrap.cluster.engine import engine_of  # noqa: PLC0415  (doctor starts sooner without it)
+    from bootstrap.cluster.engine import queues_of  # noqa: PLC0415  (doctor starts sooner without it)
 
-    return replace(join, queues=engine_of(join.engine).queues(join.name, options.queues))
+    return replace(join, queues=queues_of(join.name, options.queues))
 
 
 def password(path: Optional[Path]) -> Optional[Secret]:

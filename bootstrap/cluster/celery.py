@@ -11,7 +11,7 @@ import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 from urllib.parse import quote, urlsplit
 
 from bootstrap.airflow import database, differences, executor, metadata
@@ -162,10 +162,6 @@ class Celery:
     def worker_command(self, join: Join, concurrency: int) -> Command:
         """Without queues it would take the tasks that are pinned to others."""
         return ("celery", "worker", "-q", ",".join(join.queues), "-c", str(concurrency))
-
-    def queues(self, name: str, asked: Sequence[str]) -> Tuple[str, ...]:
-        """Its own, and Airflow's default unless others are asked for."""
-        return tuple(dict.fromkeys((name, *(asked or ("default",)))))
 
     def registered(self, home: Path, since: float) -> bool:
         """It writes its number to a file when its first report is in the head's table."""

@@ -6,7 +6,7 @@ import ast
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from bootstrap.airflow import executor, metadata
 from bootstrap.airflow.config import Setting
@@ -88,10 +88,6 @@ class Edge:
         """Without queues it would take the tasks that are pinned to others."""
         queues = ",".join(join.queues)
         return ("edge", "worker", "-H", join.name, "-q", queues, "-c", str(concurrency))
-
-    def queues(self, name: str, asked: Sequence[str]) -> Tuple[str, ...]:
-        """Its own, and Airflow's default unless others are asked for."""
-        return tuple(dict.fromkeys((name, *(asked or ("default",)))))
 
     def registered(self, home: Path, since: float) -> bool:
         """It writes its number to a file as soon as the head has taken it."""

@@ -91,9 +91,6 @@ class Engine(Protocol):
     def worker_command(self, join: Join, concurrency: int) -> Command:
         """What a worker runs: arguments of ``airflow``."""
 
-    def queues(self, name: str, asked: Sequence[str]) -> Tuple[str, ...]:
-        """The queues of a worker: its own, so that tasks can be pinned to it, and those asked for."""
-
     def registered(self, home: Path, since: float) -> bool:
         """On a worker: whether the head has taken it after that moment (seconds since 1970)."""
 
@@ -172,3 +169,8 @@ def versions(packages: Mapping[str, str], engine: Engine) -> Dict[str, str]:
     """The packages that head and worker must have in the same version: Airflow, and what runs the tasks."""
     wanted = ("apache-airflow", "apache-airflow-core", "apache-airflow-task-sdk", engine.package)
     return {name: packages[name] for name in wanted if name in packages}
+
+
+def queues_of(name: str, asked: Sequence[str]) -> Tuple[str, ...]:
+    """The queues of a worker: its own, to pin tasks to it, and those asked for, else Airflow's default."""
+    return tuple(dict.fromkeys((name, *(asked or ("default",)))))

@@ -13,7 +13,7 @@ from bootstrap.base import account, secret
 from bootstrap.base.lock import held
 from bootstrap.base.secret import Secret
 from bootstrap.cluster import dags, link
-from bootstrap.cluster.engine import Engine, of_cluster, versions
+from bootstrap.cluster.engine import Engine, of_cluster, queues_of, versions
 from bootstrap.installed import crew, meeting
 from bootstrap.installed.installation import Installation
 from bootstrap.state import cluster as clusters
@@ -96,7 +96,7 @@ def invite(
         cluster = clusters.load(home)
         engine = of_cluster(cluster)
         until = timestamp.at(time.time() + seconds)
-        guest = Invited(name, engine.queues(name, queues), until)
+        guest = Invited(name, queues_of(name, queues), until)
         others = tuple(item for item in cluster.workers if item.name != name)
         changed = replace(cluster, workers=(*others, guest))
         clusters.save(home, changed)

@@ -11,7 +11,7 @@ from bootstrap.airflow.executor import executor_of
 from bootstrap.airflow.release import release_for
 from bootstrap.base.secret import Secret
 from bootstrap.cluster import engine
-from bootstrap.cluster.engine import EDGE, EngineUnusable
+from bootstrap.cluster.engine import EDGE, EngineUnusable, queues_of
 from bootstrap.state.cluster import HeadRecord
 from bootstrap.state.receipt import HEAD, WORKER
 from tests.support.clusters import join
@@ -72,8 +72,8 @@ def test_a_task_that_is_cut_off_ends_before_the_head_gives_it_away() -> None:
 
 
 def test_a_worker_serves_its_own_queue_and_no_other_workers() -> None:
-    assert EDGE.queues("w1", ()) == ("w1", "default")
-    assert EDGE.queues("w1", ("gpu",)) == ("w1", "gpu")
+    assert queues_of("w1", ()) == ("w1", "default")
+    assert queues_of("w1", ("gpu",)) == ("w1", "gpu")
     command = EDGE.worker_command(join(queues=("w1", "gpu")), 4)
     assert command == ("edge", "worker", "-H", "w1", "-q", "w1,gpu", "-c", "4")
 
